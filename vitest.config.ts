@@ -1,0 +1,56 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const packages = fileURLToPath(new URL("./packages/", import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    // Packages of this repository resolve to their sources, so tests need no build.
+    // Programs that a test starts as processes of their own run from dist: `npm test` builds first.
+    alias: [
+      { find: /^@seriatim\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
+      { find: /^@seriatim\/([^/]+)\/client$/, replacement: `${packages}$1/src/client.ts` },
+      { find: /^@seriatim\/([^/]+)\/testing$/, replacement: `${packages}$1/src/testing/index.ts` },
+    ],
+  },
+  test: {
+    pool: "forks",
+    restoreMocks: true,
+    unstubEnvs: true,
+    unstubGlobals: true,
+    coverage: {
+      provider: "v8",
+      include: ["packages/*/src/**/*.ts"],
+      exclude: ["**/*.test.ts", "**/*.fixture.ts", "**/*.bench.ts"],
+      reporter: ["text-summary", "html", "json-summary"],
+    },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit", // simulated clock, no sockets, no files
+          include: ["packages/*/src/**/*.test.ts"],
+          exclude: ["**/*.int.test.ts", "**/*.sim.test.ts"],
+          testTimeout: 5_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "simulation", // seeded fault schedules
+          include: ["packages/*/src/**/*.sim.test.ts"],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "integration", // sockets, files, processes
+          include: ["packages/*/src/**/*.int.test.ts", "test/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
