@@ -1,0 +1,327 @@
+import type { Actor } from "xstate";
+import type { Observable } from "rxjs";
+import type { Actors, Inspect, SystemEvent } from "../client/client-api.ts";
+import { asMessagingError, isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
+import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
+import { isName } from "../message/topic.ts";
+import type { CloseOptions } from "../producer/producer-api.ts";
+import type { Hello } from "../protocol/frames.ts";
+import type { Answers, Question } from "../protocol/questions.ts";
+import { decodeRecord, storeKeys } from "../queue/records.ts";
+import type { Subscription } from "../queue/subscription.ts";
+import { ActorRegistry } from "../runtime/actor-registry.ts";
+import { EventBus } from "../runtime/event-bus.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Store } from "../store/store.ts";
+import type { Authenticator, Authorizer, Logger } from "../system/contracts.ts";
+import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
+import { FRAME_BYTES_MAX, type IncomingLink, type Listener, type Transport } from "../transport/transport.ts";
+import { answerQuestion, type Asker } from "./answer-question.ts";
+import { brokerMachine, type BrokerState } from "./broker.machine.ts";
+import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
+import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
+
+export interface BrokerSettings {
+  /** Identity for people. @default "broker" */
+  readonly name?: string | undefined;
+  /** Topics that are there from the start; more by `admin.declare`. @default [] */
+  readonly topics?: readonly TopicSpec[] | undefined;
+  /** Largest message, packed, in bytes; announced to clients, so that the send fails and not the link. @default 1 MiB */
+  readonly messageBytesMax?: number | undefined;
+  /** Largest frame, in bytes. @default 4 MiB */
+  readonly frameBytesMax?: number | undefined;
+  /** How often clients renew their leases, in ms. @default 3_000 */
+  readonly heartbeatMs?: number | undefined;
+  /** Longest lease a consumer can ask for, in ms. @default 60_000 */
+  readonly leaseTtlMsMax?: number | undefined;
+  readonly inspect?: Inspect | undefined;
+}
+export interface Broker extends AsyncDisposable {
+  readonly name: string;
+  /** Where it listens, in the words a client dials; null before it does. */
+  readonly address: string;
+  explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation>;
+  describe(): Promise<Description>;
+  describe(topic: TopicSpec): Promise<TopicDescription>;
+  describe(topic: TopicSpec, of: { readonly group: string }): Promise<GroupDescription>;
+  readonly events$: Observable<SystemEvent>;
+  readonly actors: Actors;
+  /** Takes no more work, lets what was committed become durable, tells clients to come back later, and lets the data go. */
+  close(options?: CloseOptions): Promise<void>;
+}
+export interface BrokerParts {
+  readonly transport: Transport;
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly logger: Logger;
+}
+const OWNER_CHECK_MS = 2_500;
+const RETENTION_MS = 1_000;
+const OPENING_AT_ONCE = 64;
+
+/** Starts a broker on parts that are ready. @throws `STORE_DAMAGED` `TOPIC_MISMATCH` `OPTION_INVALID` `UNAVAILABLE` (cannot listen) */
+export async function startBroker(settings: BrokerSettings, parts: BrokerParts): Promise<Broker> {
+  const broker = new BrokerNode(settings, parts);
+  try {
+    await broker.start();
+    return broker;
+  } catch (error) {
+    await broker.fail(error);
+    throw error;
+  }
+}
+
+/** The broker of one process: its topics, its sessions, its hold on the data. */
+class BrokerNode implements Broker, SessionHost, Asker {
+  readonly name: string;
+  readonly runtime: Runtime;
+  readonly actors: ActorRegistry;
+  readonly logger: Logger;
+  readonly authorizer: Authorizer;
+  readonly limits: BrokerLimits;
+  readonly identity: SessionHost["identity"];
+  readonly #parts: BrokerParts;
+  readonly #settings: BrokerSettings;
+  readonly #bus: EventBus;
+  readonly #machine: Actor<typeof brokerMachine>;
+  readonly #topics = new Map<string, TopicHome>();
+  readonly #declaring = new Map<string, Promise<TopicHome>>();
+  readonly #sessions = new Set<Session>();
+  readonly #instances = new Map<string, Session>();
+  readonly #held = new Map<string, Set<Subscription>>();
+  #listener: Listener | null = null;
+  #sessionNumber = 0;
+  #ownerSeenAt: number;
+  #verifying: Promise<void> | null = null;
+  #timers = new Set<unknown>();
+  #closing: Promise<void> | null = null;
+
+  constructor(settings: BrokerSettings, parts: BrokerParts) {
+    this.#settings = settings;
+    this.#parts = parts;
+    this.name = settings.name ?? "broker";
+    if (!isName(this.name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", settings.name);
+    this.runtime = parts.runtime;
+    this.logger = parts.logger;
+    this.authorizer = parts.authorizer;
+    this.limits = {
+      messageBytesMax: positive("messageBytesMax", settings.messageBytesMax ?? 1024 * 1024),
+      frameBytesMax: positive("frameBytesMax", settings.frameBytesMax ?? FRAME_BYTES_MAX),
+      heartbeatMs: positive("heartbeatMs", settings.heartbeatMs ?? 3_000),
+      leaseTtlMsMax: positive("leaseTtlMsMax", settings.leaseTtlMsMax ?? 60_000),
+    };
+    if (this.limits.messageBytesMax + 64 * 1024 > this.limits.frameBytesMax)
+      throw optionInvalid("frameBytesMax", "at least 64 KiB more than messageBytesMax", this.limits.frameBytesMax);
+    this.identity = { id: parts.store.id, name: this.name, durabilityMax: parts.store.durabilityMax };
+    this.#ownerSeenAt = this.runtime.now();
+    this.#bus = new EventBus(this.runtime);
+    this.actors = new ActorRegistry({
+      runtime: this.runtime,
+      inspect: settings.inspect,
+      onFailure: (path, error) => this.logger.log("error", `actor ${path} failed`, { error: String(error) }),
+    });
+    this.#machine = this.actors.start({ kind: "broker", path: `broker/${this.name}` }, brokerMachine, {});
+  }
+  get state(): BrokerState {
+    return this.#machine.getSnapshot().value as BrokerState;
+  }
+  get address(): string {
+    return this.#listener?.address ?? "";
+  }
+  get events$(): Observable<SystemEvent> {
+    return this.#bus.events$;
+  }
+  get topics(): readonly TopicHome[] {
+    return [...this.#topics.values()];
+  }
+
+  async start(): Promise<void> {
+    const { store, transport, authenticator } = this.#parts;
+    if (transport.listen === undefined)
+      throw new MessagingError("OPTION_INVALID", "the transport given can only dial: a broker needs one that listens, such as wsTransport({ port }) or memoryTransport()");
+    const given = (this.#settings.topics ?? []).map(checkedSpec);
+    const names = new Set(given.map((spec) => spec.name));
+    const stored = (await store.list(storeKeys.topics))
+      .map(({ key, value }) => decodeRecord<{ readonly spec: TopicSpec }>(key, value).spec)
+      .filter((spec) => !names.has(spec.name));
+    await inTurns([...given, ...stored], OPENING_AT_ONCE, async (spec) => void (await this.declare(spec)));
+    this.#listener = await transport.listen({
+      authenticate: (token, signal) => authenticator.authenticate(token, signal),
+      frameBytesMax: this.limits.frameBytesMax,
+    });
+    this.#listener.links$.subscribe((link) => this.#accept(link));
+    this.#every(OWNER_CHECK_MS, () => void this.#verifyOwner());
+    this.#every(RETENTION_MS, () => void this.#retain());
+    this.#machine.send({ type: "broker.started" });
+  }
+  #every(ms: number, work: () => void): void {
+    const timer = this.runtime.setTimeout(() => {
+      this.#timers.delete(timer);
+      if (this.#closing !== null) return;
+      work();
+      this.#every(ms, work);
+    }, ms);
+    this.#timers.add(timer);
+  }
+  async #retain(): Promise<void> {
+    for (const topic of this.#topics.values())
+      for (const queue of topic.queues) {
+        await queue.retain();
+        queue.log.forgetIdleProducers((producer) => [...this.#sessions].some((session) => session.isProducing(queue, producer)));
+      }
+  }
+
+  /** Adds a topic, or finds it with the same settings. @throws `TOPIC_MISMATCH` `OPTION_INVALID` */
+  async declare(spec: TopicSpec): Promise<TopicHome> {
+    const checked = checkedSpec(spec);
+    const known = this.#topics.get(checked.name) ?? (await this.#declaring.get(checked.name));
+    if (known !== undefined) {
+      if (known.spec.queues !== checked.queues || known.spec.ordered !== checked.ordered)
+        throw new MessagingError(
+          "TOPIC_MISMATCH",
+          `topic "${checked.name}" is here with ${known.spec.queues} queues, ordered: ${known.spec.ordered}; found ${checked.queues}, ordered: ${checked.ordered}`,
+          { data: { topic: checked.name } },
+        );
+      return known;
+    }
+    const { store, runtime, logger } = this.#parts;
+    const options: TopicHomeOptions = {
+      brokerId: store.id,
+      store,
+      runtime,
+      actors: this.actors,
+      events: this.#bus,
+      logger,
+      messageBytesMax: this.limits.messageBytesMax,
+      leaseTtlMsMax: this.limits.leaseTtlMsMax,
+      onHolder: (subscription, change) => this.#noteHolder(subscription, change),
+    };
+    const opening = TopicHome.open(options, checked);
+    this.#declaring.set(checked.name, opening);
+    try {
+      const home = await opening;
+      this.#topics.set(checked.name, home);
+      return home;
+    } finally {
+      this.#declaring.delete(checked.name);
+    }
+  }
+  topic(name: string): TopicHome | undefined {
+    return this.#topics.get(name);
+  }
+
+  /* ---------- sessions ---------- */
+
+  #accept(link: IncomingLink): void {
+    if (this.state !== "serving" && this.state !== "starting") return link.close("unavailable", "the broker is closing");
+    this.#sessions.add(new Session(this, link, String(++this.#sessionNumber)));
+  }
+  admit(session: Session, hello: Hello): boolean {
+    const older = this.#instances.get(hello.instance);
+    if (older !== undefined && older.linkNumber >= hello.link) return false;
+    this.#instances.set(hello.instance, session);
+    older?.close(new MessagingError("CLOSED", "a newer link of the same client has taken this one's place"), "normal");
+    return true;
+  }
+  ended(session: Session): void {
+    this.#sessions.delete(session);
+    if (this.#instances.get(session.instance) === session) this.#instances.delete(session.instance);
+  }
+  heldBy(instance: string): Iterable<Subscription> {
+    return this.#held.get(instance) ?? [];
+  }
+  #noteHolder(subscription: Subscription, change: { readonly instance: string; readonly held: boolean }): void {
+    const held = this.#held.get(change.instance) ?? new Set();
+    if (change.held) held.add(subscription);
+    else held.delete(subscription);
+    if (held.size === 0) this.#held.delete(change.instance);
+    else this.#held.set(change.instance, held);
+  }
+
+  /* ---------- ownership of the data ---------- */
+
+  ownershipVerified(): Promise<void> | null {
+    return this.runtime.now() - this.#ownerSeenAt < OWNER_CHECK_MS * 2 ? null : this.#verifyOwner();
+  }
+  #verifyOwner(): Promise<void> {
+    this.#verifying ??= this.#parts.store.verifyOwner().then(
+      () => {
+        this.#ownerSeenAt = this.runtime.now();
+        this.#verifying = null;
+      },
+      (error: unknown) => {
+        this.#verifying = null;
+        // only a new owner ends this broker; a store that did not answer is asked again
+        if (isMessagingError(error, "STORE_IN_USE")) void this.fail(error);
+        throw error;
+      },
+    );
+    const verifying = this.#verifying;
+    verifying.catch(() => {});
+    return verifying;
+  }
+
+  /* ---------- questions ---------- */
+
+  ask(session: Session, question: Question): Promise<unknown> {
+    return answerQuestion(this, question, { by: session.link.principal.id, require: (right) => session.require(right) });
+  }
+  async #answer<K extends keyof Answers>(question: Question & { readonly kind: K }): Promise<Answers[K]> {
+    return (await answerQuestion(this, question, { by: this.name, require: () => {} })) as Answers[K];
+  }
+  explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
+    return this.#answer({ kind: "explain", topic: topic.name, key });
+  }
+  describe(): Promise<Description>;
+  describe(topic: TopicSpec): Promise<TopicDescription>;
+  describe(topic: TopicSpec, of: { readonly group: string }): Promise<GroupDescription>;
+  describe(topic?: TopicSpec, of?: { readonly group: string }): Promise<Description | TopicDescription | GroupDescription> {
+    if (topic === undefined) return this.#answer({ kind: "describe" });
+    if (of === undefined) return this.#answer({ kind: "describe.topic", topic: topic.name });
+    return this.#answer({ kind: "describe.group", topic: topic.name, group: of.group });
+  }
+  get events(): EventBus {
+    return this.#bus;
+  }
+
+  /* ---------- the end ---------- */
+
+  /** Stops at once: the data are another's, or it could not start. */
+  async fail(error: unknown): Promise<void> {
+    const known = asMessagingError(error);
+    this.logger.log("error", `broker "${this.name}" stops: ${known.message}`, { code: known.code });
+    this.#machine.send({ type: "broker.failed" });
+    await this.close();
+  }
+  close(_options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+  async #close(): Promise<void> {
+    if (this.state === "serving" || this.state === "starting") this.#machine.send({ type: "broker.drain" });
+    for (const timer of this.#timers) this.runtime.clearTimeout(timer);
+    const sessions = [...this.#sessions];
+    for (const session of sessions) session.close(new MessagingError("UNAVAILABLE", `broker "${this.name}" is closing; reconnect later`), "unavailable");
+    await this.#listener?.close();
+    await Promise.all(sessions.map((session) => session.link.ended));
+    await Promise.all([...this.#topics.values()].map((topic) => topic.close()));
+    await this.#parts.store.close();
+    this.#machine.send({ type: "broker.stopped" });
+    this.actors.stopAll();
+    this.#bus.complete();
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function positive(option: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) throw optionInvalid(option, "a positive integer", value);
+  return value;
+}
+/** Works through a list, some at a time. */
+async function inTurns<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  for (let from = 0; from < items.length; from += atOnce) await Promise.all(items.slice(from, from + atOnce).map(work));
+}

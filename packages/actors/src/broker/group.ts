@@ -1,0 +1,202 @@
+import type { Actor } from "xstate";
+import { MessagingError } from "../message/errors.ts";
+import type { TopicSpec } from "../message/topic.ts";
+import type { GroupSettings } from "../protocol/frames.ts";
+import type { MemberPort } from "../queue/member-port.ts";
+import type { GroupPart, Queue } from "../queue/queue.ts";
+import type { SharedSubscription } from "../queue/shared-subscription.ts";
+import { Subscription } from "../queue/subscription.ts";
+import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import type { EventBus } from "../runtime/event-bus.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type Allocation, allocate } from "./allocation.ts";
+import { groupMachine } from "./group.machine.ts";
+
+/** An offer that nobody took passes on to the next member after this long. */
+const OFFER_MS = 3_000;
+
+export interface GroupOptions {
+  readonly spec: TopicSpec;
+  readonly name: string;
+  readonly settings: GroupSettings;
+  /** The topic's queues that live at this broker. */
+  readonly queues: readonly Queue[];
+  readonly runtime: Runtime;
+  readonly actors: ActorRegistry;
+  readonly events: EventBus;
+  /** A subscription is held, or no longer, by an instance. */
+  readonly onHolder: (subscription: Subscription, change: { readonly instance: string; readonly held: boolean }) => void;
+}
+
+/** One consumer group at this broker: its members, and which of them is offered which queue. The lease decides, the plan only advises. */
+export class Group implements GroupPart {
+  readonly name: string;
+  /** Chosen by the first member that joins. */
+  settings: GroupSettings;
+  readonly #options: GroupOptions;
+  readonly #machine: Actor<typeof groupMachine>;
+  readonly #members = new Map<string, MemberPort>();
+  readonly #subscriptions = new Map<number, Subscription | SharedSubscription>();
+  #plan = new Map<number, readonly string[]>();
+  readonly #offers = new Map<number, { readonly rank: number; readonly atMs: number }>();
+  #timer: unknown = null;
+  #closed = false;
+
+  constructor(options: GroupOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.settings = options.settings;
+    this.#machine = options.actors.start({ kind: "group", path: `group/${options.spec.name}/${options.name}` }, groupMachine, {});
+    this.#machine.on("plan.due", () => options.runtime.defer(() => this.#carryOut()));
+  }
+  /** Begins its subscriptions on every queue here: the group's start is persisted with them. */
+  async open(): Promise<void> {
+    await Promise.all(
+      this.#options.queues.map(async (queue) => {
+        this.#subscriptions.set(queue.index, await queue.subscribe(this));
+      }),
+    );
+  }
+  get isStable(): boolean {
+    return this.#machine.getSnapshot().value === "stable";
+  }
+  get memberNames(): readonly string[] {
+    return [...this.#members.values()].filter((port) => port.open).map((port) => port.name);
+  }
+  subscription(queue: number): Subscription | SharedSubscription | undefined {
+    return this.#subscriptions.get(queue);
+  }
+  subscriptions(): IterableIterator<Subscription | SharedSubscription> {
+    return this.#subscriptions.values();
+  }
+
+  /** @throws `NAME_IN_USE` when a living member of another client has the name */
+  join(port: MemberPort): void {
+    const before = this.#members.get(port.name);
+    if (before?.open === true && before.instance !== port.instance)
+      throw new MessagingError("NAME_IN_USE", `group "${this.name}" of topic "${this.#options.spec.name}" has a living member "${port.name}": give each consumer a name of its own`, {
+        data: { name: port.name },
+      });
+    const isFirst = this.memberNames.length === 0;
+    this.#members.set(port.name, port);
+    for (const subscription of this.#subscriptions.values()) if (!(subscription instanceof Subscription)) subscription.join(port);
+    // a link that is back changes nothing: the plan stands
+    if (before?.instance === port.instance && before !== undefined && this.#plan.size > 0 && this.#isPlannedFor(port.name)) return this.#offerVacant();
+    this.#machine.send({ type: "members.changed", atOnce: isFirst });
+  }
+  #isPlannedFor(name: string): boolean {
+    for (const ranking of this.#plan.values()) return ranking.includes(name);
+    return false;
+  }
+  /** The member has left for good: its queues are dealt out at once. */
+  leave(port: MemberPort): void {
+    for (const subscription of this.#subscriptions.values()) {
+      subscription.linkEnded(port);
+      if (subscription instanceof Subscription && subscription.flow?.port === port) subscription.end("released");
+    }
+    if (this.#members.get(port.name) !== port) return;
+    this.#members.delete(port.name);
+    this.#machine.send({ type: "members.changed", atOnce: true });
+  }
+  /** The member's link has ended; it may be back before its leases expire. */
+  linkEnded(port: MemberPort): void {
+    for (const subscription of this.#subscriptions.values()) subscription.linkEnded(port);
+    if (this.#members.get(port.name) === port) this.#machine.send({ type: "members.changed", atOnce: false });
+  }
+
+  onVacant(queue: number): void {
+    this.#offers.delete(queue);
+    if (!this.#closed) this.#options.runtime.defer(() => this.#offer(queue));
+  }
+  onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void {
+    const subscription = this.#subscriptions.get(queue);
+    if (!(subscription instanceof Subscription)) return;
+    this.#options.onHolder(subscription, change);
+    if (!change.held) return;
+    this.#offers.delete(queue);
+    this.#options.runtime.defer(() => this.#lookWhetherDone());
+  }
+
+  #carryOut(): void {
+    if (this.#closed || !this.#options.spec.ordered) return void this.#machine.send({ type: "plan.done" });
+    const living = [...this.#members.values()].filter((port) => port.open).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const queues = [...this.#subscriptions.keys()].sort((a, b) => a - b);
+    const strategy: Allocation = living[0]?.join.allocation ?? "sticky";
+    for (const [name, port] of this.#members) if (!port.open) this.#members.delete(name);
+    this.#plan = allocate(
+      strategy,
+      queues,
+      living.map((port) => port.name),
+    );
+    this.#offers.clear();
+    let moved = 0;
+    for (const [queue, ranking] of this.#plan) {
+      const subscription = this.#subscriptions.get(queue);
+      if (!(subscription instanceof Subscription)) continue;
+      const owner = ranking[0];
+      if (owner === undefined) continue;
+      if (subscription.isVacant) {
+        moved++;
+        this.#offer(queue);
+      } else if (subscription.isHeld && subscription.holder?.member !== owner) {
+        moved++;
+        subscription.revoke();
+      } else if (subscription.isQuarantined) this.#offer(queue);
+    }
+    const { events, spec } = this.#options;
+    events.tell({ type: "group.rebalanced", topic: spec.name, group: this.name, members: living.length, moved });
+    this.#lookWhetherDone();
+  }
+  #lookWhetherDone(): void {
+    if (this.isStable || this.#machine.getSnapshot().matches({ rebalancing: "settling" })) return;
+    for (const [queue, ranking] of this.#plan) {
+      const subscription = this.#subscriptions.get(queue);
+      if (subscription instanceof Subscription && ranking.length > 0 && subscription.holder?.member !== ranking[0]) return;
+    }
+    this.#machine.send({ type: "plan.done" });
+  }
+  #offerVacant(): void {
+    for (const queue of this.#plan.keys()) if (!this.#offers.has(queue)) this.#offer(queue);
+  }
+  /** Offers a free queue to the member that the plan names, or to the next one when that one did not answer. */
+  #offer(queue: number, rank = 0): void {
+    const subscription = this.#subscriptions.get(queue);
+    const ranking = this.#plan.get(queue) ?? [];
+    if (this.#closed || !(subscription instanceof Subscription) || ranking.length === 0) return;
+    if (subscription.isQuarantined) {
+      // only the instance that held it before the restart may come in now
+      const holder = subscription.holder;
+      const port = holder === null ? undefined : this.#members.get(holder.member);
+      if (port?.open === true && port.instance === holder?.instance) port.send({ type: "lease.offered", member: port.member, queue });
+      return;
+    }
+    if (!subscription.isVacant) return;
+    for (let step = 0; step < ranking.length; step++) {
+      const at = (rank + step) % ranking.length;
+      const port = this.#members.get(ranking[at] as string);
+      if (port?.open !== true) continue;
+      this.#offers.set(queue, { rank: at, atMs: this.#options.runtime.now() });
+      port.send({ type: "lease.offered", member: port.member, queue });
+      this.#watchOffers();
+      return;
+    }
+  }
+  /** One timer for all offers. */
+  #watchOffers(): void {
+    if (this.#timer !== null || this.#offers.size === 0 || this.#closed) return;
+    this.#timer = this.#options.runtime.setTimeout(() => {
+      this.#timer = null;
+      const now = this.#options.runtime.now();
+      for (const [queue, offer] of [...this.#offers]) {
+        if (now - offer.atMs < OFFER_MS) continue;
+        this.#offers.delete(queue);
+        this.#offer(queue, offer.rank + 1);
+      }
+      this.#watchOffers();
+    }, OFFER_MS / 3);
+  }
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) this.#options.runtime.clearTimeout(this.#timer);
+  }
+}

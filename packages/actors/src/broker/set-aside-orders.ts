@@ -1,0 +1,233 @@
+import { type Offset, offset } from "../message/brands.ts";
+import { MessagingError } from "../message/errors.ts";
+import { PackedReader } from "../message/packed.ts";
+import { slotOf } from "../message/route.ts";
+import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
+import { copiesOf } from "../queue/log-scan.ts";
+import { entryId, entryUnknown, parseEntryId, type Strand } from "../queue/set-aside.ts";
+import type { SharedSubscription } from "../queue/shared-subscription.ts";
+import { Subscription } from "../queue/subscription.ts";
+import type { EventBus } from "../runtime/event-bus.ts";
+import type { StoreWrite } from "../store/store.ts";
+import type { Group } from "./group.ts";
+import type { TopicHome } from "./topic-home.ts";
+
+type AnySubscription = Subscription | SharedSubscription;
+type Ordered<K extends Question["kind"]> = Extract<Question, { readonly kind: K }>;
+/** Stands in an entry's name where a halted queue's message is meant, which is in no strand. */
+const HALT_STRAND = 0;
+
+/** What a group has set aside in a topic, and the orders people give about it. Each order is one commit, told on the event bus with who gave it and why. */
+export class SetAsideOrders {
+  readonly #topic: TopicHome;
+  readonly #group: Group;
+  readonly #events: EventBus;
+  readonly #by: string;
+
+  constructor(topic: TopicHome, group: Group, events: EventBus, by: string) {
+    this.#topic = topic;
+    this.#group = group;
+    this.#events = events;
+    this.#by = by;
+  }
+
+  /** Heads of parked keys, dead letters and halted messages over all queues, in order of queue and time. */
+  async list(after: string | null, limit: number): Promise<{ readonly entries: readonly AsideListed[]; readonly next: string | null }> {
+    const from = after === null ? { queue: -1, strand: -1 } : parseEntryId(after);
+    const entries: AsideListed[] = [];
+    for (const [queue, subscription] of this.#subscriptions()) {
+      if (queue < from.queue) continue;
+      const begins = queue === from.queue ? from.strand + 1 : HALT_STRAND;
+      if (begins <= HALT_STRAND) entries.push(...(await this.#halted(queue, subscription)));
+      const strands = [...subscription.aside.strands()].filter((strand) => strand.id >= begins).sort((a, b) => a.id - b.id);
+      for (const strand of strands) {
+        if (entries.length >= limit) return { entries, next: entries.at(-1)?.entry ?? null };
+        const [head] = await subscription.aside.copies(strand, 0, 1);
+        if (head !== undefined)
+          entries.push({
+            kind: strand.kind,
+            entry: entryId(queue, strand.id, head.offset),
+            key: strand.key,
+            behind: strand.offsets.length - 1,
+            sinceMs: strand.sinceMs,
+            attempts: strand.attempts,
+            error: strand.error,
+            queue,
+            offset: offset(head.offset),
+            appendedAtMs: head.appendedAtMs,
+            message: head.message,
+          });
+      }
+    }
+    return { entries, next: null };
+  }
+  async #halted(queue: number, subscription: AnySubscription): Promise<AsideListed[]> {
+    const { halt } = subscription.state;
+    if (halt === null) return [];
+    const [message] = await copiesOf(subscription.context.log, halt.offset, halt.offset + 1, () => true);
+    if (message === undefined) return [];
+    return [
+      {
+        kind: "halted",
+        entry: entryId(queue, HALT_STRAND, halt.offset),
+        key: halt.key,
+        behind: 0,
+        sinceMs: halt.sinceMs,
+        attempts: halt.attempts,
+        error: halt.error,
+        queue,
+        offset: offset(message.offset),
+        appendedAtMs: message.appendedAtMs,
+        message: message.message,
+      },
+    ];
+  }
+  async peek(key: string, limit: number): Promise<readonly AsideMessage[]> {
+    const { queue, subscription, strand } = this.#strandOf(key);
+    const copies = await subscription.aside.copies(strand, 0, limit);
+    return copies.map((copy) => ({ queue, offset: offset(copy.offset), appendedAtMs: copy.appendedAtMs, message: copy.message }));
+  }
+
+  /** The message runs again; a parked key's followers come after it. */
+  retry({ entry, reason }: Ordered<"aside.retry" | "aside.skip">): Promise<AsideChanged> {
+    return this.#onEntry(entry, "message.retried", reason, {
+      strand: async (subscription, strand) => [subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error })],
+      halted: async (subscription, at) => {
+        subscription.state.tried.delete(at);
+        return [];
+      },
+    });
+  }
+  /** The message is given up; a parked key's followers run. */
+  skip({ entry, reason }: Ordered<"aside.retry" | "aside.skip">): Promise<AsideChanged> {
+    return this.#onEntry(entry, "message.skipped", reason, {
+      strand: async (subscription, strand, at) => {
+        const writes = subscription.aside.take(subscription.state, strand, at);
+        subscription.state.discarded.add(at, at + 1);
+        if (strand.offsets.length > 0)
+          writes.push(subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error }));
+        return writes;
+      },
+      halted: async (subscription, at) => {
+        subscription.state.discarded.add(at, at + 1);
+        subscription.state.tried.delete(at);
+        return [];
+      },
+    });
+  }
+  /** Another message runs in its place: same key, same offset. @throws `KEY_INVALID` when the key differs */
+  replace({ entry, message, reason }: Ordered<"aside.replace">): Promise<AsideChanged> {
+    return this.#onEntry(entry, "message.replaced", reason, {
+      strand: async (subscription, strand, at) => {
+        checkKey(message, strand.key);
+        const [old] = await subscription.aside.copies(strand, at, 1);
+        const copy = { offset: at, appendedAtMs: old?.appendedAtMs ?? subscription.context.runtime.wallNow(), message };
+        return [
+          subscription.aside.replace(strand, copy),
+          subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error }),
+        ];
+      },
+      // set aside with its new body, and run again at once; the key waits behind it
+      halted: async (subscription, at) => {
+        const { halt } = subscription.state;
+        if (halt === null) throw entryUnknown(entry);
+        checkKey(message, halt.key);
+        const followers = await copiesOf(subscription.context.log, at + 1, subscription.flow?.deliveredEnd ?? at + 1, (other, key) => key !== null && key === halt.key && !subscription.state.isDone(other));
+        const { runtime } = subscription.context;
+        const writes = subscription.aside.begin(
+          subscription.state,
+          { kind: halt.key === null ? "dead-letter" : "parked", key: halt.key, sinceMs: runtime.wallNow(), attempts: 0, error: halt.error },
+          { offset: at, appendedAtMs: runtime.wallNow(), message },
+          followers,
+        );
+        const strand = [...subscription.aside.strands()].at(-1) as Strand;
+        writes.push(subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: halt.error }));
+        return writes;
+      },
+    });
+  }
+  /** All that waits of a key runs, in order, before anything newer. */
+  async redrive({ key, reason }: Ordered<"aside.redrive" | "aside.discard">): Promise<AsideChanged> {
+    const { queue, subscription } = this.#strandOf(key);
+    const changed = await subscription.change(async () => {
+      const { strand } = this.#strandOf(key);
+      const write = subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error });
+      return { writes: [write], result: { queue, offsets: strand.offsets.map(offset) }, after: () => this.#redriven(subscription, strand) };
+    });
+    this.#events.tell({ type: "key.redriven", topic: this.#topic.spec.name, queue, group: this.#group.name, key, reason, by: this.#by });
+    return changed;
+  }
+  /** All that waits of a key is given up; newer messages run. */
+  async discard({ key, reason }: Ordered<"aside.redrive" | "aside.discard">): Promise<AsideChanged> {
+    const { queue, subscription } = this.#strandOf(key);
+    const changed = await subscription.change(async () => {
+      const { strand } = this.#strandOf(key);
+      const offsets = [...strand.offsets];
+      const writes: StoreWrite[] = [];
+      for (const at of offsets) {
+        writes.push(...subscription.aside.take(subscription.state, strand, at));
+        subscription.state.discarded.add(at, at + 1);
+      }
+      return { writes, result: { queue, offsets: offsets.map(offset) } };
+    });
+    this.#events.tell({ type: "key.discarded", topic: this.#topic.spec.name, queue, group: this.#group.name, key, reason, by: this.#by });
+    return changed;
+  }
+
+  /** One order about one entry, looked up again when its turn comes: it may be gone by then. */
+  async #onEntry(
+    entry: string,
+    type: "message.retried" | "message.skipped" | "message.replaced",
+    reason: string,
+    order: {
+      strand(subscription: AnySubscription, strand: Strand, at: number): Promise<StoreWrite[]>;
+      halted(subscription: Subscription, at: number): Promise<StoreWrite[]>;
+    },
+  ): Promise<AsideChanged> {
+    const id = parseEntryId(entry);
+    const subscription = this.#group.subscription(id.queue);
+    if (subscription === undefined) throw entryUnknown(entry);
+    let key: string | null = null;
+    const result = { queue: id.queue, offsets: [offset(id.offset)] as readonly Offset[] };
+    const changed = await subscription.change(async () => {
+      if (id.strand === HALT_STRAND) {
+        if (!(subscription instanceof Subscription) || subscription.state.halt?.offset !== id.offset) throw entryUnknown(entry);
+        key = subscription.state.halt.key;
+        const writes = await order.halted(subscription, id.offset);
+        return { writes, result, after: () => subscription.endHalt() };
+      }
+      const strand = subscription.aside.strand(id.strand);
+      if (strand === undefined || strand.offsets[0] !== id.offset) throw entryUnknown(entry);
+      key = strand.key;
+      return { writes: await order.strand(subscription, strand, id.offset), result, after: () => this.#redriven(subscription, strand) };
+    });
+    this.#events.tell({ type, topic: this.#topic.spec.name, queue: id.queue, group: this.#group.name, offset: offset(id.offset), key, reason, by: this.#by });
+    return changed;
+  }
+  #redriven(subscription: AnySubscription, strand: Strand): void {
+    if (subscription instanceof Subscription) subscription.flow?.redrive(strand.id);
+  }
+  *#subscriptions(): IterableIterator<[number, AnySubscription]> {
+    for (const queue of this.#topic.queues) {
+      const subscription = this.#group.subscription(queue.index);
+      if (subscription !== undefined) yield [queue.index, subscription];
+    }
+  }
+  #strandOf(key: string): { readonly queue: number; readonly subscription: AnySubscription; readonly strand: Strand } {
+    const slot = slotOf(key);
+    const queue = this.#topic.route.runs.findLast(([first]) => first <= slot)?.[1] ?? 0;
+    const subscription = this.#group.subscription(queue);
+    const strand = subscription?.aside.parked(key);
+    if (subscription === undefined || strand === undefined)
+      throw new MessagingError("ENTRY_UNKNOWN", `key "${key}" is not parked for group "${this.#group.name}" of topic "${this.#topic.spec.name}"`, { data: { key } });
+    return { queue, subscription, strand };
+  }
+}
+function checkKey(message: Uint8Array, expected: string | null): void {
+  const reader = new PackedReader(message);
+  const key = reader.next() ? reader.key : null;
+  if (key !== expected)
+    throw new MessagingError("KEY_INVALID", `the message set aside has the key ${JSON.stringify(expected)}, its replacement ${JSON.stringify(key)}`, {
+      data: { expected, found: key },
+    });
+}

@@ -1,0 +1,151 @@
+import { MessagingError } from "../message/errors.ts";
+import { evenRuns, type Route, slotTable } from "../message/route.ts";
+import { type TopicSpec, topicSpec } from "../message/topic.ts";
+import type { GroupSettings } from "../protocol/frames.ts";
+import { Queue } from "../queue/queue.ts";
+import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
+import type { Subscription } from "../queue/subscription.ts";
+import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import type { EventBus } from "../runtime/event-bus.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Store } from "../store/store.ts";
+import type { Logger } from "../system/contracts.ts";
+import { Group } from "./group.ts";
+
+export interface TopicHomeOptions {
+  readonly brokerId: string;
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly actors: ActorRegistry;
+  readonly events: EventBus;
+  readonly logger: Logger;
+  readonly messageBytesMax: number;
+  readonly leaseTtlMsMax: number;
+  readonly onHolder: (subscription: Subscription, change: { readonly instance: string; readonly held: boolean }) => void;
+}
+interface StoredTopic {
+  readonly spec: TopicSpec;
+  readonly version: number;
+  readonly runs: Route["runs"];
+  readonly home: string;
+}
+/** What a group gets that is named before anybody joined it. */
+const DEFAULT_SETTINGS: GroupSettings = { exhausted: "park", attempts: 12, startAt: "earliest" };
+
+/** One topic at this broker: its route, its queues, its groups. The route is fixed when the topic is created, and stored with it. */
+export class TopicHome {
+  readonly spec: TopicSpec;
+  readonly route: Route;
+  readonly queues: readonly Queue[];
+  readonly #options: TopicHomeOptions;
+  readonly #groups = new Map<string, Promise<Group>>();
+  readonly #opened = new Map<string, Group>();
+  /** Groups whose settings were not chosen by a member yet: the first that joins decides. */
+  readonly #preset = new Set<string>();
+
+  /** Loads or creates a topic. @throws `TOPIC_MISMATCH` when it is stored with another number of queues, or ordered otherwise; `STORE_DAMAGED` */
+  static async open(options: TopicHomeOptions, given: TopicSpec): Promise<TopicHome> {
+    const { store, brokerId } = options;
+    const key = storeKeys.topic(given.name);
+    const bytes = await store.get(key);
+    const stored = bytes === undefined ? null : decodeRecord<StoredTopic>(key, bytes);
+    if (stored !== null && (stored.spec.queues !== given.queues || stored.spec.ordered !== given.ordered))
+      throw new MessagingError(
+        "TOPIC_MISMATCH",
+        `topic "${given.name}" is stored with ${stored.spec.queues} queues, ordered: ${stored.spec.ordered}; found ${given.queues}, ordered: ${given.ordered}. Use another name, or the stored settings`,
+        { data: { topic: given.name } },
+      );
+    const next: StoredTopic = {
+      spec: given,
+      version: stored?.version ?? 1,
+      runs: stored?.runs ?? evenRuns(given.queues),
+      home: stored?.home ?? brokerId,
+    };
+    await store.writer().commit([{ kind: "put", key, value: encodeRecord(next) }]).synced;
+    const home = new TopicHome(options, next);
+    await Promise.all(home.queues.map((queue) => queue.open()));
+    for (const { key: groupKey, value } of await store.list(storeKeys.groups(given.name)))
+      await home.#openGroup(groupKey.slice(storeKeys.groups(given.name).length), decodeRecord<GroupSettings>(groupKey, value));
+    for (const group of given.groups)
+      if (!home.#groups.has(group)) {
+        home.#preset.add(group);
+        await home.#openGroup(group, DEFAULT_SETTINGS);
+      }
+    return home;
+  }
+  private constructor(options: TopicHomeOptions, stored: StoredTopic) {
+    this.#options = options;
+    this.spec = stored.spec;
+    this.route = {
+      topic: stored.spec.name,
+      version: stored.version,
+      ordered: stored.spec.ordered,
+      homes: Array.from({ length: stored.spec.queues }, () => stored.home),
+      runs: stored.runs,
+    };
+    const table = slotTable(this.route);
+    const { store, runtime, actors, events, logger, messageBytesMax, leaseTtlMsMax } = options;
+    this.queues = Array.from(
+      { length: stored.spec.queues },
+      (_, queue) =>
+        new Queue({ spec: stored.spec, queue, routeVersion: stored.version, table, messageBytesMax, leaseTtlMsMax, store, runtime, actors, events, logger }),
+    );
+  }
+
+  get groups(): readonly Group[] {
+    return [...this.#opened.values()];
+  }
+  findGroup(name: string): Group | undefined {
+    return this.#opened.get(name);
+  }
+  /** The group, begun with these settings when it is new. @throws `GROUP_SETTINGS_DIFFER` */
+  async group(name: string, settings: GroupSettings): Promise<Group> {
+    const known = this.#groups.get(name);
+    if (known !== undefined && !this.#preset.has(name)) {
+      const group = await known;
+      const differs = settingThatDiffers(group.settings, settings);
+      if (differs !== null)
+        throw new MessagingError(
+          "GROUP_SETTINGS_DIFFER",
+          `group "${name}" of topic "${this.spec.name}" has ${differs} ${JSON.stringify(group.settings[differs])}, a member came with ${JSON.stringify(settings[differs])}: settings belong to the group`,
+          { data: { setting: differs, expected: group.settings, found: settings } },
+        );
+      return group;
+    }
+    this.#preset.delete(name);
+    const opened = this.#begin(name, settings, known);
+    this.#groups.set(name, opened);
+    opened.catch(() => this.#groups.delete(name));
+    return await opened;
+  }
+  /** Persists a new group's settings, then begins its subscriptions; for one named with the topic they are there, only its settings are chosen now. */
+  async #begin(name: string, settings: GroupSettings, preset: Promise<Group> | undefined): Promise<Group> {
+    const key = storeKeys.group(this.spec.name, name);
+    await this.#options.store.writer().commit([{ kind: "put", key, value: encodeRecord(settings) }]).synced;
+    if (preset === undefined) return await this.#openGroup(name, settings);
+    const group = await preset;
+    group.settings = settings;
+    return group;
+  }
+  #openGroup(name: string, settings: GroupSettings): Promise<Group> {
+    const { runtime, actors, events, onHolder } = this.#options;
+    const group = new Group({ spec: this.spec, name, settings, queues: this.queues, runtime, actors, events, onHolder });
+    const opening = group.open().then(() => {
+      this.#opened.set(name, group);
+      return group;
+    });
+    this.#groups.set(name, opening);
+    return opening;
+  }
+  async close(): Promise<void> {
+    for (const group of this.#opened.values()) group.close();
+    await Promise.all(this.queues.map((queue) => queue.close()));
+  }
+}
+const settingThatDiffers = (ours: GroupSettings, theirs: GroupSettings): "exhausted" | "attempts" | null => {
+  if (ours.exhausted !== theirs.exhausted) return "exhausted";
+  if (ours.attempts !== theirs.attempts) return "attempts";
+  return null; // `startAt` is of a new group only
+};
+/** A topic as a client declared it, checked. @throws `OPTION_INVALID` */
+export const checkedSpec = (given: TopicSpec): TopicSpec => topicSpec(given);

@@ -1,0 +1,70 @@
+import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
+import type { Answers, Question } from "../protocol/questions.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { BrokerConnection } from "./broker-link.ts";
+import { nextLink } from "./connection.ts";
+
+/** How long a question may take, a link to ask it on included, ms. */
+const ASK_TIMEOUT_MS = 30_000;
+/** Questions that change something, so that asking twice is not the same as asking once. `declare` is. */
+const CHANGES: ReadonlySet<Question["kind"]> = new Set(["aside.retry", "aside.skip", "aside.replace", "aside.redrive", "aside.discard"]);
+
+/**
+ * Asks the broker. A question that changes nothing is asked again when its link ends before the answer; an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
+ * Rejects with the broker's error, the signal's reason, `UNAVAILABLE` after 30 s (`reached` waits as long as it takes), or `CLOSED`.
+ */
+export async function ask<Q extends Question>(
+  environment: { readonly connection: BrokerConnection; readonly runtime: Runtime },
+  question: Q,
+  signal?: AbortSignal,
+): Promise<Answers[Q["kind"]]> {
+  const { connection, runtime } = environment;
+  const giveUp = new AbortController();
+  const onAbort = (): void => giveUp.abort(signal?.reason);
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const timer =
+    question.kind === "reached"
+      ? null
+      : runtime.setTimeout(() => giveUp.abort(new MessagingError("UNAVAILABLE", `the broker did not answer "${question.kind}" within ${ASK_TIMEOUT_MS} ms`)), ASK_TIMEOUT_MS);
+  try {
+    for (;;) {
+      const link = await nextLink(connection, giveUp.signal);
+      try {
+        const { answer } = await abortable(link.request<"ask">({ type: "ask", question }), giveUp.signal);
+        return answer as Answers[Q["kind"]];
+      } catch (error) {
+        const linkEnded = !link.open && isMessagingError(error, "UNAVAILABLE") && !giveUp.signal.aborted;
+        if (!linkEnded) throw error;
+        if (CHANGES.has(question.kind))
+          throw new MessagingError("OUTCOME_UNKNOWN", `the link ended before the broker answered "${question.kind}": whether it was done is not known`, { cause: error });
+      }
+    }
+  } catch (error) {
+    throw signal?.aborted === true ? signal.reason : asMessagingError(error);
+  } finally {
+    if (timer !== null) runtime.clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The promise, or the signal's reason when that fires first. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    const leave = (): void => signal.removeEventListener("abort", abort);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+    promise.then(
+      (value) => {
+        leave();
+        resolve(value);
+      },
+      (error: unknown) => {
+        leave();
+        reject(error);
+      },
+    );
+  });
+}

@@ -1,0 +1,138 @@
+import type { Observable } from "rxjs";
+import type { InspectionEvent } from "xstate";
+import type { Consumer, ConsumerOptions, ContextOf } from "../consumer/consumer-api.ts";
+import type { Epoch, Offset } from "../message/brands.ts";
+import type { ErrorCode } from "../message/errors.ts";
+import type { Message } from "../message/message.ts";
+import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
+import type { CloseOptions, Producer, ProducerOptions } from "../producer/producer-api.ts";
+import type { FailureInfo } from "../protocol/frames.ts";
+import type { QueueAccount } from "../protocol/questions.ts";
+import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
+
+export interface ClientSettings {
+  /** Name in leases and logs. @default random */
+  readonly name?: string | undefined;
+  /** Shown to the broker's authenticator; a function is asked anew at each reconnect. */
+  readonly token?: string | (() => string | Promise<string>) | undefined;
+  /** Time the first connection may take, ms. Later losses reconnect for ever. @default 10_000 */
+  readonly connectTimeoutMs?: number | undefined;
+  readonly inspect?: Inspect | undefined;
+}
+/** XState's own inspection events, outside semver; doubles the cost of machine events. */
+export type Inspect = (event: InspectionEvent) => void;
+
+export interface Client extends AsyncDisposable {
+  readonly name: string;
+  producer<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, options?: ProducerOptions): Producer<In, K>;
+  consumer<In, Out, K extends Keying, O extends boolean>(
+    topic: Topic<In, Out, K, O>,
+    options: ConsumerOptions<O>,
+  ): Consumer<Out, ContextOf<O>>;
+  /** Why a key is not moving, in a sentence, from the same state that decides. */
+  explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation>;
+  describe(): Promise<Description>;
+  describe(topic: TopicSpec): Promise<TopicDescription>;
+  describe(topic: TopicSpec, of: { readonly group: string }): Promise<GroupDescription>;
+  readonly admin: Admin;
+  /** Hot, never replays or errors, completes at close, costs nothing unobserved. */
+  readonly events$: Observable<SystemEvent>;
+  readonly actors: Actors;
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/* ---------- administration ---------- */
+
+export interface Because {
+  readonly reason: string;
+}
+export type SetAsideEntry<Body> = (
+  | { readonly kind: "parked"; readonly key: string; readonly behind: number }
+  | { readonly kind: "dead-letter"; readonly key: string | null; readonly behind: 0 }
+  | { readonly kind: "halted"; readonly key: string | null; readonly behind: 0 }
+) & {
+  readonly entry: string;
+  /** `body` is the parsed body, or the raw decoded one when the schema refuses it (that may be why it is here). */
+  readonly message: Message<Body>;
+  readonly sinceMs: number;
+  readonly attempts: number;
+  readonly error: FailureInfo;
+};
+/** What a group has set aside in a topic. Needs the right to manage. */
+export interface SetAside<In, Out> {
+  list(options?: { readonly limit?: number; readonly after?: string }): AsyncIterable<SetAsideEntry<Out>>;
+  /** The messages of a parked key, in order, head first. */
+  peek(key: string, options?: { readonly limit?: number }): Promise<readonly Message<Out>[]>;
+  /** Runs the message again; what waits behind it follows when it succeeds. */
+  retry(entry: string, because: Because): Promise<void>;
+  /** Gives the message up; what waits behind it runs. */
+  skip(entry: string, because: Because): Promise<void>;
+  /** Runs another body in its place. */
+  replace(entry: string, body: In, because: Because): Promise<void>;
+  /** Runs all that waits of a key, in order, before anything newer. */
+  redrive(key: string, because: Because): Promise<{ readonly redriven: number }>;
+  /** Gives up all that waits of a key. */
+  discard(key: string, because: Because): Promise<{ readonly discarded: number }>;
+}
+export interface Admin {
+  /** Adds a topic to the broker; a no-op when it is there with the same settings. @throws `TOPIC_MISMATCH` */
+  declare(topic: TopicSpec): Promise<void>;
+  setAside<In, Out, K extends Keying, O extends boolean>(
+    topic: Topic<In, Out, K, O>,
+    of: { readonly group: string },
+  ): SetAside<In, Out>;
+  /** Every offset of every queue in exactly one class (P9). */
+  account(topic: TopicSpec, of: { readonly group: string }): Promise<readonly QueueAccount[]>;
+}
+
+/* ---------- events and actors ---------- */
+
+type At<Type extends string, Data = unknown> = Readonly<{ type: Type; atMs: number }> & Readonly<Data>;
+type OnQueue = { topic: string; queue: number; group: string };
+export type SystemEvent =
+  | At<"link.opened", { broker: string }>
+  | At<"link.closed", { broker: string; code: ErrorCode | null; retryInMs: number | null }>
+  | At<"send.refused", { topic: string; key: string | null; code: ErrorCode }>
+  | At<"producer.fenced", { producer: string; epoch: Epoch }>
+  | At<"group.rebalanced", { topic: string; group: string; members: number; moved: number }>
+  | At<"lease.granted", OnQueue & { epoch: Epoch }>
+  | At<"lease.released", OnQueue & { epoch: Epoch }>
+  | At<"lease.lost", OnQueue & { epoch: Epoch; reason: "expired" | "fenced" | "revoked" }>
+  | At<
+      "attempt.failed",
+      OnQueue & { offset: Offset; key: string | null; attempt: number; error: unknown; retryInMs: number | null }
+    >
+  | At<"key.parked", OnQueue & { offset: Offset; key: string }>
+  | At<"key.redriven", OnQueue & { key: string; reason: string; by: string }>
+  | At<"key.discarded", OnQueue & { key: string; reason: string; by: string }>
+  | At<
+      "message.retried" | "message.skipped" | "message.replaced",
+      OnQueue & { offset: Offset; key: string | null; reason: string; by: string }
+    >
+  | At<"message.deadLettered", OnQueue & { offset: Offset; key: string | null }>
+  | At<"message.expired", OnQueue & { from: Offset; to: Offset }>
+  | At<"queue.halted", OnQueue & { offset: Offset }>
+  | At<"settle.refused", OnQueue & { epoch: Epoch; code: ErrorCode; messages: number }>;
+
+/** The states of each kind of actor: DESIGN's vocabulary. */
+export interface ActorStates {
+  broker: "starting" | "serving" | "draining" | "stopped" | "failed";
+  session: "handshaking" | "open" | "closing";
+  queue: "recovering" | "active" | "full" | "closing" | "failed";
+  subscription: "quarantined" | "vacant" | "leased.flowing" | "leased.suspended" | "leased.halted" | "revoking";
+  group: "stable" | "rebalancing";
+  connection: "connecting" | "handshaking" | "open" | "backingOff" | "closed";
+  producer: "open" | "closing" | "closed";
+  consumer: "open" | "closing" | "closed";
+  lane: "idle" | "sending" | "rewinding" | "blocked" | "fenced";
+  worker: "acquiring" | "waiting" | "handling" | "backingOff" | "settingAside" | "draining" | "released" | "lost";
+}
+export type ActorKind = keyof ActorStates;
+export type ActorView<Kind extends ActorKind = ActorKind> = {
+  [K in Kind]: { readonly kind: K; readonly path: string; readonly state: ActorStates[K]; readonly sinceMs: number };
+}[Kind];
+export interface Actors {
+  list<Kind extends ActorKind = ActorKind>(kind?: Kind): readonly ActorView<Kind>[];
+  /** Emits an actor's view at each change of its state. */
+  watch<Kind extends ActorKind = ActorKind>(kind?: Kind): Observable<ActorView<Kind>>;
+}

@@ -1,0 +1,200 @@
+import type { Observable } from "rxjs";
+import { createConsumer } from "../consumer/consumer.ts";
+import type { Consumer, ConsumerOptions, ContextOf } from "../consumer/consumer-api.ts";
+import { isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
+import { isName, type Keying, type Topic, type TopicSpec, topicSpec } from "../message/topic.ts";
+import type { CloseOptions, Producer, ProducerOptions } from "../producer/producer-api.ts";
+import { createProducer } from "../producer/producer.ts";
+import { closeTimeout } from "../producer/producer-options.ts";
+import { binaryCodec } from "../protocol/binary-codec.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { QueueAccount } from "../protocol/questions.ts";
+import { ActorRegistry } from "../runtime/actor-registry.ts";
+import { EventBus } from "../runtime/event-bus.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { systemRuntime } from "../runtime/system-runtime.ts";
+import type { HistorySink, Logger } from "../system/contracts.ts";
+import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
+import type { Transport } from "../transport/transport.ts";
+import { ask } from "./ask.ts";
+import type { Actors, Admin, Client, ClientSettings, SetAside, SystemEvent } from "./client-api.ts";
+import type { ClientEnvironment } from "./client-environment.ts";
+import { Connection } from "./connection.ts";
+import { LiveTopicDirectory } from "./live-topic-directory.ts";
+import { createSetAside } from "./set-aside.ts";
+
+/** A client's settings and what it is built on. */
+export interface ClientCoreOptions extends ClientSettings {
+  readonly transport: Transport;
+  readonly runtime?: Runtime | undefined;
+  /** How frames are written; the broker answers in the same. @default binary */
+  readonly codec?: Codec | undefined;
+  /** @default silent */
+  readonly logger?: Logger | undefined;
+  readonly history?: HistorySink | undefined;
+}
+
+const SILENT: Logger = { log: () => {} };
+/** The longest delay timers take: 2 ** 31 - 1 ms. */
+const TIMEOUT_MS_MAX = 2_147_483_647;
+
+/**
+ * Connects to a broker. Rejects with `CONNECT_TIMEOUT` when there is no link within `connectTimeoutMs`, at once with `UNAUTHENTICATED`, `FORBIDDEN` or
+ * `VERSION_UNSUPPORTED`, and with `OPTION_INVALID`. Later losses reconnect for ever.
+ */
+export async function createClientCore(options: ClientCoreOptions): Promise<Client> {
+  const { transport, token, connectTimeoutMs = 10_000 } = options;
+  if (typeof transport?.dial !== "function") throw optionInvalid("transport", "a transport", transport);
+  if (options.name !== undefined && !isName(options.name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", options.name);
+  if (token !== undefined && typeof token !== "string" && typeof token !== "function") throw optionInvalid("token", "a string or a function", typeof token);
+  if (typeof connectTimeoutMs !== "number" || !(connectTimeoutMs > 0) || connectTimeoutMs > TIMEOUT_MS_MAX)
+    throw optionInvalid("connectTimeoutMs", `a number above 0, up to ${TIMEOUT_MS_MAX}`, connectTimeoutMs);
+  const client = new LiveClient(options, connectTimeoutMs);
+  await client.connected();
+  return client;
+}
+
+interface Closeable {
+  close(options?: CloseOptions): Promise<void>;
+}
+
+class LiveClient implements Client, Admin {
+  readonly name: string;
+  readonly #environment: ClientEnvironment;
+  readonly #connection: Connection;
+  readonly #registry: ActorRegistry;
+  readonly #events: EventBus;
+  readonly #producers = new Set<Closeable>();
+  readonly #consumers = new Set<Closeable>();
+  readonly #emitters = new Map<string, Producer<never>>();
+  #closing: Promise<void> | null = null;
+
+  constructor(options: ClientCoreOptions, connectTimeoutMs: number) {
+    const runtime = options.runtime ?? systemRuntime();
+    const logger = options.logger ?? SILENT;
+    const instance = runtime.id();
+    this.name = options.name ?? `client-${instance.slice(0, 8)}`;
+    this.#events = new EventBus(runtime);
+    this.#registry = new ActorRegistry({
+      runtime,
+      inspect: options.inspect,
+      onFailure: (path, error) => logger.log("error", `actor ${path} failed`, { error }),
+    });
+    this.#connection = new Connection({
+      transport: options.transport,
+      codec: options.codec ?? binaryCodec,
+      runtime,
+      actors: this.#registry,
+      events: this.#events,
+      name: this.name,
+      instance,
+      token: options.token,
+      connectTimeoutMs,
+    });
+    this.#environment = {
+      name: this.name,
+      instance,
+      runtime,
+      connection: this.#connection,
+      topics: new LiveTopicDirectory(this.#connection),
+      actors: this.#registry,
+      events: this.#events,
+      logger,
+      history: options.history ?? null,
+      emitter: (topic) => this.#emitter(topic),
+    };
+  }
+  async connected(): Promise<void> {
+    try {
+      await this.#connection.ready;
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  get admin(): Admin {
+    return this;
+  }
+  get events$(): Observable<SystemEvent> {
+    return this.#events.events$;
+  }
+  get actors(): Actors {
+    return this.#registry;
+  }
+
+  producer<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, options: ProducerOptions = {}): Producer<In, K> {
+    this.#mustBeOpen();
+    const producer: Producer<In, K> = createProducer(this.#environment, topic, options, () => this.#producers.delete(producer));
+    this.#producers.add(producer);
+    return producer;
+  }
+  consumer<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, options: ConsumerOptions<O>): Consumer<Out, ContextOf<O>> {
+    this.#mustBeOpen();
+    const consumer = createConsumer<In, Out, O>(this.#environment, topic as unknown as Topic<In, Out, Keying, O>, options, this.name);
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+  /** One per topic, for all its consumers; closed after them. */
+  #emitter<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>): Producer<In, K> {
+    const known = this.#emitters.get(topic.name);
+    if (known !== undefined) return known as unknown as Producer<In, K>;
+    const emitter = createProducer(this.#environment, topic);
+    this.#emitters.set(topic.name, emitter as unknown as Producer<never>);
+    return emitter;
+  }
+  #mustBeOpen(): void {
+    if (this.#closing !== null) throw new MessagingError("CLOSED", `client "${this.name}" is closed`);
+  }
+
+  explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
+    return ask(this.#environment, { kind: "explain", topic: topic.name, key });
+  }
+  describe(): Promise<Description>;
+  describe(topic: TopicSpec): Promise<TopicDescription>;
+  describe(topic: TopicSpec, of: { readonly group: string }): Promise<GroupDescription>;
+  describe(topic?: TopicSpec, of?: { readonly group: string }): Promise<Description | TopicDescription | GroupDescription> {
+    if (topic === undefined) return ask(this.#environment, { kind: "describe" });
+    if (of === undefined) return ask(this.#environment, { kind: "describe.topic", topic: topic.name });
+    return ask(this.#environment, { kind: "describe.group", topic: topic.name, group: of.group });
+  }
+  async declare(topic: TopicSpec): Promise<void> {
+    await ask(this.#environment, { kind: "declare", spec: topicSpec(topic) });
+  }
+  setAside<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, of: { readonly group: string }): SetAside<In, Out> {
+    return createSetAside(this.#environment, topic, of.group);
+  }
+  account(topic: TopicSpec, of: { readonly group: string }): Promise<readonly QueueAccount[]> {
+    return ask(this.#environment, { kind: "account", topic: topic.name, group: of.group });
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(closeTimeout(options.timeoutMs));
+    return this.#closing;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+  /** Consumers first, since what they have in hand may still emit; then producers; then the link. All within `timeoutMs`. */
+  async #close(timeoutMs: number): Promise<void> {
+    const { runtime, logger } = this.#environment;
+    const until = runtime.now() + timeoutMs;
+    for (const stage of [this.#consumers, this.#producers, new Set<Closeable>(this.#emitters.values())]) {
+      const left = Math.max(0, until - runtime.now());
+      const closings = [...stage].map(async (part) => {
+        try {
+          await part.close({ timeoutMs: left });
+        } catch (error) {
+          if (!isMessagingError(error, "CLOSED")) logger.log("warn", `a part of client "${this.name}" did not close well`, { error });
+        }
+      });
+      await Promise.all(closings);
+    }
+    this.#end();
+  }
+  #end(): void {
+    this.#connection.close();
+    this.#registry.stopAll();
+    this.#events.complete();
+  }
+}

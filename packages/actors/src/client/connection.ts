@@ -1,0 +1,196 @@
+import { BehaviorSubject } from "rxjs";
+import { fromPromise } from "xstate";
+import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { Welcome } from "../protocol/frames.ts";
+import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import type { EventBus } from "../runtime/event-bus.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { FRAME_BYTES_MAX, type Link, type Transport } from "../transport/transport.ts";
+import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
+import type { ClientSettings } from "./client-api.ts";
+import { type ConnectionFailure, connectionMachine, type ConnectionRef } from "./connection.machine.ts";
+import { OpenLink } from "./open-link.ts";
+
+export interface ConnectionOptions {
+  readonly transport: Transport;
+  readonly codec: Codec;
+  readonly runtime: Runtime;
+  readonly actors: ActorRegistry;
+  readonly events: EventBus;
+  readonly name: string;
+  readonly instance: string;
+  readonly token: ClientSettings["token"];
+  readonly connectTimeoutMs: number;
+}
+const BACKOFF = { initialMs: 100, maxMs: 5_000 };
+
+/** Keeps one link to the broker: the machine says when, this dials, shakes hands and hands the open link out. */
+export class Connection implements BrokerConnection {
+  readonly links$ = new BehaviorSubject<BrokerLink | null>(null);
+  /** Resolves with the first welcome; rejects when there will be none. */
+  readonly ready: Promise<void>;
+  readonly #options: ConnectionOptions;
+  readonly #actor: ConnectionRef;
+  #onReady!: () => void;
+  #onFailure!: (error: MessagingError) => void;
+  #raw: Link | null = null;
+  #opening: OpenLink | null = null;
+  #welcome: Welcome | null = null;
+  #numbers = 0;
+  /** Failures in a row: a link that did not live as long as the longest backoff counts as one. */
+  #failures = 0;
+  #openedAt = Number.NEGATIVE_INFINITY;
+  #lastError: MessagingError | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.ready = new Promise((resolve, reject) => {
+      this.#onReady = resolve;
+      this.#onFailure = reject;
+    });
+    this.#actor = options.actors.start(
+      { kind: "connection", path: `${options.name}/connection`, failed: (error) => this.#giveUp(asMessagingError(error)) },
+      connectionMachine.provide({
+        actors: {
+          dial: fromPromise(({ signal }) => this.#dial(signal).catch((error) => this.#fail(error))),
+          handshake: fromPromise(() => this.#handshake().catch((error) => this.#fail(error))),
+          serve: fromPromise(() => this.#serve()),
+        },
+        actions: {
+          publish: () => this.#publish(),
+          announceClosed: (_, failure) => this.#announceClosed(failure),
+          giveUp: (_, failure) => this.#giveUp(failure?.error ?? null),
+          hangUp: () => this.#hangUp(),
+        },
+      }) as typeof connectionMachine,
+      { input: { connectTimeoutMs: options.connectTimeoutMs } },
+    );
+  }
+
+  get link(): BrokerLink | null {
+    return this.links$.value;
+  }
+  get welcome(): Welcome {
+    return this.#welcome as Welcome; // nobody gets a client before the first welcome
+  }
+  close(): void {
+    this.#actor.send({ type: "connection.close" });
+    this.links$.complete();
+  }
+
+  async #dial(signal: AbortSignal): Promise<void> {
+    const { token, transport } = this.#options;
+    const shown = typeof token === "function" ? await token() : (token ?? null);
+    signal.throwIfAborted();
+    const link = await transport.dial({ signal, token: shown, frameBytesMax: FRAME_BYTES_MAX });
+    if (signal.aborted) {
+      link.abort();
+      signal.throwIfAborted();
+    }
+    this.#raw = link;
+  }
+  async #handshake(): Promise<void> {
+    const { codec, runtime, instance, name } = this.#options;
+    const opening: OpenLink = new OpenLink({
+      link: this.#raw as Link,
+      codec,
+      runtime,
+      instance,
+      client: name,
+      number: ++this.#numbers,
+      onEnd: () => {
+        if (this.links$.value === opening) this.links$.next(null);
+      },
+    });
+    this.#opening = opening;
+    this.#welcome = await opening.welcomed;
+  }
+  async #serve(): Promise<never> {
+    const { error } = await (this.#opening as OpenLink).over;
+    return this.#fail(error ?? new MessagingError("CLOSED", "the client closed the link"));
+  }
+  /** What the machine's `onError` decides by. */
+  #fail(thrown: unknown): never {
+    const error = asMessagingError(thrown);
+    const { runtime, transport } = this.#options;
+    const { initialMs, maxMs } = transport.backoff ?? BACKOFF;
+    if (runtime.now() - this.#openedAt > maxMs) this.#failures = this.#openedAt === Number.NEGATIVE_INFINITY ? this.#failures : 0;
+    this.#openedAt = Number.NEGATIVE_INFINITY;
+    const wait = Math.min(initialMs * 2 ** Math.min(this.#failures++, 30), maxMs);
+    this.#lastError = error;
+    throw { error, retryMs: wait * (0.5 + 0.5 * runtime.random()) } satisfies ConnectionFailure;
+  }
+
+  #publish(): void {
+    const link = this.#opening;
+    if (link === null || !link.open) return; // ended in the meantime: `serve` tells
+    this.#openedAt = this.#options.runtime.now();
+    this.#options.events.tell({ type: "link.opened", broker: link.welcome.broker });
+    this.#onReady();
+    this.links$.next(link);
+  }
+  #announceClosed({ error, retryMs }: ConnectionFailure): void {
+    const wasOpen = this.#opening !== null;
+    this.#opening = null;
+    this.#raw = null;
+    // an attempt that found nobody is no news; a link that ended is, and so is a refusal that will not pass by itself
+    if (!wasOpen && error.retryable) return;
+    this.#options.events.tell({ type: "link.closed", broker: this.#welcome?.broker ?? "", code: error.code, retryInMs: retryMs });
+  }
+  #giveUp(error: MessagingError | null): void {
+    const { connectTimeoutMs } = this.#options;
+    this.#onFailure(
+      error ??
+        new MessagingError("CONNECT_TIMEOUT", `there was no link to a broker within ${connectTimeoutMs} ms${this.#lastError === null ? "" : `: ${this.#lastError.message}`}`, {
+          ...(this.#lastError === null ? {} : { cause: this.#lastError }),
+          data: { connectTimeoutMs },
+        }),
+    );
+  }
+  #hangUp(): void {
+    const link = this.#opening;
+    this.#opening = null;
+    if (link === null) this.#raw?.abort();
+    else {
+      const wasOpen = link.open;
+      link.close();
+      if (wasOpen) this.#options.events.tell({ type: "link.closed", broker: this.#welcome?.broker ?? "", code: null, retryInMs: null });
+    }
+    this.#raw = null;
+  }
+}
+
+/** The present link or the next one. Rejects with the signal's reason, or `CLOSED` when the client closes. */
+export function nextLink(connection: BrokerConnection, signal?: AbortSignal): Promise<BrokerLink> {
+  const present = connection.link;
+  if (present !== null && signal?.aborted !== true) return Promise.resolve(present);
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(signal.reason);
+      return;
+    }
+    const abort = (): void => {
+      links.unsubscribe();
+      reject(signal?.reason);
+    };
+    const done = (): void => {
+      signal?.removeEventListener("abort", abort);
+      // the subscription itself ends in the microtask below, once it is assigned
+      void Promise.resolve().then(() => links.unsubscribe());
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    const links = connection.links$.subscribe({
+      next: (link) => {
+        if (link === null) return;
+        done();
+        resolve(link);
+      },
+      error: (error) => reject(isMessagingError(error) ? error : asMessagingError(error)),
+      complete: () => {
+        signal?.removeEventListener("abort", abort);
+        reject(new MessagingError("CLOSED", "the client is closed"));
+      },
+    });
+  });
+}

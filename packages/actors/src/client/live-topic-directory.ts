@@ -1,0 +1,63 @@
+import { isMessagingError, MessagingError } from "../message/errors.ts";
+import { slotTable } from "../message/route.ts";
+import { abortable } from "./ask.ts";
+import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
+import { nextLink } from "./connection.ts";
+import type { TopicDirectory, TopicView } from "./topic-directory.ts";
+
+/** Asks the broker once per topic and remembers; several that ask at the same time ask together. */
+export class LiveTopicDirectory implements TopicDirectory {
+  readonly #connection: BrokerConnection;
+  readonly #views = new Map<string, TopicView>();
+  readonly #stale = new Set<string>();
+  readonly #asking = new Map<string, Promise<TopicView>>();
+
+  constructor(connection: BrokerConnection) {
+    this.#connection = connection;
+  }
+
+  known(topic: string): TopicView | undefined {
+    return this.#views.get(topic);
+  }
+  async find(topic: { readonly name: string; readonly ordered: boolean; readonly queues: number }, signal?: AbortSignal): Promise<TopicView> {
+    signal?.throwIfAborted();
+    const known = this.#views.get(topic.name);
+    const view = known !== undefined && !this.#stale.has(topic.name) ? known : await abortable(this.#ask(topic.name), signal);
+    const { spec } = view;
+    if (spec.ordered !== topic.ordered || spec.queues !== topic.queues)
+      throw new MessagingError(
+        "TOPIC_MISMATCH",
+        `topic "${topic.name}" is declared here with ${describe(topic)}; the broker has it with ${describe(spec)}`,
+        { data: { topic: topic.name, here: { queues: topic.queues, ordered: topic.ordered }, broker: { queues: spec.queues, ordered: spec.ordered } } },
+      );
+    return view;
+  }
+  forget(topic: string, _error: MessagingError): void {
+    this.#stale.add(topic);
+  }
+
+  #ask(topic: string): Promise<TopicView> {
+    const asking = this.#asking.get(topic);
+    if (asking !== undefined) return asking;
+    const answer = this.#askUntilAnswered(topic).finally(() => this.#asking.delete(topic));
+    this.#asking.set(topic, answer);
+    return answer;
+  }
+  async #askUntilAnswered(topic: string): Promise<TopicView> {
+    for (;;) {
+      const link: BrokerLink = await nextLink(this.#connection);
+      try {
+        const { route, spec } = await link.request<"topic.find">({ type: "topic.find", topic });
+        const known = this.#views.get(topic);
+        this.#stale.delete(topic);
+        if (known !== undefined && known.route.version >= route.version) return known; // never back to an older map
+        const view: TopicView = { route, spec, table: slotTable(route) };
+        this.#views.set(topic, view);
+        return view;
+      } catch (error) {
+        if (link.open || !isMessagingError(error, "UNAVAILABLE")) throw error; // the broker's own answer; else its link ended: ask the next one
+      }
+    }
+  }
+}
+const describe = ({ queues, ordered }: { readonly queues: number; readonly ordered: boolean }): string => `${queues} queue(s), ${ordered ? "ordered" : "unordered"}`;

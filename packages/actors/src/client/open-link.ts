@@ -1,0 +1,331 @@
+import { Observable, Subject } from "rxjs";
+import { asMessagingError, fromWireError, MessagingError, toWireError, type WireError } from "../message/errors.ts";
+import type { Codec } from "../protocol/codec.ts";
+import { type ClientFrame, type Frame, type LeaseKey, PROTOCOL_VERSIONS, type Welcome } from "../protocol/frames.ts";
+import { Outbox } from "../protocol/outbox.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { FRAME_BYTES_MAX, type Link } from "../transport/transport.ts";
+import type { BrokerLink, HeartbeatSource, Instant, LaneFrame, MemberFrame, Requests } from "./broker-link.ts";
+
+/** What answers each request. */
+const ANSWERS = {
+  "topic.find": "topic.found",
+  "lane.open": "lane.opened",
+  "member.join": "member.joined",
+  "lease.acquire": "lease.granted",
+  "lease.raise": "lease.granted",
+  "lease.release": "lease.released",
+  "aside.put": "aside.done",
+  ask: "answer",
+} as const satisfies { readonly [T in keyof Requests]: Requests[T][1]["type"] };
+/** So many beats without a single frame from the broker, and it is taken for dead. Beats and not time: a process that was suspended asks first. */
+const SILENT_BEATS_MAX = 3;
+
+interface Asked {
+  readonly answer: Frame["type"];
+  readonly resolve: (frame: never) => void;
+  readonly reject: (error: MessagingError) => void;
+}
+/** How a link ended. `error` is `null` when this side closed it. */
+export interface LinkOver {
+  readonly error: MessagingError | null;
+}
+
+/**
+ * One link from its `hello` on: sends and receives frames, matches answers with requests, keeps the heartbeat, and ends once, for one reason.
+ * Whatever the broker sends, it throws nothing: the link ends with `violation`.
+ */
+export class OpenLink implements BrokerLink {
+  readonly number: number;
+  /** Resolves with the broker's `welcome`; rejects when the link ends first. */
+  readonly welcomed: Promise<Welcome>;
+  readonly over: Promise<LinkOver>;
+  readonly #link: Link;
+  readonly #codec: Codec;
+  readonly #runtime: Runtime;
+  #outbox: Outbox;
+  #welcome: Welcome | null = null;
+  #onWelcome!: (welcome: Welcome) => void;
+  #onRefusal!: (error: MessagingError) => void;
+  #onOver!: (over: LinkOver) => void;
+  #ended = false;
+  #goodbye: MessagingError | null = null;
+  #numbers = 0;
+  #requests = 0;
+  readonly #asked = new Map<number, Asked>();
+  readonly #lanes = new Map<number, Subject<LaneFrame>>();
+  readonly #members = new Map<number, Subject<MemberFrame>>();
+
+  readonly #sources = new Set<HeartbeatSource>();
+  readonly #beats = new Map<number, Instant>();
+  #beat = 0;
+  #silentBeats = 0;
+  #beatTimer: unknown = null;
+  /** Highest grant whose receiver has surely recorded its lease, so that a beat either lists it or means it. */
+  #grantsSeen = 0;
+  #grantsArrived = 0;
+  #grantTimer: unknown = null;
+  readonly #onEnd: () => void;
+
+  constructor(options: {
+    readonly link: Link;
+    readonly codec: Codec;
+    readonly runtime: Runtime;
+    readonly instance: string;
+    readonly client: string;
+    readonly number: number;
+    /** Called once, synchronously, when the link has ended: before its streams complete and its requests reject. */
+    readonly onEnd: () => void;
+  }) {
+    this.number = options.number;
+    this.#link = options.link;
+    this.#codec = options.codec;
+    this.#runtime = options.runtime;
+    this.#onEnd = options.onEnd;
+    this.#outbox = new Outbox(this.#link, this.#codec, this.#runtime, FRAME_BYTES_MAX);
+    this.welcomed = new Promise((resolve, reject) => {
+      this.#onWelcome = resolve;
+      this.#onRefusal = reject;
+    });
+    this.welcomed.catch(() => {}); // `over` tells it too
+    this.over = new Promise((resolve) => {
+      this.#onOver = resolve;
+    });
+    this.#link.frames$.subscribe({
+      next: (packet) => this.#receive(packet),
+      complete: () => void this.#link.ended.then(({ code, reason }) => this.#end(lost(code, reason))),
+    });
+    this.#outbox.push({ type: "hello", versions: PROTOCOL_VERSIONS, instance: options.instance, link: options.number, client: options.client });
+  }
+
+  get welcome(): Welcome {
+    return this.#welcome as Welcome; // published only once welcomed
+  }
+  get open(): boolean {
+    return !this.#ended && this.#welcome !== null;
+  }
+  get bufferedBytes(): number {
+    return this.#outbox.bufferedBytes;
+  }
+  send(frame: ClientFrame): void {
+    if (!this.#ended) this.#outbox.push(frame);
+  }
+  request<T extends keyof Requests>(frame: Omit<Requests[T][0], "request">): Promise<Requests[T][1]> {
+    return new Promise((resolve, reject) => {
+      if (!this.open) {
+        reject(linkGone(this.#goodbye));
+        return;
+      }
+      const request = ++this.#requests;
+      this.#asked.set(request, { answer: ANSWERS[frame.type as keyof typeof ANSWERS], resolve, reject });
+      this.#outbox.push({ ...frame, request } as unknown as ClientFrame);
+    });
+  }
+  nextNumber(): number {
+    return ++this.#numbers;
+  }
+  lane$(lane: number): Observable<LaneFrame> {
+    return this.#stream(this.#lanes, lane);
+  }
+  member$(member: number): Observable<MemberFrame> {
+    return this.#stream(this.#members, member);
+  }
+  /** One subject per number, there while somebody listens. */
+  #stream<F>(streams: Map<number, Subject<F>>, number: number): Observable<F> {
+    return new Observable((subscriber) => {
+      if (this.#ended) {
+        subscriber.complete();
+        return undefined;
+      }
+      const stream = streams.get(number) ?? new Subject<F>();
+      streams.set(number, stream);
+      const subscription = stream.subscribe(subscriber);
+      return () => {
+        subscription.unsubscribe();
+        if (!stream.observed && streams.get(number) === stream) streams.delete(number);
+      };
+    });
+  }
+
+  /* ---------- heartbeats ---------- */
+
+  heartbeats(source: HeartbeatSource): () => void {
+    this.#sources.add(source);
+    return () => void this.#sources.delete(source);
+  }
+  beat(): void {
+    if (!this.open) return;
+    const beat = ++this.#beat;
+    const leases = [...this.#sources].flatMap((source) => source.leases());
+    this.#beats.set(beat, { now: this.#runtime.now(), wallNow: this.#runtime.wallNow() });
+    this.#outbox.push({ type: "heartbeat", beat, grantsSeen: this.#grantsSeen, leases: leases as unknown as readonly LeaseKey[] });
+  }
+  readonly #onBeat = (): void => {
+    if (this.#silentBeats >= SILENT_BEATS_MAX) {
+      this.#link.abort();
+      this.#end(new MessagingError("UNAVAILABLE", `no frame from the broker for ${SILENT_BEATS_MAX} heartbeats of ${this.welcome.heartbeatMs} ms`));
+      return;
+    }
+    this.#silentBeats++;
+    this.beat();
+    this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.welcome.heartbeatMs);
+  };
+  /** A grant counts as seen one timer after it arrived: by then whoever asked for it has it on its list. */
+  #sawGrant(grant: number): void {
+    this.#grantsArrived = Math.max(this.#grantsArrived, grant);
+    this.#grantTimer ??= this.#runtime.setTimeout(() => {
+      this.#grantTimer = null;
+      this.#grantsSeen = this.#grantsArrived;
+    }, 0);
+  }
+
+  /* ---------- receiving ---------- */
+
+  #receive(packet: Uint8Array): void {
+    if (this.#ended) return;
+    this.#silentBeats = 0;
+    let frames: Frame[];
+    try {
+      frames = this.#codec.decode(packet);
+    } catch (error) {
+      this.violation(asMessagingError(error).message);
+      return;
+    }
+    try {
+      for (const frame of frames) {
+        if (this.#ended) return;
+        this.#dispatch(frame);
+      }
+    } catch (error) {
+      this.violation(asMessagingError(error).message); // what a frame led to went wrong: the link's state is not to be trusted any more
+    }
+  }
+  #dispatch(frame: Frame): void {
+    if (this.#welcome === null) {
+      if (frame.type === "welcome") this.#welcomeBy(frame);
+      else if (frame.type === "goodbye") this.#sayGoodbye(frame.error);
+      else this.violation(`expected "welcome" or "goodbye" as the first frame, found "${frame.type}"`);
+      return;
+    }
+    switch (frame.type) {
+      case "batch.appended":
+      case "batch.refused":
+      case "lane.kept":
+        this.#lanes.get(frame.lane)?.next(frame); // none: the lane was closed while this was on its way
+        return;
+      case "deliver":
+      case "redeliver":
+      case "settled":
+      case "settle.refused":
+      case "lease.offered":
+      case "lease.revoke":
+      case "lease.ended":
+        this.#members.get(frame.member)?.next(frame);
+        return;
+      case "lease.granted":
+        this.#sawGrant(frame.grant);
+        if (frame.request === null) this.#members.get(frame.member)?.next(frame);
+        else this.#answer(frame.request, frame);
+        return;
+      case "topic.found":
+      case "lane.opened":
+      case "member.joined":
+      case "lease.released":
+      case "aside.done":
+      case "answer":
+      case "refused":
+        this.#answer(frame.request, frame);
+        return;
+      case "heartbeat.answered": {
+        const sentAt = this.#beats.get(frame.beat);
+        if (sentAt === undefined) {
+          this.violation(`heartbeat.answered: expected a beat that waits for its answer, found ${frame.beat}`);
+          return;
+        }
+        this.#beats.delete(frame.beat);
+        for (const source of [...this.#sources]) source.answered({ sentAt, renewed: frame.renewed, ended: frame.ended });
+        return;
+      }
+      case "goodbye":
+        this.#sayGoodbye(frame.error);
+        return;
+      default:
+        this.violation(`expected a frame that brokers send, found "${frame.type}"`);
+    }
+  }
+  #welcomeBy(welcome: Welcome): void {
+    if (!PROTOCOL_VERSIONS.includes(welcome.version)) {
+      this.violation(`welcome: expected version ${PROTOCOL_VERSIONS.join(" or ")}, found ${welcome.version}`);
+      return;
+    }
+    this.#welcome = welcome;
+    this.#outbox.flush();
+    this.#outbox = new Outbox(this.#link, this.#codec, this.#runtime, welcome.frameBytesMax);
+    this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, welcome.heartbeatMs);
+    this.#onWelcome(welcome);
+  }
+  #answer(request: number, frame: Frame): void {
+    const asked = this.#asked.get(request);
+    if (asked === undefined || (frame.type !== "refused" && frame.type !== asked.answer)) {
+      this.violation(`expected ${asked === undefined ? "the answer to a request" : `"${asked.answer}"`}, found "${frame.type}" for request ${request}`);
+      return;
+    }
+    this.#asked.delete(request);
+    if (frame.type === "refused") asked.reject(fromWireError(frame.error));
+    else asked.resolve(frame as never);
+  }
+
+  /* ---------- ending ---------- */
+
+  violation(reason: string): void {
+    if (this.#ended) return;
+    const error = new MessagingError("PROTOCOL_VIOLATION", `the broker broke the protocol: ${reason}`);
+    this.#outbox.push({ type: "goodbye", error: toWireError(error) });
+    this.#outbox.flush();
+    this.#link.close("violation", reason.slice(0, 100));
+    this.#end(error);
+  }
+  /** Says goodbye and ends. */
+  close(): void {
+    if (this.#ended) return;
+    this.#outbox.push({ type: "goodbye", error: null });
+    this.#outbox.flush();
+    this.#link.close("normal", "the client closes");
+    this.#end(null);
+  }
+  /** Ends without a word. */
+  abort(): void {
+    this.#link.abort();
+    this.#end(linkGone(null));
+  }
+  #sayGoodbye(wire: WireError | null): void {
+    const error = wire === null ? new MessagingError("UNAVAILABLE", "the broker said goodbye") : fromWireError(wire);
+    this.#link.close("normal", "goodbye");
+    this.#end(error);
+  }
+  #end(error: MessagingError | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#goodbye = error;
+    if (this.#beatTimer !== null) this.#runtime.clearTimeout(this.#beatTimer);
+    if (this.#grantTimer !== null) this.#runtime.clearTimeout(this.#grantTimer);
+    this.#onEnd();
+    const gone = linkGone(error);
+    for (const asked of this.#asked.values()) asked.reject(gone);
+    this.#asked.clear();
+    for (const stream of [...this.#lanes.values(), ...this.#members.values()]) stream.complete();
+    this.#lanes.clear();
+    this.#members.clear();
+    this.#sources.clear();
+    this.#onRefusal(error ?? gone);
+    this.#onOver({ error });
+  }
+}
+
+const linkGone = (cause: MessagingError | null): MessagingError<"UNAVAILABLE"> =>
+  new MessagingError("UNAVAILABLE", "the link to the broker has ended", cause === null ? {} : { cause });
+function lost(code: string, reason: string): MessagingError {
+  if (code === "violation") return new MessagingError("PROTOCOL_VIOLATION", `the broker ended the link: ${reason || "protocol violation"}`);
+  if (code === "tooLarge" || code === "overloaded") return new MessagingError("LIMIT_EXCEEDED", `the broker ended the link (${code}): ${reason}`);
+  return new MessagingError("UNAVAILABLE", `the link to the broker was ${code === "lost" ? "lost" : `ended (${code})`}${reason === "" ? "" : `: ${reason}`}`);
+}

@@ -1,0 +1,185 @@
+import { decodeBody, encodeBody, validate } from "../message/body.ts";
+import { asMessagingError, optionInvalid } from "../message/errors.ts";
+import type { Message } from "../message/message.ts";
+import { PackedReader, packMessage } from "../message/packed.ts";
+import { slotOf } from "../message/route.ts";
+import { isName, type Keying, type Topic } from "../message/topic.ts";
+import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
+import { ask } from "./ask.ts";
+import type { Because, SetAside, SetAsideEntry } from "./client-api.ts";
+import type { ClientEnvironment } from "./client-environment.ts";
+
+/** Entries asked for at a time. */
+const PAGE = 100;
+/** Messages that `peek` shows unless told otherwise. */
+const PEEK = 100;
+/** Messages of a key that are looked up for the history before an order about the whole key. */
+const NAMED_MAX = 10_000;
+
+/** What a group has set aside in a topic: questions and orders to the broker, with bodies decoded and parsed on the way. */
+export function createSetAside<In, Out, K extends Keying, O extends boolean>(
+  environment: ClientEnvironment,
+  topic: Topic<In, Out, K, O>,
+  group: string,
+): SetAside<In, Out> {
+  if (!isName(group)) throw optionInvalid("group", "1 to 128 of the characters A-Z a-z 0-9 . _ -", group);
+  return new LiveSetAside(environment, topic as unknown as Topic<In, Out, Keying, boolean>, group);
+}
+
+interface Named {
+  readonly queue: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly id: string | null;
+}
+
+class LiveSetAside<In, Out> implements SetAside<In, Out> {
+  readonly #environment: ClientEnvironment;
+  readonly #topic: Topic<In, Out, Keying, boolean>;
+  readonly #at: { readonly topic: string; readonly group: string };
+  /** What was listed, by entry, so that an event and a history step about it can say its key and id. */
+  readonly #listed = new Map<string, Named>();
+
+  constructor(environment: ClientEnvironment, topic: Topic<In, Out, Keying, boolean>, group: string) {
+    this.#environment = environment;
+    this.#topic = topic;
+    this.#at = { topic: topic.name, group };
+  }
+
+  async *list(options: { readonly limit?: number; readonly after?: string } = {}): AsyncIterable<SetAsideEntry<Out>> {
+    let left = wholeLimit(options.limit, Number.POSITIVE_INFINITY);
+    let after: string | null = options.after ?? null;
+    while (left > 0) {
+      const page: { readonly entries: readonly AsideListed[]; readonly next: string | null } = await this.#ask({
+        kind: "aside.list",
+        ...this.#at,
+        after,
+        limit: Math.min(PAGE, left),
+      });
+      for (const entry of page.entries) {
+        if (left-- <= 0) return;
+        yield this.#entry(entry);
+      }
+      if (page.next === null) return;
+      after = page.next;
+    }
+  }
+  async peek(key: string, options: { readonly limit?: number } = {}): Promise<readonly Message<Out>[]> {
+    const messages = await this.#ask({ kind: "aside.peek", ...this.#at, key, limit: wholeLimit(options.limit, PEEK) });
+    return messages.map((message) => this.#message(message));
+  }
+  async retry(entry: string, because: Because): Promise<void> {
+    const { reason } = checked(because);
+    const changed = await this.#ask({ kind: "aside.retry", ...this.#at, entry, reason });
+    this.#record("redriven", changed, this.#named(entry, changed));
+    this.#tell("message.retried", entry, changed, reason);
+  }
+  async skip(entry: string, because: Because): Promise<void> {
+    const { reason } = checked(because);
+    const changed = await this.#ask({ kind: "aside.skip", ...this.#at, entry, reason });
+    this.#record("discarded", changed, this.#named(entry, changed));
+    this.#tell("message.skipped", entry, changed, reason);
+    this.#listed.delete(entry);
+  }
+  async replace(entry: string, body: In, because: Because): Promise<void> {
+    const { reason } = checked(because);
+    const topic = this.#topic;
+    const parsed = validate(topic, body);
+    const listed = this.#listed.get(entry);
+    // The broker keeps the message's own key and id; a derived key is sent so that it can refuse a body of another key.
+    const key = topic.keyOf !== null ? topic.keyOf(parsed) : (listed?.key ?? null);
+    const message = packMessage({
+      key,
+      slot: key === null ? 0 : slotOf(key),
+      id: listed?.id ?? null,
+      headers: null,
+      dueMs: null,
+      encoding: topic.encoding,
+      body: encodeBody(topic.encoding, body),
+    });
+    const changed = await this.#ask({ kind: "aside.replace", ...this.#at, entry, message, reason });
+    this.#record("redriven", changed, this.#named(entry, changed));
+    this.#tell("message.replaced", entry, changed, reason);
+  }
+  async redrive(key: string, because: Because): Promise<{ readonly redriven: number }> {
+    const { reason } = checked(because);
+    const named = await this.#namesOf(key);
+    const changed = await this.#ask({ kind: "aside.redrive", ...this.#at, key, reason });
+    this.#record("redriven", changed, named);
+    this.#environment.events.tell({ type: "key.redriven", ...this.#at, queue: changed.queue, key, reason, by: this.#environment.name });
+    return { redriven: changed.offsets.length };
+  }
+  async discard(key: string, because: Because): Promise<{ readonly discarded: number }> {
+    const { reason } = checked(because);
+    const named = await this.#namesOf(key);
+    const changed = await this.#ask({ kind: "aside.discard", ...this.#at, key, reason });
+    this.#record("discarded", changed, named);
+    this.#environment.events.tell({ type: "key.discarded", ...this.#at, queue: changed.queue, key, reason, by: this.#environment.name });
+    return { discarded: changed.offsets.length };
+  }
+
+  #ask<Q extends Question>(question: Q) {
+    return ask(this.#environment, question);
+  }
+  #entry(listed: AsideListed): SetAsideEntry<Out> {
+    const message = this.#message(listed);
+    const { entry, kind, key, behind, sinceMs, attempts, error } = listed;
+    this.#listed.set(entry, { queue: listed.queue, offset: listed.offset, key, id: message.id });
+    const common = { entry, message, sinceMs, attempts, error };
+    return kind === "parked" ? { kind, key: key ?? "", behind, ...common } : { kind, key, behind: 0, ...common };
+  }
+  #message({ queue, offset, appendedAtMs, message }: AsideMessage): Message<Out> {
+    const reader = new PackedReader(message);
+    reader.next();
+    return { topic: this.#topic.name, queue, offset, key: reader.key, id: reader.id, headers: reader.headers ?? {}, appendedAtMs, body: this.#body(reader) };
+  }
+  /** As far as it can be read: a body that its schema refuses may be here for just that. */
+  #body(reader: PackedReader): Out {
+    let raw: unknown = reader.body;
+    try {
+      raw = decodeBody(reader.encoding, reader.body);
+      return validate(this.#topic, raw);
+    } catch (error) {
+      this.#environment.logger.log("debug", "a message that was set aside is shown unparsed", { topic: this.#topic.name, code: asMessagingError(error).code });
+      return raw as Out;
+    }
+  }
+
+  #named(entry: string, changed: AsideChanged): readonly Named[] {
+    const listed = this.#listed.get(entry);
+    return listed === undefined || !changed.offsets.some((offset) => offset === listed.offset) ? [] : [listed];
+  }
+  async #namesOf(key: string): Promise<readonly Named[]> {
+    if (this.#environment.history === null) return [];
+    const messages = await this.#ask({ kind: "aside.peek", ...this.#at, key, limit: NAMED_MAX });
+    return messages.map(({ queue, offset, message }) => {
+      const reader = new PackedReader(message);
+      reader.next();
+      return { queue, offset, key, id: reader.id };
+    });
+  }
+  #record(type: "redriven" | "discarded", { queue, revision, offsets }: AsideChanged, named: readonly Named[]): void {
+    const { history } = this.#environment;
+    if (history === null) return;
+    const names = new Map(named.map((name) => [name.offset, name]));
+    for (const offset of offsets) {
+      const name = names.get(offset);
+      history.record({ type, revision, ...this.#at, queue, offset, key: name?.key ?? null, id: name?.id ?? null });
+    }
+  }
+  #tell(type: "message.retried" | "message.skipped" | "message.replaced", entry: string, { queue, offsets }: AsideChanged, reason: string): void {
+    const listed = this.#listed.get(entry);
+    for (const offset of offsets.slice(0, 1))
+      this.#environment.events.tell({ type, ...this.#at, queue, offset, key: listed?.key ?? null, reason, by: this.#environment.name });
+  }
+}
+
+function checked(because: Because): Because {
+  if (typeof because?.reason !== "string" || because.reason.trim() === "") throw optionInvalid("reason", "a text that says why", because?.reason);
+  return because;
+}
+function wholeLimit(limit: number | undefined, otherwise: number): number {
+  if (limit === undefined) return otherwise;
+  if (!Number.isSafeInteger(limit) || limit < 1) throw optionInvalid("limit", "an integer from 1", limit);
+  return limit;
+}

@@ -1,0 +1,51 @@
+import { PackedReader } from "../message/packed.ts";
+import type { DeliveredBatch, Redeliver, RedrivenId, TriedMessage } from "../protocol/frames.ts";
+import type { Lane } from "./delivery-buffer.ts";
+
+/** A delivered message, from its arrival until it is settled, set aside, given up or dropped. */
+export interface Entry {
+  readonly offset: number;
+  readonly key: string | null;
+  readonly packed: Uint8Array;
+  readonly appendedAtMs: number;
+  /** Its place in what was set aside, when it comes from there. */
+  readonly redriven: RedrivenId | null;
+  /** Attempts that failed so far. */
+  attempts: number;
+  /** Leases that ended with it in hand. */
+  readonly losses: number;
+  /** The one behind it in its lane. */
+  next: Entry | null;
+  lane: Lane | null;
+}
+
+/** @throws `PROTOCOL_VIOLATION` when the bytes are not `count` packed messages */
+export function entriesOf(batch: DeliveredBatch, tried: ReadonlyMap<number, TriedMessage>): Entry[] {
+  const entries: Entry[] = [];
+  const reader = new PackedReader(batch.messages);
+  for (let offset: number = batch.offset; entries.length < batch.count && reader.next(); offset++) {
+    const before = tried.get(offset);
+    entries.push({
+      offset,
+      key: reader.key,
+      packed: reader.message,
+      appendedAtMs: batch.appendedAtMs,
+      redriven: null,
+      attempts: before === undefined ? 0 : before[1],
+      losses: before === undefined ? 0 : before[2],
+      next: null,
+      lane: null,
+    });
+  }
+  return entries;
+}
+/** @throws `PROTOCOL_VIOLATION` when the bytes are not a packed message */
+export function redeliveredEntry({ strand, offset, message, appendedAtMs, attempts, losses }: Redeliver["entries"][number]): Entry {
+  const reader = new PackedReader(message);
+  const key = reader.next() ? reader.key : null;
+  return { offset, key, packed: message, appendedAtMs, redriven: { strand, offset }, attempts, losses, next: null, lane: null };
+}
+export function idOf(entry: Entry): string | null {
+  const reader = new PackedReader(entry.packed);
+  return reader.next() ? reader.id : null;
+}

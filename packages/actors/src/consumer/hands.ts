@@ -1,0 +1,260 @@
+import type { Epoch } from "../message/brands.ts";
+import { MessagingError } from "../message/errors.ts";
+import { LOSSES_MAX } from "../protocol/frames.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type AbortCause, Attempt, AttemptContext, type AttemptHost, FencedContext, handlingOver } from "./attempt.ts";
+import type { Chronicle } from "./chronicle.ts";
+import { DeliveryBuffer, type Lane } from "./delivery-buffer.ts";
+import type { Entry } from "./entry.ts";
+import { BY_TAKER } from "./form.ts";
+import type { InHand } from "./in-hand.ts";
+import type { OnSettled } from "./settle-log.ts";
+import { SweepTimer } from "./sweep-timer.ts";
+import { readMessage, type Work } from "./work.ts";
+
+/** The worker, as its hands see it. */
+export interface HandsOwner {
+  readonly epoch: Epoch;
+  /** Reads the clock: may a handler start now? */
+  mayStart(): boolean;
+  /** Reads the clock: does what ends now still count? If not, the lease has been given up for lost. */
+  alive(): boolean;
+  /** Ms until the holder's own deadline. */
+  readonly leaseRemainingMs: number;
+  staleEpoch(epoch: Epoch): MessagingError;
+  handled(entry: Entry, listener: OnSettled | null): void;
+  /** It failed and will be tried again. */
+  failed(entry: Entry): void;
+  /** It will not be tried again: set it aside. */
+  exhausted(entry: Entry, error: unknown): void;
+  /** Past its grace: nothing of its key starts until the lease has been raised. */
+  hung(attempt: Attempt): void;
+  /** Look again at what is going on here. */
+  changed(): void;
+}
+
+/** Runs the handlers of one leased queue: who may start, what becomes of how it ended. It outlives its lease for as long as a handler does. */
+export class Hands implements AttemptHost {
+  readonly buffer: DeliveryBuffer;
+  readonly #work: Work;
+  readonly #owner: HandsOwner;
+  readonly #chronicle: Chronicle;
+  readonly #runtime: Runtime;
+  readonly #queue: number;
+  /** Where keys are in hand; `null` on unordered topics. */
+  readonly #inHand: InHand | null;
+  readonly #running = new Set<Attempt>();
+  /** Abandoned, and the lease not raised yet. */
+  readonly #hung = new Set<Attempt>();
+  readonly #timer: SweepTimer;
+  #pumping = false;
+
+  constructor(work: Work, owner: HandsOwner, at: { readonly queue: number; readonly chronicle: Chronicle; readonly inHand: InHand | null }) {
+    const { settings } = work;
+    this.#work = work;
+    this.#owner = owner;
+    this.#queue = at.queue;
+    this.#chronicle = at.chronicle;
+    this.#inHand = at.inHand;
+    this.#runtime = work.environment.runtime;
+    this.buffer = new DeliveryBuffer(!settings.ordered ? "none" : settings.concurrency === 1 ? "queue" : "key");
+    this.#timer = new SweepTimer(this.#runtime, () => this.#sweep());
+  }
+  /** Handlers that run, or are abandoned without a successor yet. */
+  get busy(): number {
+    return this.#running.size + this.#hung.size;
+  }
+
+  /** Starts what may start. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      const { settings, form, pace } = this.#work;
+      while (this.buffer.ready && this.busy < settings.concurrency && form.ready() && this.#owner.mayStart()) {
+        if (!pace.step(this.#runtime.now())) break;
+        const lane = this.buffer.take();
+        if (lane?.head != null) this.#start(lane, lane.head);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+    this.#owner.changed();
+  }
+  #start(lane: Lane, entry: Entry): void {
+    const work = this.#work;
+    if (entry.attempts >= work.schedule.attempts || entry.losses >= LOSSES_MAX) return this.#owner.exhausted(entry, exhaustedBefore(entry));
+    let message: ReturnType<typeof readMessage>;
+    try {
+      message = readMessage(work.topic, this.#queue, entry);
+    } catch (error) {
+      entry.attempts++;
+      this.#chronicle.attemptFailed(entry, entry.attempts, error, null);
+      return this.#owner.exhausted(entry, error);
+    }
+    const inHand = this.#inHand;
+    if (inHand !== null && !inHand.take(entry.key, work.settings.concurrency === 1))
+      return inHand.whenFree(() => {
+        this.buffer.release(lane);
+        this.pump();
+      });
+    const { group, handlerTimeoutMs } = work.settings;
+    const attempt = new Attempt(this, entry, this.#owner.epoch, this.#runtime.now() + handlerTimeoutMs);
+    this.#running.add(attempt);
+    this.#timer.arm(attempt.timeoutAt);
+    this.#chronicle.handling(attempt);
+    try {
+      const context = inHand === null ? new AttemptContext(group, attempt) : new FencedContext(group, attempt);
+      const result = work.form.take(message, context, attempt);
+      if (result === BY_TAKER) return;
+      if (!isThenable(result)) return this.end(attempt, "done");
+      (result instanceof Promise ? result : Promise.resolve(result)).then(
+        () => this.end(attempt, "done"),
+        (error: unknown) => this.end(attempt, "failed", error),
+      );
+    } catch (error) {
+      this.end(attempt, "failed", error);
+    }
+  }
+
+  end(attempt: Attempt, how: "done" | "failed" | "released", error?: unknown): void {
+    if (attempt.phase === "over") return;
+    if (how === "done" && attempt.emits !== null && attempt.emits.length > 0 && attempt.cause === null && this.#owner.alive()) return this.#emit(attempt);
+    attempt.phase = "over";
+    this.#running.delete(attempt);
+    const { entry } = attempt;
+    const timedOut = attempt.cause === "timeout";
+    const lost = attempt.cause === "lease" || !this.#owner.alive();
+    if (how === "done" && !timedOut) this.#chronicle.handled(attempt);
+    else this.#chronicle.failed(attempt, timedOut ? timeoutOf(attempt, this.#work.settings.handlerTimeoutMs) : how === "released" ? RELEASED : error);
+    if (lost) attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
+    else if (timedOut) this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
+    else if (how === "done") {
+      this.#owner.handled(entry, attempt.onOutcome);
+      this.buffer.leave(entry);
+    } else if (how === "failed" && attempt.cause === null) this.#failed(attempt, error);
+    else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch)); // put back: its lane stays held, the worker is on its way out
+    this.#inHand?.free(entry.key);
+    this.pump();
+  }
+  /** An attempt has failed and its handler is gone: again later, or never. */
+  #failed(attempt: Attempt, error: unknown): void {
+    const { entry } = attempt;
+    entry.attempts = Math.max(entry.attempts, attempt.number);
+    const waitMs = this.#work.schedule.waitMs(entry.attempts, error);
+    this.#chronicle.attemptFailed(entry, attempt.number, error, waitMs);
+    attempt.onOutcome?.("failed", error);
+    if (waitMs === null) return this.#owner.exhausted(entry, error);
+    this.#owner.failed(entry);
+    if (this.#inHand === null) return this.buffer.leave(entry); // the broker brings it again, to anyone
+    const lane = entry.lane;
+    if (lane === null) return;
+    const dueAt = this.#runtime.now() + waitMs;
+    this.buffer.backOff(lane, dueAt);
+    this.#timer.arm(dueAt);
+  }
+  /** What the handler has emitted goes out, in order, and is waited for before the message counts as handled. */
+  #emit(attempt: Attempt): void {
+    const { environment, topic, settings } = this.#work;
+    const { entry } = attempt;
+    const emits = attempt.emits ?? [];
+    attempt.emits = null;
+    const cause = `emit:${settings.group}:${topic.name}/${this.#queue}/${this.#chronicle.logEpoch}/${entry.offset}`;
+    try {
+      const sends = emits.map(({ topic: target, body, options }, index) =>
+        environment.emitter(target).send(body, { ...options, id: `${cause}#${index}` }),
+      );
+      Promise.all(sends).then(
+        () => this.end(attempt, "done"),
+        (error: unknown) => this.end(attempt, "failed", error),
+      );
+    } catch (error) {
+      this.end(attempt, "failed", error);
+    }
+  }
+
+  assertLive(attempt: Attempt): void {
+    if (attempt.cause === "timeout") throw timeoutOf(attempt, this.#work.settings.handlerTimeoutMs);
+    if (attempt.cause === "lease") throw this.#owner.staleEpoch(attempt.epoch);
+    if (attempt.phase === "over") throw handlingOver(attempt);
+    if (!this.#owner.alive()) throw this.#owner.staleEpoch(attempt.epoch);
+  }
+  heartbeat(attempt: Attempt): void {
+    this.assertLive(attempt);
+    if (attempt.phase === "running") attempt.timeoutAt = this.#runtime.now() + this.#work.settings.handlerTimeoutMs;
+  }
+
+  /** Fires the signals of what runs. What does not end within its grace is abandoned. */
+  abort(cause: AbortCause, reason: (attempt: Attempt) => unknown): void {
+    for (const attempt of this.#running) this.#abort(attempt, cause, reason(attempt));
+  }
+  #abort(attempt: Attempt, cause: AbortCause, reason: unknown): void {
+    const first = attempt.cause === null;
+    attempt.abort(cause, this.#runtime.now() + this.#work.settings.handlerGraceMs, reason);
+    this.#timer.arm(attempt.graceAt);
+    if (first) this.#chronicle.aborted(attempt, CAUSES[cause]);
+  }
+  /** The lease is over: nothing here counts any more. Keys whose handlers have not ended stay in hand. */
+  lose(): void {
+    this.abort("lease", (attempt) => this.#owner.staleEpoch(attempt.epoch));
+    for (const attempt of this.#hung) this.#outlived(attempt, false);
+    this.buffer.clear();
+  }
+  /** The lease has been raised above every abandoned handler in `hung`: their messages go on. */
+  raised(hung: readonly Attempt[]): void {
+    for (const attempt of hung) this.#outlived(attempt, attempt.cause === "timeout");
+    this.pump();
+  }
+  #outlived(attempt: Attempt, failed: boolean): void {
+    if (!this.#hung.delete(attempt)) return;
+    if (failed) this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
+    else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
+    this.#inHand?.free(attempt.entry.key);
+  }
+  /** When the lease would run out: look then. */
+  watchLease(): void {
+    this.#timer.arm(this.#runtime.now() + this.#owner.leaseRemainingMs);
+  }
+
+  /** Looks at everything that waits for a time: one timer for all of it. */
+  #sweep(): void {
+    const alive = this.#owner.alive();
+    const now = this.#runtime.now();
+    if (alive) this.#timer.arm(now + this.#owner.leaseRemainingMs);
+    for (const attempt of this.#running) {
+      if (attempt.phase === "running" && now >= attempt.timeoutAt)
+        this.#abort(attempt, "timeout", timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
+      if (attempt.phase === "aborted" && now >= attempt.graceAt) this.#abandon(attempt);
+      else if (attempt.phase !== "over") this.#timer.arm(attempt.phase === "running" ? attempt.timeoutAt : attempt.graceAt);
+    }
+    this.#timer.arm(this.buffer.due(now));
+    this.pump();
+  }
+  /** It ignored its signal past its grace. Whatever it still does is fenced, once the epoch is a higher one than its own. */
+  #abandon(attempt: Attempt): void {
+    attempt.phase = "over";
+    this.#running.delete(attempt);
+    this.#chronicle.abandoned(attempt, CAUSES[attempt.cause ?? "timeout"]);
+    if (attempt.cause === "lease") {
+      attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
+      this.#inHand?.free(attempt.entry.key);
+    } else if (this.#inHand === null) {
+      if (attempt.cause === "timeout") this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
+    } else {
+      this.#hung.add(attempt);
+      this.#owner.hung(attempt);
+    }
+  }
+}
+
+const CAUSES: Readonly<Record<AbortCause, string>> = { timeout: "HANDLER_TIMEOUT", lease: "STALE_EPOCH", stop: "CLOSED" };
+const RELEASED = new MessagingError("CLOSED", "released unsettled");
+const timeoutOf = (attempt: Attempt, ms: number): MessagingError<"HANDLER_TIMEOUT"> =>
+  new MessagingError("HANDLER_TIMEOUT", `attempt ${attempt.number} at message ${attempt.entry.offset} took longer than ${ms} ms`, {
+    data: { offset: attempt.entry.offset, attempt: attempt.number, timeoutMs: ms },
+  });
+const exhaustedBefore = ({ attempts, losses }: Entry): Error =>
+  new Error(losses >= LOSSES_MAX ? `${losses} leases ended with it in hand` : `${attempts} attempts failed before it came here`);
+/** Throws what a `then` getter throws: that fails the attempt like any other throw. */
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  ((typeof value === "object" && value !== null) || typeof value === "function") && typeof (value as { then?: unknown }).then === "function";

@@ -1,0 +1,44 @@
+import type { ClientEnvironment } from "../client/client-environment.ts";
+
+/**
+ * What this process has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases, links and workers, so that no handler
+ * starts for such a key, whatever epoch delivered the message (P5).
+ */
+export class InHand {
+  readonly #keys = new Set<string>();
+  #handlers = 0;
+  #waiting: (() => void)[] = [];
+
+  /** Takes the key for one handler. `alone`: only if the process has nothing at all of the queue in hand. */
+  take(key: string | null, alone: boolean): boolean {
+    if (alone ? this.#handlers > 0 : key !== null && this.#keys.has(key)) return false;
+    this.#handlers++;
+    if (key !== null) this.#keys.add(key);
+    return true;
+  }
+  /** That handler has ended, or was abandoned. */
+  free(key: string | null): void {
+    this.#handlers--;
+    if (key !== null) this.#keys.delete(key);
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const look of waiting) look();
+  }
+  /** Calls `look` once, when something comes free. */
+  whenFree(look: () => void): void {
+    this.#waiting.push(look);
+  }
+}
+
+/** Keyed by client, so that two clients of one process share nothing; a client's tables go with it. */
+const tables = new WeakMap<ClientEnvironment, Map<string, InHand>>();
+
+export function inHandOf(environment: ClientEnvironment, topic: string, group: string, queue: number): InHand {
+  let ofClient = tables.get(environment);
+  if (ofClient === undefined) tables.set(environment, (ofClient = new Map()));
+  const name = `${topic}/${group}/${queue}`; // none of them holds a slash
+  let table = ofClient.get(name);
+  if (table === undefined) ofClient.set(name, (table = new InHand()));
+  return table;
+}

@@ -1,0 +1,269 @@
+import type { BrokerLink, HeartbeatSource, Instant } from "../client/broker-link.ts";
+import { type Epoch, NO_EPOCH } from "../message/brands.ts";
+import { asMessagingError, fromWireError, type MessagingError } from "../message/errors.ts";
+import type { LeaseEnded, LeaseGranted, LeaseRevoke, OffsetRange, RedrivenId, Settled, Settlement, SettleRefused } from "../protocol/frames.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { LostReason } from "./chronicle.ts";
+import type { Credit } from "./credit.ts";
+import { instant, LeaseClock } from "./lease-clock.ts";
+import type { SealedSettle, SettleLog } from "./settle-log.ts";
+
+/** Reports that pile up before they are sent without waiting for the turn to end. */
+const PILE_MAX = 64;
+const RETRY_MS = 250;
+const NOTHING: Settlement = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
+
+/** What the broker says about the lease, for the worker to decide on. */
+export interface TalkOwner {
+  granted(how: "acquired" | "resumed" | "raised", grant: LeaseGranted): void;
+  /** The offer was gone, or the grant came too late. */
+  refused(): void;
+  lost(reason: LostReason): void;
+  released(revision: number): void;
+  revoked(withinMs: number): void;
+  confirmed(settle: SealedSettle, revision: number): void;
+  settleRefused(settle: SealedSettle, error: MessagingError): void;
+  /** What is in hand, for a resume. */
+  held(): { readonly messages: number; readonly bytes: number; readonly ranges: readonly OffsetRange[]; readonly redriven: readonly RedrivenId[] };
+  /** Handlers may start (again): a renewal came in time. */
+  renewed(): void;
+}
+type Asking = "acquire" | "resume" | "raise" | "release";
+
+/**
+ * One queue's lease, as it is talked about with the broker: asks for it, keeps its clock, takes it up again on the next link, raises it, gives it back; sends
+ * settles and credit under it. While a question about the epoch itself is open, nothing else is sent under it.
+ */
+export class LeaseTalk {
+  readonly clock: LeaseClock;
+  readonly #owner: TalkOwner;
+  readonly #runtime: Runtime;
+  readonly #queue: number;
+  readonly #log: SettleLog;
+  readonly #credit: Credit;
+  #link: BrokerLink | null = null;
+  #member = 0;
+  #epoch: Epoch = NO_EPOCH;
+  #held = false;
+  #asking: Asking | null = null;
+  /** The grant came late: a beat must renew it before anything starts. */
+  #late = false;
+  /** What a release carried that was not answered. */
+  #lastWords: Settlement | null = null;
+  /** Frames about an epoch whose grant is read a moment later. */
+  #early: (LeaseRevoke | LeaseEnded)[] = [];
+  #flush: "none" | "deferred" | "timed" = "none";
+
+  constructor(
+    owner: TalkOwner,
+    of: { readonly runtime: Runtime; readonly queue: number; readonly log: SettleLog; readonly credit: Credit },
+  ) {
+    this.#owner = owner;
+    this.#runtime = of.runtime;
+    this.#queue = of.queue;
+    this.#log = of.log;
+    this.#credit = of.credit;
+    this.clock = new LeaseClock(of.runtime);
+  }
+  get epoch(): Epoch {
+    return this.#epoch;
+  }
+  get linked(): boolean {
+    return this.#link !== null;
+  }
+  get late(): boolean {
+    return this.#late;
+  }
+  get held(): boolean {
+    return this.#held;
+  }
+  /** Where frames under the present epoch may go now. */
+  get sendable(): { readonly link: BrokerLink; readonly member: number; readonly epoch: Epoch } | null {
+    const link = this.#link;
+    return link === null || !this.#held || this.#asking !== null ? null : { link, member: this.#member, epoch: this.#epoch };
+  }
+  /** What a heartbeat lists for it. */
+  get beat(): { readonly queue: number; readonly epoch: Epoch } | null {
+    return this.#held && !this.clock.over ? { queue: this.#queue, epoch: this.#epoch } : null;
+  }
+
+  acquire(link: BrokerLink, member: number): void {
+    this.#link = link;
+    this.#member = member;
+    const sent = instant(this.#runtime);
+    this.#ask("acquire", link, link.request<"lease.acquire">({ type: "lease.acquire", member, queue: this.#queue, resume: null }), (grant) =>
+      this.#granted("acquire", sent, grant),
+    );
+  }
+  /** Unordered: nobody asked, and there is no lease. */
+  share(link: BrokerLink, member: number, grant: LeaseGranted): void {
+    this.#link = link;
+    this.#member = member;
+    this.#asking = "acquire";
+    this.#granted("acquire", instant(this.#runtime), { ...grant, ttlMs: Number.POSITIVE_INFINITY });
+  }
+  unlink(): void {
+    this.#link = null;
+    this.#asking = null;
+    this.#late = false;
+    this.#early = [];
+  }
+  resume(link: BrokerLink, member: number): void {
+    this.#link = link;
+    this.#member = member;
+    const { ranges, redriven } = this.#owner.held();
+    const resume = { epoch: this.#epoch, settle: this.#log.unconfirmed(this.#epoch), inHand: ranges, redrivenInHand: redriven };
+    const sent = instant(this.#runtime);
+    this.#ask("resume", link, link.request<"lease.acquire">({ type: "lease.acquire", member, queue: this.#queue, resume }), (grant) =>
+      this.#granted("resume", sent, grant),
+    );
+  }
+  raise(): void {
+    const to = this.sendable;
+    if (to === null) return;
+    this.flush();
+    const { link, member, epoch } = to;
+    const sent = instant(this.#runtime);
+    this.#ask("raise", link, link.request<"lease.raise">({ type: "lease.raise", member, queue: this.#queue, epoch }), (grant) =>
+      this.#granted("raise", sent, grant),
+    );
+  }
+  release(): void {
+    const to = this.sendable;
+    if (to === null) return;
+    const { link, member, epoch } = to;
+    const settle = (this.#lastWords ??= this.#log.seal(epoch, "release").settlement);
+    this.#ask("release", link, link.request<"lease.release">({ type: "lease.release", member, queue: this.#queue, epoch, settle }), ({ revision }) => {
+      this.#asking = null;
+      this.#held = false;
+      this.#confirmAll(revision);
+      this.#owner.released(revision);
+    });
+  }
+  /** It is over at this end. */
+  end(): void {
+    this.#held = false;
+    this.#asking = null;
+    this.clock.end();
+  }
+
+  /** Tells what has piled up, soon: at once when little else is going on, else once this turn's work is done. */
+  touch(idle: boolean): void {
+    const { piledUp } = this.#log;
+    if (piledUp === 0 || this.#flush === "deferred") return;
+    if (idle || piledUp >= PILE_MAX) {
+      this.#flush = "deferred";
+      this.#runtime.defer(this.#ring);
+    } else if (this.#flush === "none") {
+      this.#flush = "timed";
+      this.#runtime.setTimeout(this.#ring, 0);
+    }
+  }
+  readonly #ring = (): void => {
+    this.#flush = "none";
+    this.flush();
+  };
+  flush(): void {
+    const to = this.sendable;
+    if (to === null || this.#log.piledUp === 0) return;
+    if (this.clock.over) return this.#owner.lost("expired");
+    const { settlement, number } = this.#log.seal(to.epoch);
+    to.link.send({ type: "settle", member: to.member, queue: this.#queue, epoch: to.epoch, settle: number ?? 0, settlement });
+  }
+  giveCredit(): void {
+    const to = this.sendable;
+    const total = to === null ? null : this.#credit.take();
+    if (to !== null && total !== null) to.link.send({ type: "credit", member: to.member, queue: this.#queue, epoch: to.epoch, ...total });
+  }
+
+  settled({ epoch, settle, revision }: Settled): void {
+    const sealed = this.#log.answered(epoch, settle);
+    if (sealed !== undefined) this.#owner.confirmed(sealed, revision);
+  }
+  settleRefused({ epoch, settle, error }: SettleRefused): void {
+    const sealed = this.#log.answered(epoch, settle);
+    if (sealed !== undefined) this.#owner.settleRefused(sealed, fromWireError(error));
+  }
+  /** A revoke, or the end. Those that speak of an epoch whose grant is on its way through the promise that asked for it wait for it. */
+  heard(frame: LeaseRevoke | LeaseEnded): void {
+    if (this.#held && frame.epoch === this.#epoch) {
+      if (frame.type === "lease.revoke") this.#owner.revoked(frame.withinMs);
+      else this.#owner.lost(frame.reason);
+    } else if (this.#asking !== null && frame.epoch > this.#epoch) this.#early.push(frame);
+  }
+  answered(sentAt: Instant, answer: Parameters<HeartbeatSource["answered"]>[0]): void {
+    if (!this.#held) return;
+    const isMine = (lease: { readonly member: number; readonly queue: number; readonly epoch: number }): boolean =>
+      lease.member === this.#member && lease.queue === this.#queue && lease.epoch === this.#epoch;
+    const renewed = answer.renewed.find(isMine);
+    if (renewed !== undefined) {
+      this.clock.renew(sentAt, renewed.ttlMs);
+      if (this.clock.over) return this.#owner.lost("expired");
+      this.#late = false;
+      this.#owner.renewed();
+    } else if (this.#asking === null && answer.ended.some(isMine)) this.#owner.lost("fenced"); // while asking, the answer to that decides
+  }
+
+  #granted(how: "acquire" | "resume" | "raise", sent: Instant, grant: LeaseGranted): void {
+    const link = this.#link;
+    const wasOver = how !== "acquire" && this.clock.over; // final, whatever the broker says now
+    this.#asking = null;
+    this.clock.grant(sent, grant.ttlMs);
+    if (wasOver) this.clock.end();
+    if (this.clock.over) {
+      if (how !== "acquire") return this.#owner.lost("expired");
+      const member = this.#member;
+      link?.request<"lease.release">({ type: "lease.release", member, queue: this.#queue, epoch: grant.epoch, settle: NOTHING }).catch(ignore);
+      return this.#owner.refused();
+    }
+    this.#held = true;
+    this.#epoch = grant.epoch;
+    this.#log.restart();
+    const { messages, bytes } = this.#owner.held();
+    this.#credit.restart(messages, bytes);
+    if (how === "resume") {
+      this.#lastWords = null;
+      this.#confirmAll(grant.revision);
+    }
+    if (this.clock.late) {
+      this.#late = true;
+      // in a turn of its own, so that every grant of this packet is known when the beat lists them
+      this.#runtime.setTimeout(() => link?.beat(), 0);
+    }
+    this.#owner.granted(how === "acquire" ? "acquired" : how === "resume" ? "resumed" : "raised", grant);
+    const early = this.#early;
+    this.#early = [];
+    for (const frame of early) this.heard(frame);
+  }
+  #confirmAll(revision: number): void {
+    for (const settle of this.#log.takeSealed()) this.#owner.confirmed(settle, revision);
+  }
+  #ask<T>(asking: Asking, link: BrokerLink, answer: Promise<T>, answered: (answer: T) => void): void {
+    this.#asking = asking;
+    const isOpen = () => this.#asking === asking && this.#link === link;
+    answer.then(
+      (given) => {
+        // else nobody waits for it any more: heartbeats do not list it, so it ends
+        if (isOpen()) answered(given);
+      },
+      (refused: unknown) => {
+        if (!isOpen()) return;
+        if (asking === "acquire") {
+          this.#asking = null;
+          return this.#owner.refused();
+        }
+        const error = asMessagingError(refused);
+        if (!error.retryable || error.code === "LEASE_HELD") return this.#owner.lost("fenced");
+        // no answer, or not now. On a link that has ended the next one's resume comes first
+        if (link.open) this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), RETRY_MS);
+      },
+    );
+  }
+  #askAgain(asking: Asking, link: BrokerLink): void {
+    this.#asking = null;
+    if (asking === "resume") this.resume(link, this.#member);
+    else if (asking === "raise") this.raise();
+    else if (asking === "release") this.release();
+  }
+}
+const ignore = (): void => {};

@@ -1,0 +1,65 @@
+import { isMessagingError } from "../message/errors.ts";
+import type { FailureInfo } from "../protocol/frames.ts";
+
+export interface RetrySettings {
+  /** `Infinity`: never exhausted. */
+  readonly attempts: number;
+  readonly initialMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
+  readonly jitter: number;
+}
+
+/** How long a failed message waits before its next attempt, or that there is none. */
+export class RetrySchedule {
+  readonly #retry: RetrySettings;
+  readonly #random: () => number;
+
+  constructor(retry: RetrySettings, random: () => number) {
+    this.#retry = retry;
+    this.#random = random;
+  }
+  get attempts(): number {
+    return this.#retry.attempts;
+  }
+  /** Ms to wait after `attempts` failed ones, the last with `error`; `null`: exhausted. */
+  waitMs(attempts: number, error: unknown): number | null {
+    if (attempts >= this.#retry.attempts || isFinal(error)) return null;
+    const { initialMs, factor, maxMs, jitter } = this.#retry;
+    const full = Math.min(maxMs, initialMs * factor ** (attempts - 1));
+    const wait = full * (1 - jitter * this.#random());
+    const afterMs = read(error, "afterMs");
+    return typeof afterMs === "number" && afterMs > wait ? afterMs : wait;
+  }
+}
+/** `retryable: false` on anything thrown; but our own `CLOSED` is about the client that is going away, not about the message. */
+const isFinal = (error: unknown): boolean => read(error, "retryable") === false && !isMessagingError(error, "CLOSED");
+/** A property of anything, for what throws when it is looked at, too. */
+function read(value: unknown, property: string): unknown {
+  try {
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[property] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What was thrown, as plain text; anything can be thrown. */
+export function failureInfo(error: unknown): FailureInfo {
+  const name = read(error, "name");
+  const message = read(error, "message");
+  const code = read(error, "code");
+  return {
+    name: typeof name === "string" ? short(name) : "Error",
+    message: short(typeof message === "string" ? message : text(error)),
+    code: typeof code === "string" ? short(code) : null,
+  };
+}
+function text(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return "something that has no text";
+  }
+}
+const short = (given: string): string => (given.length > TEXT_MAX ? `${given.slice(0, TEXT_MAX)}…` : given);
+const TEXT_MAX = 1_000;

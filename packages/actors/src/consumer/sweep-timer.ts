@@ -1,0 +1,33 @@
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** What timers of common platforms can wait at most; later dues are looked at again then. */
+const WAIT_MAX = 2 ** 31 - 1;
+
+/** One timer for many dues: it rings at the earliest it was told since it last rang. Being told costs nothing when it rings early enough already. */
+export class SweepTimer {
+  readonly #runtime: Runtime;
+  readonly #ring: () => void;
+  #id: unknown = null;
+  #at = Number.POSITIVE_INFINITY;
+
+  constructor(runtime: Runtime, ring: () => void) {
+    this.#runtime = runtime;
+    this.#ring = () => {
+      this.#id = null;
+      this.#at = Number.POSITIVE_INFINITY;
+      ring();
+    };
+  }
+  /** @param at `runtime.now()` at which to ring, or shortly after; `Infinity`: not for this */
+  arm(at: number): void {
+    if (at >= this.#at) return;
+    if (this.#id !== null) this.#runtime.clearTimeout(this.#id);
+    this.#at = at;
+    this.#id = this.#runtime.setTimeout(this.#ring, Math.min(Math.max(at - this.#runtime.now(), 0), WAIT_MAX));
+  }
+  stop(): void {
+    if (this.#id !== null) this.#runtime.clearTimeout(this.#id);
+    this.#id = null;
+    this.#at = Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,352 @@
+import type { BrokerLink, HeartbeatSource, MemberFrame } from "../client/broker-link.ts";
+import type { Epoch } from "../message/brands.ts";
+import { type MessagingError, StaleEpochError } from "../message/errors.ts";
+import type { AsideDone, Deliver, LeaseGranted, Redeliver } from "../protocol/frames.ts";
+import type { Attempt } from "./attempt.ts";
+import { Chronicle, type LostReason } from "./chronicle.ts";
+import { Credit } from "./credit.ts";
+import { entriesOf, type Entry, redeliveredEntry } from "./entry.ts";
+import { Hands, type HandsOwner } from "./hands.ts";
+import { inHandOf } from "./in-hand.ts";
+import { LeaseTalk, type TalkOwner } from "./lease-talk.ts";
+import { type Aside, type AsideOwner, SettingAside } from "./setting-aside.ts";
+import { type OnSettled, type SealedSettle, SettleLog } from "./settle-log.ts";
+import type { Work } from "./work.ts";
+import { isDraining, mayStart, type WorkerEvent, workerMachine, type WorkerRef } from "./worker.machine.ts";
+
+const RETRY_MS = 250;
+
+/**
+ * The worker of one queue, from the offer of its lease until that lease is released or lost. Its machine decides what may be done; this joins the parts that do
+ * it: the talk about the lease, the hands that run handlers, what is settled, and what is set aside.
+ */
+export class Worker implements HandsOwner, TalkOwner, AsideOwner {
+  readonly queue: number;
+  readonly hands: Hands;
+  readonly #work: Work;
+  readonly #ended: (worker: Worker) => void;
+  readonly #chronicle: Chronicle;
+  readonly #log: SettleLog;
+  readonly #credit: Credit;
+  readonly #talk: LeaseTalk;
+  readonly #aside: SettingAside;
+  readonly #actor: WorkerRef;
+  /** Abandoned attempts that the lease must be raised above. */
+  #hung: Attempt[] = [];
+  #raising: readonly Attempt[] = [];
+  /** Deliveries that wait until an answer which came before them has been read. */
+  #inbox: (Deliver | Redeliver)[] = [];
+  #starting = false;
+  #draining = false;
+  #ending = false;
+  /** By a close: nobody waits for a link to say goodbye on. */
+  #closing = false;
+  #told: WorkerEvent["type"] = "buffer.emptied";
+
+  constructor(work: Work, queue: number, link: BrokerLink, member: number, ended: (worker: Worker) => void) {
+    const { environment, settings, topic } = work;
+    const { runtime, actors } = environment;
+    this.queue = queue;
+    this.#work = work;
+    this.#ended = ended;
+    this.#chronicle = new Chronicle(environment, { topic: topic.name, queue, group: settings.group }, settings.name);
+    this.#log = new SettleLog(this.#chronicle.keepsHistory);
+    this.#credit = new Credit(settings.inFlightMax, settings.inFlightBytesMax);
+    this.#talk = new LeaseTalk(this, { runtime, queue, log: this.#log, credit: this.#credit });
+    this.#aside = new SettingAside(this, queue);
+    const inHand = settings.ordered ? inHandOf(environment, topic.name, settings.group, queue) : null;
+    this.hands = new Hands(work, this, { queue, chronicle: this.#chronicle, inHand });
+    const logic = workerMachine.provide({
+      actions: {
+        requestLease: () => settings.ordered && this.#talk.acquire(link, member),
+        openLease: () => {},
+        finishUp: () => {
+          this.#starting = false;
+          this.#draining = true;
+          this.changed();
+        },
+        abortAttempts: () => this.hands.abort("stop", (attempt) => this.staleEpoch(attempt.epoch)),
+        releaseLease: () => this.#release(),
+        dropLease: (_, reason) => this.#drop(reason),
+        letGo: () => this.#letGo(),
+      },
+    });
+    this.#actor = actors.start(
+      { kind: "worker", path: `${work.path}/queue/${queue}`, failed: () => this.#failed() },
+      logic,
+      { input: { queue, graceMs: settings.handlerGraceMs } },
+    );
+    this.#actor.subscribe((snapshot) => {
+      this.#starting = mayStart(snapshot);
+      this.#draining = isDraining(snapshot);
+    });
+  }
+  /** What a heartbeat lists. */
+  get beat(): { readonly queue: number; readonly epoch: Epoch } | null {
+    return this.#work.settings.ordered ? this.#talk.beat : null;
+  }
+
+  /* ---------- what the member hears ---------- */
+
+  receive(frame: MemberFrame): void {
+    switch (frame.type) {
+      case "deliver":
+      case "redeliver":
+        return this.#delivered(frame);
+      case "settled":
+        return this.#talk.settled(frame);
+      case "settle.refused":
+        return this.#talk.settleRefused(frame);
+      case "lease.revoke":
+      case "lease.ended":
+        return this.#talk.heard(frame);
+      case "lease.granted":
+      case "lease.offered":
+        return;
+    }
+  }
+  heartbeatAnswered(answer: Parameters<HeartbeatSource["answered"]>[0]): void {
+    this.#talk.answered(answer.sentAt, answer);
+  }
+  /** Unordered: the queue is there to be shared. */
+  share(link: BrokerLink, member: number, grant: LeaseGranted): void {
+    this.#talk.share(link, member, grant);
+  }
+  /** The link has ended. Handlers go on; what they end with waits for the next link. */
+  unlink(): void {
+    if (this.#ending) return;
+    const held = this.#talk.held;
+    this.#talk.unlink();
+    if (!held) this.#send({ type: "lease.refused" });
+    else if (!this.#work.settings.ordered) this.lost("expired");
+    else this.changed();
+  }
+  resume(link: BrokerLink, member: number): void {
+    if (this.#ending) return;
+    if (this.#talk.clock.over) this.lost("expired");
+    else this.#talk.resume(link, member);
+  }
+  /** Finishes what is in hand and gives the lease back. */
+  drain(withinMs: number): void {
+    this.#closing = true;
+    this.revoked(withinMs);
+  }
+  /** Gives up without a word. */
+  abandon(): void {
+    this.lost("revoked");
+  }
+
+  /* ---------- hands ---------- */
+
+  get epoch(): Epoch {
+    return this.#talk.epoch;
+  }
+  get leaseRemainingMs(): number {
+    return this.#talk.clock.remainingMs;
+  }
+  mayStart(): boolean {
+    return this.#starting && !this.#work.paused && !this.#talk.late && this.alive();
+  }
+  alive(): boolean {
+    if (this.#ending) return false;
+    if (!this.#talk.clock.over) return true;
+    this.lost("expired");
+    return false;
+  }
+  staleEpoch(epoch: Epoch): MessagingError {
+    const { topic } = this.#work;
+    return new StaleEpochError({ queue: `${topic.name}/${this.queue}`, presented: epoch, current: this.#talk.epoch });
+  }
+  handled(entry: Entry, listener: OnSettled | null): void {
+    this.#log.handled(entry, listener);
+    this.#credit.left(entry.packed.length);
+  }
+  failed(entry: Entry): void {
+    this.#log.failed(entry);
+    if (!this.#work.settings.ordered) this.#credit.left(entry.packed.length);
+  }
+  exhausted(entry: Entry, error: unknown): void {
+    const { exhausted, ordered } = this.#work.settings;
+    // without a key there is nobody to wait behind it
+    const kind = exhausted === "park" && entry.key === null ? "dead-letter" : exhausted;
+    const dropped = kind === "park" && ordered ? this.hands.buffer.dropBehind(entry) : [];
+    for (const each of dropped) this.#credit.left(each.packed.length);
+    this.#aside.put(kind, entry, error, dropped);
+    if (kind === "halt") this.#send({ type: "queue.halted" });
+  }
+  hung(attempt: Attempt): void {
+    this.#hung.push(attempt);
+    this.#raise();
+  }
+  /** Tells the machine what kind of thing is going on, when that has changed, and the broker what has piled up. Called after every attempt: cheap when nothing has. */
+  changed(): void {
+    if (this.#ending) return;
+    const { busy, buffer } = this.hands;
+    const idle = busy === 0;
+    if (!this.#log.empty) this.#talk.touch(idle);
+    if (this.#draining) return this.#checkDrained(idle);
+    if (!this.#talk.held) return;
+    if (this.#starting && !this.#work.paused) this.#talk.giveCredit();
+    const doing = !idle
+      ? "handler.started"
+      : this.#aside.pending > 0
+        ? "aside.awaited"
+        : buffer.backingOff > 0
+          ? "retry.awaited"
+          : "buffer.emptied";
+    if (doing === this.#told) return;
+    this.#told = doing;
+    this.#send({ type: doing });
+  }
+
+  /* ---------- the lease ---------- */
+
+  granted(how: "acquired" | "resumed" | "raised", grant: LeaseGranted): void {
+    this.#chronicle.logEpoch = grant.logEpoch;
+    if (this.#work.settings.ordered && how !== "resumed") this.#chronicle.granted(grant.epoch, grant.revision);
+    if (how === "acquired") this.#send({ type: "lease.granted" });
+    if (how === "raised") {
+      const raised = this.#raising;
+      this.#raising = [];
+      this.hands.raised(raised);
+    }
+    this.hands.watchLease();
+    this.#aside.send();
+    this.#raise();
+    this.hands.pump();
+  }
+  refused(): void {
+    this.#send({ type: "lease.refused" });
+  }
+  lost(reason: LostReason): void {
+    if (!this.#ending) this.#send({ type: "lease.lost", reason });
+  }
+  revoked(withinMs: number): void {
+    if (!this.#ending) this.#send({ type: "lease.revoke", withinMs });
+  }
+  released(revision: number): void {
+    this.#chronicle.released(this.epoch, revision);
+    this.#send({ type: "lease.released" });
+  }
+  renewed(): void {
+    this.hands.pump();
+  }
+  confirmed(settle: SealedSettle, revision: number): void {
+    this.#chronicle.settled(settle, revision);
+    for (const listener of settle.listeners) listener("acked");
+    if (this.#draining) this.changed();
+  }
+  settleRefused(settle: SealedSettle, error: MessagingError): void {
+    this.#chronicle.settleRefused(settle, error.code);
+    for (const listener of settle.listeners) listener("lost", error);
+    // whatever the reason: this end and the other no longer mean the same lease
+    this.lost("fenced");
+  }
+  held(): ReturnType<TalkOwner["held"]> {
+    const { buffer } = this.hands;
+    return { messages: buffer.messages, bytes: buffer.bytes, ...buffer.held() };
+  }
+
+  /* ---------- setting aside ---------- */
+
+  sendable(): ReturnType<AsideOwner["sendable"]> {
+    return this.#talk.clock.over ? null : this.#talk.sendable;
+  }
+  asideDone(aside: Aside, done: AsideDone): void {
+    if (this.#ending) return;
+    const { entry, kind } = aside;
+    if (kind === "halt") this.#chronicle.halted(entry);
+    else {
+      this.#chronicle.setAside(kind, entry, done.offsets, aside.dropped, done);
+      this.#credit.left(entry.packed.length);
+      this.hands.buffer.leave(entry);
+    }
+    this.hands.pump();
+  }
+  asideRefused(aside: Aside, error: MessagingError): void {
+    if (this.#ending) return;
+    if (error.code === "LIMIT_EXCEEDED") {
+      this.#chronicle.halted(aside.entry);
+      this.#send({ type: "queue.halted" });
+    } else if (error.retryable) this.#work.environment.runtime.setTimeout(() => !this.#ending && this.#aside.again(aside), RETRY_MS);
+    else this.lost("fenced");
+  }
+
+  /* ---------- within ---------- */
+
+  #delivered(frame: Deliver | Redeliver): void {
+    if (!this.#talk.held || frame.epoch !== this.#talk.epoch || this.#draining || !this.alive()) return;
+    // an answer about what is being set aside is read a microtask after it came: what came behind it must not overtake it
+    if (this.#aside.pending === 0 && this.#inbox.length === 0) return this.#take(frame);
+    this.#inbox.push(frame);
+    if (this.#inbox.length === 1)
+      this.#work.environment.runtime.defer(() => {
+        const frames = this.#inbox;
+        this.#inbox = [];
+        for (const each of frames) if (!this.#ending) this.#take(each);
+      });
+  }
+  #take(frame: Deliver | Redeliver): void {
+    let entries: Entry[];
+    try {
+      if (frame.type === "redeliver") entries = frame.entries.map(redeliveredEntry);
+      else {
+        const tried = new Map(frame.tried.map((each) => [each[0], each]));
+        entries = frame.batches.flatMap((batch) => entriesOf(batch, tried));
+      }
+    } catch (error) {
+      return this.#talk.sendable?.link.violation(error instanceof Error ? error.message : String(error));
+    }
+    for (const entry of entries) {
+      const parking = this.#aside.parking(entry.key);
+      if (parking === undefined) this.hands.buffer.add(entry);
+      else {
+        parking.dropped.push(entry);
+        this.#credit.left(entry.packed.length);
+      }
+    }
+    this.hands.pump();
+  }
+  /** The lease is taken anew, one epoch higher, above the handlers that do not end. */
+  #raise(): void {
+    if (this.#hung.length === 0 || this.#talk.sendable === null) return;
+    this.#raising = [...this.#raising, ...this.#hung];
+    this.#hung = [];
+    this.#talk.raise();
+  }
+  #checkDrained(idle: boolean): void {
+    if (!idle || this.#aside.pending > 0) return;
+    if (this.#talk.sendable !== null) this.#send({ type: "attempts.ended" });
+    else if (this.#closing && !this.#talk.linked && this.#log.empty) this.lost("expired");
+  }
+  #release(): void {
+    if (this.#work.settings.ordered) return this.#talk.release();
+    this.#talk.flush();
+    if (this.#log.empty) this.#send({ type: "lease.released" });
+  }
+  #send(event: WorkerEvent): void {
+    this.#actor.send(event);
+  }
+  #drop(reason: LostReason): void {
+    if (this.#work.settings.ordered && this.#talk.held) this.#chronicle.lost(this.epoch, reason);
+    this.#starting = false;
+    this.#ending = true;
+    this.#talk.end();
+    this.#aside.clear();
+    this.#inbox = [];
+    this.hands.lose();
+    this.#log.drop(this.staleEpoch(this.epoch));
+  }
+  #letGo(): void {
+    this.#starting = false;
+    this.#ending = true;
+    this.#talk.end();
+    this.#ended(this);
+  }
+  /** A machine that throws has stopped: nothing decides any more, so nothing may be done. */
+  #failed(): void {
+    if (this.#ending) return;
+    this.#drop("expired");
+    this.#ended(this);
+  }
+}

@@ -1,0 +1,10 @@
+// `@seriatim/actors`: brokers, clients and systems, wired with inversify.
+export type { Broker, BrokerSettings } from "./broker/broker.ts";
+export * from "./client.ts";
+export type { Codec } from "./protocol/codec.ts";
+export { binaryCodec } from "./protocol/binary-codec.ts";
+export { jsonCodec } from "./protocol/json-codec.ts";
+export { createMemoryStore, MemoryDisk } from "./store/memory-store.ts";
+export { type BrokerOptions, type ClientOptions, createBroker, createClient, createSystem, type System, type SystemOptions } from "./system/create.ts";
+export { memoryStore } from "./system/memory-store-module.ts";
+export { auth, provide, type Token, tokens } from "./system/tokens.ts";

@@ -1,0 +1,159 @@
+// lane.machine.ts: may this producer write to one queue right now, and if not, what has to happen first?
+import { type ActorRefFrom, assign, fromPromise, type SnapshotFrom, setup } from "xstate";
+import { type ErrorCode, type MessagingError, asMessagingError } from "../message/errors.ts";
+import type { Standing } from "./lane-buffer.ts";
+
+/** How the queue refused a batch or the lane itself. `passing`: it may take it later. `outOfSequence`: it expects another number. `unknown`: it does not know this producer (any more). */
+export type RefusalKind = "passing" | "outOfSequence" | "fenced" | "unknown" | "final";
+export interface Refusal {
+  readonly kind: RefusalKind;
+  readonly error: MessagingError;
+  /** How long to wait before trying again. */
+  readonly retryMs: number;
+}
+type LaneContext = { retryMs: number; code: ErrorCode | null };
+export type LaneEvent =
+  | { type: "lane.filled" } // messages have piled up
+  | { type: "lane.fence" } // another lane of this producer was fenced
+  | { type: "link.opened" }
+  | { type: "link.lost" }
+  | { type: "batch.appended" }
+  | { type: "batch.refused"; refusal: Refusal };
+
+const notProvided = (): never => {
+  throw new Error("the lane provides this");
+};
+
+const lane = setup({
+  types: { context: {} as LaneContext, events: {} as LaneEvent },
+  actors: {
+    /** Opens the lane on the present link if it is not, waits for the answers still due, and goes back to what the queue expects. Rejects with a `MessagingError`. */
+    agree: fromPromise<Standing>(notProvided),
+  },
+  delays: { retryDelay: ({ context }) => context.retryMs },
+  guards: {
+    isLinked: notProvided as () => boolean,
+    /** Open on the present link. */
+    isOpen: notProvided as () => boolean,
+    /** Every message has its receipt. */
+    isFinished: notProvided as () => boolean,
+    /** Something would have to be sent again if the queue lost it. */
+    holdsMessages: notProvided as () => boolean,
+    isAhead: (_, standing: Standing) => standing === "ahead",
+    isBehind: (_, standing: Standing) => standing === "behind",
+    isKind: (_, params: { readonly refusal: Refusal; readonly kind: RefusalKind }) => params.refusal.kind === params.kind,
+  },
+  actions: {
+    recordRefusal: assign((_, refusal: Refusal) => ({ retryMs: refusal.retryMs, code: refusal.error.code })),
+    clearRefusal: assign({ retryMs: 0, code: null }),
+    /** Writes what has piled up to the link, as far as batches may be in flight. */
+    pump: notProvided as () => void,
+    /** Says that the queue lost receipted messages, and numbers what is held anew. */
+    startAnew: notProvided as () => void,
+    /** Fails every numbered message; the next epoch starts at 0. */
+    endEpoch: notProvided as (_: unknown, error: MessagingError | null) => void,
+    /** Fails everything the lane has. */
+    failAll: notProvided as (_: unknown, error: MessagingError) => void,
+    /** Tells the producer, which ends all its lanes. */
+    announceFenced: notProvided as (_: unknown, error: MessagingError) => void,
+  },
+});
+
+const isKind = (kind: RefusalKind) => ({
+  type: "isKind" as const,
+  params: ({ event }: { event: Extract<LaneEvent, { type: "batch.refused" }> }) => ({ refusal: event.refusal, kind }),
+});
+const refusal = ({ event }: { event: Extract<LaneEvent, { type: "batch.refused" }> }): Refusal => event.refusal;
+const refusalError = ({ event }: { event: Extract<LaneEvent, { type: "batch.refused" }> }): MessagingError => event.refusal.error;
+/** The same answers wherever a batch may be refused. */
+const whenRefused = [
+  { guard: isKind("fenced"), target: "fenced", actions: { type: "announceFenced", params: refusalError } },
+  { guard: isKind("passing"), target: "blocked", actions: { type: "recordRefusal", params: refusal } },
+  { guard: isKind("outOfSequence"), target: "rewinding" },
+  { guard: isKind("unknown"), target: "rewinding", reenter: true, actions: { type: "endEpoch", params: null } },
+  { target: "rewinding", reenter: true, actions: { type: "endEpoch", params: refusalError } },
+] as const;
+const isErrorKind = (kind: RefusalKind) => ({
+  type: "isKind" as const,
+  params: ({ event }: { event: { error: unknown } }) => ({ refusal: event.error as Refusal, kind }),
+});
+const rejection = ({ event }: { event: { error: unknown } }): Refusal => event.error as Refusal;
+const rejectionError = ({ event }: { event: { error: unknown } }): MessagingError => asMessagingError(rejection({ event }).error);
+
+export const laneMachine = lane.createMachine({
+  id: "lane",
+  initial: "idle",
+  context: { retryMs: 0, code: null },
+  on: { "lane.fence": ".fenced" },
+  states: {
+    idle: {
+      on: {
+        "lane.filled": [
+          { guard: "isOpen", target: "sending" },
+          { guard: "isLinked", target: "rewinding" },
+          { target: "blocked" },
+        ],
+        "link.opened": { guard: "holdsMessages", target: "rewinding" },
+        "link.lost": {},
+        "batch.appended": {},
+        "batch.refused": whenRefused,
+      },
+    },
+    sending: {
+      entry: ["clearRefusal", "pump"],
+      on: {
+        "lane.filled": { actions: "pump" },
+        "batch.appended": [{ guard: "isFinished", target: "idle" }, { actions: "pump" }],
+        "batch.refused": whenRefused,
+        "link.lost": "blocked",
+        "link.opened": "rewinding",
+      },
+    },
+    rewinding: {
+      invoke: {
+        src: "agree",
+        onDone: [
+          { guard: { type: "isAhead", params: ({ event }) => event.output }, target: "rewinding", reenter: true, actions: "startAnew" },
+          { guard: { type: "isBehind", params: ({ event }) => event.output }, target: "rewinding", reenter: true, actions: { type: "endEpoch", params: null } },
+          { guard: "isFinished", target: "idle" },
+          { target: "sending" },
+        ],
+        onError: [
+          { guard: isErrorKind("fenced"), target: "fenced", actions: { type: "announceFenced", params: rejectionError } },
+          { guard: isErrorKind("passing"), target: "blocked", actions: { type: "recordRefusal", params: rejection } },
+          { guard: isErrorKind("unknown"), target: "rewinding", reenter: true, actions: { type: "endEpoch", params: null } },
+          { target: "idle", actions: { type: "failAll", params: rejectionError } },
+        ],
+      },
+      on: {
+        "lane.filled": {},
+        "batch.appended": {},
+        "batch.refused": whenRefused,
+        "link.lost": "blocked",
+        "link.opened": { target: "rewinding", reenter: true },
+      },
+    },
+    blocked: {
+      // no link: its opening ends the wait
+      after: { retryDelay: { guard: "isLinked", target: "rewinding" } },
+      on: {
+        "link.opened": "rewinding",
+        "link.lost": {},
+        "lane.filled": {},
+        "batch.appended": {},
+        "batch.refused": [
+          { guard: isKind("fenced"), target: "fenced", actions: { type: "announceFenced", params: refusalError } },
+          { guard: isKind("passing"), actions: { type: "recordRefusal", params: refusal } },
+          { guard: isKind("outOfSequence") },
+          { guard: isKind("unknown"), target: "rewinding", actions: { type: "endEpoch", params: null } },
+          { target: "rewinding", actions: { type: "endEpoch", params: refusalError } },
+        ],
+      },
+    },
+    fenced: {
+      on: { "lane.filled": {}, "lane.fence": {}, "link.opened": {}, "link.lost": {}, "batch.appended": {}, "batch.refused": {} },
+    },
+  },
+});
+export type LaneRef = ActorRefFrom<typeof laneMachine>;
+export const isSending = (snapshot: SnapshotFrom<typeof laneMachine>): boolean => snapshot.matches("sending");

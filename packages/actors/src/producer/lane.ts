@@ -1,0 +1,301 @@
+import { fromPromise } from "xstate";
+import type { BrokerLink, LaneFrame } from "../client/broker-link.ts";
+import type { ClientEnvironment } from "../client/client-environment.ts";
+import type { Durability, Epoch } from "../message/brands.ts";
+import { asMessagingError, fromWireError, isMessagingError, MessagingError } from "../message/errors.ts";
+import { BATCH_BYTES_MAX, LaneBuffer, type LaneOwner, type Standing } from "./lane-buffer.ts";
+import { type LaneRef, laneMachine, type Refusal, type RefusalKind } from "./lane.machine.ts";
+import type { PendingSend } from "./pending-send.ts";
+
+/** What a lane asks of its producer and tells it. */
+export interface LaneHost extends LaneOwner {
+  readonly environment: ClientEnvironment;
+  readonly topic: string;
+  readonly name: string;
+  readonly path: string;
+  readonly inFlightBatchesMax: number;
+  durability(): Durability;
+  routeVersion(): number;
+  /** The route is not the queue's: ask for the newer one. */
+  wrongRoute(error: MessagingError): void;
+  /** These have failed, in order: not appended, or (`unknown`) perhaps. */
+  failed(sends: readonly PendingSend[], error: MessagingError, outcome: "notAppended" | "unknown"): void;
+  fenced(lane: Lane, epoch: Epoch | null, error: MessagingError): void;
+  tailLost(queue: number, from: number, to: number): void;
+  /** A frame of this lane has been dealt with: room may be free, sends may have been answered. */
+  turned(): void;
+}
+
+/** While the link has more than this to hand over, a lane with batches in flight writes no more of them. */
+const HOLD_BACK_BYTES = 1024 * 1024;
+/** What a frame needs beside its messages, at most. */
+const FRAME_OVERHEAD_BYTES = 1_024;
+/** First wait after a refusal that may pass and does not say how long, ms; doubles with each one in a row. */
+const RETRY_MS = 50;
+const RETRY_MS_MAX = 2_000;
+
+/** One producer on one queue: the lane's machine decides, its buffer holds the messages, and this carries frames between them and the link. */
+export class Lane {
+  readonly queue: number;
+  readonly buffer: LaneBuffer;
+  /** Has messages its machine was not told of. */
+  dirty = false;
+  readonly #host: LaneHost;
+  readonly #actor: LaneRef;
+  readonly #path: string;
+  #link: BrokerLink | null = null;
+  /** The lane on the present link. */
+  #opened: { readonly link: BrokerLink; readonly number: number; readonly end: () => void } | null = null;
+  #epoch: Epoch | null = null;
+  /** What the queue said last that it expects next, in this epoch. */
+  #expected: number | null = null;
+  #refusals = 0;
+  /** The last refusal answered a batch: nothing from it on was appended on this link. */
+  #certain = false;
+  #onDrained: (() => void) | null = null;
+  #stopped = false;
+
+  constructor(host: LaneHost, queue: number) {
+    this.#host = host;
+    this.queue = queue;
+    this.buffer = new LaneBuffer(host);
+    this.#link = host.environment.connection.link;
+    this.#path = `${host.path}/lane-${queue}`;
+    this.#actor = host.environment.actors.start({ kind: "lane", path: this.#path, failed: (error) => this.#broken(error) }, this.#logic(), {});
+  }
+
+  push(send: PendingSend): void {
+    this.buffer.push(send);
+  }
+  /** Messages have piled up. */
+  filled(): void {
+    this.dirty = false;
+    if (this.buffer.inFlight < this.#inFlightMax) this.#actor.send({ type: "lane.filled" });
+  }
+  linked(link: BrokerLink | null): void {
+    if (link === this.#link) return;
+    this.#link = link;
+    this.#leave(false);
+    this.#actor.send({ type: link === null ? "link.lost" : "link.opened" });
+  }
+  /** The producer is fenced: everything here fails. */
+  fence(error: MessagingError): void {
+    this.#failNumbered(error, this.#certain);
+    this.#host.failed([...this.buffer.waiting()], error, "notAppended");
+    this.#leave(true);
+    this.#actor.send({ type: "lane.fence" });
+  }
+  /** Ends it; what it holds is its host's business. */
+  stop(): void {
+    this.#stopped = true;
+    this.#leave(true);
+    this.#host.environment.actors.stop(this.#path);
+  }
+
+  #logic(): typeof laneMachine {
+    return laneMachine.provide({
+      actors: { agree: fromPromise<Standing>(({ signal }) => this.#agree(signal)) },
+      guards: {
+        isLinked: () => this.#link !== null,
+        isOpen: () => this.#opened !== null,
+        isFinished: () => this.buffer.unfinished === 0,
+        holdsMessages: () => this.buffer.unfinished > 0 || this.buffer.unkept > 0,
+      },
+      actions: {
+        pump: () => this.#pump(),
+        startAnew: () => this.#startAnew(),
+        endEpoch: (_, error) => this.#endEpoch(error),
+        failAll: (_, error) => this.#failAll(error),
+        announceFenced: (_, error) => this.#host.fenced(this, this.#epoch, error),
+      },
+    }) as typeof laneMachine;
+  }
+
+  get #inFlightMax(): number {
+    const welcome = this.#link?.welcome;
+    return Math.max(1, Math.min(this.#host.inFlightBatchesMax, welcome?.inFlightBatchesMax ?? Number.POSITIVE_INFINITY));
+  }
+
+  #pump(): void {
+    const lane = this.#opened;
+    if (lane === null || this.#epoch === null) return;
+    const { link, number } = lane;
+    const batchesMax = this.#inFlightMax;
+    const bytesMax = Math.min(BATCH_BYTES_MAX, link.welcome.frameBytesMax - FRAME_OVERHEAD_BYTES);
+    const durability = this.#host.durability();
+    while (this.buffer.hasMore && this.buffer.inFlight < batchesMax) {
+      if (this.buffer.inFlight > 0 && link.bufferedBytes > HOLD_BACK_BYTES) return;
+      const batch = this.buffer.take(bytesMax);
+      if (batch === null) return;
+      this.#certain = false;
+      link.send({
+        type: "batch.append",
+        lane: number,
+        epoch: this.#epoch,
+        sequence: batch.sequence,
+        count: batch.count,
+        durability,
+        messages: batch.messages,
+      });
+    }
+  }
+
+  async #agree(signal: AbortSignal): Promise<Standing> {
+    const link = this.#link;
+    try {
+      if (link === null) throw new MessagingError("UNAVAILABLE", "there is no link to the broker");
+      if (this.#opened?.link === link) {
+        if (this.buffer.inFlight > 0) await new Promise<void>((resolve) => (this.#onDrained = resolve));
+        return this.buffer.rewind(this.#expected);
+      }
+      return await this.#open(link, signal);
+    } catch (error) {
+      throw this.#refusal(asMessagingError(error), null); // what the machine's `onError` decides by
+    }
+  }
+  async #open(link: BrokerLink, signal: AbortSignal): Promise<Standing> {
+    const number = link.nextNumber();
+    const shown = this.#epoch;
+    const frames = link.lane$(number).subscribe((frame) => this.#take(link, number, frame));
+    const end = (): void => {
+      frames.unsubscribe();
+      if (link.open) link.send({ type: "lane.close", lane: number });
+    };
+    let keep = false;
+    try {
+      const opened = await link.request<"lane.open">({
+        type: "lane.open",
+        lane: number,
+        topic: this.#host.topic,
+        queue: this.queue,
+        producer: this.#host.name,
+        epoch: shown,
+        routeVersion: this.#host.routeVersion(),
+      });
+      if (signal.aborted || this.#stopped || this.#link !== link) throw new MessagingError("UNAVAILABLE", "the lane was left while it opened");
+      if ((shown === null && opened.expected !== 0) || (shown !== null && opened.epoch !== shown)) {
+        const text = `lane.opened: expected ${shown === null ? "sequence 0 of a new epoch" : `epoch ${shown}`}, found epoch ${opened.epoch}, sequence ${opened.expected}`;
+        link.violation(text);
+        throw new MessagingError("UNAVAILABLE", text);
+      }
+      keep = true;
+      this.#opened = { link, number, end };
+      this.#epoch = opened.epoch;
+      this.#expected = opened.expected;
+      return this.buffer.rewind(opened.expected);
+    } catch (error) {
+      if (isMessagingError(error, "WRONG_ROUTE")) this.#host.wrongRoute(error);
+      throw error;
+    } finally {
+      if (!keep) end();
+    }
+  }
+  /** No longer on its link. `tell`: the broker may forget it, too. */
+  #leave(tell: boolean): void {
+    const lane = this.#opened;
+    this.#opened = null;
+    this.#expected = null;
+    this.#certain = false;
+    this.#onDrained = null;
+    this.buffer.forgetInFlight();
+    if (lane !== null && (tell || lane.link.open)) lane.end();
+  }
+
+  #take(link: BrokerLink, number: number, frame: LaneFrame): void {
+    if (this.#opened?.link !== link || this.#opened.number !== number || frame.epoch !== this.#epoch) return; // of an epoch that has ended
+    let event: Parameters<LaneRef["send"]>[0] | null = null;
+    try {
+      event = this.#apply(link, frame);
+    } catch (error) {
+      link.violation(asMessagingError(error).message);
+      return;
+    }
+    if (event !== null) this.#actor.send(event);
+    if (this.buffer.inFlight === 0 && this.#onDrained !== null) {
+      const drained = this.#onDrained;
+      this.#onDrained = null;
+      drained();
+    }
+    this.#host.turned();
+  }
+  #apply(link: BrokerLink, frame: LaneFrame): Parameters<LaneRef["send"]>[0] | null {
+    switch (frame.type) {
+      case "batch.appended": {
+        // where nothing is more durable than memory, nothing will ever be kept better than it is now
+        this.buffer.appended(frame, this.#host.durability() === "memory" && link.welcome.durabilityMax !== "memory");
+        this.#refusals = 0;
+        this.#certain = false;
+        if (this.#expected !== null) this.#expected = Math.max(this.#expected, this.buffer.receipted);
+        return { type: "batch.appended" };
+      }
+      case "lane.kept":
+        this.buffer.kept(frame.kept);
+        return null;
+      case "batch.refused": {
+        this.buffer.refused(frame.sequence);
+        this.#certain = true;
+        if (frame.expected !== null) this.#expected = frame.expected;
+        return { type: "batch.refused", refusal: this.#refusal(fromWireError(frame.error), frame.retryAfterMs) };
+      }
+    }
+  }
+
+  #refusal(error: MessagingError, retryAfterMs: number | null): Refusal {
+    const kind = kindOf(error);
+    const { runtime } = this.#host.environment;
+    if (kind === "passing") this.#refusals++;
+    const wait = retryAfterMs ?? Math.min(RETRY_MS * 2 ** Math.min(this.#refusals - 1, 10), RETRY_MS_MAX);
+    return { kind: kind === "unknown" && this.#epoch === null ? "passing" : kind, error, retryMs: wait * (0.8 + 0.4 * runtime.random()) };
+  }
+
+  #startAnew(): void {
+    this.#host.tailLost(this.queue, this.#expected ?? 0, this.buffer.first);
+    this.#leave(true);
+    this.#epoch = null;
+    this.buffer.renumber();
+  }
+  #endEpoch(error: MessagingError | null): void {
+    const receipted = { from: this.buffer.first, to: this.buffer.receipted };
+    this.#failNumbered(error ?? new MessagingError("OUTCOME_UNKNOWN", "the queue no longer knows this producer"), error !== null && this.#certain);
+    this.#leave(true);
+    this.#epoch = null;
+    // receipted from memory, and now nobody can say whether they outlived it
+    if (receipted.to > receipted.from) this.#host.tailLost(this.queue, receipted.from, receipted.to);
+    this.#host.turned();
+  }
+  #failAll(error: MessagingError): void {
+    this.#failNumbered(error, false);
+    this.#epoch = null;
+    this.#host.failed([...this.buffer.waiting()], error, "notAppended");
+    this.#host.turned();
+  }
+  /** The numbered ones. What the queue did not have when this link opened, and refused on it (`certain`), was not appended; of all else nobody knows. */
+  #failNumbered(error: MessagingError, certain: boolean): void {
+    const from = this.buffer.receipted;
+    const sends = this.buffer.fail();
+    const known = certain ? Math.min(Math.max(0, (this.#expected ?? 0) - from), sends.length) : sends.length;
+    this.#host.failed(sends.slice(0, known), error, "unknown");
+    this.#host.failed(sends.slice(known), error, "notAppended");
+  }
+  /** The machine threw: a bug of ours. Nothing is lost in silence: what the lane has fails, and the producer goes on without it. */
+  #broken(error: unknown): void {
+    const bug = asMessagingError(error, "CLOSED");
+    this.#failNumbered(bug, false);
+    this.#host.failed([...this.buffer.waiting()], bug, "notAppended");
+    this.#leave(true);
+    this.#host.turned();
+  }
+}
+
+function kindOf(error: MessagingError): RefusalKind {
+  switch (error.code) {
+    case "PRODUCER_FENCED":
+      return "fenced";
+    case "PRODUCER_UNKNOWN":
+      return "unknown";
+    case "OUT_OF_SEQUENCE":
+      return "outOfSequence";
+    default:
+      return error.retryable ? "passing" : "final";
+  }
+}

@@ -1,0 +1,473 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { Client, SystemEvent } from "../client/client-api.ts";
+import { createClientCore, type ClientCoreOptions } from "../client/client.ts";
+import { FakeBroker } from "../client/fake-broker.fixture.ts";
+import { isMessagingError } from "../message/errors.ts";
+import { topic, typed } from "../message/topic.ts";
+import type { BatchAppend } from "../protocol/frames.ts";
+import type { HistoryStep } from "../system/contracts.ts";
+import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { z } from "zod";
+
+const orders = topic("orders", { schema: typed<{ id: string; n: number; pad?: string }>(), key: (body) => body.id, queues: 4 });
+const mails = topic("mails", { schema: typed<{ n: number }>(), key: null, queues: 3 });
+const lines = topic("lines", { schema: typed<string>(), key: "send", queues: 1 });
+
+async function setUp(options: Partial<ClientCoreOptions> = {}) {
+  const runtime = simulatedRuntime({ seed: 42 });
+  const broker = new FakeBroker(runtime, { topics: [orders, mails, lines] });
+  const history: HistoryStep[] = [];
+  const logs: string[] = [];
+  const client: Client = await createClientCore({
+    transport: broker.transport,
+    runtime,
+    history: { record: (step) => history.push(step) },
+    logger: { log: (_level, text) => logs.push(text) },
+    ...options,
+  });
+  const events: SystemEvent[] = [];
+  client.events$.subscribe((event) => events.push(event));
+  return { runtime, broker, client, history, logs, events };
+}
+const codeOf = async (promise: Promise<unknown>): Promise<string> => {
+  try {
+    await promise;
+    return "fulfilled";
+  } catch (error) {
+    return isMessagingError(error) ? error.code : String(error);
+  }
+};
+const batches = (broker: FakeBroker): BatchAppend[] => broker.frames.filter((frame) => frame.type === "batch.append");
+
+let rejections: unknown[] = [];
+process.on("unhandledRejection", (reason) => rejections.push(reason));
+afterEach(() => {
+  const seen = rejections;
+  rejections = [];
+  expect(seen).toEqual([]);
+});
+
+describe("send", () => {
+  it("resolves with where the message stands", async () => {
+    const { runtime, client } = await setUp();
+    const producer = client.producer(orders, { name: "shop" });
+    const receipt = await runtime.run(producer.send({ id: "o-1", n: 1 }));
+    expect(receipt).toEqual({ topic: "orders", queue: expect.any(Number), offset: 0, key: "o-1", durability: "flushed", duplicate: false, orderKept: true });
+  });
+  it("keeps the order of calls per key, without await", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(orders);
+    for (let n = 0; n < 3_000; n++) void producer.send({ id: `o-${n % 7}`, n }, { id: `${n}` });
+    await runtime.run(producer.flush());
+    for (const [key, ids] of broker.idsByKey("orders")) {
+      const called = Array.from({ length: 3_000 }, (_, n) => n).filter((n) => `o-${n % 7}` === key).map(String);
+      expect(ids).toEqual(called);
+    }
+  });
+  it("sends what has piled up as one batch, and several batches at once", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines);
+    for (let n = 0; n < 600; n++) void producer.send(`${n}`, { key: "k" });
+    await runtime.run(producer.flush());
+    expect(batches(broker).map(({ sequence, count }) => [sequence, count])).toEqual([[0, 256], [256, 256], [512, 88]]);
+  });
+  it("bounds a batch in bytes, and sends a larger message alone", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines);
+    for (const size of [100_000, 100_000, 100_000, 400_000, 10]) void producer.send("x".repeat(size), { key: "k" });
+    await runtime.run(producer.flush());
+    expect(batches(broker).map(({ count }) => count)).toEqual([2, 1, 1, 1]);
+  });
+  it("keeps no more batches in flight than asked for", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.onBatch = () => "silent";
+    const producer = client.producer(lines, { inFlightBatchesMax: 2 });
+    for (let n = 0; n < 2_000; n++) void producer.send(`${n}`, { key: "k" });
+    await runtime.settle();
+    expect(batches(broker)).toHaveLength(2);
+    broker.onBatch = () => null;
+    broker.cut();
+    await runtime.run(producer.flush());
+    expect(broker.log("lines")).toHaveLength(2_000);
+  });
+  it("deals messages without a key to all queues in turn", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(mails);
+    for (let n = 0; n < 9; n++) void producer.send({ n });
+    await runtime.run(producer.flush());
+    expect([0, 1, 2].map((queue) => broker.queue("mails", queue).log.length)).toEqual([3, 3, 3]);
+  });
+  it("writes history before the frame leaves, once per message, and after its receipt", async () => {
+    const { runtime, broker, client, history } = await setUp();
+    const producer = client.producer(lines, { name: "p" });
+    void producer.send("a", { key: "k", id: "a" });
+    await runtime.settle();
+    broker.cut();
+    await runtime.run(producer.flush());
+    void producer.send("b", { key: "k", id: "b" });
+    await runtime.run(producer.flush());
+    expect(history.map((step) => [step.type, "id" in step ? step.id : null])).toEqual([["sending", "a"], ["sent", "a"], ["sending", "b"], ["sent", "b"]]);
+  });
+});
+
+describe("refusals at intake", () => {
+  it("fail before the message gets a number, and nothing behind it", async () => {
+    const { runtime, broker, client } = await setUp();
+    const strict = topic("orders", { schema: z.object({ id: z.string() }), key: (body) => body.id, queues: 4 });
+    const producer = client.producer(strict);
+    const first = producer.send({ id: "k" });
+    const bad = producer.send({ id: 7 } as never);
+    const last = producer.send({ id: "k" });
+    expect(await runtime.run(codeOf(bad))).toBe("SCHEMA_FAILED");
+    await runtime.run(Promise.all([first, last]));
+    expect(broker.log("orders")).toHaveLength(2);
+  });
+  it("have a code for each cause", async () => {
+    const { client, runtime } = await setUp({});
+    const keyed = client.producer(lines);
+    const big = "x".repeat(2_000_000);
+    const codes = [
+      keyed.send("a", { key: 5 as never }),
+      keyed.send("a", {} as never),
+      keyed.send("a", { key: "x".repeat(2_000) }),
+      keyed.send("a", { key: "\ud800" }),
+      keyed.send(big, { key: "k" }),
+      keyed.send("a", { key: "k", deliverAtMs: 5 }),
+      keyed.send("a", { key: "k", id: "" }),
+      keyed.send("a", { key: "k", headers: { a: 5 } as never }),
+      client.producer(orders).send({ id: "a", n: 1 }, { key: "k" } as never),
+      client.producer(topic("unknown", { schema: typed<string>(), key: null })).send("x"),
+      client.producer(topic("orders", { schema: typed<string>(), key: null, queues: 9 })).send("x"),
+      client.producer(orders).send({ id: "k", n: Symbol("no") as never }),
+    ].map(codeOf);
+    expect(await runtime.run(Promise.all(codes))).toEqual([
+      "KEY_INVALID", "KEY_INVALID", "KEY_INVALID", "KEY_INVALID", "MESSAGE_TOO_LARGE", "OPTION_INVALID", "OPTION_INVALID", "OPTION_INVALID", "OPTION_INVALID",
+      "TOPIC_UNKNOWN", "TOPIC_MISMATCH", "SCHEMA_FAILED",
+    ]);
+  });
+  it("refuse options that cannot be", async () => {
+    const { client } = await setUp();
+    for (const options of [{ failover: "available" }, { failover: "x" }, { name: "a b" }, { bufferMessagesMax: 0 }, { sendTimeoutMs: Number.NaN }, { durability: "disk" }, { lingerMs: 5 }])
+      expect(() => client.producer(orders, options as never)).toThrow(/option "/);
+  });
+  it("refuse more durability than the store has, and take the most there is by default", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.welcome = { durabilityMax: "memory" };
+    broker.cut();
+    await runtime.advance(2_000);
+    expect(await codeOf(client.producer(lines, { durability: "flushed" }).send("a", { key: "k" }))).toBe("DURABILITY_UNAVAILABLE");
+    expect((await runtime.run(client.producer(lines).send("a", { key: "k" }))).durability).toBe("memory");
+  });
+});
+
+describe("rewinding", () => {
+  it("goes back to what the queue expects", async () => {
+    const { runtime, broker, client } = await setUp();
+    let gap = true;
+    broker.onBatch = ({ sequence }) => {
+      if (sequence !== 256 || !gap) return null;
+      gap = false;
+      return { code: "UNAVAILABLE" };
+    };
+    const producer = client.producer(lines);
+    for (let n = 0; n < 1_000; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    await runtime.run(producer.flush());
+    expect(broker.idsByKey("lines").get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
+  });
+  it("gets the first receipts for what was appended before the link was lost", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.latencyMs = 10;
+    const producer = client.producer(lines);
+    const sends = Array.from({ length: 500 }, (_, n) => producer.send(`${n}`, { key: "k", id: `${n}` }));
+    while (broker.log("lines").length === 0) await runtime.advance(1);
+    broker.cut(); // appended, and the receipts are lost
+    const receipts = await runtime.run(Promise.all(sends));
+    expect(broker.log("lines")).toHaveLength(500);
+    expect(receipts.map(({ offset }) => offset)).toEqual(Array.from({ length: 500 }, (_, n) => n));
+    expect(receipts[0]?.duplicate).toBe(true);
+  });
+  it("waits as long as the queue says when it is full", async () => {
+    const { runtime, broker, client } = await setUp();
+    let full = true;
+    broker.onBatch = () => (full ? { code: "QUEUE_FULL", retryAfterMs: 1_000 } : null);
+    const producer = client.producer(lines);
+    const send = producer.send("a", { key: "k" });
+    await runtime.advance(10);
+    expect(client.actors.list("lane").map(({ state }) => state)).toEqual(["blocked"]);
+    const tried = batches(broker).length;
+    await runtime.advance(700);
+    expect(batches(broker)).toHaveLength(tried);
+    full = false;
+    await runtime.advance(600);
+    expect((await send).offset).toBe(0);
+    expect(client.actors.list("lane").map(({ state }) => state)).toEqual(["idle"]);
+  });
+  it("sends what memory receipts promised again after the broker crashed", async () => {
+    const { runtime, broker, client, history } = await setUp();
+    broker.autoFlush = false;
+    const producer = client.producer(lines, { durability: "memory" });
+    for (let n = 0; n < 10; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    await runtime.run(producer.flush());
+    broker.crash();
+    expect(broker.log("lines")).toHaveLength(0);
+    await runtime.advance(2_000);
+    expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    expect(history.filter(({ type }) => type === "tailLost")).toEqual([]);
+    broker.flush();
+    await runtime.settle();
+    void producer.send("10", { key: "k", id: "10" });
+    await runtime.run(producer.flush());
+    expect(broker.log("lines")).toHaveLength(11);
+  });
+  it("reports a lost tail, takes a new epoch, and goes on in order", async () => {
+    const { runtime, broker, client, history, logs } = await setUp();
+    const producer = client.producer(lines);
+    for (let n = 0; n < 10; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    await runtime.run(producer.flush());
+    broker.queue("lines", 0).flushed = 4; // the disk lied
+    broker.crash();
+    for (let n = 10; n < 20; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    await runtime.run(producer.flush());
+    expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", ...Array.from({ length: 10 }, (_, n) => `${n + 10}`)]);
+    expect(history.filter(({ type }) => type === "tailLost")).toEqual([{ type: "tailLost", topic: "lines", queue: 0, producer: producer.name, from: 4, to: 10 }]);
+    expect(logs.join()).toContain("lost messages it had acknowledged");
+    expect(broker.queue("lines", 0).epochs).toBe(2);
+  });
+  it("fails what is numbered when the queue no longer knows the producer, and what follows it, and starts anew", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines, { inFlightBatchesMax: 1 });
+    void producer.send("0", { key: "a" });
+    await runtime.run(producer.flush());
+    broker.onBatch = () => "silent";
+    const numbered = codeOf(producer.send("1", { key: "a" }));
+    await runtime.settle();
+    const behind = codeOf(producer.send("2", { key: "a" }));
+    const other = codeOf(producer.send("3", { key: "b" }));
+    broker.queue("lines", 0).producers.clear();
+    broker.onBatch = () => null;
+    broker.cut();
+    expect(await runtime.run(Promise.all([numbered, behind, other]))).toEqual(["OUTCOME_UNKNOWN", "PREDECESSOR_FAILED", "fulfilled"]);
+  });
+  it("fails a batch that is refused for good, and goes on", async () => {
+    const { runtime, broker, client, history } = await setUp();
+    let forbidden = true;
+    broker.onBatch = () => (forbidden ? { code: "FORBIDDEN" } : null);
+    const producer = client.producer(lines);
+    expect(await runtime.run(codeOf(producer.send("1", { key: "a", id: "1" })))).toBe("FORBIDDEN");
+    expect(history.at(-1)).toMatchObject({ type: "refused", id: "1", code: "FORBIDDEN", outcome: "notAppended" });
+    forbidden = false;
+    expect(await runtime.run(codeOf(producer.send("2", { key: "a" })))).toBe("fulfilled");
+  });
+  it("fails the lane's sends when it may not be opened", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.onLaneOpen = () => ({ code: "FORBIDDEN" });
+    const producer = client.producer(lines);
+    expect(await runtime.run(codeOf(producer.send("1", { key: "a" })))).toBe("FORBIDDEN");
+    broker.onLaneOpen = () => null;
+    expect(await runtime.run(codeOf(producer.send("1", { key: "a" })))).toBe("fulfilled");
+  });
+  it("ends a link whose answers make no sense, and loses nothing", async () => {
+    const { runtime, broker, client } = await setUp();
+    let lie = true;
+    broker.onBatch = ({ lane, epoch, sequence }) => {
+      if (!lie) return null;
+      lie = false;
+      broker.live[0]?.send({ type: "batch.appended", lane, epoch, sequence, count: 7, runs: [], kept: sequence });
+      return "silent";
+    };
+    const producer = client.producer(lines);
+    const send = producer.send("1", { key: "a" });
+    await runtime.run(send);
+    expect(broker.sessions[0]?.closedWith?.code).toBe("violation");
+    expect(broker.log("lines")).toHaveLength(1);
+  });
+});
+
+describe("fencing", () => {
+  it("is final: every send fails, and the event tells", async () => {
+    const { runtime, broker, client, events } = await setUp();
+    const old = client.producer(orders, { name: "shop" });
+    for (let n = 0; n < 8; n++) void old.send({ id: `o-${n}`, n });
+    await runtime.run(old.flush());
+    const successor = client.producer(orders, { name: "shop" });
+    for (let n = 0; n < 8; n++) void successor.send({ id: `o-${n}`, n });
+    await runtime.run(successor.flush());
+    expect(await runtime.run(codeOf(old.send({ id: "o-1", n: 1 })))).toBe("PRODUCER_FENCED");
+    expect(await codeOf(old.send({ id: "o-2", n: 1 }))).toBe("PRODUCER_FENCED");
+    expect(await codeOf(old.ready())).toBe("PRODUCER_FENCED");
+    expect(events.filter(({ type }) => type === "producer.fenced")).toMatchObject([{ producer: "shop" }]);
+    expect(new Set(client.actors.list("lane").filter(({ path }) => !path.includes("#2")).map(({ state }) => state))).toEqual(new Set(["fenced"]));
+    expect(broker.log("orders")).toHaveLength(16);
+    expect(await runtime.run(codeOf(successor.send({ id: "o-1", n: 1 })))).toBe("fulfilled");
+  });
+});
+
+describe("bounds", () => {
+  it("make sends wait in call order, then refuse", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.onBatch = () => "silent";
+    const producer = client.producer(lines, { bufferMessagesMax: 4, waitingMax: 3 });
+    const sends = Array.from({ length: 9 }, (_, n) => codeOf(producer.send(`${n}`, { key: "k", id: `${n}` })));
+    expect(await Promise.all(sends.slice(7))).toEqual(["BUFFER_FULL", "BUFFER_FULL"]);
+    broker.onBatch = () => null;
+    await runtime.settle();
+    broker.cut();
+    expect(await runtime.run(Promise.all(sends.slice(0, 7)))).toEqual(new Array(7).fill("fulfilled"));
+    expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", "4", "5", "6"]);
+  });
+  it("count bytes too, and let one larger message through", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines, { bufferBytesMax: 1_000 });
+    const sizes = [5_000, 400, 400, 400];
+    for (const size of sizes) void producer.send("x".repeat(size), { key: "k" });
+    await runtime.run(producer.flush());
+    expect(broker.log("lines").map(({ bytes }) => bytes.length > 4_000)).toEqual([true, false, false, false]);
+    expect(batches(broker).map(({ count }) => count)).toEqual([1, 2, 1]);
+  });
+  it("let a loop wait for room", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines, { bufferMessagesMax: 10, waitingMax: 0 });
+    const loop = async () => {
+      for (let n = 0; n < 200; n++) {
+        await producer.ready();
+        void producer.send(`${n}`, { key: "k" });
+      }
+      await producer.flush();
+    };
+    await runtime.run(loop());
+    expect(broker.log("lines")).toHaveLength(200);
+  });
+  it("stop waiting when the signal fires", async () => {
+    const { broker, client } = await setUp();
+    broker.onBatch = () => "silent";
+    const producer = client.producer(lines, { bufferMessagesMax: 1 });
+    void producer.send("a", { key: "k" });
+    const stop = new AbortController();
+    const waits = [producer.ready({ signal: stop.signal }), producer.flush({ signal: stop.signal })].map(codeOf);
+    stop.abort(new Error("enough"));
+    expect(await Promise.all(waits)).toEqual(["Error: enough", "Error: enough"]);
+  });
+});
+
+describe("time-outs and aborts", () => {
+  it("take back what was not numbered, with all that follows of its key", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.onLaneOpen = () => ({ code: "UNAVAILABLE" });
+    const producer = client.producer(lines, { sendTimeoutMs: 1_000 });
+    const early = codeOf(producer.send("1", { key: "a" }));
+    await runtime.advance(600);
+    const late = codeOf(producer.send("2", { key: "a" }));
+    const other = codeOf(producer.send("3", { key: "b" }));
+    await runtime.advance(500);
+    broker.onLaneOpen = () => null;
+    expect(await runtime.run(Promise.all([early, late, other]))).toEqual(["SEND_TIMEOUT", "PREDECESSOR_FAILED", "fulfilled"]);
+    expect(broker.log("lines").map(({ key }) => key)).toEqual(["b"]);
+  });
+  it("leave the outcome of a numbered one open, while its lane goes on", async () => {
+    const { runtime, broker, client, history } = await setUp();
+    broker.onBatch = () => "silent";
+    const producer = client.producer(lines, { sendTimeoutMs: 1_000 });
+    const send = codeOf(producer.send("1", { key: "a", id: "1" }));
+    expect(await runtime.run(send)).toBe("OUTCOME_UNKNOWN");
+    expect(history.at(-1)).toMatchObject({ type: "refused", outcome: "unknown" });
+    broker.onBatch = () => null;
+    broker.cut();
+    await runtime.advance(2_000);
+    expect(broker.idsByKey("lines").get("a")).toEqual(["1"]);
+    expect(history.at(-1)).toMatchObject({ type: "sent", id: "1" });
+  });
+  it("take back a message while it has not left, and not afterwards", async () => {
+    const { runtime, broker, client } = await setUp();
+    const stop = new AbortController();
+    const producer = client.producer(lines, { inFlightBatchesMax: 1 });
+    expect(await codeOf(producer.send("0", { key: "k", signal: AbortSignal.abort() }))).toBe("SEND_ABORTED");
+    broker.onBatch = () => "silent";
+    const left = codeOf(producer.send("1", { key: "a", signal: stop.signal }));
+    await runtime.settle();
+    const waiting = codeOf(producer.send("2", { key: "b", signal: stop.signal }));
+    const behind = codeOf(producer.send("3", { key: "b" }));
+    const other = codeOf(producer.send("4", { key: "c" }));
+    stop.abort();
+    broker.onBatch = () => null;
+    broker.cut();
+    expect(await runtime.run(Promise.all([left, waiting, behind, other]))).toEqual(["fulfilled", "SEND_ABORTED", "PREDECESSOR_FAILED", "fulfilled"]);
+  });
+  it("leave no timer behind", async () => {
+    const { runtime, client } = await setUp();
+    const before = runtime.timers;
+    const producer = client.producer(lines);
+    for (let n = 0; n < 100; n++) void producer.send(`${n}`, { key: "k" });
+    await runtime.run(producer.flush());
+    expect(runtime.timers).toBe(before);
+  });
+});
+
+describe("flush", () => {
+  it("tells the failures nobody looked at, once", async () => {
+    const { runtime, client, events } = await setUp();
+    const producer = client.producer(lines);
+    void producer.send("x".repeat(2_000_000), { key: "k" });
+    const seen = producer.send("x".repeat(2_000_000), { key: "k" });
+    await codeOf(seen);
+    void producer.send("fine", { key: "k" });
+    const error = await runtime.run(producer.flush().then(() => null, (reason: unknown) => reason));
+    expect(isMessagingError(error, "FLUSH_FAILED") && error.errors.map(({ code }) => code)).toEqual(["MESSAGE_TOO_LARGE"]);
+    expect(events.filter(({ type }) => type === "send.refused")).toHaveLength(2);
+    await runtime.run(producer.flush());
+  });
+  it("waits only for what was called before", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines);
+    void producer.send("1", { key: "k" });
+    const flushed = producer.flush();
+    await runtime.run(flushed);
+    broker.onBatch = () => "silent";
+    void producer.send("2", { key: "k" });
+    let done = false;
+    const second = producer.flush().then(() => {
+      done = true;
+    });
+    await runtime.advance(100);
+    expect(done).toBe(false);
+    broker.onBatch = () => null;
+    broker.cut();
+    await runtime.run(second);
+  });
+});
+
+describe("close", () => {
+  it("waits for what is under way, then refuses", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines);
+    const sends = [1, 2, 3].map((n) => codeOf(producer.send(`${n}`, { key: "k" })));
+    const closed = producer.close();
+    expect(await codeOf(producer.send("4", { key: "k" }))).toBe("CLOSED");
+    await runtime.run(closed);
+    expect(await Promise.all(sends)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
+    await producer.close();
+    await runtime.settle();
+    expect(broker.frames.at(-1)?.type).toBe("lane.close");
+    expect([...client.actors.list("producer"), ...client.actors.list("lane")]).toEqual([]);
+  });
+  it("gives up after its time-out, and says what it knows of each send", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.onBatch = () => "silent";
+    const producer = client.producer(lines, { inFlightBatchesMax: 1 });
+    const numbered = codeOf(producer.send("1", { key: "a" }));
+    await runtime.settle();
+    const waiting = codeOf(producer.send("2", { key: "b" }));
+    await runtime.run(producer.close({ timeoutMs: 500 }));
+    expect(runtime.now()).toBeLessThan(1_000);
+    expect(await Promise.all([numbered, waiting])).toEqual(["OUTCOME_UNKNOWN", "CLOSED"]);
+  });
+  it("is what the client does with all of its producers", async () => {
+    const { runtime, broker, client } = await setUp();
+    const sends = [client.producer(lines), client.producer(lines)].map((producer) => codeOf(producer.send("1", { key: "k" })));
+    await runtime.run(client.close());
+    expect(await Promise.all(sends)).toEqual(["fulfilled", "fulfilled"]);
+    await runtime.settle();
+    expect(broker.live).toEqual([]);
+    expect(runtime.timers).toBe(0);
+    expect(() => client.producer(lines)).toThrow(/closed/);
+  });
+});

@@ -1,0 +1,261 @@
+import {
+  concatBytes,
+  ID_BYTES_MAX,
+  KEY_BYTES_MAX,
+  type PackedFields,
+  PackedReader,
+  packMessage,
+} from "../message/packed.ts";
+import { NO_SLOT, SLOTS, slotOf } from "../message/route.ts";
+import type { Encoding } from "../message/topic.ts";
+import {
+  type Check,
+  choice,
+  dictionary,
+  fault,
+  finite,
+  nullable,
+  optional,
+  record,
+  string,
+  stringOfBytes,
+  whole,
+} from "./checks.ts";
+import type { Codec } from "./codec.ts";
+import type { Frame } from "./frames.ts";
+import { sendable } from "./sendable.ts";
+import { validateFrame } from "./validate-frame.ts";
+import { DEPTH_MAX, describeFound, FORBIDDEN_KEYS, OBJECT_KEY_MAX, violation } from "./violation.ts";
+
+/**
+ * A packet is a JSON array of frames, for a browser's network tab and for other languages. Where a frame holds packed messages, JSON has an array of
+ * these (one of them, where the frame holds one message), or base64 of the packed bytes.
+ */
+interface ReadableMessage {
+  readonly key?: string | null;
+  readonly id?: string | null;
+  /** Left out, it is the key's. */
+  readonly slot?: number | null;
+  readonly headers?: Readonly<Record<string, string>> | null;
+  /** Ms since 1970. */
+  readonly dueMs?: number | null;
+  readonly encoding: Encoding;
+  /** The value itself where the encoding is "json", base64 of the bytes otherwise. */
+  readonly body: unknown;
+}
+/** Instead of a readable message, when its JSON would not come back as the same bytes. */
+interface PackedMessage {
+  readonly packed: string;
+}
+export const JSON_FIRST_BYTE = 0x5b;
+
+/** Levels a readable body may have; below it are those of frame, batch and message. */
+const BODY_DEPTH_MAX = DEPTH_MAX - 8;
+const HEADERS_MAX = 1_024;
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/* ---------- bytes as JSON ---------- */
+
+const readableList = (messages: Uint8Array): readonly (ReadableMessage | PackedMessage)[] | string => {
+  const items: (ReadableMessage | PackedMessage)[] = [];
+  try {
+    const reader = new PackedReader(messages);
+    while (reader.next()) items.push(readableMessage(reader));
+    return items;
+  } catch {
+    return toBase64(messages);
+  }
+};
+const readableOne = (message: Uint8Array): ReadableMessage | PackedMessage | string => {
+  const items = readableList(message);
+  return typeof items !== "string" && items.length === 1 ? items[0]! : toBase64(message);
+};
+function readableMessage(reader: PackedReader): ReadableMessage | PackedMessage {
+  try {
+    const readable: ReadableMessage = {
+      key: reader.key,
+      id: reader.id,
+      slot: reader.hasKey ? reader.slot : null,
+      headers: reader.headers,
+      ...(reader.dueMs === null ? {} : { dueMs: reader.dueMs }),
+      encoding: reader.encoding,
+      body: reader.encoding === "json" ? JSON.parse(text.decode(reader.body)) : toBase64(reader.body),
+    };
+    if (objectsFault(readable.body, BODY_DEPTH_MAX) === null && sameBytes(packReadable(readable), reader.message))
+      return readable;
+  } catch {
+    // a body or headers that are not the JSON they should be
+  }
+  return { packed: toBase64(reader.message) };
+}
+
+/* ---------- JSON as bytes ---------- */
+
+const readable = record<ReadableMessage>({
+  key: optional(nullable(stringOfBytes(KEY_BYTES_MAX))),
+  id: optional(nullable(stringOfBytes(ID_BYTES_MAX))),
+  slot: optional(nullable(whole(0, SLOTS - 1))),
+  headers: optional(nullable(dictionary(HEADERS_MAX, string(Number.MAX_SAFE_INTEGER)))),
+  dueMs: optional(nullable(finite)),
+  encoding: choice("msgpack", "json", "bytes"),
+  body: ((value) => (value === undefined ? fault("a body", value) : null)) as Check<unknown>,
+});
+const packed = record<PackedMessage>({ packed: string(Number.MAX_SAFE_INTEGER) });
+
+const packReadable = (message: ReadableMessage): Uint8Array => {
+  const fields: PackedFields = {
+    key: message.key ?? null,
+    slot: message.slot ?? (typeof message.key === "string" ? slotOf(message.key) : NO_SLOT),
+    id: message.id ?? null,
+    headers: message.headers ?? null,
+    dueMs: message.dueMs ?? null,
+    encoding: message.encoding,
+    body: message.encoding === "json" ? utf8.encode(JSON.stringify(message.body)) : fromBase64(message.body),
+  };
+  return packMessage(fields);
+};
+function packOne(frame: string, value: unknown): Uint8Array {
+  if (typeof value === "string") return fromBase64(value);
+  const asBytes = typeof value === "object" && value !== null && Object.hasOwn(value, "packed");
+  const found = asBytes ? packed(value) : readable(value);
+  if (found !== null)
+    throw violation(frame, `message${found.field === "" ? "" : `.${found.field}`}`, found.expected, found.found);
+  return asBytes ? fromBase64((value as PackedMessage).packed) : packReadable(value as ReadableMessage);
+}
+const packList = (frame: string, value: unknown): unknown => {
+  if (typeof value === "string") return fromBase64(value);
+  // `validateFrame` says what is wrong with anything else
+  return Array.isArray(value) ? concatBytes(value.map((item) => packOne(frame, item))) : value;
+};
+
+/* ---------- where frames hold bytes ---------- */
+
+type Loose = Readonly<Record<string, unknown>>;
+const isLoose = (value: unknown): value is Loose =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+/** The object with one field mapped, if it is one that has it. */
+const withField = (value: unknown, name: string, map: (value: unknown) => unknown): unknown =>
+  isLoose(value) && Object.hasOwn(value, name) ? { ...value, [name]: map(value[name]) } : value;
+const each =
+  (map: (value: unknown) => unknown) =>
+  (value: unknown): unknown =>
+    Array.isArray(value) ? value.map(map) : value;
+
+/** The frame with its packed bytes mapped: `many` for messages end to end, `one` for a single message. */
+function mapBytes(frame: Loose, many: (value: unknown) => unknown, one: (value: unknown) => unknown): unknown {
+  switch (frame["type"]) {
+    case "batch.append":
+      return withField(frame, "messages", many);
+    case "deliver":
+      return withField(
+        frame,
+        "batches",
+        each((batch) => withField(batch, "messages", many)),
+      );
+    case "redeliver":
+      return withField(
+        frame,
+        "entries",
+        each((entry) => withField(entry, "message", one)),
+      );
+    case "ask":
+      return withField(frame, "question", (question) => withField(question, "message", one));
+    case "answer": {
+      const messages = each((entry) => withField(entry, "message", one));
+      return withField(frame, "answer", (answer) => withField(messages(answer), "entries", messages));
+    }
+    default:
+      return frame;
+  }
+}
+
+/* ---------- limits ---------- */
+
+/** What is wrong with the objects inside a value of `JSON.parse`: too many levels, or keys that may not be. */
+function objectsFault(value: unknown, depth: number): string | null {
+  if (typeof value !== "object" || value === null) return null;
+  if (depth === 0) return "more levels than allowed";
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const found = objectsFault(item, depth - 1);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+  for (const [name, item] of Object.entries(value)) {
+    if (FORBIDDEN_KEYS.has(name)) return `a key "${name}"`;
+    if (name.length > OBJECT_KEY_MAX) return `a key of ${name.length} characters`;
+    const found = objectsFault(item, depth - 1);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/* ---------- base64 ---------- */
+
+/** What `String.fromCharCode` takes at once without running out of stack. */
+const CHUNK = 8_192;
+function toBase64(bytes: Uint8Array): string {
+  let units = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) units += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  return btoa(units);
+}
+function fromBase64(value: unknown): Uint8Array {
+  try {
+    if (typeof value !== "string") throw new TypeError();
+    const units = atob(value);
+    const bytes = new Uint8Array(units.length);
+    for (let at = 0; at < units.length; at++) bytes[at] = units.charCodeAt(at);
+    return bytes;
+  } catch {
+    throw violation("packet", "", "base64", describeFound(value));
+  }
+}
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+/* ---------- the codec ---------- */
+
+const encode = (frames: readonly Frame[]): Uint8Array =>
+  utf8.encode(
+    JSON.stringify(
+      frames.map((frame) =>
+        mapBytes(
+          sendable(frame) as unknown as Loose,
+          (bytes) => readableList(bytes as Uint8Array),
+          (bytes) => readableOne(bytes as Uint8Array),
+        ),
+      ),
+    ),
+  );
+
+function decode(packet: Uint8Array): Frame[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text.decode(packet));
+  } catch {
+    throw violation("packet", "", "JSON in UTF-8", "other bytes");
+  }
+  if (!Array.isArray(parsed)) throw violation("packet", "", "an array of frames", describeFound(parsed));
+  const found = objectsFault(parsed, DEPTH_MAX);
+  if (found !== null) throw violation("packet", "", `at most ${DEPTH_MAX} levels and harmless keys`, found);
+  return parsed.map((frame: unknown) => {
+    if (!isLoose(frame)) return validateFrame(frame);
+    const type = typeof frame["type"] === "string" ? frame["type"] : "packet";
+    return validateFrame(
+      mapBytes(
+        frame,
+        (value) => packList(type, value),
+        (value) => packOne(type, value),
+      ),
+    );
+  });
+}
+
+/** For people and other languages. Hundreds of times slower than `binaryCodec` (it reads every message), and bodies that are not JSON grow by a third. */
+export const jsonCodec: Codec = { name: "json", encode, decode };

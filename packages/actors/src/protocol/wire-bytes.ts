@@ -1,0 +1,434 @@
+import { DEPTH_MAX, describeFound, FORBIDDEN_KEYS, OBJECT_KEY_MAX, violation } from "./violation.ts";
+
+/**
+ * The bytes of a binary packet. Whole numbers are LEB128 varints of 1 to 8 bytes in their shortest form, other numbers float64 little-endian,
+ * byte strings and lists have their length in front. `plain` values are MessagePack without extensions: nil, booleans, numbers, strings,
+ * byte strings, arrays, and maps with string keys.
+ */
+const SCRATCH_BYTES = 16_384;
+const SCRATCH_BYTES_KEPT = 262_144;
+/** Byte strings from this length on are copied once, into the finished packet. */
+const APART_BYTES_MIN = 1_024;
+/** Arrays, maps and byte strings that a packet may hold: these, and one more for so many bytes of it. */
+const CONTAINERS_FREE = 32_768;
+const CONTAINER_BYTES = 3;
+
+const utf8 = new TextEncoder();
+// a BOM is a character like any other: a key that begins with one must not lose it
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export class ByteWriter {
+  #bytes = new Uint8Array(SCRATCH_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  #at = 0;
+  /** Long byte strings, and where in the scratch bytes each belongs. */
+  readonly #apart: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+  #apartBytes = 0;
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#at + this.#apartBytes;
+  }
+  /** Forgets what was written. */
+  clear(): void {
+    this.#at = 0;
+    this.#apart.length = 0;
+    this.#apartBytes = 0;
+    if (this.#bytes.length > SCRATCH_BYTES_KEPT) this.#renew(new Uint8Array(SCRATCH_BYTES));
+  }
+  /** Everything written, in an array of its own. */
+  finish(): Uint8Array<ArrayBuffer> {
+    const packet = new Uint8Array(this.length);
+    let from = 0;
+    let at = 0;
+    for (const part of this.#apart) {
+      packet.set(this.#bytes.subarray(from, part.at), at);
+      at += part.at - from;
+      packet.set(part.bytes, at);
+      at += part.bytes.length;
+      from = part.at;
+    }
+    packet.set(this.#bytes.subarray(from, this.#at), at);
+    return packet;
+  }
+
+  byte(value: number): void {
+    this.#room(1);
+    this.#bytes[this.#at++] = value;
+  }
+  flag(value: boolean): void {
+    this.byte(value ? 1 : 0);
+  }
+  /** A whole number from 0 to 2^53 − 1. @throws `PROTOCOL_VIOLATION` for any other */
+  uint(value: number): void {
+    if (value >>> 0 !== value && !(Number.isSafeInteger(value) && value >= 0))
+      throw violation("packet", "", "a whole number from 0 to 2^53 - 1", describeFound(value));
+    this.#room(8);
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      this.#bytes[this.#at++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 127) {
+      this.#bytes[this.#at++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    this.#bytes[this.#at++] = rest;
+  }
+  float(value: number): void {
+    this.#room(8);
+    this.#view.setFloat64(this.#at, value, true);
+    this.#at += 8;
+  }
+  bytes(value: Uint8Array): void {
+    this.uint(value.length);
+    this.#raw(value);
+  }
+  list<T>(items: readonly T[], write: (item: T) => void): void {
+    this.uint(items.length);
+    for (const item of items) write(item);
+  }
+  nullable<T>(value: T | null, write: (value: T) => void): void {
+    this.flag(value !== null);
+    if (value !== null) write(value);
+  }
+
+  /** A plain value with its length in bytes, as uint32, in front. */
+  plainWithLength(value: unknown): void {
+    this.#room(4);
+    const at = this.#at;
+    this.#at += 4;
+    const before = this.length;
+    this.plain(value);
+    this.#view.setUint32(at, this.length - before, true);
+  }
+  /** A plain value. `undefined` properties are left out. @throws `PROTOCOL_VIOLATION` for what is not plain data */
+  plain(value: unknown, depth = 0): void {
+    if (value === null || value === undefined) this.byte(0xc0);
+    else if (typeof value === "string") this.#text(value);
+    else if (typeof value === "number") this.#number(value);
+    else if (typeof value === "boolean") this.byte(value ? 0xc3 : 0xc2);
+    else if (typeof value === "object") this.#object(value, depth);
+    else throw violation("packet", "", "plain data", `a ${typeof value}`);
+  }
+  #object(value: object, depth: number): void {
+    if (depth >= DEPTH_MAX) throw violation("packet", "", `at most ${DEPTH_MAX} levels`, "more");
+    if (value instanceof Uint8Array) {
+      this.#head(value.length, null, 0xc4);
+      this.#raw(value);
+    } else if (Array.isArray(value)) {
+      this.#head(value.length, { short: 0x90, below: 16 }, 0xdb);
+      for (const item of value) this.plain(item, depth + 1);
+    } else if (isPlainObject(value)) {
+      const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+      this.#head(entries.length, { short: 0x80, below: 16 }, 0xdd);
+      for (const [name, item] of entries) {
+        this.#text(name);
+        this.plain(item, depth + 1);
+      }
+    } else throw violation("packet", "", "plain data", "an instance of a class");
+  }
+  #number(value: number): void {
+    this.#room(9);
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      this.#bytes[this.#at] = 0xcb;
+      this.#view.setFloat64(this.#at + 1, value);
+      this.#at += 9;
+    } else if (value >= -32 && value < 0x80) {
+      this.#bytes[this.#at++] = value; // a negative one wraps to 0xe0 and above
+    } else {
+      const size = intBytes(value);
+      const at = this.#at + 1;
+      this.#bytes[this.#at] = (value < 0 ? 0xd0 : 0xcc) + Math.log2(size);
+      if (size === 1) this.#bytes[at] = value;
+      else if (size === 2) this.#view.setUint16(at, value);
+      else if (size === 4) this.#view.setUint32(at, value);
+      else {
+        this.#view.setUint32(at, Math.floor(value / 2 ** 32));
+        this.#view.setUint32(at + 4, value % 2 ** 32);
+      }
+      this.#at = at + size;
+    }
+  }
+  #text(value: string): void {
+    // names of fields and the like: ASCII, and too short to be worth a call
+    if (value.length < 32) {
+      this.#room(1 + value.length);
+      let at = this.#at;
+      this.#bytes[at++] = 0xa0 | value.length;
+      for (let index = 0; index < value.length; index++) {
+        const unit = value.charCodeAt(index);
+        if (unit > 127) break;
+        this.#bytes[at++] = unit;
+      }
+      if (at === this.#at + 1 + value.length) {
+        this.#at = at;
+        return;
+      }
+    }
+    const encoded = utf8.encode(value);
+    this.#head(encoded.length, { short: 0xa0, below: 32 }, 0xd9);
+    this.#raw(encoded);
+  }
+  /** The head of a string, byte string, array or map. `long` is the code with an 8-bit length; arrays and maps have none, their 16-bit code comes right after. */
+  #head(length: number, compact: { readonly short: number; readonly below: number } | null, long: number): void {
+    this.#room(5);
+    if (compact !== null && length < compact.below) {
+      this.#bytes[this.#at++] = compact.short | length;
+    } else if (length < 0x100 && (long === 0xc4 || long === 0xd9)) {
+      this.#bytes[this.#at++] = long;
+      this.#bytes[this.#at++] = length;
+    } else if (length < 0x1_0000) {
+      this.#bytes[this.#at++] = long + 1;
+      this.#view.setUint16(this.#at, length);
+      this.#at += 2;
+    } else {
+      this.#bytes[this.#at++] = long + 2;
+      this.#view.setUint32(this.#at, length);
+      this.#at += 4;
+    }
+  }
+  #raw(value: Uint8Array): void {
+    if (value.length >= APART_BYTES_MIN) {
+      this.#apart.push({ at: this.#at, bytes: value });
+      this.#apartBytes += value.length;
+      return;
+    }
+    this.#room(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+  #room(bytes: number): void {
+    if (this.#at + bytes <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + bytes));
+    grown.set(this.#bytes.subarray(0, this.#at));
+    this.#renew(grown);
+  }
+  #renew(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}
+const isPlainObject = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+const intBytes = (value: number): 1 | 2 | 4 | 8 => {
+  if (value >= 0) return value < 2 ** 8 ? 1 : value < 2 ** 16 ? 2 : value < 2 ** 32 ? 4 : 8;
+  return value >= -(2 ** 7) ? 1 : value >= -(2 ** 15) ? 2 : value >= -(2 ** 31) ? 4 : 8;
+};
+
+/** Reads what `ByteWriter` wrote. Every read is checked against the packet's end, every length before anything is allocated for it. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+  #containers = 0;
+  /** Type of the frame being read, for errors. */
+  frame = "packet";
+
+  constructor(packet: Uint8Array) {
+    // a plain view, whatever subclass the packet is: what is cut from it is plain as well
+    this.#bytes = new Uint8Array(packet.buffer, packet.byteOffset, packet.byteLength);
+    this.#view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+  }
+  get done(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  byte(): number {
+    const value = this.#bytes[this.#at];
+    if (value === undefined) throw this.#ended(1);
+    this.#at++;
+    return value;
+  }
+  flag(): boolean {
+    const value = this.byte();
+    if (value > 1) throw violation(this.frame, "", "0 or 1", String(value));
+    return value === 1;
+  }
+  uint(): number {
+    let byte = this.byte();
+    if (byte < 128) return byte;
+    let value = byte & 127;
+    let scale = 128;
+    for (let more = 1; more < 8; more++) {
+      byte = this.byte();
+      value += (byte & 127) * scale;
+      if (byte < 128) {
+        if (byte === 0 || !Number.isSafeInteger(value)) break;
+        return value;
+      }
+      scale *= 128;
+    }
+    throw violation(this.frame, "", "a whole number from 0 to 2^53 - 1 in its shortest form", "another");
+  }
+  float(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+  /** Shares the packet's memory. */
+  bytes(): Uint8Array {
+    return this.#cut(this.uint());
+  }
+  /** At most `max` items, each of `bytesMin` bytes or more. */
+  list<T>(max: number, bytesMin: number, read: () => T): T[] {
+    const count = this.uint();
+    if (count > max || count * bytesMin > this.left)
+      throw violation(
+        this.frame,
+        "",
+        `at most ${max} items within the packet`,
+        `a list of ${count} with ${this.left} bytes left`,
+      );
+    const items: T[] = [];
+    for (let index = 0; index < count; index++) items.push(read());
+    return items;
+  }
+  nullable<T>(read: () => T): T | null {
+    return this.flag() ? read() : null;
+  }
+
+  plainWithLength(): unknown {
+    const length = this.#view.getUint32(this.#take(4), true);
+    if (length > this.left) throw this.#ended(length);
+    const end = this.#at + length;
+    const value = this.plain();
+    if (this.#at !== end)
+      throw violation(this.frame, "", `a value of ${length} bytes`, `one of ${this.#at - end + length}`);
+    return value;
+  }
+  plain(depth = 0): unknown {
+    const code = this.byte();
+    if (code < 0x80) return code;
+    if (code < 0x90) return this.#map(code & 15, depth);
+    if (code < 0xa0) return this.#array(code & 15, depth);
+    if (code < 0xc0) return this.#text(code & 31);
+    if (code >= 0xe0) return code - 256;
+    switch (code) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+      case 0xc5:
+      case 0xc6:
+        this.#container();
+        return this.#cut(this.#length(1 << (code - 0xc4)));
+      case 0xca:
+        return this.#view.getFloat32(this.#take(4));
+      case 0xcb:
+        return this.#view.getFloat64(this.#take(8));
+      case 0xcc:
+      case 0xcd:
+      case 0xce:
+        return this.#length(1 << (code - 0xcc));
+      case 0xcf:
+        return this.#safe(this.#view.getUint32(this.#take(4)), this.#view.getUint32(this.#take(4)));
+      case 0xd0:
+        return this.#view.getInt8(this.#take(1));
+      case 0xd1:
+        return this.#view.getInt16(this.#take(2));
+      case 0xd2:
+        return this.#view.getInt32(this.#take(4));
+      case 0xd3:
+        return this.#safe(this.#view.getInt32(this.#take(4)), this.#view.getUint32(this.#take(4)));
+      case 0xd9:
+      case 0xda:
+      case 0xdb:
+        return this.#text(this.#length(1 << (code - 0xd9)));
+      case 0xdc:
+      case 0xdd:
+        return this.#array(this.#length(code === 0xdc ? 2 : 4), depth);
+      case 0xde:
+      case 0xdf:
+        return this.#map(this.#length(code === 0xde ? 2 : 4), depth);
+      default:
+        throw violation(this.frame, "", "MessagePack without extensions", `a byte 0x${code.toString(16)}`);
+    }
+  }
+  #array(length: number, depth: number): unknown[] {
+    this.#deeper(length, length, depth);
+    // exact where it is small; where a length promises much, room is made for what is there
+    const items: unknown[] = length <= 16 ? new Array(length) : [];
+    for (let index = 0; index < length; index++) items[index] = this.plain(depth + 1);
+    return items;
+  }
+  #map(length: number, depth: number): Record<string, unknown> {
+    this.#deeper(length, length * 2, depth);
+    const object: Record<string, unknown> = {};
+    for (let index = 0; index < length; index++) {
+      const name = this.#name();
+      object[name] = this.plain(depth + 1);
+    }
+    return object;
+  }
+  #name(): string {
+    const code = this.byte();
+    let length: number;
+    if (code >= 0xa0 && code < 0xc0) length = code & 31;
+    else if (code >= 0xd9 && code <= 0xdb) length = this.#length(1 << (code - 0xd9));
+    else
+      throw violation(this.frame, "", "a map whose keys are strings", `a key that begins with 0x${code.toString(16)}`);
+    if (length > OBJECT_KEY_MAX)
+      throw violation(this.frame, "", `keys of at most ${OBJECT_KEY_MAX} bytes`, `one of ${length}`);
+    const name = this.#text(length);
+    if (FORBIDDEN_KEYS.has(name)) throw violation(this.frame, "", "no such key", `"${name}"`);
+    return name;
+  }
+  #deeper(length: number, bytesMin: number, depth: number): void {
+    if (bytesMin > this.left)
+      throw violation(this.frame, "", "lengths within the packet", `one of ${length} with ${this.left} bytes left`);
+    if (depth >= DEPTH_MAX) throw violation(this.frame, "", `at most ${DEPTH_MAX} levels`, "more");
+    this.#container();
+  }
+  /** An empty map is one byte that becomes sixty: no real packet holds many. */
+  #container(): void {
+    if (++this.#containers > CONTAINERS_FREE + this.#bytes.length / CONTAINER_BYTES)
+      throw violation(this.frame, "", "values with something in them", "too many empty ones");
+  }
+  #length(size: number): number {
+    const at = this.#take(size);
+    return size === 1 ? this.#bytes[at]! : size === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+  }
+  #safe(high: number, low: number): number {
+    const value = high * 2 ** 32 + low;
+    if (!Number.isSafeInteger(value)) throw violation(this.frame, "", "numbers up to 2^53 - 1", "a larger one");
+    return value;
+  }
+  #text(length: number): string {
+    const at = this.#take(length);
+    if (length < 24) {
+      let value = "";
+      let index = at;
+      for (; index < at + length; index++) {
+        const unit = this.#bytes[index]!;
+        if (unit > 127) break;
+        value += String.fromCharCode(unit);
+      }
+      if (index === at + length) return value;
+    }
+    try {
+      return text.decode(this.#bytes.subarray(at, at + length));
+    } catch {
+      throw violation(this.frame, "", "UTF-8", "other bytes");
+    }
+  }
+  #cut(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+  #take(length: number): number {
+    const at = this.#at;
+    if (length > this.#bytes.length - at) throw this.#ended(length);
+    this.#at = at + length;
+    return at;
+  }
+  #ended(length: number): Error {
+    return violation(this.frame, "", `${length} more bytes`, `${this.left}`);
+  }
+}

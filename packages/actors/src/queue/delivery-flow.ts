@@ -1,0 +1,368 @@
+import { type Epoch, offset } from "../message/brands.ts";
+import { PackedReader } from "../message/packed.ts";
+import type { DeliveredBatch, OffsetRange, RedrivenId, TriedMessage } from "../protocol/frames.ts";
+import type { StoreWrite } from "../store/store.ts";
+import type { MemberPort } from "./member-port.ts";
+import type { QueueLog } from "./queue-log.ts";
+import { RangeSet } from "./range-set.ts";
+import type { SetAside } from "./set-aside.ts";
+import type { LogBatch } from "./stored-batch.ts";
+import { SPAN_MAX } from "./subscription-context.ts";
+import type { SubscriptionState } from "./subscription-state.ts";
+
+/** Message bytes of one `deliver` frame; a single larger message goes alone. */
+const DELIVER_BYTES_MAX = 256 * 1024;
+const REDELIVER_MESSAGES_MAX = 128;
+
+export interface FlowOwner {
+  readonly state: SubscriptionState;
+  readonly aside: SetAside;
+  readonly log: QueueLog;
+  readonly parkedMessagesMax: number;
+  /** Messages of parked keys were set behind their heads: commit that. */
+  captured(writes: StoreWrite[]): void;
+  /** Nothing more may be set aside (`parkedMessagesMax`): the queue halts rather than overtake. */
+  asideFull(at: { readonly offset: number; readonly key: string }): void;
+  /** The flow stands (span, congestion) or goes on. */
+  suspended(reason: "span" | "congested" | null): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * Messages on their way to the holder of a lease: what is next, how much it can take, what it has in hand. Lives as long as one grant on one link.
+ * It decides nothing about leases; it stops when told.
+ */
+export class DeliveryFlow {
+  readonly #owner: FlowOwner;
+  readonly port: MemberPort;
+  epoch: Epoch;
+  /** Read and sent (or found done) up to here. */
+  #position: number;
+  /** Highest offset ever sent under this lease, plus one: nothing above can be settled. */
+  deliveredEnd: number;
+  /** In the holder's hands since before this flow: not sent again. */
+  readonly #kept: RangeSet;
+  /** Per redriven strand, the last offset sent. */
+  readonly #redriven = new Map<number, number>();
+  /** Strands whose next messages are still on their way to the store. */
+  readonly #unflushed = new Set<number>();
+  #creditMessages = 0;
+  #creditBytes = 0;
+  #sentMessages = 0;
+  #sentBytes = 0;
+  #inFlight = 0;
+  #standing = true;
+  #stopped = false;
+  #running = false;
+  #again = false;
+  #waitsForDrain = false;
+
+  constructor(
+    owner: FlowOwner,
+    at: {
+      readonly port: MemberPort;
+      readonly epoch: Epoch;
+      readonly deliveredEnd: number;
+      readonly kept: readonly OffsetRange[];
+      readonly keptRedriven: readonly RedrivenId[];
+    },
+  ) {
+    this.#owner = owner;
+    this.port = at.port;
+    this.epoch = at.epoch;
+    this.#position = owner.state.cursor;
+    this.deliveredEnd = Math.max(at.deliveredEnd, owner.state.cursor);
+    this.#kept = new RangeSet(at.kept);
+    this.#inFlight = this.#kept.size;
+    for (const { strand, offset } of at.keptRedriven) this.#redriven.set(strand, Math.max(this.#redriven.get(strand) ?? -1, offset));
+  }
+
+  /** Whether a settle of this range can be of something that was sent. */
+  wasDelivered(from: number, to: number): boolean {
+    return from < to && to <= this.deliveredEnd;
+  }
+  credit(messages: number, bytes: number): void {
+    this.#creditMessages = Math.max(this.#creditMessages, messages);
+    this.#creditBytes = Math.max(this.#creditBytes, bytes);
+    this.pump();
+  }
+  /** `count` messages are no longer in the holder's hands. */
+  done(count: number): void {
+    this.#inFlight = Math.max(0, this.#inFlight - count);
+  }
+  /** Stands still: nothing is sent until `proceed`. */
+  stand(): void {
+    this.#standing = true;
+  }
+  proceed(): void {
+    this.#standing = false;
+    this.pump();
+  }
+  /** A raised lease: what is in hand stays, credit counts from 0 again. */
+  renumber(to: Epoch): void {
+    this.epoch = to;
+    this.#creditMessages = 0;
+    this.#creditBytes = 0;
+    this.#sentMessages = 0;
+    this.#sentBytes = 0;
+  }
+  /** A strand is to run (again): its messages are sent from the head on. */
+  redrive(strand: number): void {
+    this.#redriven.delete(strand);
+    this.pump();
+  }
+  /** What was set aside has been committed: it can be read now. */
+  asideFlushed(): void {
+    if (this.#unflushed.size === 0) return;
+    this.#unflushed.clear();
+    this.pump();
+  }
+  stop(): void {
+    this.#stopped = true;
+  }
+  /** The first messages sent that are not done: what the holder's handlers were busy with, if it died. */
+  heads(count: number): number[] {
+    const heads: number[] = [];
+    const { state } = this.#owner;
+    for (let at = state.cursor; at < this.deliveredEnd && heads.length < count; at++) if (!state.isDone(at)) heads.push(at);
+    return heads;
+  }
+
+  /** Sends what may be sent. Never re-entrant: called while running, it looks once more. */
+  pump(): void {
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    for (;;) {
+      this.#again = false;
+      const more = this.#step();
+      if (more instanceof Promise) {
+        more
+          .catch((error: unknown) => this.#owner.failed(error))
+          .then(() => {
+            this.#running = false;
+            this.pump();
+          });
+        return;
+      }
+      if (!more && !this.#again) break;
+    }
+    this.#running = false;
+  }
+
+  #mayFlow(): boolean {
+    return !this.#stopped && !this.#standing && this.port.open;
+  }
+  get #roomMessages(): number {
+    return this.#creditMessages - this.#sentMessages;
+  }
+  /** True when there may be more to send, a promise when that has to be read first. */
+  #step(): boolean | Promise<void> {
+    if (!this.#mayFlow() || this.#roomMessages <= 0) return false;
+    if (this.port.congested) {
+      if (!this.#waitsForDrain) {
+        this.#waitsForDrain = true;
+        this.#owner.suspended("congested");
+        this.port.onDrained(() => {
+          this.#waitsForDrain = false;
+          this.#owner.suspended(null);
+          this.pump();
+        });
+      }
+      return false;
+    }
+    const strand = this.#strandToSend();
+    if (strand !== undefined) return this.#redeliver(strand);
+    const { state, log } = this.#owner;
+    if (this.#position < state.cursor) this.#position = state.cursor;
+    if (this.#position >= log.flushedEnd) return false;
+    if (this.#position - state.cursor >= SPAN_MAX) {
+      this.#owner.suspended("span");
+      return false;
+    }
+    const batches = log.read(this.#position, DELIVER_BYTES_MAX);
+    if (batches instanceof Promise) return batches.then((read) => void this.#send(read));
+    return this.#send(batches);
+  }
+
+  /** Sends from `batches` what is not done, not parked, and fits; true when it moved. */
+  #send(batches: readonly LogBatch[]): boolean {
+    if (!this.#mayFlow()) return false;
+    const { state, aside } = this.#owner;
+    const pieces: DeliveredBatch[] = [];
+    const captured: StoreWrite[] = [];
+    const before = this.#position;
+    const limit = state.cursor + SPAN_MAX;
+    let bytes = 0;
+    let messages = 0;
+    for (const batch of batches) {
+      const end = batch.first + batch.count;
+      if (end <= this.#position) continue;
+      if (batch.first > this.#position) this.#position = batch.first; // retention took what lay between
+      const whole =
+        batch.first === this.#position &&
+        end <= limit &&
+        batch.count <= this.#roomMessages - messages &&
+        batch.messages.length <= this.#creditBytes - this.#sentBytes - bytes &&
+        aside.parkedKeys === 0 &&
+        !state.anyDone(batch.first, end) &&
+        !this.#kept.intersects(batch.first, end);
+      if (whole) {
+        pieces.push({ offset: offset(batch.first), count: batch.count, appendedAtMs: batch.appendedAtMs, messages: batch.messages });
+        messages += batch.count;
+        bytes += batch.messages.length;
+        this.#position = end;
+        continue;
+      }
+      const taken = this.#pick(batch, { limit, messages, bytes }, captured);
+      for (const piece of taken.pieces) {
+        pieces.push(piece);
+        messages += piece.count;
+        bytes += piece.messages.length;
+      }
+      if (!taken.complete) break;
+    }
+    if (captured.length > 0) this.#owner.captured(captured);
+    if (pieces.length === 0) return this.#position > before;
+    const first = pieces[0]!.offset;
+    this.deliveredEnd = Math.max(this.deliveredEnd, this.#position);
+    this.#sentMessages += messages;
+    this.#sentBytes += bytes;
+    this.#inFlight += messages;
+    this.port.send({
+      type: "deliver",
+      member: this.port.member,
+      queue: this.#queue,
+      epoch: this.epoch,
+      batches: pieces,
+      tried: this.#tried(first, this.#position),
+    });
+    return true;
+  }
+  get #queue(): number {
+    return this.#owner.log.queue;
+  }
+  #tried(from: number, to: number): TriedMessage[] {
+    const tried: TriedMessage[] = [];
+    for (const [at, { attempts, losses }] of this.#owner.state.tried) if (at >= from && at < to) tried.push([at, attempts, losses]);
+    return tried;
+  }
+
+  /** Message by message, where a batch cannot go as it is. */
+  #pick(batch: LogBatch, so: { readonly limit: number; readonly messages: number; readonly bytes: number }, captured: StoreWrite[]) {
+    const { state, aside } = this.#owner;
+    const pieces: DeliveredBatch[] = [];
+    const reader = new PackedReader(batch.messages);
+    let messages = so.messages;
+    let bytes = so.bytes;
+    let runFrom = -1;
+    let runAt = 0;
+    let at = batch.first - 1;
+    let complete = true;
+    const closeRun = (end: number) => {
+      if (runFrom < 0) return;
+      pieces.push({
+        offset: offset(runAt),
+        count: at - runAt,
+        appendedAtMs: batch.appendedAtMs,
+        messages: batch.messages.subarray(runFrom, end),
+      });
+      runFrom = -1;
+    };
+    while (reader.next()) {
+      at++;
+      if (at < this.#position) continue;
+      if (at >= so.limit || messages >= this.#roomMessages) {
+        complete = false;
+        break;
+      }
+      if (state.isDone(at) || this.#kept.has(at)) {
+        closeRun(reader.at);
+        this.#position = at + 1;
+        continue;
+      }
+      const key = aside.parkedKeys > 0 && reader.hasKey ? reader.key : null;
+      const strand = key === null ? undefined : aside.parked(key);
+      if (strand !== undefined) {
+        closeRun(reader.at);
+        if (!this.#mayCapture()) {
+          this.#owner.asideFull({ offset: at, key: key! });
+          complete = false;
+          break;
+        }
+        captured.push(aside.follow(state, strand, { offset: at, appendedAtMs: batch.appendedAtMs, message: reader.message }));
+        this.#position = at + 1;
+        continue;
+      }
+      const fits = bytes + reader.length <= this.#creditBytes - this.#sentBytes;
+      if (!fits && (this.#inFlight > 0 || messages > so.messages || so.messages > 0)) {
+        complete = false;
+        break;
+      }
+      if (runFrom < 0) {
+        runFrom = reader.at;
+        runAt = at;
+      }
+      messages++;
+      bytes += reader.length;
+      this.#position = at + 1;
+      if (!fits) {
+        at++;
+        closeRun(reader.end);
+        return { pieces, complete: false };
+      }
+    }
+    if (complete) at++; // past the last message
+    closeRun(complete ? batch.messages.length : reader.at);
+    return { pieces, complete };
+  }
+  #mayCapture(): boolean {
+    return this.#owner.aside.messages < this.#owner.parkedMessagesMax;
+  }
+
+  #strandToSend() {
+    for (const strand of this.#owner.aside.strands()) {
+      if (strand.phase !== "redriving" || this.#unflushed.has(strand.id)) continue;
+      const last = strand.offsets.at(-1);
+      if (last !== undefined && last > (this.#redriven.get(strand.id) ?? -1)) return strand;
+    }
+    return undefined;
+  }
+  async #redeliver(strand: { readonly id: number; readonly attempts: number }): Promise<void> {
+    const { aside } = this.#owner;
+    const from = (this.#redriven.get(strand.id) ?? -1) + 1;
+    const held = aside.strand(strand.id);
+    if (held === undefined) return;
+    const copies = await aside.copies(held, from, Math.min(REDELIVER_MESSAGES_MAX, this.#roomMessages));
+    if (!this.#mayFlow()) return;
+    const still = aside.strand(strand.id);
+    if (still === undefined || still.phase !== "redriving") return;
+    const entries = copies.filter((copy) => still.offsets.includes(copy.offset));
+    const last = copies.at(-1);
+    if (last === undefined) {
+      this.#unflushed.add(strand.id);
+      return;
+    }
+    this.#redriven.set(strand.id, last.offset);
+    if (entries.length === 0) return;
+    this.#sentMessages += entries.length;
+    this.#inFlight += entries.length;
+    for (const entry of entries) this.#sentBytes += entry.message.length;
+    this.port.send({
+      type: "redeliver",
+      member: this.port.member,
+      queue: this.#queue,
+      epoch: this.epoch,
+      entries: entries.map((entry) => ({
+        strand: strand.id,
+        offset: offset(entry.offset),
+        appendedAtMs: entry.appendedAtMs,
+        attempts: 0,
+        losses: 0,
+        message: entry.message,
+      })),
+    });
+  }
+}

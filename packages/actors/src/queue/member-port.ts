@@ -1,0 +1,20 @@
+import type { BrokerFrame, MemberJoin } from "../protocol/frames.ts";
+
+/** One member of a group on one link, as subscriptions see it. */
+export interface MemberPort {
+  readonly instance: string;
+  readonly name: string;
+  /** Its number on its link. */
+  readonly member: number;
+  readonly join: MemberJoin;
+  /** False once its link has ended: nothing reaches it any more. */
+  readonly open: boolean;
+  /** Its link holds more than it should: deliver later (`onDrained` tells when). */
+  readonly congested: boolean;
+  onDrained(resume: () => void): void;
+  /** The link it is on: two ports of one link have the same. */
+  readonly link: object;
+  send(frame: BrokerFrame): void;
+  /** The number of the next grant on its link. */
+  nextGrant(): number;
+}

@@ -1,0 +1,277 @@
+import { type Epoch, epoch, type Offset, offset, type Sequence, sequence } from "../message/brands.ts";
+import { MessagingError } from "../message/errors.ts";
+import { PackedReader } from "../message/packed.ts";
+import { NO_SLOT } from "../message/route.ts";
+import type { TopicSpec } from "../message/topic.ts";
+import type { AppendedRun } from "../protocol/frames.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Commit, Store, StoreWrite, StoreWriter } from "../store/store.ts";
+import { IDS_MAX, IdWindow } from "./id-window.ts";
+import { expectedOf, noteRun, type ProducerState, ProducerTable, placesOf, storedProducer } from "./producer-table.ts";
+import { decodeRecord, encodeRecord, storeKeys } from "./records.ts";
+import { decodeBatch, encodeBatch, type LogBatch } from "./stored-batch.ts";
+import { TailCache } from "./tail-cache.ts";
+
+export interface QueueLogOptions {
+  readonly spec: TopicSpec;
+  readonly queue: number;
+  readonly routeVersion: number;
+  /** The queue of each slot. */
+  readonly table: Uint16Array;
+  readonly messageBytesMax: number;
+  readonly store: Store;
+  readonly runtime: Runtime;
+}
+/** What became of a batch: its places, and when they are durable. */
+export interface Appended {
+  readonly runs: readonly AppendedRun[];
+  readonly commit: Commit;
+  readonly producer: ProducerState;
+}
+/** Who sends: the lane's producer, as the queue knows it. */
+export interface LaneIdentity {
+  readonly producer: string;
+  readonly instance: string;
+  readonly epoch: Epoch;
+}
+const RECOVERY_BYTES = 4 * 1024 * 1024;
+
+/**
+ * One ordered log: gives offsets, synchronously and in order of arrival; keeps what makes a repeated send land once; moves the flushed watermark.
+ * Plain data: what it may do now is the queue machine's decision.
+ */
+export class QueueLog {
+  readonly name: string;
+  readonly #options: QueueLogOptions;
+  #writer: StoreWriter;
+  #producers = new ProducerTable();
+  #ids: IdWindow;
+  #cache = new TailCache();
+  #producerEpoch = 0;
+  #start = 0;
+  #end = 0;
+  #flushedEnd = 0;
+  #bytes = 0;
+  #lastCommit: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
+
+  constructor(options: QueueLogOptions) {
+    this.#options = options;
+    this.name = storeKeys.log(options.spec.name, options.queue);
+    this.#writer = options.store.writer();
+    this.#ids = new IdWindow(options.spec.idWindowMs);
+  }
+  get queue(): number {
+    return this.#options.queue;
+  }
+  get start(): Offset {
+    return offset(this.#start);
+  }
+  /** The offset that the next message gets. */
+  get end(): Offset {
+    return offset(this.#end);
+  }
+  /** Everything below is flushed, and may be delivered. */
+  get flushedEnd(): Offset {
+    return offset(this.#flushedEnd);
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+  get producers(): readonly string[] {
+    return this.#producers.names;
+  }
+
+  /** Takes up what the store holds: ends, sequences, epochs and ids. What was in memory only is forgotten. @throws `STORE_DAMAGED` */
+  async recover(): Promise<void> {
+    const { store, spec, queue, runtime } = this.#options;
+    this.#writer = store.writer();
+    this.#producers = new ProducerTable();
+    this.#ids = new IdWindow(spec.idWindowMs);
+    this.#cache = new TailCache();
+    const extent = await store.extent(this.name);
+    const state = await store.get(storeKeys.queue(spec.name, queue));
+    if (state !== undefined)
+      this.#producerEpoch = decodeRecord<readonly [number]>(storeKeys.queue(spec.name, queue), state)[0];
+    for (const { key, value } of await store.list(storeKeys.producers(spec.name, queue))) this.#producers.load(key, value);
+    this.#start = extent.start;
+    this.#end = extent.end;
+    this.#flushedEnd = extent.end;
+    this.#bytes = extent.bytes;
+    for (let at = Math.max(extent.start, extent.end - IDS_MAX); at < extent.end; ) {
+      const batches = await store.read(this.name, at, { bytesMax: RECOVERY_BYTES });
+      const last = batches.at(-1);
+      if (last === undefined)
+        throw new MessagingError("STORE_DAMAGED", `log "${this.name}" ends at ${extent.end}, but holds nothing from ${at} on: restore the data from a copy`);
+      for (const stored of batches) this.#rememberIds(decodeBatch(this.name, stored), runtime.wallNow());
+      at = last.first + last.count;
+    }
+  }
+  #rememberIds(batch: LogBatch, nowMs: number): void {
+    if (nowMs - batch.appendedAtMs > this.#options.spec.idWindowMs) return;
+    const reader = new PackedReader(batch.messages);
+    for (let at = batch.first; reader.next(); at++) if (reader.hasId) this.#ids.note(reader.id!, at, batch.appendedAtMs);
+  }
+
+  /**
+   * Opens a lane: with the epoch it shows, or under a new one, which fences every other instance of the name.
+   * `ready` resolves when the epoch may be used. @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
+   */
+  openLane(producer: string, shown: Epoch | null, instance: string): { readonly epoch: Epoch; readonly expected: Sequence; readonly ready: Promise<void> } {
+    if (shown !== null) {
+      const state = this.#producers.get(producer);
+      if (state === undefined) throw producerUnknown(producer, this.name);
+      if (state.epoch !== shown || state.instance !== instance) throw producerFenced(producer, this.name, shown, state.epoch);
+      return { epoch: shown, expected: expectedOf(state), ready: Promise.resolve() };
+    }
+    const nowMs = this.#options.runtime.wallNow();
+    const state = this.#producers.begin(producer, epoch(this.#producerEpoch + 1), instance, nowMs);
+    this.#producerEpoch++;
+    const commit = this.#commit([this.#counterWrite(), this.#producerWrite(state)]);
+    return { epoch: state.epoch, expected: sequence(0), ready: commit.synced };
+  }
+
+  /**
+   * Numbers a batch and has it stored, together with the producer's state. Nothing is awaited: the offsets are given when this returns.
+   * @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `OUT_OF_SEQUENCE` (with `expected`) `WRONG_ROUTE` `MESSAGE_TOO_LARGE` `PROTOCOL_VIOLATION`; nothing has changed then.
+   */
+  append(lane: LaneIdentity, from: Sequence, count: number, messages: Uint8Array): Appended {
+    const { runtime, routeVersion } = this.#options;
+    const producer = this.#producers.get(lane.producer);
+    if (producer === undefined) throw producerUnknown(lane.producer, this.name);
+    if (producer.epoch !== lane.epoch || producer.instance !== lane.instance)
+      throw producerFenced(lane.producer, this.name, lane.epoch, producer.epoch);
+    if (from > producer.next)
+      throw new MessagingError("OUT_OF_SEQUENCE", `queue "${this.name}" expected sequence ${producer.next} of "${lane.producer}", found ${from}`, {
+        data: { expected: producer.next, found: from },
+      });
+    const nowMs = runtime.wallNow();
+    const known = Math.min(producer.next - from, count);
+    const repeated = known === 0 ? [] : placesOf(producer, from, known);
+    if (repeated === undefined)
+      throw new MessagingError("PROTOCOL_VIOLATION", `sequence ${from} of "${lane.producer}" was acknowledged too long ago to be sent again`);
+    const fresh = this.#examine(messages, count, known, nowMs);
+    const runs: AppendedRun[] = [...repeated];
+    if (known < count) {
+      const first = this.#end;
+      let appended = 0;
+      for (const run of fresh.runs) {
+        const at = run.duplicateOf ?? first + appended;
+        if (run.duplicateOf === null) appended += run.count;
+        noteRun(producer, at, run.count, run.duplicateOf !== null);
+        runs.push({ count: run.count, offset: offset(at), duplicate: run.duplicateOf !== null });
+      }
+      for (const [id, index] of fresh.ids) this.#ids.note(id, first + index, nowMs);
+      producer.seenMs = nowMs;
+      const writes: StoreWrite[] = [this.#producerWrite(producer)];
+      if (appended > 0) {
+        const bytes = encodeBatch(nowMs, routeVersion, fresh.parts);
+        writes.push({ kind: "append", log: this.name, first, count: appended, bytes });
+        this.#cache.push(decodeBatch(this.name, { first, count: appended, bytes }), bytes.length);
+        this.#end = first + appended;
+        this.#bytes += bytes.length;
+      }
+      const commit = this.#commit(writes);
+      const flushedEnd = this.#end;
+      const kept = producer.next;
+      commit.flushed.then(
+        () => {
+          this.#flushedEnd = Math.max(this.#flushedEnd, flushedEnd);
+          producer.kept = Math.max(producer.kept, kept);
+        },
+        () => {},
+      );
+    }
+    return { runs, commit: this.#lastCommit, producer };
+  }
+
+  /** Walks the messages behind the first `known`: right queue, right size, ids known or not. */
+  #examine(messages: Uint8Array, count: number, known: number, nowMs: number) {
+    const { table, queue, messageBytesMax } = this.#options;
+    const reader = new PackedReader(messages);
+    const runs: { count: number; duplicateOf: number | null }[] = [];
+    const parts: Uint8Array[] = [];
+    const ids = new Map<string, number>();
+    let partFrom = -1;
+    let index = 0;
+    let appended = 0;
+    while (reader.next()) {
+      if (index++ < known) continue;
+      if (reader.length > messageBytesMax)
+        throw new MessagingError("MESSAGE_TOO_LARGE", `a message of ${reader.length} bytes was sent, at most ${messageBytesMax} are taken`, {
+          data: { bytes: reader.length, messageBytesMax },
+        });
+      reader.key; // text that is not UTF-8 is refused here, not found by every consumer
+      const slot = reader.slot;
+      if (slot !== NO_SLOT && table[slot] !== queue)
+        throw new MessagingError("WRONG_ROUTE", `slot ${slot} belongs to queue ${table[slot] ?? "none"}, the message came to queue ${queue}`, {
+          data: { slot, queue },
+        });
+      if (reader.dueMs !== null) throw new MessagingError("PROTOCOL_VIOLATION", "delayed messages are not taken yet, found one with a due time");
+      let duplicateOf: number | null = null;
+      if (reader.hasId) {
+        const id = reader.id!;
+        const inBatch = ids.get(id);
+        duplicateOf = inBatch === undefined ? (this.#ids.find(id, nowMs) ?? null) : this.#end + inBatch;
+        if (duplicateOf === null) ids.set(id, appended);
+      }
+      if (duplicateOf === null) {
+        if (partFrom < 0) partFrom = reader.at;
+        appended++;
+      } else if (partFrom >= 0) {
+        parts.push(messages.subarray(partFrom, reader.at));
+        partFrom = -1;
+      }
+      const last = runs.at(-1);
+      if (last !== undefined && last.duplicateOf === null && duplicateOf === null) last.count++;
+      else runs.push({ count: 1, duplicateOf });
+    }
+    if (index !== count)
+      throw new MessagingError("PROTOCOL_VIOLATION", `a batch said it holds ${count} messages, found ${index}`, { data: { count, found: index } });
+    if (partFrom >= 0) parts.push(messages.subarray(partFrom));
+    return { runs, parts, ids };
+  }
+
+  /** Flushed batches from the one that holds `from` on: at once when they are still in memory, else from the store. Empty at the end. */
+  read(from: number, bytesMax: number): readonly LogBatch[] | Promise<readonly LogBatch[]> {
+    if (from >= this.#flushedEnd) return [];
+    const cached = this.#cache.read(from, this.#flushedEnd, bytesMax);
+    if (cached !== undefined) return cached;
+    return this.#options.store.read(this.name, from, { bytesMax }).then((batches) => batches.map((batch) => decodeBatch(this.name, batch)));
+  }
+
+  /** Removes batches that lie wholly below `before`. */
+  truncate(before: number, freedBytes: number): Commit {
+    this.#start = before;
+    this.#bytes = Math.max(0, this.#bytes - freedBytes);
+    return this.#commit([{ kind: "truncate", log: this.name, before }]);
+  }
+  /** Forgets producers that have been away for a week. */
+  forgetIdleProducers(isLinked: (name: string) => boolean): void {
+    const { spec, queue, runtime } = this.#options;
+    const gone = this.#producers.forgetIdle(runtime.wallNow(), isLinked);
+    if (gone.length > 0) this.#commit(gone.map((name) => ({ kind: "remove", key: storeKeys.producer(spec.name, queue, name) })));
+  }
+
+  #commit(writes: readonly StoreWrite[]): Commit {
+    const commit = this.#writer.commit(writes);
+    commit.flushed.catch(() => {});
+    commit.synced.catch(() => {});
+    this.#lastCommit = commit;
+    return commit;
+  }
+  #producerWrite(state: ProducerState): StoreWrite {
+    const { spec, queue } = this.#options;
+    return { kind: "put", key: storeKeys.producer(spec.name, queue, state.name), value: encodeRecord(storedProducer(state)) };
+  }
+  #counterWrite(): StoreWrite {
+    const { spec, queue } = this.#options;
+    return { kind: "put", key: storeKeys.queue(spec.name, queue), value: encodeRecord([this.#producerEpoch]) };
+  }
+}
+
+const producerUnknown = (producer: string, queue: string) =>
+  new MessagingError("PRODUCER_UNKNOWN", `queue "${queue}" knows no producer "${producer}": its lane needs a new epoch`, { data: { producer } });
+const producerFenced = (producer: string, queue: string, presented: Epoch, current: Epoch) =>
+  new MessagingError("PRODUCER_FENCED", `producer "${producer}" on queue "${queue}" shows epoch ${presented}, but epoch ${current} has taken its name over`, {
+    data: { producer, presented, current },
+  });

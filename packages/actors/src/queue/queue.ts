@@ -1,0 +1,250 @@
+import type { Actor } from "xstate";
+import { atLeastAsDurable, type Durability, type Sequence, sequence } from "../message/brands.ts";
+import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import type { BatchAppend, BrokerFrame, GroupSettings } from "../protocol/frames.ts";
+import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import type { EventBus } from "../runtime/event-bus.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Store } from "../store/store.ts";
+import type { TopicSpec } from "../message/topic.ts";
+import type { Logger } from "../system/contracts.ts";
+import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
+import { queueMachine } from "./queue.machine.ts";
+import { retain } from "./retention.ts";
+import { SharedSubscription } from "./shared-subscription.ts";
+import { Subscription } from "./subscription.ts";
+
+export interface QueueOptions {
+  readonly spec: TopicSpec;
+  readonly queue: number;
+  readonly routeVersion: number;
+  readonly table: Uint16Array;
+  readonly messageBytesMax: number;
+  readonly leaseTtlMsMax: number;
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly actors: ActorRegistry;
+  readonly events: EventBus;
+  readonly logger: Logger;
+}
+/** What a group wants to hear of its part of a queue. */
+export interface GroupPart {
+  readonly name: string;
+  readonly settings: GroupSettings;
+  onVacant(queue: number): void;
+  onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void;
+}
+/** A lane on its link: where its answers go. */
+export interface LanePort extends LaneIdentity {
+  readonly lane: number;
+  send(frame: BrokerFrame): void;
+}
+const RETRY_AFTER_MS = 200;
+const RECOVER_AFTER_MS = 500;
+const SCAN_BYTES = 4 * 1024 * 1024;
+
+/** One ordered log with its groups: takes batches, tells subscriptions what is flushed, lets retention work, and recovers when a commit has failed. */
+export class Queue {
+  readonly path: string;
+  readonly log: QueueLog;
+  readonly subscriptions = new Map<string, Subscription | SharedSubscription>();
+  readonly #options: QueueOptions;
+  readonly #machine: Actor<typeof queueMachine>;
+  #retaining = false;
+  #notifying = false;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+    this.path = `queue/${options.spec.name}/${options.queue}`;
+    this.log = new QueueLog(options);
+    this.#machine = options.actors.start({ kind: "queue", path: this.path }, queueMachine, {});
+    this.#machine.on("recovery.due", () => void this.#recoverAgain());
+  }
+  get index(): number {
+    return this.#options.queue;
+  }
+  get state(): string {
+    return String(this.#machine.getSnapshot().value);
+  }
+  /** Loads the log. @throws `STORE_DAMAGED`, after which the queue refuses everything */
+  async open(): Promise<void> {
+    try {
+      await this.log.recover();
+      this.#machine.send({ type: "queue.recovered" });
+    } catch (error) {
+      this.#machine.send({ type: "queue.damaged" });
+      throw error;
+    }
+  }
+  async #recoverAgain(): Promise<void> {
+    const { logger, runtime } = this.#options;
+    while (this.state === "recovering") {
+      try {
+        await this.log.recover();
+        this.#machine.send({ type: "queue.recovered" });
+        for (const subscription of this.subscriptions.values()) subscription.flushed();
+      } catch (error) {
+        const known = asMessagingError(error, "STORE_FAILED");
+        logger.log("error", `${this.path}: cannot recover${known.code === "STORE_DAMAGED" ? "" : " yet"}`, { error: known.message });
+        if (known.code === "STORE_DAMAGED") this.#machine.send({ type: "queue.damaged" });
+        else await new Promise<void>((resolve) => void runtime.setTimeout(resolve, RECOVER_AFTER_MS));
+      }
+    }
+  }
+
+  /** The group's subscription here, begun where its settings say when it is new. */
+  async subscribe(part: GroupPart): Promise<Subscription | SharedSubscription> {
+    const known = this.subscriptions.get(part.name);
+    if (known !== undefined) return known;
+    const { spec, queue, store, runtime, actors, events, logger, leaseTtlMsMax } = this.#options;
+    const context = {
+      spec,
+      queue,
+      group: part.name,
+      settings: part.settings,
+      log: this.log,
+      store,
+      runtime,
+      actors,
+      events,
+      logger,
+      leaseTtlMsMax,
+      onVacant: () => part.onVacant(queue),
+      onHolder: (change: { readonly instance: string; readonly held: boolean }) => part.onHolder(queue, change),
+    };
+    const begin = await this.#beginAt(part.settings.startAt);
+    const opened = spec.ordered ? await Subscription.open(context, begin) : await SharedSubscription.open(context, begin);
+    this.subscriptions.set(part.name, opened);
+    return opened;
+  }
+  async #beginAt(startAt: GroupSettings["startAt"]): Promise<number> {
+    if (startAt === "earliest") return this.log.start;
+    if (startAt === "latest") return this.log.flushedEnd;
+    for (let at: number = this.log.start; at < this.log.flushedEnd; ) {
+      const batches = await this.log.read(at, SCAN_BYTES);
+      for (const batch of batches) {
+        if (batch.appendedAtMs >= startAt.timestampMs) return batch.first;
+        at = batch.first + batch.count;
+      }
+      if (batches.length === 0) break;
+    }
+    return this.log.flushedEnd;
+  }
+
+  /** Takes a batch, or refuses it; answers on the lane's link. */
+  append(lane: LanePort, frame: BatchAppend): void {
+    const refuse = (error: MessagingError, expected: Sequence | null = null, retryAfterMs: number | null = null) =>
+      lane.send({ type: "batch.refused", lane: lane.lane, epoch: frame.epoch, sequence: frame.sequence, error: toWireError(error), expected, retryAfterMs });
+    const { store } = this.#options;
+    if (!atLeastAsDurable(store.durabilityMax, frame.durability) && frame.durability !== "memory")
+      return refuse(
+        new MessagingError("DURABILITY_UNAVAILABLE", `durability "${frame.durability}" was asked for, the store here reaches "${store.durabilityMax}"`, {
+          data: { durabilityMax: store.durabilityMax },
+        }),
+      );
+    if (this.state === "full") this.#lookForRoom();
+    else if (this.state === "active") this.#lookWhetherFull();
+    if (this.state !== "active") {
+      if (this.state !== "full")
+        return refuse(new MessagingError("UNAVAILABLE", `${this.path} is ${this.state}`, { data: { state: this.state } }), null, RETRY_AFTER_MS);
+      const error = store.usage().hasRoom
+        ? new MessagingError("QUEUE_FULL", `${this.path} holds ${this.log.bytes} bytes that are not settled by all groups; its limit is ${this.#bytesMax}`, {
+            data: { bytes: this.log.bytes, bytesMax: this.#bytesMax },
+          })
+        : new MessagingError("STORE_FULL", `the store uses ${store.usage().usedBytes} of ${store.usage().capacityBytes} bytes: let consumers drain, or give it more`, {
+            data: { ...store.usage() },
+          });
+      return refuse(error, null, RETRY_AFTER_MS);
+    }
+    let appended: Appended;
+    try {
+      appended = this.log.append(lane, frame.sequence, frame.count, frame.messages);
+    } catch (error) {
+      const known = asMessagingError(error, "PROTOCOL_VIOLATION");
+      const expected = known.data["expected"];
+      return refuse(known, known.code === "OUT_OF_SEQUENCE" && typeof expected === "number" ? sequence(expected) : null);
+    }
+    this.#answer(lane, frame, appended, refuse);
+  }
+  #answer(
+    lane: LanePort,
+    frame: BatchAppend,
+    { runs, commit, producer }: Appended,
+    refuse: (error: MessagingError, expected: Sequence | null, retryAfterMs: number | null) => void,
+  ): void {
+    const appended = () =>
+      lane.send({
+        type: "batch.appended",
+        lane: lane.lane,
+        epoch: frame.epoch,
+        sequence: frame.sequence,
+        count: frame.count,
+        runs,
+        kept: sequence(producer.kept),
+      });
+    if (frame.durability === "memory") appended();
+    commit.flushed.then(
+      () => {
+        if (frame.durability === "flushed") appended();
+        else if (frame.durability === "memory") lane.send({ type: "lane.kept", lane: lane.lane, epoch: frame.epoch, kept: sequence(producer.kept) });
+        this.#notifyFlushed();
+      },
+      (error: unknown) => this.#commitFailed(error, frame.durability, refuse),
+    );
+    if (frame.durability === "synced") commit.synced.then(appended, () => {});
+  }
+  #commitFailed(error: unknown, durability: Durability, refuse: (error: MessagingError, expected: null, retryAfterMs: number) => void): void {
+    const known = asMessagingError(error, "STORE_FAILED");
+    if (this.state === "active" || this.state === "full") {
+      this.#options.logger.log("error", `${this.path}: a commit failed; reloading from the store`, { error: known.message });
+      this.#machine.send({ type: "commit.failed" });
+    }
+    if (durability !== "memory") refuse(new MessagingError("UNAVAILABLE", `${this.path} could not store a batch: ${known.message}`, { cause: known }), null, RETRY_AFTER_MS);
+  }
+  /** Subscriptions look once for all that was flushed in one go. */
+  #notifyFlushed(): void {
+    if (this.#notifying) return;
+    this.#notifying = true;
+    this.#options.runtime.defer(() => {
+      this.#notifying = false;
+      for (const subscription of this.subscriptions.values()) subscription.flushed();
+    });
+  }
+
+  get #bytesMax(): number {
+    return this.#options.spec.retention.bytesMax ?? Number.POSITIVE_INFINITY;
+  }
+  #lookWhetherFull(): void {
+    if (this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) return;
+    void this.retain();
+    if (this.log.bytes >= this.#bytesMax || !this.#options.store.usage().hasRoom) this.#machine.send({ type: "queue.filled" });
+  }
+  #lookForRoom(): void {
+    if (this.log.bytes >= this.#bytesMax) void this.retain();
+    if (this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) this.#machine.send({ type: "queue.drained" });
+  }
+  /** Removes what retention lets go. */
+  async retain(): Promise<void> {
+    if (this.#retaining || (this.state !== "active" && this.state !== "full")) return;
+    this.#retaining = true;
+    try {
+      await retain(this.log, this.#options.spec.retention, [...this.subscriptions.values()], this.#options.runtime.wallNow());
+    } catch (error) {
+      this.#options.logger.log("error", `${this.path}: retention failed`, { error: String(error) });
+    } finally {
+      this.#retaining = false;
+    }
+    if (this.state === "full" && this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) this.#machine.send({ type: "queue.drained" });
+  }
+  /** Age of the oldest message the group has not settled, ms. */
+  async lagMs(subscription: Subscription | SharedSubscription): Promise<number> {
+    const { cursor } = subscription.account();
+    if (cursor >= this.log.flushedEnd) return 0;
+    const [oldest] = await this.log.read(cursor, 1);
+    return oldest === undefined ? 0 : Math.max(0, Math.round(this.#options.runtime.wallNow() - oldest.appendedAtMs));
+  }
+  async close(): Promise<void> {
+    this.#machine.send({ type: "queue.close" });
+    await Promise.all([...this.subscriptions.values()].map((subscription) => subscription.close()));
+  }
+}

@@ -1,0 +1,39 @@
+import { Packr } from "msgpackr";
+import { MessagingError } from "../message/errors.ts";
+
+const packr = new Packr({ useRecords: false, mapsAsObjects: true });
+
+/** Small documents as the store keeps them. */
+export const encodeRecord = (record: unknown): Uint8Array => packr.pack(record);
+/** @throws `STORE_DAMAGED` naming the record */
+export function decodeRecord<T>(key: string, bytes: Uint8Array): T {
+  try {
+    return packr.unpack(bytes) as T;
+  } catch (cause) {
+    throw new MessagingError("STORE_DAMAGED", `record "${key}" (${bytes.length} bytes) cannot be decoded: restore the data from a copy`, {
+      cause,
+      data: { key },
+    });
+  }
+}
+
+/** Names of logs and records. Topic, group and producer names hold no slash. */
+export const storeKeys = {
+  topic: (topic: string) => `t/${topic}`,
+  topics: "t/",
+  group: (topic: string, group: string) => `g/${topic}/${group}`,
+  groups: (topic: string) => `g/${topic}/`,
+  log: (topic: string, queue: number) => `q/${topic}/${queue}`,
+  queue: (topic: string, queue: number) => `qs/${topic}/${queue}`,
+  producer: (topic: string, queue: number, producer: string) => `p/${topic}/${queue}/${producer}`,
+  producers: (topic: string, queue: number) => `p/${topic}/${queue}/`,
+  subscription: (topic: string, queue: number, group: string) => `s/${topic}/${queue}/${group}`,
+  subscriptionClasses: (topic: string, queue: number, group: string) => `sc/${topic}/${queue}/${group}`,
+  strand: (topic: string, queue: number, group: string, strand: number) => `st/${topic}/${queue}/${group}/${padded(strand)}`,
+  strands: (topic: string, queue: number, group: string) => `st/${topic}/${queue}/${group}/`,
+  entry: (topic: string, queue: number, group: string, strand: number, offset: number) =>
+    `se/${topic}/${queue}/${group}/${padded(strand)}/${padded(offset)}`,
+  entries: (topic: string, queue: number, group: string, strand: number) => `se/${topic}/${queue}/${group}/${padded(strand)}/`,
+} as const;
+/** Numbers in keys sort as numbers. */
+const padded = (value: number): string => String(value).padStart(16, "0");

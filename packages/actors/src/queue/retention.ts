@@ -1,0 +1,39 @@
+import type { Retention } from "../message/topic.ts";
+import type { QueueLog } from "./queue-log.ts";
+import { storedBytes } from "./stored-batch.ts";
+
+const READ_BYTES = 1024 * 1024;
+
+/** A group as retention sees it: what it has not settled stays, unless the topic says otherwise. */
+export interface RetentionGroup {
+  account(): { readonly cursor: number };
+  expire(before: number): void;
+}
+
+/**
+ * Removes whole batches from the front of a log: those older than `ageMs`, those over `bytesMax`, or (`settledByAll`) all that every group has settled.
+ * Never at or above a group's cursor, unless `dropUnsettled`: then the groups count what they lose, in a commit before the removal.
+ */
+export async function retain(log: QueueLog, retention: Retention, groups: readonly RetentionGroup[], nowMs: number): Promise<void> {
+  const settled = groups.length === 0 ? log.flushedEnd : Math.min(...groups.map((group) => group.account().cursor));
+  const bound = retention.dropUnsettled === true ? log.flushedEnd : settled;
+  const ageMs = retention.ageMs ?? Number.POSITIVE_INFINITY;
+  const bytesMax = retention.bytesMax ?? Number.POSITIVE_INFINITY;
+  const bySettled = retention.settledByAll === true && groups.length > 0 ? settled : 0;
+  let before: number = log.start;
+  let freed = 0;
+  scan: while (before < bound) {
+    const batches = await log.read(before, before === log.start ? 1 : READ_BYTES);
+    if (batches.length === 0) break;
+    for (const batch of batches) {
+      const end = batch.first + batch.count;
+      const goes = end <= bySettled || nowMs - batch.appendedAtMs > ageMs || log.bytes - freed > bytesMax;
+      if (end > bound || !goes) break scan;
+      before = end;
+      freed += storedBytes(batch);
+    }
+  }
+  if (before <= log.start) return;
+  for (const group of groups) group.expire(before);
+  await log.truncate(before, freed).flushed;
+}

@@ -1,0 +1,44 @@
+/**
+ * Changes of one subscription, one after another: each is applied when its turn comes, at once when nobody is before it and it needs nothing awaited.
+ * What it must check (epoch, cursor, parked keys) it checks in its turn, not when it was asked for.
+ */
+export class SerialQueue {
+  readonly #waiting: (() => void | Promise<void>)[] = [];
+  #busy = false;
+
+  /** Runs `change` in its turn. It handles its own failures: a throw or rejection here is a broken invariant and reaches `onBroken`. */
+  run(change: () => void | Promise<void>): void {
+    if (this.#busy) {
+      this.#waiting.push(change);
+      return;
+    }
+    this.#busy = true;
+    this.#drain(change);
+  }
+  #drain(first: () => void | Promise<void>): void {
+    let next: (() => void | Promise<void>) | undefined = first;
+    while (next !== undefined) {
+      let result: void | Promise<void> = undefined;
+      try {
+        result = next();
+      } catch (error) {
+        this.#onBroken(error);
+      }
+      if (result !== undefined) {
+        result.catch(this.#onBroken).then(() => this.#continue());
+        return;
+      }
+      next = this.#waiting.shift();
+    }
+    this.#busy = false;
+  }
+  #continue(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#busy = false;
+    else this.#drain(next);
+  }
+  readonly #onBroken: (error: unknown) => void;
+  constructor(onBroken: (error: unknown) => void) {
+    this.#onBroken = onBroken;
+  }
+}

@@ -1,0 +1,42 @@
+import { MessagingError } from "../message/errors.ts";
+
+/**
+ * An appended batch as it is stored and kept in memory: when it was taken, under which version of the route, and its packed messages.
+ * Little-endian: 1 byte layout (1), 8 bytes float64 ms since 1970, 4 bytes route version, then the messages.
+ */
+export interface LogBatch {
+  readonly first: number;
+  readonly count: number;
+  readonly appendedAtMs: number;
+  readonly messages: Uint8Array;
+}
+const LAYOUT = 1;
+const HEADER = 13;
+/** Bytes of a batch as it is stored. */
+export const storedBytes = (batch: LogBatch): number => HEADER + batch.messages.length;
+
+export function encodeBatch(appendedAtMs: number, routeVersion: number, messages: readonly Uint8Array[]): Uint8Array {
+  let length = HEADER;
+  for (const part of messages) length += part.length;
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = LAYOUT;
+  view.setFloat64(1, appendedAtMs, true);
+  view.setUint32(9, routeVersion, true);
+  let at = HEADER;
+  for (const part of messages) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+/** @throws `STORE_DAMAGED` */
+export function decodeBatch(log: string, stored: { readonly first: number; readonly count: number; readonly bytes: Uint8Array }): LogBatch {
+  const { first, count, bytes } = stored;
+  if (bytes.length < HEADER || bytes[0] !== LAYOUT)
+    throw new MessagingError("STORE_DAMAGED", `batch ${first} of log "${log}" has layout ${bytes[0]}, expected ${LAYOUT}: restore the data from a copy`, {
+      data: { log, first },
+    });
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { first, count, appendedAtMs: view.getFloat64(1, true), messages: bytes.subarray(HEADER) };
+}

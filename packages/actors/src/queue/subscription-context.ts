@@ -1,0 +1,28 @@
+import type { TopicSpec } from "../message/topic.ts";
+import type { GroupSettings } from "../protocol/frames.ts";
+import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import type { EventBus } from "../runtime/event-bus.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Logger } from "../system/contracts.ts";
+import type { Store } from "../store/store.ts";
+import type { QueueLog } from "./queue-log.ts";
+
+/** What a subscription works with. */
+export interface SubscriptionContextOf {
+  readonly spec: TopicSpec;
+  readonly queue: number;
+  readonly group: string;
+  readonly settings: GroupSettings;
+  readonly log: QueueLog;
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly actors: ActorRegistry;
+  readonly events: EventBus;
+  readonly logger: Logger;
+  readonly leaseTtlMsMax: number;
+  /** The lease has come free, or the cursor has moved: whoever waits looks again. */
+  readonly onVacant: () => void;
+  readonly onHolder: (change: { readonly instance: string; readonly held: boolean }) => void;
+}
+/** From the cursor to the highest delivered offset; at this span the subscription waits for its oldest unsettled message. */
+export const SPAN_MAX = 10_000;

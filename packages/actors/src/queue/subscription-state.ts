@@ -1,0 +1,188 @@
+import { type Epoch, epoch, NO_EPOCH } from "../message/brands.ts";
+import { MessagingError } from "../message/errors.ts";
+import type { FailureInfo, OffsetRange } from "../protocol/frames.ts";
+import type { QueueAccount } from "../protocol/questions.ts";
+import type { Offset } from "../message/brands.ts";
+import { RangeSet } from "./range-set.ts";
+import { decodeRecord, encodeRecord } from "./records.ts";
+
+/** Who a lease was granted to, as it is stored: what a restarted broker needs to know. */
+export interface StoredLease {
+  readonly instance: string;
+  readonly member: string;
+  readonly ttlMs: number;
+}
+/** The message at which the queue stands still for the group. */
+export interface Halt {
+  readonly offset: number;
+  readonly key: string | null;
+  readonly attempts: number;
+  readonly error: FailureInfo;
+  readonly sinceMs: number;
+}
+export interface Tried {
+  attempts: number;
+  losses: number;
+}
+type Stored = readonly [
+  revision: number,
+  epoch: number,
+  start: number,
+  cursor: number,
+  settled: readonly OffsetRange[],
+  tried: readonly (readonly [number, number, number])[],
+  lease: StoredLease | null,
+  skipped: number,
+  expired: number,
+  halt: Halt | null,
+  strandNext: number,
+];
+type StoredClasses = readonly [deadLettered: readonly OffsetRange[], parked: readonly OffsetRange[], discarded: readonly OffsetRange[]];
+
+/**
+ * What one group has done with one queue: the class of every offset (P9), the lease's epoch, attempts so far. Each change is part of one commit; `revision` counts them.
+ * Below the cursor an offset is settled unless one of the sets names it; above, it is backlog unless one of them does.
+ */
+export class SubscriptionState {
+  revision = 0;
+  epoch: Epoch = NO_EPOCH;
+  /** Where the group's account begins. */
+  start = 0;
+  cursor = 0;
+  /** Settled above the cursor. */
+  settled = new RangeSet();
+  /** The head of a parked key, and dead letters. */
+  deadLettered = new RangeSet();
+  /** What waits behind the head of a parked key. */
+  parked = new RangeSet();
+  discarded = new RangeSet();
+  skipped = 0;
+  expired = 0;
+  tried = new Map<number, Tried>();
+  lease: StoredLease | null = null;
+  halt: Halt | null = null;
+  strandNext = 1;
+
+  /** @throws `STORE_DAMAGED` */
+  static decode(key: string, bytes: Uint8Array, classes: Uint8Array | undefined): SubscriptionState {
+    const state = new SubscriptionState();
+    const [revision, at, start, cursor, settled, tried, lease, skipped, expired, halt, strandNext] = decodeRecord<Stored>(key, bytes);
+    state.revision = revision;
+    state.epoch = epoch(at);
+    state.start = start;
+    state.cursor = cursor;
+    state.settled = new RangeSet(settled);
+    for (const [offset, attempts, losses] of tried) state.tried.set(offset, { attempts, losses });
+    state.lease = lease;
+    state.skipped = skipped;
+    state.expired = expired;
+    state.halt = halt;
+    state.strandNext = strandNext;
+    if (classes !== undefined) {
+      const [deadLettered, parked, discarded] = decodeRecord<StoredClasses>(key, classes);
+      state.deadLettered = new RangeSet(deadLettered);
+      state.parked = new RangeSet(parked);
+      state.discarded = new RangeSet(discarded);
+    }
+    return state;
+  }
+  encode(): Uint8Array {
+    return encodeRecord([
+      this.revision,
+      this.epoch,
+      this.start,
+      this.cursor,
+      this.settled.pairs(),
+      [...this.tried].map(([offset, { attempts, losses }]) => [offset, attempts, losses] as const),
+      this.lease,
+      this.skipped,
+      this.expired,
+      this.halt,
+      this.strandNext,
+    ] satisfies Stored);
+  }
+  encodeClasses(): Uint8Array {
+    return encodeRecord([this.deadLettered.pairs(), this.parked.pairs(), this.discarded.pairs()] satisfies StoredClasses);
+  }
+
+  /** Whether the offset is settled or set aside: not to be delivered. */
+  isDone(offset: number): boolean {
+    return offset < this.cursor || this.settled.has(offset) || this.parked.has(offset) || this.deadLettered.has(offset) || this.discarded.has(offset);
+  }
+  /** Whether any offset of the range is done. */
+  anyDone(from: number, to: number): boolean {
+    return (
+      from < this.cursor ||
+      this.settled.intersects(from, to) ||
+      this.parked.intersects(from, to) ||
+      this.deadLettered.intersects(from, to) ||
+      this.discarded.intersects(from, to)
+    );
+  }
+  /** Settles what of `from … to − 1` is still backlog. */
+  settle(from: number, to: number): void {
+    const start = Math.max(from, this.cursor);
+    if (start >= to) return;
+    this.settled.add(start, to);
+    for (const aside of [this.parked, this.deadLettered, this.discarded])
+      for (let offset = start; aside.intersects(offset, to); ) {
+        // an offset already set aside keeps its class
+        const free = aside.has(offset) ? offset : nextPresent(aside, offset);
+        const end = Math.min(aside.nextAbsent(free), to);
+        this.settled.remove(free, end);
+        offset = end;
+      }
+    if (this.tried.size > 0) for (const offset of this.tried.keys()) if (offset >= start && offset < to) this.tried.delete(offset);
+    this.advance();
+  }
+  /** Moves the cursor over everything that is done. */
+  advance(): void {
+    let cursor = this.cursor;
+    for (;;) {
+      let next = this.settled.nextAbsent(cursor);
+      next = this.parked.nextAbsent(next);
+      next = this.deadLettered.nextAbsent(next);
+      next = this.discarded.nextAbsent(next);
+      if (next === cursor) break;
+      cursor = next;
+    }
+    if (cursor === this.cursor) return;
+    this.settled.remove(this.cursor, cursor);
+    this.cursor = cursor;
+  }
+
+  /** Every offset in exactly one class. */
+  account(end: number): Omit<QueueAccount, "queue" | "logEpoch"> {
+    const { cursor } = this;
+    const asideBelow = this.parked.countBelow(cursor) + this.deadLettered.countBelow(cursor) + this.discarded.countBelow(cursor);
+    const settled = cursor - this.start - asideBelow - this.skipped - this.expired + this.settled.size;
+    const asideAll = this.parked.size + this.deadLettered.size + this.discarded.size;
+    return {
+      start: this.start as Offset,
+      end: end as Offset,
+      cursor: cursor as Offset,
+      settledRanges: this.settled.pairs(),
+      settled,
+      filtered: 0,
+      skipped: this.skipped,
+      expired: this.expired,
+      deadLettered: [...this.deadLettered.offsets()] as Offset[],
+      parked: [...this.parked.offsets()] as Offset[],
+      discarded: [...this.discarded.offsets()] as Offset[],
+      backlog: end - cursor - this.settled.size - (asideAll - asideBelow),
+      halted: this.halt !== null,
+      revision: this.revision,
+    };
+  }
+  /** @throws `STORE_DAMAGED` when what is stored cannot be of this log */
+  check(name: string, end: number): void {
+    if (this.cursor <= end) return;
+    throw new MessagingError("STORE_DAMAGED", `subscription "${name}" has settled up to ${this.cursor}, but its queue ends at ${end}: restore the data from a copy`, {
+      data: { cursor: this.cursor, end },
+    });
+  }
+}
+function nextPresent(set: RangeSet, from: number): number {
+  for (const [start] of set.pairs()) if (start >= from) return start;
+  return Number.MAX_SAFE_INTEGER;
+}

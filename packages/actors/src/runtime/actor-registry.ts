@@ -1,0 +1,113 @@
+import { Observable, Subject } from "rxjs";
+import { type ActorOptions, type AnyActorLogic, type Actor, createActor } from "xstate";
+import type { ActorKind, Actors, ActorView, Inspect } from "../client/client-api.ts";
+import type { Runtime } from "./runtime.ts";
+
+interface Entry {
+  readonly kind: ActorKind;
+  readonly path: string;
+  readonly actor: Actor<AnyActorLogic>;
+  state: string;
+  sinceMs: number;
+}
+
+/**
+ * Every machine of one broker or client, under one supervisor: it starts them on the runtime's clock, shows their states, hears when one fails, and stops what is left.
+ * A registry and not XState children, because spawning children into one machine costs more the more there are.
+ */
+export class ActorRegistry implements Actors {
+  readonly #runtime: Runtime;
+  readonly #inspect: Inspect | undefined;
+  readonly #onFailure: (path: string, error: unknown) => void;
+  readonly #entries = new Map<string, Entry>();
+  readonly #changes = new Subject<ActorView>();
+
+  constructor(options: {
+    readonly runtime: Runtime;
+    readonly inspect?: Inspect | undefined;
+    /** An actor threw: it has stopped by itself. Whoever owns it decides what that means; this is for the log. */
+    readonly onFailure: (path: string, error: unknown) => void;
+  }) {
+    this.#runtime = options.runtime;
+    this.#inspect = options.inspect;
+    this.#onFailure = options.onFailure;
+  }
+
+  /**
+   * Starts a machine under `path` (unique among the living). `failed` is called when the machine throws, after the registry has dropped it.
+   * It leaves the registry when it stops or reaches a final state.
+   */
+  start<L extends AnyActorLogic>(
+    as: { readonly kind: ActorKind; readonly path: string; readonly failed?: (error: unknown) => void },
+    logic: L,
+    options: ActorOptions<L>,
+  ): Actor<L> {
+    const actor = createActor(logic, {
+      ...options,
+      clock: this.#runtime,
+      id: as.path,
+      ...(this.#inspect === undefined ? {} : { inspect: this.#inspect }),
+    } as ActorOptions<L>) as Actor<L>;
+    const entry: Entry = { kind: as.kind, path: as.path, actor: actor as Actor<AnyActorLogic>, state: "", sinceMs: this.#runtime.wallNow() };
+    this.#entries.set(as.path, entry);
+    const drop = () => {
+      if (this.#entries.get(as.path) === entry) this.#entries.delete(as.path);
+    };
+    actor.subscribe({
+      next: (snapshot) => this.#note(entry, snapshot),
+      complete: drop,
+      error: (error) => {
+        drop();
+        this.#onFailure(as.path, error);
+        as.failed?.(error);
+      },
+    });
+    actor.start();
+    this.#note(entry, actor.getSnapshot());
+    return actor;
+  }
+
+  /** Stops the actor under `path`, if it is there. */
+  stop(path: string): void {
+    const entry = this.#entries.get(path);
+    if (entry === undefined) return;
+    this.#entries.delete(path);
+    entry.actor.stop();
+  }
+  stopAll(): void {
+    for (const path of [...this.#entries.keys()]) this.stop(path);
+    this.#changes.complete();
+  }
+
+  list<Kind extends ActorKind = ActorKind>(kind?: Kind): readonly ActorView<Kind>[] {
+    const views: ActorView[] = [];
+    for (const entry of this.#entries.values()) if (kind === undefined || entry.kind === kind) views.push(view(entry));
+    return views as readonly ActorView[] as unknown as readonly ActorView<Kind>[];
+  }
+  watch<Kind extends ActorKind = ActorKind>(kind?: Kind): Observable<ActorView<Kind>> {
+    return new Observable((subscriber) =>
+      this.#changes.subscribe({
+        next: (change) => {
+          if (kind === undefined || change.kind === kind) subscriber.next(change as ActorView<Kind>);
+        },
+        complete: () => subscriber.complete(),
+      }),
+    );
+  }
+
+  #note(entry: Entry, snapshot: { readonly value?: unknown }): void {
+    const state = stateName(snapshot.value);
+    if (state === entry.state) return;
+    entry.state = state;
+    entry.sinceMs = this.#runtime.wallNow();
+    if (this.#changes.observed) this.#changes.next(view(entry));
+  }
+}
+
+const view = ({ kind, path, state, sinceMs }: Entry): ActorView => ({ kind, path, state, sinceMs }) as ActorView;
+/** `"leased"` or `{ leased: "flowing" }` → `"leased.flowing"`. */
+const stateName = (value: unknown): string => {
+  if (typeof value === "string") return value;
+  const [outer, inner] = Object.entries((value ?? {}) as Record<string, unknown>)[0] ?? ["", ""];
+  return inner === undefined || inner === "" ? outer : `${outer}.${stateName(inner)}`;
+};

@@ -1,0 +1,26 @@
+import { type Observable, Subject } from "rxjs";
+import type { SystemEvent } from "../client/client-api.ts";
+import type { Runtime } from "./runtime.ts";
+
+type WithoutTime<E> = E extends unknown ? Omit<E, "atMs"> : never;
+
+/** Lifecycle events for whoever listens: hot, never replayed, never erring, free while nobody does. */
+export class EventBus {
+  readonly #runtime: Runtime;
+  readonly #subject = new Subject<SystemEvent>();
+  readonly events$: Observable<SystemEvent> = this.#subject.asObservable();
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+  /** Whether anybody listens: ask before building something costly. */
+  get observed(): boolean {
+    return this.#subject.observed;
+  }
+  tell(event: WithoutTime<SystemEvent>): void {
+    if (this.#subject.observed) this.#subject.next({ ...event, atMs: this.#runtime.wallNow() } as SystemEvent);
+  }
+  complete(): void {
+    this.#subject.complete();
+  }
+}

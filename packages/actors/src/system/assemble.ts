@@ -1,0 +1,62 @@
+import { Container, type ContainerModule } from "inversify";
+import { MessagingError, optionInvalid } from "../message/errors.ts";
+import { binaryCodec } from "../protocol/index.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { systemRuntime } from "../runtime/system-runtime.ts";
+import { createMemoryStore } from "../store/memory-store.ts";
+import type { Store } from "../store/store.ts";
+import type { Transport } from "../transport/transport.ts";
+import type { Authenticator, Authorizer, HistorySink, Logger } from "./contracts.ts";
+import { quietLogger } from "./quiet-logger.ts";
+import { type Token, tokens } from "./tokens.ts";
+
+/** What a broker or client is made of, once its modules are loaded. */
+export interface Parts {
+  readonly transport: Transport;
+  readonly runtime: Runtime;
+  readonly codec: Codec;
+  readonly logger: Logger;
+  readonly history: HistorySink | null;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  /** Opened when asked for: a client needs none. */
+  store(): Promise<Store>;
+}
+
+/** Without an authenticator everybody comes in, as the same principal, and may do everything: the setting for one process or one trusted machine. */
+const everybody: Authenticator = { authenticate: async () => ({ id: "anonymous" }) };
+const everything: Authorizer = { authorize: () => true };
+
+/** Loads modules into a container, the built-in parts first, so that of two for one contract the later wins. @throws `MODULE_MISSING` `OPTION_INVALID` */
+export async function assemble(modules: readonly ContainerModule[]): Promise<Parts> {
+  if (!Array.isArray(modules)) throw optionInvalid("modules", "a list of container modules", modules);
+  const container = new Container();
+  container.bind(tokens.runtime).toDynamicValue(() => systemRuntime()).inSingletonScope();
+  container.bind(tokens.codec).toConstantValue(binaryCodec);
+  container.bind(tokens.logger).toConstantValue(quietLogger);
+  for (const module of modules) {
+    if (typeof (module as { load?: unknown } | null)?.load !== "function")
+      throw optionInvalid("modules", "container modules, such as memoryTransport() or provide(token, create)", module);
+    await container.loadAsync(module);
+  }
+  if (!container.isBound(tokens.transport))
+    throw new MessagingError(
+      "MODULE_MISSING",
+      "no transport is bound: add memoryTransport() of @seriatim/transport-memory or wsTransport() of @seriatim/transport-ws to `modules`",
+      { data: { token: "transport" } },
+    );
+  const get = <T>(token: Token<T>): Promise<T> => container.getAsync<T>(token);
+  const optional = async <T>(token: Token<T>, otherwise: T): Promise<T> => (container.isBound(token) ? await get(token) : otherwise);
+  const runtime = await get(tokens.runtime);
+  return {
+    runtime,
+    transport: await get(tokens.transport),
+    codec: await get(tokens.codec),
+    logger: await get(tokens.logger),
+    history: await optional<HistorySink | null>(tokens.history as Token<HistorySink | null>, null),
+    authenticator: await optional(tokens.authenticator, everybody),
+    authorizer: await optional(tokens.authorizer, everything),
+    store: async () => (container.isBound(tokens.store) ? await get(tokens.store) : createMemoryStore({ runtime })),
+  };
+}

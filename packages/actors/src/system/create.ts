@@ -1,0 +1,73 @@
+import type { ContainerModule } from "inversify";
+import { type Broker, type BrokerSettings, startBroker } from "../broker/broker.ts";
+import { createClientCore } from "../client/client.ts";
+import type { Client, ClientSettings } from "../client/client-api.ts";
+import type { CloseOptions } from "../producer/producer-api.ts";
+import { assemble, type Parts } from "./assemble.ts";
+
+export interface BrokerOptions extends BrokerSettings {
+  /** A transport that listens is needed; the store defaults to `memoryStore()`. Of two modules for one contract the later wins. */
+  readonly modules: readonly ContainerModule[];
+}
+export interface ClientOptions extends ClientSettings {
+  readonly modules: readonly ContainerModule[];
+}
+export interface SystemOptions extends BrokerOptions {
+  /** What the system's own client shows the authenticator. */
+  readonly token?: ClientSettings["token"];
+}
+/** A broker and a client of it in one process: the same actors, joined by the transport given. */
+export interface System extends Client {
+  readonly broker: Broker;
+}
+
+/**
+ * Starts a broker: opens its store, takes up its topics, listens.
+ * @throws `MODULE_MISSING` `OPTION_INVALID` `STORE_IN_USE` `STORE_DAMAGED` `TOPIC_MISMATCH` `UNAVAILABLE` (cannot listen)
+ */
+export async function createBroker(options: BrokerOptions): Promise<Broker> {
+  return await brokerOn(await assemble(options.modules), options);
+}
+/** @throws `MODULE_MISSING` `OPTION_INVALID` `CONNECT_TIMEOUT` `UNAUTHENTICATED` `FORBIDDEN` `VERSION_UNSUPPORTED` */
+export async function createClient(options: ClientOptions): Promise<Client> {
+  return await clientOn(await assemble(options.modules), options);
+}
+/** Starts a broker and a client of it in this process. Throws what `createBroker` and `createClient` do. */
+export async function createSystem(options: SystemOptions): Promise<System> {
+  const parts = await assemble(options.modules);
+  const broker = await brokerOn(parts, options);
+  let client: Client;
+  try {
+    client = await clientOn(parts, { token: options.token, inspect: options.inspect });
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+  let closing: Promise<void> | undefined;
+  const close = (how?: CloseOptions): Promise<void> => {
+    closing ??= client.close(how).finally(() => broker.close(how));
+    return closing;
+  };
+  return {
+    broker,
+    name: client.name,
+    producer: (topic, how) => client.producer(topic, how),
+    consumer: (topic, how) => client.consumer(topic, how),
+    explain: (topic, key) => client.explain(topic, key),
+    describe: client.describe.bind(client) as Client["describe"],
+    admin: client.admin,
+    events$: client.events$,
+    actors: client.actors,
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker> {
+  const { transport, runtime, authenticator, authorizer, logger } = parts;
+  return await startBroker(settings, { transport, runtime, authenticator, authorizer, logger, store: await parts.store() });
+}
+async function clientOn(parts: Parts, settings: ClientSettings): Promise<Client> {
+  const { transport, runtime, codec, logger, history } = parts;
+  return await createClientCore({ ...settings, transport, runtime, codec, logger, ...(history === null ? {} : { history }) });
+}

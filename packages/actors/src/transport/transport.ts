@@ -1,0 +1,78 @@
+import type { Observable } from "rxjs";
+
+/** Who is at the other end, as the authenticator told. */
+export interface Principal {
+  readonly id: string;
+}
+
+/**
+ * One open connection that carries whole frames, in order, each at most once. Nothing is promised once it has ended:
+ * a frame that was sent may or may not have arrived.
+ */
+export interface Link {
+  /**
+   * Frames of the peer, in order. One subscriber; frames that arrive before it subscribes are kept. Completes when the link has ended
+   * (either side's `close`, or a loss); a loss never errors it: `ended` tells why.
+   */
+  readonly frames$: Observable<Uint8Array>;
+  /** Takes one frame, in order. Never throws and never blocks: after the end it does nothing. The bytes are the link's from then on. */
+  send(frame: Uint8Array): void;
+  /** Bytes taken by `send` that the peer's side has not been handed yet. The sender holds back at its own bound. */
+  readonly bufferedBytes: number;
+  /** Ends the link, after what was sent has been handed over (bounded in time). `code` and `reason` reach the peer. Idempotent. */
+  close(code?: LinkCode, reason?: string): void;
+  /** Ends the link at once; what was sent may be lost. */
+  abort(): void;
+  /** Why it ended; resolves when `frames$` completes, never rejects. */
+  readonly ended: Promise<LinkEnd>;
+}
+/** How a link ended: the code the closing side gave, or `lost` when nobody said goodbye. */
+export interface LinkEnd {
+  readonly code: LinkCode | "lost";
+  readonly reason: string;
+}
+/** `normal`: done. `violation`: the peer broke the protocol. `tooLarge`: a frame over the limit. `overloaded`: it does not read, or sends too much. `unavailable`: shutting down. */
+export type LinkCode = "normal" | "violation" | "tooLarge" | "overloaded" | "unavailable";
+
+/** A link as the listening side gets it: already authenticated. */
+export interface IncomingLink extends Link {
+  readonly principal: Principal;
+  /** For people and logs: where it came from. */
+  readonly remote: string;
+}
+
+export interface DialOptions {
+  /** Gives up dialling; has no effect on a link once it is open. */
+  readonly signal: AbortSignal;
+  /** Handed to the other side's authenticator before anything else travels. */
+  readonly token: string | null;
+  /** Largest frame this side accepts, in bytes; a larger one ends the link with `tooLarge`. @default 4 MiB */
+  readonly frameBytesMax?: number;
+}
+export interface ListenOptions {
+  /** Asked before a link opens; `null` refuses it (`UNAUTHENTICATED` at the dialling side). Its signal fires at the transport's deadline. */
+  readonly authenticate: (token: string | null, signal: AbortSignal) => Promise<Principal | null>;
+  readonly frameBytesMax?: number;
+}
+export interface Listener extends AsyncDisposable {
+  /** Links as they open; never errors; completes when the listener has closed. Links opened before it is subscribed are kept. */
+  readonly links$: Observable<IncomingLink>;
+  /** Where it listens, in the words its dialling side takes: a URL, or the name of an in-memory hub. */
+  readonly address: string;
+  /** Stops accepting; with `links: true` ends every link it accepted, too. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** How links come to be. An implementation proves itself with `transportCompliance`. */
+export interface Transport {
+  /**
+   * Opens a link. Rejects with `UNAUTHENTICATED` (token refused), `FORBIDDEN` (origin refused), `VERSION_UNSUPPORTED` (other subprotocol),
+   * `LIMIT_EXCEEDED`, `UNAVAILABLE` (nobody listens; retryable) or the signal's reason.
+   */
+  dial(options: DialOptions): Promise<Link>;
+  /** Opens a listener; absent where a transport can only dial. Rejects with `UNAVAILABLE` and a clear text, for example for a port in use. */
+  listen?(options: ListenOptions): Promise<Listener>;
+  /** Wait before the n-th reconnect (from 0), in ms, before jitter. @default 100 doubling to 5,000 */
+  readonly backoff?: { readonly initialMs: number; readonly maxMs: number };
+}
+export const FRAME_BYTES_MAX = 4 * 1024 * 1024;
