@@ -1,20 +1,52 @@
 // `@seriatim/actors/client`: the door for browsers and other small clients; no inversify behind it.
-export { type Branded, type Durability, type Epoch, type Offset, type Sequence } from "./message/brands.ts";
+
+export { type ClientCoreOptions, createClientCore as createClient } from "./client/client.ts";
+export type * from "./client/client-api.ts";
+export type * from "./consumer/consumer-api.ts";
+export type { Branded, Durability, Epoch, Offset, Sequence } from "./message/brands.ts";
 export {
-  DoNotRetry, type ErrorCode, type ErrorData, type ErrorTypes, FlushError, isMessagingError, MessagingError, RetryLater, SchemaError, StaleEpochError, optionInvalid,
+  DoNotRetry,
+  type ErrorCode,
+  type ErrorData,
+  type ErrorTypes,
+  FlushError,
+  isMessagingError,
+  MessagingError,
+  optionInvalid,
+  RetryLater,
+  SchemaError,
+  StaleEpochError,
 } from "./message/errors.ts";
 export type { Message, Receipt } from "./message/message.ts";
-export { type Encoding, type EventInput, type EventOutput, type EventSchemas, type Keying, type Retention, type Topic, type TopicBody, type TopicInput, type TopicOptions, type TopicSpec, topic, typed } from "./message/topic.ts";
 export { murmur3, SLOTS, slotOf } from "./message/route.ts";
-export { type CloseOptions, type Producer, type ProducerOptions, type SendArgs, type SendOptions, type WaitOptions } from "./producer/producer-api.ts";
-export type * from "./consumer/consumer-api.ts";
-export type * from "./client/client-api.ts";
-export type * from "./system/views.ts";
-export type * from "./system/contracts.ts";
-export type { AsideListed, QueueAccount } from "./protocol/questions.ts";
+export {
+  type Encoding,
+  type EventInput,
+  type EventOutput,
+  type EventSchemas,
+  type Keying,
+  type Retention,
+  type Topic,
+  type TopicBody,
+  type TopicInput,
+  type TopicOptions,
+  type TopicSpec,
+  topic,
+  typed,
+} from "./message/topic.ts";
+export type {
+  CloseOptions,
+  Producer,
+  ProducerOptions,
+  SendArgs,
+  SendOptions,
+  WaitOptions,
+} from "./producer/producer-api.ts";
 export type { FailureInfo, OffsetRange } from "./protocol/frames.ts";
-export type * from "./transport/transport.ts";
-export type * from "./store/store.ts";
-export { type Runtime } from "./runtime/runtime.ts";
+export type { AsideListed, QueueAccount } from "./protocol/questions.ts";
+export type { Runtime } from "./runtime/runtime.ts";
 export { systemRuntime } from "./runtime/system-runtime.ts";
-export { type ClientCoreOptions, createClientCore as createClient } from "./client/client.ts";
+export type * from "./store/store.ts";
+export type * from "./system/contracts.ts";
+export type * from "./system/views.ts";
+export type * from "./transport/transport.ts";

@@ -7,7 +7,13 @@ import { nextLink } from "./connection.ts";
 /** How long a question may take, a link to ask it on included, ms. */
 const ASK_TIMEOUT_MS = 30_000;
 /** Questions that change something, so that asking twice is not the same as asking once. `declare` is. */
-const CHANGES: ReadonlySet<Question["kind"]> = new Set(["aside.retry", "aside.skip", "aside.replace", "aside.redrive", "aside.discard"]);
+const CHANGES: ReadonlySet<Question["kind"]> = new Set([
+  "aside.retry",
+  "aside.skip",
+  "aside.replace",
+  "aside.redrive",
+  "aside.discard",
+]);
 
 /**
  * Asks the broker. A question that changes nothing is asked again when its link ends before the answer; an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
@@ -26,7 +32,16 @@ export async function ask<Q extends Question>(
   const timer =
     question.kind === "reached"
       ? null
-      : runtime.setTimeout(() => giveUp.abort(new MessagingError("UNAVAILABLE", `the broker did not answer "${question.kind}" within ${ASK_TIMEOUT_MS} ms`)), ASK_TIMEOUT_MS);
+      : runtime.setTimeout(
+          () =>
+            giveUp.abort(
+              new MessagingError(
+                "UNAVAILABLE",
+                `the broker did not answer "${question.kind}" within ${ASK_TIMEOUT_MS} ms`,
+              ),
+            ),
+          ASK_TIMEOUT_MS,
+        );
   try {
     for (;;) {
       const link = await nextLink(connection, giveUp.signal);
@@ -37,7 +52,11 @@ export async function ask<Q extends Question>(
         const linkEnded = !link.open && isMessagingError(error, "UNAVAILABLE") && !giveUp.signal.aborted;
         if (!linkEnded) throw error;
         if (CHANGES.has(question.kind))
-          throw new MessagingError("OUTCOME_UNKNOWN", `the link ended before the broker answered "${question.kind}": whether it was done is not known`, { cause: error });
+          throw new MessagingError(
+            "OUTCOME_UNKNOWN",
+            `the link ended before the broker answered "${question.kind}": whether it was done is not known`,
+            { cause: error },
+          );
       }
     }
   } catch (error) {

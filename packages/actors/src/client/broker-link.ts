@@ -1,8 +1,32 @@
 import type { Observable } from "rxjs";
 import type {
-  AsideDone, Answer, Ask, AsidePut, BatchAppended, BatchRefused, ClientFrame, Deliver, LaneKept, LaneOpen, LaneOpened, LeaseAcquire, LeaseEnded,
-  LeaseGranted, LeaseOffered, LeaseRaise, LeaseRelease, LeaseReleased, LeaseRevoke, MemberJoin, MemberJoined, Redeliver, Settled, SettleRefused, TopicFind,
-  TopicFound, Welcome,
+  Answer,
+  AsideDone,
+  AsidePut,
+  Ask,
+  BatchAppended,
+  BatchRefused,
+  ClientFrame,
+  Deliver,
+  LaneKept,
+  LaneOpen,
+  LaneOpened,
+  LeaseAcquire,
+  LeaseEnded,
+  LeaseGranted,
+  LeaseOffered,
+  LeaseRaise,
+  LeaseRelease,
+  LeaseReleased,
+  LeaseRevoke,
+  MemberJoin,
+  MemberJoined,
+  Redeliver,
+  Settled,
+  SettleRefused,
+  TopicFind,
+  TopicFound,
+  Welcome,
 } from "../protocol/frames.ts";
 
 /** Requests and what answers each. */
@@ -19,7 +43,15 @@ export interface Requests {
 export type RequestFrame = Requests[keyof Requests][0];
 export type LaneFrame = BatchAppended | BatchRefused | LaneKept;
 /** `lease.granted` arrives here only when nobody asked for it (unordered topics). */
-export type MemberFrame = LeaseOffered | LeaseGranted | LeaseRevoke | LeaseEnded | Deliver | Redeliver | Settled | SettleRefused;
+export type MemberFrame =
+  | LeaseOffered
+  | LeaseGranted
+  | LeaseRevoke
+  | LeaseEnded
+  | Deliver
+  | Redeliver
+  | Settled
+  | SettleRefused;
 
 /** One open, welcomed link to a broker. When it ends, `request`s under way reject with `UNAVAILABLE`, its streams complete, and `send` does nothing. */
 export interface BrokerLink {
@@ -50,7 +82,16 @@ export interface BrokerLink {
 }
 export interface HeartbeatSource {
   leases(): readonly { readonly member: number; readonly queue: number; readonly epoch: number }[];
-  answered(answer: { readonly sentAt: Instant; readonly renewed: readonly { readonly member: number; readonly queue: number; readonly epoch: number; readonly ttlMs: number }[]; readonly ended: readonly { readonly member: number; readonly queue: number; readonly epoch: number }[] }): void;
+  answered(answer: {
+    readonly sentAt: Instant;
+    readonly renewed: readonly {
+      readonly member: number;
+      readonly queue: number;
+      readonly epoch: number;
+      readonly ttlMs: number;
+    }[];
+    readonly ended: readonly { readonly member: number; readonly queue: number; readonly epoch: number }[];
+  }): void;
 }
 /** One moment on both clocks: elapsed time is the larger of the two (a backward step of the wall clock counts 0), so suspends end leases early, never late. */
 export interface Instant {

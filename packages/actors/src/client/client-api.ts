@@ -24,7 +24,10 @@ export type Inspect = (event: InspectionEvent) => void;
 
 export interface Client extends AsyncDisposable {
   readonly name: string;
-  producer<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, options?: ProducerOptions): Producer<In, K>;
+  producer<In, Out, K extends Keying, O extends boolean>(
+    topic: Topic<In, Out, K, O>,
+    options?: ProducerOptions,
+  ): Producer<In, K>;
   consumer<In, Out, K extends Keying, O extends boolean>(
     topic: Topic<In, Out, K, O>,
     options: ConsumerOptions<O>,

@@ -3,8 +3,8 @@ import { createConsumer } from "../consumer/consumer.ts";
 import type { Consumer, ConsumerOptions, ContextOf } from "../consumer/consumer-api.ts";
 import { isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
 import { isName, type Keying, type Topic, type TopicSpec, topicSpec } from "../message/topic.ts";
-import type { CloseOptions, Producer, ProducerOptions } from "../producer/producer-api.ts";
 import { createProducer } from "../producer/producer.ts";
+import type { CloseOptions, Producer, ProducerOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
 import { binaryCodec } from "../protocol/binary-codec.ts";
 import type { Codec } from "../protocol/codec.ts";
@@ -45,8 +45,10 @@ const TIMEOUT_MS_MAX = 2_147_483_647;
 export async function createClientCore(options: ClientCoreOptions): Promise<Client> {
   const { transport, token, connectTimeoutMs = 10_000 } = options;
   if (typeof transport?.dial !== "function") throw optionInvalid("transport", "a transport", transport);
-  if (options.name !== undefined && !isName(options.name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", options.name);
-  if (token !== undefined && typeof token !== "string" && typeof token !== "function") throw optionInvalid("token", "a string or a function", typeof token);
+  if (options.name !== undefined && !isName(options.name))
+    throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", options.name);
+  if (token !== undefined && typeof token !== "string" && typeof token !== "function")
+    throw optionInvalid("token", "a string or a function", typeof token);
   if (typeof connectTimeoutMs !== "number" || !(connectTimeoutMs > 0) || connectTimeoutMs > TIMEOUT_MS_MAX)
     throw optionInvalid("connectTimeoutMs", `a number above 0, up to ${TIMEOUT_MS_MAX}`, connectTimeoutMs);
   const client = new LiveClient(options, connectTimeoutMs);
@@ -123,15 +125,28 @@ class LiveClient implements Client, Admin {
     return this.#registry;
   }
 
-  producer<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, options: ProducerOptions = {}): Producer<In, K> {
+  producer<In, Out, K extends Keying, O extends boolean>(
+    topic: Topic<In, Out, K, O>,
+    options: ProducerOptions = {},
+  ): Producer<In, K> {
     this.#mustBeOpen();
-    const producer: Producer<In, K> = createProducer(this.#environment, topic, options, () => this.#producers.delete(producer));
+    const producer: Producer<In, K> = createProducer(this.#environment, topic, options, () =>
+      this.#producers.delete(producer),
+    );
     this.#producers.add(producer);
     return producer;
   }
-  consumer<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, options: ConsumerOptions<O>): Consumer<Out, ContextOf<O>> {
+  consumer<In, Out, K extends Keying, O extends boolean>(
+    topic: Topic<In, Out, K, O>,
+    options: ConsumerOptions<O>,
+  ): Consumer<Out, ContextOf<O>> {
     this.#mustBeOpen();
-    const consumer = createConsumer<In, Out, O>(this.#environment, topic as unknown as Topic<In, Out, Keying, O>, options, this.name);
+    const consumer = createConsumer<In, Out, O>(
+      this.#environment,
+      topic as unknown as Topic<In, Out, Keying, O>,
+      options,
+      this.name,
+    );
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -153,7 +168,10 @@ class LiveClient implements Client, Admin {
   describe(): Promise<Description>;
   describe(topic: TopicSpec): Promise<TopicDescription>;
   describe(topic: TopicSpec, of: { readonly group: string }): Promise<GroupDescription>;
-  describe(topic?: TopicSpec, of?: { readonly group: string }): Promise<Description | TopicDescription | GroupDescription> {
+  describe(
+    topic?: TopicSpec,
+    of?: { readonly group: string },
+  ): Promise<Description | TopicDescription | GroupDescription> {
     if (topic === undefined) return ask(this.#environment, { kind: "describe" });
     if (of === undefined) return ask(this.#environment, { kind: "describe.topic", topic: topic.name });
     return ask(this.#environment, { kind: "describe.group", topic: topic.name, group: of.group });
@@ -161,7 +179,10 @@ class LiveClient implements Client, Admin {
   async declare(topic: TopicSpec): Promise<void> {
     await ask(this.#environment, { kind: "declare", spec: topicSpec(topic) });
   }
-  setAside<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, of: { readonly group: string }): SetAside<In, Out> {
+  setAside<In, Out, K extends Keying, O extends boolean>(
+    topic: Topic<In, Out, K, O>,
+    of: { readonly group: string },
+  ): SetAside<In, Out> {
     return createSetAside(this.#environment, topic, of.group);
   }
   account(topic: TopicSpec, of: { readonly group: string }): Promise<readonly QueueAccount[]> {
@@ -179,13 +200,19 @@ class LiveClient implements Client, Admin {
   async #close(timeoutMs: number): Promise<void> {
     const { runtime, logger } = this.#environment;
     const until = runtime.now() + timeoutMs;
-    for (const stage of [this.#consumers, this.#producers, new Set<Closeable>(this.#emitters.values())]) {
+    const stages: readonly (() => Iterable<Closeable>)[] = [
+      () => this.#consumers,
+      () => this.#producers,
+      () => this.#emitters.values(),
+    ];
+    for (const stage of stages) {
       const left = Math.max(0, until - runtime.now());
-      const closings = [...stage].map(async (part) => {
+      const closings = [...stage()].map(async (part) => {
         try {
           await part.close({ timeoutMs: left });
         } catch (error) {
-          if (!isMessagingError(error, "CLOSED")) logger.log("warn", `a part of client "${this.name}" did not close well`, { error });
+          if (!isMessagingError(error, "CLOSED"))
+            logger.log("warn", `a part of client "${this.name}" did not close well`, { error });
         }
       });
       await Promise.all(closings);

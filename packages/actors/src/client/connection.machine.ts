@@ -25,7 +25,12 @@ const connection = setup({
     /** Rejects when the link has ended. */
     serve: fromPromise<never>(notProvided),
   },
-  delays: { connectTimeout: ({ context }) => context.connectTimeoutMs, backoff: ({ context }) => context.retryMs, dialTimeout: 15_000, handshakeTimeout: 10_000 },
+  delays: {
+    connectTimeout: ({ context }) => context.connectTimeoutMs,
+    backoff: ({ context }) => context.retryMs,
+    dialTimeout: 15_000,
+    handshakeTimeout: 10_000,
+  },
   guards: {
     wasNeverOpen: ({ context }) => !context.wasOpen,
     /** The first connection, and trying again cannot help. */
@@ -48,7 +53,13 @@ const connection = setup({
 const failure = ({ event }: { event: { error: unknown } }): ConnectionFailure => event.error as ConnectionFailure;
 const whenFailed = [
   { guard: { type: "isHopeless", params: failure }, target: "closed", actions: { type: "giveUp", params: failure } },
-  { target: "backingOff", actions: [{ type: "recordFailure", params: failure }, { type: "announceClosed", params: failure }] },
+  {
+    target: "backingOff",
+    actions: [
+      { type: "recordFailure", params: failure },
+      { type: "announceClosed", params: failure },
+    ],
+  },
 ] as const;
 
 export const connectionMachine = connection.createMachine({

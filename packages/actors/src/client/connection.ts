@@ -9,7 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { FRAME_BYTES_MAX, type Link, type Transport } from "../transport/transport.ts";
 import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
 import type { ClientSettings } from "./client-api.ts";
-import { type ConnectionFailure, connectionMachine, type ConnectionRef } from "./connection.machine.ts";
+import { type ConnectionFailure, type ConnectionRef, connectionMachine } from "./connection.machine.ts";
 import { OpenLink } from "./open-link.ts";
 
 export interface ConnectionOptions {
@@ -50,7 +50,11 @@ export class Connection implements BrokerConnection {
       this.#onFailure = reject;
     });
     this.#actor = options.actors.start(
-      { kind: "connection", path: `${options.name}/connection`, failed: (error) => this.#giveUp(asMessagingError(error)) },
+      {
+        kind: "connection",
+        path: `${options.name}/connection`,
+        failed: (error) => this.#giveUp(asMessagingError(error)),
+      },
       connectionMachine.provide({
         actors: {
           dial: fromPromise(({ signal }) => this.#dial(signal).catch((error) => this.#fail(error))),
@@ -75,7 +79,7 @@ export class Connection implements BrokerConnection {
     return this.#welcome as Welcome; // nobody gets a client before the first welcome
   }
   close(): void {
-    this.#actor.send({ type: "connection.close" });
+    if (this.#actor.getSnapshot().status === "active") this.#actor.send({ type: "connection.close" });
     this.links$.complete();
   }
 
@@ -115,7 +119,8 @@ export class Connection implements BrokerConnection {
     const error = asMessagingError(thrown);
     const { runtime, transport } = this.#options;
     const { initialMs, maxMs } = transport.backoff ?? BACKOFF;
-    if (runtime.now() - this.#openedAt > maxMs) this.#failures = this.#openedAt === Number.NEGATIVE_INFINITY ? this.#failures : 0;
+    if (runtime.now() - this.#openedAt > maxMs)
+      this.#failures = this.#openedAt === Number.NEGATIVE_INFINITY ? this.#failures : 0;
     this.#openedAt = Number.NEGATIVE_INFINITY;
     const wait = Math.min(initialMs * 2 ** Math.min(this.#failures++, 30), maxMs);
     this.#lastError = error;
@@ -136,16 +141,25 @@ export class Connection implements BrokerConnection {
     this.#raw = null;
     // an attempt that found nobody is no news; a link that ended is, and so is a refusal that will not pass by itself
     if (!wasOpen && error.retryable) return;
-    this.#options.events.tell({ type: "link.closed", broker: this.#welcome?.broker ?? "", code: error.code, retryInMs: retryMs });
+    this.#options.events.tell({
+      type: "link.closed",
+      broker: this.#welcome?.broker ?? "",
+      code: error.code,
+      retryInMs: retryMs,
+    });
   }
   #giveUp(error: MessagingError | null): void {
     const { connectTimeoutMs } = this.#options;
     this.#onFailure(
       error ??
-        new MessagingError("CONNECT_TIMEOUT", `there was no link to a broker within ${connectTimeoutMs} ms${this.#lastError === null ? "" : `: ${this.#lastError.message}`}`, {
-          ...(this.#lastError === null ? {} : { cause: this.#lastError }),
-          data: { connectTimeoutMs },
-        }),
+        new MessagingError(
+          "CONNECT_TIMEOUT",
+          `there was no link to a broker within ${connectTimeoutMs} ms${this.#lastError === null ? "" : `: ${this.#lastError.message}`}`,
+          {
+            ...(this.#lastError === null ? {} : { cause: this.#lastError }),
+            data: { connectTimeoutMs },
+          },
+        ),
     );
   }
   #hangUp(): void {
@@ -155,7 +169,13 @@ export class Connection implements BrokerConnection {
     else {
       const wasOpen = link.open;
       link.close();
-      if (wasOpen) this.#options.events.tell({ type: "link.closed", broker: this.#welcome?.broker ?? "", code: null, retryInMs: null });
+      if (wasOpen)
+        this.#options.events.tell({
+          type: "link.closed",
+          broker: this.#welcome?.broker ?? "",
+          code: null,
+          retryInMs: null,
+        });
     }
     this.#raw = null;
   }

@@ -1,5 +1,5 @@
 import { Subject } from "rxjs";
-import { type Durability, type Epoch, offset, type Offset, type Sequence } from "../message/brands.ts";
+import { type Durability, type Epoch, type Offset, offset, type Sequence } from "../message/brands.ts";
 import { type ErrorCode, MessagingError, toWireError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
 import { evenRuns } from "../message/route.ts";
@@ -8,8 +8,8 @@ import type { Codec } from "../protocol/codec.ts";
 import type { AppendedRun, BatchAppend, ClientFrame, Frame, Hello, LaneOpen, Welcome } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
-import type { DialOptions, Link, LinkCode, LinkEnd, Transport } from "../transport/transport.ts";
 import type { SimulatedRuntime } from "../testing/simulated-runtime.ts";
+import type { DialOptions, Link, LinkCode, LinkEnd, Transport } from "../transport/transport.ts";
 
 /** A message as the fake queue has it. */
 export interface Logged {
@@ -59,10 +59,14 @@ export class FakeBroker {
   /** `memory` receipts come before anything is flushed; `flush()` moves it up. */
   autoFlush = true;
 
-  constructor(runtime: SimulatedRuntime, options: { readonly topics?: readonly TopicSpec[]; readonly codec?: Codec } = {}) {
+  constructor(
+    runtime: SimulatedRuntime,
+    options: { readonly topics?: readonly TopicSpec[]; readonly codec?: Codec } = {},
+  ) {
     this.runtime = runtime;
     this.codec = options.codec ?? binaryCodec;
-    for (const spec of options.topics ?? []) this.topics.set(spec.name, topicSpec({ name: spec.name, queues: spec.queues, ordered: spec.ordered }));
+    for (const spec of options.topics ?? [])
+      this.topics.set(spec.name, topicSpec({ name: spec.name, queues: spec.queues, ordered: spec.ordered }));
   }
 
   readonly transport: Transport = {
@@ -73,7 +77,8 @@ export class FakeBroker {
     this.dials++;
     this.tokens.push(token);
     const verdict = this.onDial();
-    if (verdict === "hang") return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    if (verdict === "hang")
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     if (verdict !== null) return Promise.reject(verdict);
     const session = new FakeSession(this);
     this.sessions.push(session);
@@ -198,7 +203,8 @@ export class FakeSession {
   tellKept(): void {
     for (const [lane, { queue, producer, epoch }] of this.#lanes) {
       const state = queue.producers.get(producer);
-      if (state?.epoch === epoch) this.send({ type: "lane.kept", lane, epoch: epoch as Epoch, kept: keptOf(state, queue) });
+      if (state?.epoch === epoch)
+        this.send({ type: "lane.kept", lane, epoch: epoch as Epoch, kept: keptOf(state, queue) });
     }
   }
 
@@ -241,7 +247,13 @@ export class FakeSession {
             type: "topic.found",
             request: frame.request,
             spec,
-            route: { topic: spec.name, version: 1, ordered: spec.ordered, homes: Array.from({ length: spec.queues }, () => "b1"), runs: evenRuns(spec.queues) },
+            route: {
+              topic: spec.name,
+              version: 1,
+              ordered: spec.ordered,
+              homes: Array.from({ length: spec.queues }, () => "b1"),
+              runs: evenRuns(spec.queues),
+            },
           });
         return;
       }
@@ -255,7 +267,12 @@ export class FakeSession {
         this.#append(frame);
         return;
       case "heartbeat":
-        this.send({ type: "heartbeat.answered", beat: frame.beat, renewed: frame.leases.map((lease) => ({ ...lease, ttlMs: 10_000 })), ended: [] });
+        this.send({
+          type: "heartbeat.answered",
+          beat: frame.beat,
+          renewed: frame.leases.map((lease) => ({ ...lease, ttlMs: 10_000 })),
+          ended: [],
+        });
         return;
       case "ask": {
         const answer = this.#broker.onAsk(frame.question);
@@ -290,7 +307,13 @@ export class FakeSession {
       return;
     }
     this.#lanes.set(frame.lane, { queue, index: frame.queue, producer: frame.producer, epoch: state.epoch });
-    this.send({ type: "lane.opened", request: frame.request, lane: frame.lane, epoch: state.epoch as Epoch, expected: state.next as Sequence });
+    this.send({
+      type: "lane.opened",
+      request: frame.request,
+      lane: frame.lane,
+      epoch: state.epoch as Epoch,
+      expected: state.next as Sequence,
+    });
   }
   #append(batch: BatchAppend): void {
     const lane = this.#lanes.get(batch.lane);
@@ -353,4 +376,5 @@ export class FakeSession {
     });
   }
 }
-const keptOf = (state: ProducerState, queue: FakeQueue): Sequence => state.offsets.filter((at) => at < queue.flushed).length as Sequence;
+const keptOf = (state: ProducerState, queue: FakeQueue): Sequence =>
+  state.offsets.filter((at) => at < queue.flushed).length as Sequence;

@@ -19,16 +19,26 @@ export class LiveTopicDirectory implements TopicDirectory {
   known(topic: string): TopicView | undefined {
     return this.#views.get(topic);
   }
-  async find(topic: { readonly name: string; readonly ordered: boolean; readonly queues: number }, signal?: AbortSignal): Promise<TopicView> {
+  async find(
+    topic: { readonly name: string; readonly ordered: boolean; readonly queues: number },
+    signal?: AbortSignal,
+  ): Promise<TopicView> {
     signal?.throwIfAborted();
     const known = this.#views.get(topic.name);
-    const view = known !== undefined && !this.#stale.has(topic.name) ? known : await abortable(this.#ask(topic.name), signal);
+    const view =
+      known !== undefined && !this.#stale.has(topic.name) ? known : await abortable(this.#ask(topic.name), signal);
     const { spec } = view;
     if (spec.ordered !== topic.ordered || spec.queues !== topic.queues)
       throw new MessagingError(
         "TOPIC_MISMATCH",
         `topic "${topic.name}" is declared here with ${describe(topic)}; the broker has it with ${describe(spec)}`,
-        { data: { topic: topic.name, here: { queues: topic.queues, ordered: topic.ordered }, broker: { queues: spec.queues, ordered: spec.ordered } } },
+        {
+          data: {
+            topic: topic.name,
+            here: { queues: topic.queues, ordered: topic.ordered },
+            broker: { queues: spec.queues, ordered: spec.ordered },
+          },
+        },
       );
     return view;
   }
@@ -60,4 +70,5 @@ export class LiveTopicDirectory implements TopicDirectory {
     }
   }
 }
-const describe = ({ queues, ordered }: { readonly queues: number; readonly ordered: boolean }): string => `${queues} queue(s), ${ordered ? "ordered" : "unordered"}`;
+const describe = ({ queues, ordered }: { readonly queues: number; readonly ordered: boolean }): string =>
+  `${queues} queue(s), ${ordered ? "ordered" : "unordered"}`;

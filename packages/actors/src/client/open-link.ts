@@ -20,6 +20,8 @@ const ANSWERS = {
 } as const satisfies { readonly [T in keyof Requests]: Requests[T][1]["type"] };
 /** So many beats without a single frame from the broker, and it is taken for dead. Beats and not time: a process that was suspended asks first. */
 const SILENT_BEATS_MAX = 3;
+/** No broker makes its clients busier than this, ms. */
+const HEARTBEAT_MS_MIN = 10;
 
 interface Asked {
   readonly answer: Frame["type"];
@@ -95,7 +97,13 @@ export class OpenLink implements BrokerLink {
       next: (packet) => this.#receive(packet),
       complete: () => void this.#link.ended.then(({ code, reason }) => this.#end(lost(code, reason))),
     });
-    this.#outbox.push({ type: "hello", versions: PROTOCOL_VERSIONS, instance: options.instance, link: options.number, client: options.client });
+    this.#outbox.push({
+      type: "hello",
+      versions: PROTOCOL_VERSIONS,
+      instance: options.instance,
+      link: options.number,
+      client: options.client,
+    });
   }
 
   get welcome(): Welcome {
@@ -158,18 +166,31 @@ export class OpenLink implements BrokerLink {
     const beat = ++this.#beat;
     const leases = [...this.#sources].flatMap((source) => source.leases());
     this.#beats.set(beat, { now: this.#runtime.now(), wallNow: this.#runtime.wallNow() });
-    this.#outbox.push({ type: "heartbeat", beat, grantsSeen: this.#grantsSeen, leases: leases as unknown as readonly LeaseKey[] });
+    this.#outbox.push({
+      type: "heartbeat",
+      beat,
+      grantsSeen: this.#grantsSeen,
+      leases: leases as unknown as readonly LeaseKey[],
+    });
   }
   readonly #onBeat = (): void => {
     if (this.#silentBeats >= SILENT_BEATS_MAX) {
       this.#link.abort();
-      this.#end(new MessagingError("UNAVAILABLE", `no frame from the broker for ${SILENT_BEATS_MAX} heartbeats of ${this.welcome.heartbeatMs} ms`));
+      this.#end(
+        new MessagingError(
+          "UNAVAILABLE",
+          `no frame from the broker for ${SILENT_BEATS_MAX} heartbeats of ${this.welcome.heartbeatMs} ms`,
+        ),
+      );
       return;
     }
     this.#silentBeats++;
     this.beat();
-    this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.welcome.heartbeatMs);
+    this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.#heartbeatMs);
   };
+  get #heartbeatMs(): number {
+    return Math.max(HEARTBEAT_MS_MIN, this.welcome.heartbeatMs);
+  }
   /** A grant counts as seen one timer after it arrived: by then whoever asked for it has it on its list. */
   #sawGrant(grant: number): void {
     this.#grantsArrived = Math.max(this.#grantsArrived, grant);
@@ -243,7 +264,8 @@ export class OpenLink implements BrokerLink {
           return;
         }
         this.#beats.delete(frame.beat);
-        for (const source of [...this.#sources]) source.answered({ sentAt, renewed: frame.renewed, ended: frame.ended });
+        for (const source of [...this.#sources])
+          source.answered({ sentAt, renewed: frame.renewed, ended: frame.ended });
         return;
       }
       case "goodbye":
@@ -261,13 +283,15 @@ export class OpenLink implements BrokerLink {
     this.#welcome = welcome;
     this.#outbox.flush();
     this.#outbox = new Outbox(this.#link, this.#codec, this.#runtime, welcome.frameBytesMax);
-    this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, welcome.heartbeatMs);
+    this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.#heartbeatMs);
     this.#onWelcome(welcome);
   }
   #answer(request: number, frame: Frame): void {
     const asked = this.#asked.get(request);
     if (asked === undefined || (frame.type !== "refused" && frame.type !== asked.answer)) {
-      this.violation(`expected ${asked === undefined ? "the answer to a request" : `"${asked.answer}"`}, found "${frame.type}" for request ${request}`);
+      this.violation(
+        `expected ${asked === undefined ? "the answer to a request" : `"${asked.answer}"`}, found "${frame.type}" for request ${request}`,
+      );
       return;
     }
     this.#asked.delete(request);
@@ -325,7 +349,12 @@ export class OpenLink implements BrokerLink {
 const linkGone = (cause: MessagingError | null): MessagingError<"UNAVAILABLE"> =>
   new MessagingError("UNAVAILABLE", "the link to the broker has ended", cause === null ? {} : { cause });
 function lost(code: string, reason: string): MessagingError {
-  if (code === "violation") return new MessagingError("PROTOCOL_VIOLATION", `the broker ended the link: ${reason || "protocol violation"}`);
-  if (code === "tooLarge" || code === "overloaded") return new MessagingError("LIMIT_EXCEEDED", `the broker ended the link (${code}): ${reason}`);
-  return new MessagingError("UNAVAILABLE", `the link to the broker was ${code === "lost" ? "lost" : `ended (${code})`}${reason === "" ? "" : `: ${reason}`}`);
+  if (code === "violation")
+    return new MessagingError("PROTOCOL_VIOLATION", `the broker ended the link: ${reason || "protocol violation"}`);
+  if (code === "tooLarge" || code === "overloaded")
+    return new MessagingError("LIMIT_EXCEEDED", `the broker ended the link (${code}): ${reason}`);
+  return new MessagingError(
+    "UNAVAILABLE",
+    `the link to the broker was ${code === "lost" ? "lost" : `ended (${code})`}${reason === "" ? "" : `: ${reason}`}`,
+  );
 }

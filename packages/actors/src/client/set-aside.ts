@@ -106,7 +106,14 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     const named = await this.#namesOf(key);
     const changed = await this.#ask({ kind: "aside.redrive", ...this.#at, key, reason });
     this.#record("redriven", changed, named);
-    this.#environment.events.tell({ type: "key.redriven", ...this.#at, queue: changed.queue, key, reason, by: this.#environment.name });
+    this.#environment.events.tell({
+      type: "key.redriven",
+      ...this.#at,
+      queue: changed.queue,
+      key,
+      reason,
+      by: this.#environment.name,
+    });
     return { redriven: changed.offsets.length };
   }
   async discard(key: string, because: Because): Promise<{ readonly discarded: number }> {
@@ -114,7 +121,14 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     const named = await this.#namesOf(key);
     const changed = await this.#ask({ kind: "aside.discard", ...this.#at, key, reason });
     this.#record("discarded", changed, named);
-    this.#environment.events.tell({ type: "key.discarded", ...this.#at, queue: changed.queue, key, reason, by: this.#environment.name });
+    this.#environment.events.tell({
+      type: "key.discarded",
+      ...this.#at,
+      queue: changed.queue,
+      key,
+      reason,
+      by: this.#environment.name,
+    });
     return { discarded: changed.offsets.length };
   }
 
@@ -131,7 +145,16 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
   #message({ queue, offset, appendedAtMs, message }: AsideMessage): Message<Out> {
     const reader = new PackedReader(message);
     reader.next();
-    return { topic: this.#topic.name, queue, offset, key: reader.key, id: reader.id, headers: reader.headers ?? {}, appendedAtMs, body: this.#body(reader) };
+    return {
+      topic: this.#topic.name,
+      queue,
+      offset,
+      key: reader.key,
+      id: reader.id,
+      headers: reader.headers ?? {},
+      appendedAtMs,
+      body: this.#body(reader),
+    };
   }
   /** As far as it can be read: a body that its schema refuses may be here for just that. */
   #body(reader: PackedReader): Out {
@@ -140,7 +163,10 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
       raw = decodeBody(reader.encoding, reader.body);
       return validate(this.#topic, raw);
     } catch (error) {
-      this.#environment.logger.log("debug", "a message that was set aside is shown unparsed", { topic: this.#topic.name, code: asMessagingError(error).code });
+      this.#environment.logger.log("debug", "a message that was set aside is shown unparsed", {
+        topic: this.#topic.name,
+        code: asMessagingError(error).code,
+      });
       return raw as Out;
     }
   }
@@ -167,15 +193,29 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
       history.record({ type, revision, ...this.#at, queue, offset, key: name?.key ?? null, id: name?.id ?? null });
     }
   }
-  #tell(type: "message.retried" | "message.skipped" | "message.replaced", entry: string, { queue, offsets }: AsideChanged, reason: string): void {
+  #tell(
+    type: "message.retried" | "message.skipped" | "message.replaced",
+    entry: string,
+    { queue, offsets }: AsideChanged,
+    reason: string,
+  ): void {
     const listed = this.#listed.get(entry);
     for (const offset of offsets.slice(0, 1))
-      this.#environment.events.tell({ type, ...this.#at, queue, offset, key: listed?.key ?? null, reason, by: this.#environment.name });
+      this.#environment.events.tell({
+        type,
+        ...this.#at,
+        queue,
+        offset,
+        key: listed?.key ?? null,
+        reason,
+        by: this.#environment.name,
+      });
   }
 }
 
 function checked(because: Because): Because {
-  if (typeof because?.reason !== "string" || because.reason.trim() === "") throw optionInvalid("reason", "a text that says why", because?.reason);
+  if (typeof because?.reason !== "string" || because.reason.trim() === "")
+    throw optionInvalid("reason", "a text that says why", because?.reason);
   return because;
 }
 function wholeLimit(limit: number | undefined, otherwise: number): number {

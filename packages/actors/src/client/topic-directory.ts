@@ -16,7 +16,10 @@ export interface TopicDirectory {
   /**
    * Waits for a link if there is none, and asks. Rejects with `TOPIC_UNKNOWN`, `TOPIC_MISMATCH` (the definition here and there disagree on `ordered` or the number of queues), or the signal's reason.
    */
-  find(topic: { readonly name: string; readonly ordered: boolean; readonly queues: number }, signal?: AbortSignal): Promise<TopicView>;
+  find(
+    topic: { readonly name: string; readonly ordered: boolean; readonly queues: number },
+    signal?: AbortSignal,
+  ): Promise<TopicView>;
   /** A broker said `WRONG_ROUTE`: ask again. */
   forget(topic: string, error: MessagingError): void;
 }

@@ -31,6 +31,7 @@ export interface HandsOwner {
   hung(attempt: Attempt): void;
   /** Look again at what is going on here. */
   changed(): void;
+  broken(error: unknown): void;
 }
 
 /** Runs the handlers of one leased queue: who may start, what becomes of how it ended. It outlives its lease for as long as a handler does. */
@@ -58,7 +59,7 @@ export class Hands implements AttemptHost {
     this.#inHand = at.inHand;
     this.#runtime = work.environment.runtime;
     this.buffer = new DeliveryBuffer(!settings.ordered ? "none" : settings.concurrency === 1 ? "queue" : "key");
-    this.#timer = new SweepTimer(this.#runtime, () => this.#sweep());
+    this.#timer = new SweepTimer(this.#runtime, () => this.#guarded(() => this.#sweep()));
   }
   /** Handlers that run, or are abandoned without a successor yet. */
   get busy(): number {
@@ -94,10 +95,12 @@ export class Hands implements AttemptHost {
     }
     const inHand = this.#inHand;
     if (inHand !== null && !inHand.take(entry.key, work.settings.concurrency === 1))
-      return inHand.whenFree(() => {
-        this.buffer.release(lane);
-        this.pump();
-      });
+      return inHand.whenFree(() =>
+        this.#guarded(() => {
+          this.buffer.release(lane);
+          this.pump();
+        }),
+      );
     const { group, handlerTimeoutMs } = work.settings;
     const attempt = new Attempt(this, entry, this.#owner.epoch, this.#runtime.now() + handlerTimeoutMs);
     this.#running.add(attempt);
@@ -119,6 +122,13 @@ export class Hands implements AttemptHost {
 
   end(attempt: Attempt, how: "done" | "failed" | "released", error?: unknown): void {
     if (attempt.phase === "over") return;
+    try {
+      this.#end(attempt, how, error);
+    } catch (broken) {
+      this.#owner.broken(broken);
+    }
+  }
+  #end(attempt: Attempt, how: "done" | "failed" | "released", error: unknown): void {
     if (how === "done" && attempt.emits !== null && attempt.emits.length > 0 && attempt.cause === null && this.#owner.alive()) return this.#emit(attempt);
     attempt.phase = "over";
     this.#running.delete(attempt);
@@ -216,6 +226,13 @@ export class Hands implements AttemptHost {
     this.#timer.arm(this.#runtime.now() + this.#owner.leaseRemainingMs);
   }
 
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#owner.broken(error);
+    }
+  }
   /** Looks at everything that waits for a time: one timer for all of it. */
   #sweep(): void {
     const alive = this.#owner.alive();
@@ -240,6 +257,7 @@ export class Hands implements AttemptHost {
       this.#inHand?.free(attempt.entry.key);
     } else if (this.#inHand === null) {
       if (attempt.cause === "timeout") this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
+      else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
     } else {
       this.#hung.add(attempt);
       this.#owner.hung(attempt);

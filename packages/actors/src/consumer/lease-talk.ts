@@ -1,4 +1,4 @@
-import type { BrokerLink, HeartbeatSource, Instant } from "../client/broker-link.ts";
+import type { BrokerLink, Instant } from "../client/broker-link.ts";
 import { type Epoch, NO_EPOCH } from "../message/brands.ts";
 import { asMessagingError, fromWireError, type MessagingError } from "../message/errors.ts";
 import type { LeaseEnded, LeaseGranted, LeaseRevoke, OffsetRange, RedrivenId, Settled, Settlement, SettleRefused } from "../protocol/frames.ts";
@@ -25,8 +25,9 @@ export interface TalkOwner {
   settleRefused(settle: SealedSettle, error: MessagingError): void;
   /** What is in hand, for a resume. */
   held(): { readonly messages: number; readonly bytes: number; readonly ranges: readonly OffsetRange[]; readonly redriven: readonly RedrivenId[] };
-  /** Handlers may start (again): a renewal came in time. */
+  /** Handlers may start: the renewal that a late grant needs has come. */
   renewed(): void;
+  broken(error: unknown): void;
 }
 type Asking = "acquire" | "resume" | "raise" | "release";
 
@@ -114,6 +115,7 @@ export class LeaseTalk {
     const { ranges, redriven } = this.#owner.held();
     const resume = { epoch: this.#epoch, settle: this.#log.unconfirmed(this.#epoch), inHand: ranges, redrivenInHand: redriven };
     const sent = instant(this.#runtime);
+    this.#late = false;
     this.#ask("resume", link, link.request<"lease.acquire">({ type: "lease.acquire", member, queue: this.#queue, resume }), (grant) =>
       this.#granted("resume", sent, grant),
     );
@@ -191,17 +193,17 @@ export class LeaseTalk {
       else this.#owner.lost(frame.reason);
     } else if (this.#asking !== null && frame.epoch > this.#epoch) this.#early.push(frame);
   }
-  answered(sentAt: Instant, answer: Parameters<HeartbeatSource["answered"]>[0]): void {
-    if (!this.#held) return;
-    const isMine = (lease: { readonly member: number; readonly queue: number; readonly epoch: number }): boolean =>
-      lease.member === this.#member && lease.queue === this.#queue && lease.epoch === this.#epoch;
-    const renewed = answer.renewed.find(isMine);
-    if (renewed !== undefined) {
-      this.clock.renew(sentAt, renewed.ttlMs);
-      if (this.clock.over) return this.#owner.lost("expired");
-      this.#late = false;
-      this.#owner.renewed();
-    } else if (this.#asking === null && answer.ended.some(isMine)) this.#owner.lost("fenced"); // while asking, the answer to that decides
+  beatRenewed(sentAt: Instant, epoch: number, ttlMs: number): void {
+    if (!this.#held || epoch !== this.#epoch) return;
+    this.clock.renew(sentAt, ttlMs);
+    if (this.clock.over) return this.#owner.lost("expired");
+    if (!this.#late) return;
+    this.#late = false;
+    this.#owner.renewed();
+  }
+  beatEnded(epoch: number): void {
+    // while a question about the epoch is open, its answer decides; a resume that this link has not seen yet is one
+    if (this.#held && epoch === this.#epoch && this.#asking === null && this.#link !== null) this.#owner.lost("fenced");
   }
 
   #granted(how: "acquire" | "resume" | "raise", sent: Instant, grant: LeaseGranted): void {
@@ -241,7 +243,8 @@ export class LeaseTalk {
   #ask<T>(asking: Asking, link: BrokerLink, answer: Promise<T>, answered: (answer: T) => void): void {
     this.#asking = asking;
     const isOpen = () => this.#asking === asking && this.#link === link;
-    answer.then(
+    answer
+      .then(
       (given) => {
         // else nobody waits for it any more: heartbeats do not list it, so it ends
         if (isOpen()) answered(given);
@@ -257,7 +260,7 @@ export class LeaseTalk {
         // no answer, or not now. On a link that has ended the next one's resume comes first
         if (link.open) this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), RETRY_MS);
       },
-    );
+    ).catch((error: unknown) => this.#owner.broken(error));
   }
   #askAgain(asking: Asking, link: BrokerLink): void {
     this.#asking = null;

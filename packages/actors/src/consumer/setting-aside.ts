@@ -21,6 +21,7 @@ export interface AsideOwner {
   /** It stands with the group's dead letters (or parked keys) now; the queue has halted at it, if that was asked. */
   asideDone(aside: Aside, done: AsideDone): void;
   asideRefused(aside: Aside, error: MessagingError): void;
+  broken(error: unknown): void;
 }
 
 /**
@@ -89,6 +90,7 @@ export class SettingAside {
           // an answer that a lost link took with it is asked for again on the next one
           if (link.open && aside.sentOn === link && this.#pending.has(aside)) this.#owner.asideRefused(aside, asMessagingError(refused));
         },
-      );
+      )
+      .catch((error: unknown) => this.#owner.broken(error));
   }
 }

@@ -1,4 +1,4 @@
-import type { BrokerLink, HeartbeatSource, MemberFrame } from "../client/broker-link.ts";
+import type { BrokerLink, Instant, MemberFrame } from "../client/broker-link.ts";
 import type { Epoch } from "../message/brands.ts";
 import { type MessagingError, StaleEpochError } from "../message/errors.ts";
 import type { AsideDone, Deliver, LeaseGranted, Redeliver } from "../protocol/frames.ts";
@@ -38,6 +38,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   #inbox: (Deliver | Redeliver)[] = [];
   #starting = false;
   #draining = false;
+  #halted = false;
   #ending = false;
   /** By a close: nobody waits for a link to say goodbye on. */
   #closing = false;
@@ -79,6 +80,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     this.#actor.subscribe((snapshot) => {
       this.#starting = mayStart(snapshot);
       this.#draining = isDraining(snapshot);
+      this.#halted = snapshot.context.halted;
     });
   }
   /** What a heartbeat lists. */
@@ -105,8 +107,11 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
         return;
     }
   }
-  heartbeatAnswered(answer: Parameters<HeartbeatSource["answered"]>[0]): void {
-    this.#talk.answered(answer.sentAt, answer);
+  beatRenewed(sentAt: Instant, epoch: number, ttlMs: number): void {
+    this.#talk.beatRenewed(sentAt, epoch, ttlMs);
+  }
+  beatEnded(epoch: number): void {
+    this.#talk.beatEnded(epoch);
   }
   /** Unordered: the queue is there to be shared. */
   share(link: BrokerLink, member: number, grant: LeaseGranted): void {
@@ -122,9 +127,14 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     else this.changed();
   }
   resume(link: BrokerLink, member: number): void {
-    if (this.#ending) return;
+    // one that is acquiring was begun on this link: its offer came before the join's answer was read
+    if (this.#ending || !this.#talk.held) return;
     if (this.#talk.clock.over) this.lost("expired");
     else this.#talk.resume(link, member);
+  }
+  /** The broker offers the queue anew: nobody holds its lease, so we do not either. While a question about it is open, the answer tells. */
+  offered(): void {
+    if (this.#talk.sendable !== null && !this.#draining) this.lost("expired");
   }
   /** Finishes what is in hand and gives the lease back. */
   drain(withinMs: number): void {
@@ -171,6 +181,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const kind = exhausted === "park" && entry.key === null ? "dead-letter" : exhausted;
     const dropped = kind === "park" && ordered ? this.hands.buffer.dropBehind(entry) : [];
     for (const each of dropped) this.#credit.left(each.packed.length);
+    // should the lease be gone before this can be sent, its next holder knows
+    if (this.sendable() === null && ordered) this.#log.failed(entry);
     this.#aside.put(kind, entry, error, dropped);
     if (kind === "halt") this.#send({ type: "queue.halted" });
   }
@@ -189,7 +201,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (this.#starting && !this.#work.paused) this.#talk.giveCredit();
     const doing = !idle
       ? "handler.started"
-      : this.#aside.pending > 0
+      : this.#aside.pending > 0 || this.#halted
         ? "aside.awaited"
         : buffer.backingOff > 0
           ? "retry.awaited"
@@ -272,6 +284,12 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     else this.lost("fenced");
   }
 
+  /** Something of ours threw where nothing may: the lease is given up rather than held in a state nobody knows. */
+  broken(error: unknown): void {
+    this.#work.environment.logger.log("error", `the worker of queue ${this.queue} of "${this.#work.topic.name}" failed`, { error });
+    this.lost("fenced");
+  }
+
   /* ---------- within ---------- */
 
   #delivered(frame: Deliver | Redeliver): void {
@@ -315,7 +333,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     this.#talk.raise();
   }
   #checkDrained(idle: boolean): void {
-    if (!idle || this.#aside.pending > 0) return;
+    if (!idle || (this.#aside.pending > 0 && !this.#halted)) return;
     if (this.#talk.sendable !== null) this.#send({ type: "attempts.ended" });
     else if (this.#closing && !this.#talk.linked && this.#log.empty) this.lost("expired");
   }
@@ -325,15 +343,16 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (this.#log.empty) this.#send({ type: "lease.released" });
   }
   #send(event: WorkerEvent): void {
-    this.#actor.send(event);
+    if (!this.#ending) this.#actor.send(event);
   }
   #drop(reason: LostReason): void {
-    if (this.#work.settings.ordered && this.#talk.held) this.#chronicle.lost(this.epoch, reason);
+    const told = this.#work.settings.ordered && this.#talk.held;
     this.#starting = false;
     this.#ending = true;
     this.#talk.end();
     this.#aside.clear();
     this.#inbox = [];
+    if (told) this.#chronicle.lost(this.epoch, reason);
     this.hands.lose();
     this.#log.drop(this.staleEpoch(this.epoch));
   }

@@ -17,7 +17,15 @@ const codeOf = (fn: () => unknown): string => {
 
 describe("encodeBody and decodeBody", () => {
   it("keep dates, bigints, bytes, sets and undefined in msgpack", () => {
-    const body = { at: new Date(1_700_000_000_123), big: 2n ** 80n, small: -5n, bytes: new Uint8Array([1, 2]), set: new Set([1, "a"]), none: undefined, nested: [{ deep: [null, true, 1.5] }] };
+    const body = {
+      at: new Date(1_700_000_000_123),
+      big: 2n ** 80n,
+      small: -5n,
+      bytes: new Uint8Array([1, 2]),
+      set: new Set([1, "a"]),
+      none: undefined,
+      nested: [{ deep: [null, true, 1.5] }],
+    };
     const back = decodeBody("msgpack", encodeBody("msgpack", body)) as typeof body;
     expect({ ...back, bytes: [...back.bytes] }).toEqual({ ...body, bytes: [1, 2] });
   });
@@ -35,9 +43,15 @@ describe("encodeBody and decodeBody", () => {
     expect(codeOf(() => encodeBody("bytes", "text"))).toBe("SCHEMA_FAILED");
   });
   it("let no name reach a prototype", () => {
-    const hostile = ['{"__proto__":{"polluted":true},"a":1}', '{"\\u005f_proto__":{"polluted":true},"a":1}', '{"a":[{"__proto__":{"polluted":true}}]}'];
+    const hostile = [
+      '{"__proto__":{"polluted":true},"a":1}',
+      '{"\\u005f_proto__":{"polluted":true},"a":1}',
+      '{"a":[{"__proto__":{"polluted":true}}]}',
+    ];
     for (const json of hostile) {
-      const copy = structuredClone(Object.assign({}, decodeBody("json", new TextEncoder().encode(json)))) as { polluted?: boolean };
+      const copy = structuredClone(Object.assign({}, decodeBody("json", new TextEncoder().encode(json)))) as {
+        polluted?: boolean;
+      };
       expect(copy.polluted).toBeUndefined();
       expect(JSON.stringify(decodeBody("json", new TextEncoder().encode(json)))).not.toContain("polluted");
     }
@@ -49,25 +63,38 @@ describe("encodeBody and decodeBody", () => {
   });
   it("throw only SCHEMA_FAILED, whatever the bytes are", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom("msgpack" as const, "json" as const), (bytes, encoding) => {
-        const code = codeOf(() => decodeBody(encoding, bytes));
-        expect(["SCHEMA_FAILED", "nothing thrown"]).toContain(code);
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.constantFrom("msgpack" as const, "json" as const),
+        (bytes, encoding) => {
+          const code = codeOf(() => decodeBody(encoding, bytes));
+          expect(["SCHEMA_FAILED", "nothing thrown"]).toContain(code);
+        },
+      ),
       { numRuns: 3_000 },
     );
   });
   it("refuse a length that is not there before anything is built for it", () => {
-    for (const bytes of [[0xdd, 0xff, 0xff, 0xff, 0xff], [0xdf, 0x7f, 0xff, 0xff, 0xff, 1], [0xdb, 0xff, 0xff, 0xff, 0xff], [0xd4, 0x72, 0x40], [0xc1]])
+    for (const bytes of [
+      [0xdd, 0xff, 0xff, 0xff, 0xff],
+      [0xdf, 0x7f, 0xff, 0xff, 0xff, 1],
+      [0xdb, 0xff, 0xff, 0xff, 0xff],
+      [0xd4, 0x72, 0x40],
+      [0xc1],
+    ])
       expect(codeOf(() => decodeBody("msgpack", new Uint8Array(bytes)))).toBe("SCHEMA_FAILED");
     expect(codeOf(() => decodeBody("msgpack", new Uint8Array(100_000).fill(0x91)))).toBe("SCHEMA_FAILED");
   });
   it("accept every body that can be written", () => {
     fc.assert(
-      fc.property(fc.anything({ withBigInt: true, withDate: true, withTypedArray: true, withSet: true, withNullPrototype: true }), (body) => {
-        const packed = encodeBody("msgpack", body);
-        expect(msgpackFault(packed)).toBeNull();
-        decodeBody("msgpack", packed);
-      }),
+      fc.property(
+        fc.anything({ withBigInt: true, withDate: true, withTypedArray: true, withSet: true, withNullPrototype: true }),
+        (body) => {
+          const packed = encodeBody("msgpack", body);
+          expect(msgpackFault(packed)).toBeNull();
+          decodeBody("msgpack", packed);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -86,7 +113,14 @@ describe("validate", () => {
     const late = topic("late", { schema: z.string().refine(() => Promise.resolve(true)), key: null });
     expect(codeOf(() => validate(late, "x"))).toBe("SCHEMA_ASYNC");
     const broken = topic("broken", {
-      schema: { "~standard": { ...typed<string>()["~standard"], validate: () => { throw new Error("bug"); } } },
+      schema: {
+        "~standard": {
+          ...typed<string>()["~standard"],
+          validate: () => {
+            throw new Error("bug");
+          },
+        },
+      },
       key: null,
     });
     expect(codeOf(() => validate(broken, "x"))).toBe("SCHEMA_FAILED");

@@ -5,7 +5,13 @@ import { msgpackFault } from "./msgpack-shape.ts";
 import type { Encoding } from "./topic.ts";
 
 // No shared records: each body stands for itself, whoever reads it and whatever came before it.
-const packr = new Packr({ useRecords: false, useBigIntExtension: true, moreTypes: true, variableMapSize: true, mapsAsObjects: true });
+const packr = new Packr({
+  useRecords: false,
+  useBigIntExtension: true,
+  moreTypes: true,
+  variableMapSize: true,
+  mapsAsObjects: true,
+});
 const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true });
 
@@ -56,7 +62,10 @@ const unreadable = (how: string, encoding: Encoding, cause: unknown): SchemaErro
 };
 
 /** What the topic's schema makes of a body. @throws `SCHEMA_FAILED`, or `SCHEMA_ASYNC`: calls keep their order without `await`, so a schema must answer at once. */
-export function validate<Out>(topic: { readonly name: string; readonly schema: StandardSchemaV1<unknown, Out> }, body: unknown): Out {
+export function validate<Out>(
+  topic: { readonly name: string; readonly schema: StandardSchemaV1<unknown, Out> },
+  body: unknown,
+): Out {
   let result: StandardSchemaV1.Result<Out> | Promise<StandardSchemaV1.Result<Out>>;
   try {
     result = topic.schema["~standard"].validate(body);
@@ -66,13 +75,23 @@ export function validate<Out>(topic: { readonly name: string; readonly schema: S
   }
   if ("then" in result) {
     void result.then(ignore, ignore);
-    throw new MessagingError("SCHEMA_ASYNC", `the schema of topic "${topic.name}" answers with a promise; expected a synchronous schema`, {
-      data: { topic: topic.name },
-    });
+    throw new MessagingError(
+      "SCHEMA_ASYNC",
+      `the schema of topic "${topic.name}" answers with a promise; expected a synchronous schema`,
+      {
+        data: { topic: topic.name },
+      },
+    );
   }
   if (result.issues === undefined) return result.value;
   const first = result.issues[0];
-  const where = first?.path === undefined || first.path.length === 0 ? "" : ` at ${first.path.map((step) => String(typeof step === "object" ? step.key : step)).join(".")}`;
-  throw new SchemaError(`topic "${topic.name}" refuses the body: ${first?.message ?? "no reason given"}${where}`, result.issues);
+  const where =
+    first?.path === undefined || first.path.length === 0
+      ? ""
+      : ` at ${first.path.map((step) => String(typeof step === "object" ? step.key : step)).join(".")}`;
+  throw new SchemaError(
+    `topic "${topic.name}" refuses the body: ${first?.message ?? "no reason given"}${where}`,
+    result.issues,
+  );
 }
 const ignore = (): void => {};

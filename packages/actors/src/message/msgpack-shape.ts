@@ -45,7 +45,8 @@ export function msgpackFault(bytes: Uint8Array): string | null {
         skip = token <= 0xc9 ? length : 1 << (token - 0xd4);
       } else skip = token <= 0xc6 || token >= 0xd9 ? length : FIXED_BYTES[token - 0xca]!;
     }
-    if (children > end - at || skip > end - at) return `a length of ${children > 0 ? children : skip} at byte ${at} with ${end - at} bytes left`;
+    if (children > end - at || skip > end - at)
+      return `a length of ${children > 0 ? children : skip} at byte ${at} with ${end - at} bytes left`;
     at += skip;
     if (children > 0) {
       if (left.length > DEPTH_MAX) return `more than ${DEPTH_MAX} levels`;
@@ -55,5 +56,7 @@ export function msgpackFault(bytes: Uint8Array): string | null {
   return at === end ? null : `${end - at} bytes after the value`;
 }
 // tokens 0xc0 … 0xdf: nil, unused, false, true, bin 8 16 32, ext 8 16 32, float 32 64, uint 8 … 64, int 8 … 64, fixext 1 … 16, str 8 16 32, array 16 32, map 16 32
-const LENGTH_BYTES: readonly number[] = [0, -1, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4];
+const LENGTH_BYTES: readonly number[] = [
+  0, -1, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4,
+];
 const FIXED_BYTES: readonly number[] = [4, 8, 1, 2, 4, 8, 1, 2, 4, 8];

@@ -82,6 +82,10 @@ export class LaneBuffer {
   get unkept(): number {
     return this.#receipted - this.#first;
   }
+  /** Nothing waits, nothing is on its way, and nothing was rewound. */
+  get isFinished(): boolean {
+    return this.unfinished === 0 && this.#inFlight.length === 0 && !this.hasMore;
+  }
   get hasMore(): boolean {
     return this.#cursor < this.next || this.#waiting.length > this.#gone;
   }
@@ -177,7 +181,9 @@ export class LaneBuffer {
     const batch = this.#inFlight.shift();
     if (batch === undefined || batch.sequence !== from || (count !== null && batch.count !== count))
       throw violation(
-        batch === undefined ? "no answer: nothing is on its way" : `${frame} for sequence ${batch.sequence}, ${batch.count} messages`,
+        batch === undefined
+          ? "no answer: nothing is on its way"
+          : `${frame} for sequence ${batch.sequence}, ${batch.count} messages`,
         `sequence ${from}${count === null ? "" : `, ${count} messages`}`,
       );
   }

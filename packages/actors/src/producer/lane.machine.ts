@@ -1,6 +1,6 @@
 // lane.machine.ts: may this producer write to one queue right now, and if not, what has to happen first?
 import { type ActorRefFrom, assign, fromPromise, type SnapshotFrom, setup } from "xstate";
-import { type ErrorCode, type MessagingError, asMessagingError } from "../message/errors.ts";
+import { asMessagingError, type ErrorCode, type MessagingError } from "../message/errors.ts";
 import type { Standing } from "./lane-buffer.ts";
 
 /** How the queue refused a batch or the lane itself. `passing`: it may take it later. `outOfSequence`: it expects another number. `unknown`: it does not know this producer (any more). */
@@ -41,7 +41,8 @@ const lane = setup({
     holdsMessages: notProvided as () => boolean,
     isAhead: (_, standing: Standing) => standing === "ahead",
     isBehind: (_, standing: Standing) => standing === "behind",
-    isKind: (_, params: { readonly refusal: Refusal; readonly kind: RefusalKind }) => params.refusal.kind === params.kind,
+    isKind: (_, params: { readonly refusal: Refusal; readonly kind: RefusalKind }) =>
+      params.refusal.kind === params.kind,
   },
   actions: {
     recordRefusal: assign((_, refusal: Refusal) => ({ retryMs: refusal.retryMs, code: refusal.error.code })),
@@ -64,7 +65,8 @@ const isKind = (kind: RefusalKind) => ({
   params: ({ event }: { event: Extract<LaneEvent, { type: "batch.refused" }> }) => ({ refusal: event.refusal, kind }),
 });
 const refusal = ({ event }: { event: Extract<LaneEvent, { type: "batch.refused" }> }): Refusal => event.refusal;
-const refusalError = ({ event }: { event: Extract<LaneEvent, { type: "batch.refused" }> }): MessagingError => event.refusal.error;
+const refusalError = ({ event }: { event: Extract<LaneEvent, { type: "batch.refused" }> }): MessagingError =>
+  event.refusal.error;
 /** The same answers wherever a batch may be refused. */
 const whenRefused = [
   { guard: isKind("fenced"), target: "fenced", actions: { type: "announceFenced", params: refusalError } },
@@ -78,7 +80,8 @@ const isErrorKind = (kind: RefusalKind) => ({
   params: ({ event }: { event: { error: unknown } }) => ({ refusal: event.error as Refusal, kind }),
 });
 const rejection = ({ event }: { event: { error: unknown } }): Refusal => event.error as Refusal;
-const rejectionError = ({ event }: { event: { error: unknown } }): MessagingError => asMessagingError(rejection({ event }).error);
+const rejectionError = ({ event }: { event: { error: unknown } }): MessagingError =>
+  asMessagingError(rejection({ event }).error);
 
 export const laneMachine = lane.createMachine({
   id: "lane",
@@ -113,15 +116,34 @@ export const laneMachine = lane.createMachine({
       invoke: {
         src: "agree",
         onDone: [
-          { guard: { type: "isAhead", params: ({ event }) => event.output }, target: "rewinding", reenter: true, actions: "startAnew" },
-          { guard: { type: "isBehind", params: ({ event }) => event.output }, target: "rewinding", reenter: true, actions: { type: "endEpoch", params: null } },
+          {
+            guard: { type: "isAhead", params: ({ event }) => event.output },
+            target: "rewinding",
+            reenter: true,
+            actions: "startAnew",
+          },
+          {
+            guard: { type: "isBehind", params: ({ event }) => event.output },
+            target: "rewinding",
+            reenter: true,
+            actions: { type: "endEpoch", params: null },
+          },
           { guard: "isFinished", target: "idle" },
           { target: "sending" },
         ],
         onError: [
-          { guard: isErrorKind("fenced"), target: "fenced", actions: { type: "announceFenced", params: rejectionError } },
+          {
+            guard: isErrorKind("fenced"),
+            target: "fenced",
+            actions: { type: "announceFenced", params: rejectionError },
+          },
           { guard: isErrorKind("passing"), target: "blocked", actions: { type: "recordRefusal", params: rejection } },
-          { guard: isErrorKind("unknown"), target: "rewinding", reenter: true, actions: { type: "endEpoch", params: null } },
+          {
+            guard: isErrorKind("unknown"),
+            target: "rewinding",
+            reenter: true,
+            actions: { type: "endEpoch", params: null },
+          },
           { target: "idle", actions: { type: "failAll", params: rejectionError } },
         ],
       },
@@ -151,7 +173,14 @@ export const laneMachine = lane.createMachine({
       },
     },
     fenced: {
-      on: { "lane.filled": {}, "lane.fence": {}, "link.opened": {}, "link.lost": {}, "batch.appended": {}, "batch.refused": {} },
+      on: {
+        "lane.filled": {},
+        "lane.fence": {},
+        "link.opened": {},
+        "link.lost": {},
+        "batch.appended": {},
+        "batch.refused": {},
+      },
     },
   },
 });

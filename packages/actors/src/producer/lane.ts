@@ -3,8 +3,8 @@ import type { BrokerLink, LaneFrame } from "../client/broker-link.ts";
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import type { Durability, Epoch } from "../message/brands.ts";
 import { asMessagingError, fromWireError, isMessagingError, MessagingError } from "../message/errors.ts";
+import { type LaneEvent, type LaneRef, laneMachine, type Refusal, type RefusalKind } from "./lane.machine.ts";
 import { BATCH_BYTES_MAX, LaneBuffer, type LaneOwner, type Standing } from "./lane-buffer.ts";
-import { type LaneRef, laneMachine, type Refusal, type RefusalKind } from "./lane.machine.ts";
 import type { PendingSend } from "./pending-send.ts";
 
 /** What a lane asks of its producer and tells it. */
@@ -61,7 +61,11 @@ export class Lane {
     this.buffer = new LaneBuffer(host);
     this.#link = host.environment.connection.link;
     this.#path = `${host.path}/lane-${queue}`;
-    this.#actor = host.environment.actors.start({ kind: "lane", path: this.#path, failed: (error) => this.#broken(error) }, this.#logic(), {});
+    this.#actor = host.environment.actors.start(
+      { kind: "lane", path: this.#path, failed: (error) => this.#broken(error) },
+      this.#logic(),
+      {},
+    );
   }
 
   push(send: PendingSend): void {
@@ -70,20 +74,20 @@ export class Lane {
   /** Messages have piled up. */
   filled(): void {
     this.dirty = false;
-    if (this.buffer.inFlight < this.#inFlightMax) this.#actor.send({ type: "lane.filled" });
+    if (this.buffer.inFlight < this.#inFlightMax) this.#tell({ type: "lane.filled" });
   }
   linked(link: BrokerLink | null): void {
     if (link === this.#link) return;
     this.#link = link;
     this.#leave(false);
-    this.#actor.send({ type: link === null ? "link.lost" : "link.opened" });
+    this.#tell({ type: link === null ? "link.lost" : "link.opened" });
   }
   /** The producer is fenced: everything here fails. */
   fence(error: MessagingError): void {
     this.#failNumbered(error, this.#certain);
     this.#host.failed([...this.buffer.waiting()], error, "notAppended");
     this.#leave(true);
-    this.#actor.send({ type: "lane.fence" });
+    this.#tell({ type: "lane.fence" });
   }
   /** Ends it; what it holds is its host's business. */
   stop(): void {
@@ -92,13 +96,16 @@ export class Lane {
     this.#host.environment.actors.stop(this.#path);
   }
 
+  #tell(event: LaneEvent): void {
+    if (!this.#stopped) this.#actor.send(event);
+  }
   #logic(): typeof laneMachine {
     return laneMachine.provide({
       actors: { agree: fromPromise<Standing>(({ signal }) => this.#agree(signal)) },
       guards: {
         isLinked: () => this.#link !== null,
         isOpen: () => this.#opened !== null,
-        isFinished: () => this.buffer.unfinished === 0,
+        isFinished: () => this.buffer.isFinished,
         holdsMessages: () => this.buffer.unfinished > 0 || this.buffer.unkept > 0,
       },
       actions: {
@@ -113,7 +120,10 @@ export class Lane {
 
   get #inFlightMax(): number {
     const welcome = this.#link?.welcome;
-    return Math.max(1, Math.min(this.#host.inFlightBatchesMax, welcome?.inFlightBatchesMax ?? Number.POSITIVE_INFINITY));
+    return Math.max(
+      1,
+      Math.min(this.#host.inFlightBatchesMax, welcome?.inFlightBatchesMax ?? Number.POSITIVE_INFINITY),
+    );
   }
 
   #pump(): void {
@@ -172,7 +182,8 @@ export class Lane {
         epoch: shown,
         routeVersion: this.#host.routeVersion(),
       });
-      if (signal.aborted || this.#stopped || this.#link !== link) throw new MessagingError("UNAVAILABLE", "the lane was left while it opened");
+      if (signal.aborted || this.#stopped || this.#link !== link)
+        throw new MessagingError("UNAVAILABLE", "the lane was left while it opened");
       if ((shown === null && opened.expected !== 0) || (shown !== null && opened.epoch !== shown)) {
         const text = `lane.opened: expected ${shown === null ? "sequence 0 of a new epoch" : `epoch ${shown}`}, found epoch ${opened.epoch}, sequence ${opened.expected}`;
         link.violation(text);
@@ -203,14 +214,14 @@ export class Lane {
 
   #take(link: BrokerLink, number: number, frame: LaneFrame): void {
     if (this.#opened?.link !== link || this.#opened.number !== number || frame.epoch !== this.#epoch) return; // of an epoch that has ended
-    let event: Parameters<LaneRef["send"]>[0] | null = null;
+    let event: LaneEvent | null = null;
     try {
       event = this.#apply(link, frame);
     } catch (error) {
       link.violation(asMessagingError(error).message);
       return;
     }
-    if (event !== null) this.#actor.send(event);
+    if (event !== null) this.#tell(event);
     if (this.buffer.inFlight === 0 && this.#onDrained !== null) {
       const drained = this.#onDrained;
       this.#onDrained = null;
@@ -218,7 +229,7 @@ export class Lane {
     }
     this.#host.turned();
   }
-  #apply(link: BrokerLink, frame: LaneFrame): Parameters<LaneRef["send"]>[0] | null {
+  #apply(link: BrokerLink, frame: LaneFrame): LaneEvent | null {
     switch (frame.type) {
       case "batch.appended": {
         // where nothing is more durable than memory, nothing will ever be kept better than it is now
@@ -235,7 +246,11 @@ export class Lane {
         this.buffer.refused(frame.sequence);
         this.#certain = true;
         if (frame.expected !== null) this.#expected = frame.expected;
-        return { type: "batch.refused", refusal: this.#refusal(fromWireError(frame.error), frame.retryAfterMs) };
+        const refusal = this.#refusal(fromWireError(frame.error), frame.retryAfterMs);
+        if (refusal.error.code !== "WRONG_ROUTE") return { type: "batch.refused", refusal };
+        // these belong to another queue now: they fail, and what is called later goes where the newer route says
+        this.#host.wrongRoute(refusal.error);
+        return { type: "batch.refused", refusal: { ...refusal, kind: "final" } };
       }
     }
   }
@@ -245,7 +260,11 @@ export class Lane {
     const { runtime } = this.#host.environment;
     if (kind === "passing") this.#refusals++;
     const wait = retryAfterMs ?? Math.min(RETRY_MS * 2 ** Math.min(this.#refusals - 1, 10), RETRY_MS_MAX);
-    return { kind: kind === "unknown" && this.#epoch === null ? "passing" : kind, error, retryMs: wait * (0.8 + 0.4 * runtime.random()) };
+    return {
+      kind: kind === "unknown" && this.#epoch === null ? "passing" : kind,
+      error,
+      retryMs: wait * (0.8 + 0.4 * runtime.random()),
+    };
   }
 
   #startAnew(): void {
@@ -256,7 +275,10 @@ export class Lane {
   }
   #endEpoch(error: MessagingError | null): void {
     const receipted = { from: this.buffer.first, to: this.buffer.receipted };
-    this.#failNumbered(error ?? new MessagingError("OUTCOME_UNKNOWN", "the queue no longer knows this producer"), error !== null && this.#certain);
+    this.#failNumbered(
+      error ?? new MessagingError("OUTCOME_UNKNOWN", "the queue no longer knows this producer"),
+      error !== null && this.#certain,
+    );
     this.#leave(true);
     this.#epoch = null;
     // receipted from memory, and now nobody can say whether they outlived it
@@ -279,6 +301,7 @@ export class Lane {
   }
   /** The machine threw: a bug of ours. Nothing is lost in silence: what the lane has fails, and the producer goes on without it. */
   #broken(error: unknown): void {
+    this.#stopped = true;
     const bug = asMessagingError(error, "CLOSED");
     this.#failNumbered(bug, false);
     this.#host.failed([...this.buffer.waiting()], bug, "notAppended");

@@ -30,7 +30,10 @@ const ignore = (): void => {};
 /** What the executor of the newest promise was given: taken from here at once, so that a send needs no closure of its own. */
 let resolveNewest: (receipt: Receipt) => void;
 let rejectNewest: (error: MessagingError) => void;
-const executor = (resolve: (receipt: Receipt | PromiseLike<Receipt>) => void, reject: (error: unknown) => void): void => {
+const executor = (
+  resolve: (receipt: Receipt | PromiseLike<Receipt>) => void,
+  reject: (error: unknown) => void,
+): void => {
   resolveNewest = resolve;
   rejectNewest = reject;
 };

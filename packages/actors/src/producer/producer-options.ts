@@ -15,19 +15,35 @@ export interface ProducerSettings {
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof ProducerOptions>([
-  "name", "durability", "failover", "bufferMessagesMax", "bufferBytesMax", "waitingMax", "sendTimeoutMs", "inFlightBatchesMax",
+  "name",
+  "durability",
+  "failover",
+  "bufferMessagesMax",
+  "bufferBytesMax",
+  "waitingMax",
+  "sendTimeoutMs",
+  "inFlightBatchesMax",
 ]);
 /** The longest delay timers take: 2 ** 31 - 1 ms. */
 const TIMEOUT_MS_MAX = 2_147_483_647;
 
 /** @throws `OPTION_INVALID` */
 export function producerSettings(options: ProducerOptions): ProducerSettings {
-  for (const option of Object.keys(options)) if (!KNOWN.has(option)) throw optionInvalid(option, `one of ${[...KNOWN].join(", ")}`, "an unknown option");
+  for (const option of Object.keys(options))
+    if (!KNOWN.has(option)) throw optionInvalid(option, `one of ${[...KNOWN].join(", ")}`, "an unknown option");
   const { name, durability, failover } = options;
-  if (name !== undefined && !isName(name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", name);
-  if (durability !== undefined && !["memory", "flushed", "synced"].includes(durability)) throw optionInvalid("durability", '"memory", "flushed" or "synced"', durability);
+  if (name !== undefined && !isName(name))
+    throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", name);
+  if (durability !== undefined && !["memory", "flushed", "synced"].includes(durability))
+    throw optionInvalid("durability", '"memory", "flushed" or "synced"', durability);
   if (failover !== undefined && failover !== "strict")
-    throw optionInvalid("failover", failover === "available" ? '"strict": "available" needs several brokers, which a client cannot have yet; not available yet' : '"strict" or "available"', failover);
+    throw optionInvalid(
+      "failover",
+      failover === "available"
+        ? '"strict": "available" needs several brokers, which a client cannot have yet; not available yet'
+        : '"strict" or "available"',
+      failover,
+    );
   return {
     durability: durability ?? null,
     bufferMessagesMax: whole("bufferMessagesMax", options.bufferMessagesMax, 10_000, 1),
@@ -37,14 +53,22 @@ export function producerSettings(options: ProducerOptions): ProducerSettings {
     inFlightBatchesMax: whole("inFlightBatchesMax", options.inFlightBatchesMax, 8, 1),
   };
 }
-function whole(option: string, value: number | undefined, otherwise: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+function whole(
+  option: string,
+  value: number | undefined,
+  otherwise: number,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
   if (value === undefined) return otherwise;
-  if (!Number.isSafeInteger(value) || value < min || value > max) throw optionInvalid(option, `an integer from ${min} to ${max}`, value);
+  if (!Number.isSafeInteger(value) || value < min || value > max)
+    throw optionInvalid(option, `an integer from ${min} to ${max}`, value);
   return value;
 }
 /** How long a close waits. @throws `OPTION_INVALID` */
 export function closeTimeout(timeoutMs: number | undefined): number {
   if (timeoutMs === undefined) return 30_000;
-  if (typeof timeoutMs !== "number" || !(timeoutMs >= 0) || timeoutMs > TIMEOUT_MS_MAX) throw optionInvalid("timeoutMs", `a number from 0 to ${TIMEOUT_MS_MAX}`, timeoutMs);
+  if (typeof timeoutMs !== "number" || !(timeoutMs >= 0) || timeoutMs > TIMEOUT_MS_MAX)
+    throw optionInvalid("timeoutMs", `a number from 0 to ${TIMEOUT_MS_MAX}`, timeoutMs);
   return timeoutMs;
 }

@@ -1,9 +1,7 @@
 // producer.machine.ts: does this producer still take sends, and how long does it wait for the last of them?
 import { type ActorRefFrom, assign, setup } from "xstate";
 
-export type ProducerEvent =
-  | { type: "producer.close"; timeoutMs: number }
-  | { type: "producer.drained" }; // every send has its answer
+export type ProducerEvent = { type: "producer.close"; timeoutMs: number } | { type: "producer.drained" }; // every send has its answer
 
 const notProvided = (): never => {
   throw new Error("the producer provides this");
@@ -27,7 +25,10 @@ export const producerMachine = producer.createMachine({
   states: {
     open: {
       on: {
-        "producer.close": { target: "closing", actions: { type: "recordTimeout", params: ({ event }) => event.timeoutMs } },
+        "producer.close": {
+          target: "closing",
+          actions: { type: "recordTimeout", params: ({ event }) => event.timeoutMs },
+        },
         "producer.drained": {},
       },
     },

@@ -1,15 +1,19 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { type ClientCoreOptions, createClientCore } from "../client/client.ts";
 import type { Client, SystemEvent } from "../client/client-api.ts";
-import { createClientCore, type ClientCoreOptions } from "../client/client.ts";
 import { FakeBroker } from "../client/fake-broker.fixture.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
 import type { BatchAppend } from "../protocol/frames.ts";
 import type { HistoryStep } from "../system/contracts.ts";
 import { simulatedRuntime } from "../testing/simulated-runtime.ts";
-import { z } from "zod";
 
-const orders = topic("orders", { schema: typed<{ id: string; n: number; pad?: string }>(), key: (body) => body.id, queues: 4 });
+const orders = topic("orders", {
+  schema: typed<{ id: string; n: number; pad?: string }>(),
+  key: (body) => body.id,
+  queues: 4,
+});
 const mails = topic("mails", { schema: typed<{ n: number }>(), key: null, queues: 3 });
 const lines = topic("lines", { schema: typed<string>(), key: "send", queues: 1 });
 
@@ -52,7 +56,15 @@ describe("send", () => {
     const { runtime, client } = await setUp();
     const producer = client.producer(orders, { name: "shop" });
     const receipt = await runtime.run(producer.send({ id: "o-1", n: 1 }));
-    expect(receipt).toEqual({ topic: "orders", queue: expect.any(Number), offset: 0, key: "o-1", durability: "flushed", duplicate: false, orderKept: true });
+    expect(receipt).toEqual({
+      topic: "orders",
+      queue: expect.any(Number),
+      offset: 0,
+      key: "o-1",
+      durability: "flushed",
+      duplicate: false,
+      orderKept: true,
+    });
   });
   it("keeps the order of calls per key, without await", async () => {
     const { runtime, broker, client } = await setUp();
@@ -60,7 +72,9 @@ describe("send", () => {
     for (let n = 0; n < 3_000; n++) void producer.send({ id: `o-${n % 7}`, n }, { id: `${n}` });
     await runtime.run(producer.flush());
     for (const [key, ids] of broker.idsByKey("orders")) {
-      const called = Array.from({ length: 3_000 }, (_, n) => n).filter((n) => `o-${n % 7}` === key).map(String);
+      const called = Array.from({ length: 3_000 }, (_, n) => n)
+        .filter((n) => `o-${n % 7}` === key)
+        .map(String);
       expect(ids).toEqual(called);
     }
   });
@@ -69,7 +83,11 @@ describe("send", () => {
     const producer = client.producer(lines);
     for (let n = 0; n < 600; n++) void producer.send(`${n}`, { key: "k" });
     await runtime.run(producer.flush());
-    expect(batches(broker).map(({ sequence, count }) => [sequence, count])).toEqual([[0, 256], [256, 256], [512, 88]]);
+    expect(batches(broker).map(({ sequence, count }) => [sequence, count])).toEqual([
+      [0, 256],
+      [256, 256],
+      [512, 88],
+    ]);
   });
   it("bounds a batch in bytes, and sends a larger message alone", async () => {
     const { runtime, broker, client } = await setUp();
@@ -106,7 +124,12 @@ describe("send", () => {
     await runtime.run(producer.flush());
     void producer.send("b", { key: "k", id: "b" });
     await runtime.run(producer.flush());
-    expect(history.map((step) => [step.type, "id" in step ? step.id : null])).toEqual([["sending", "a"], ["sent", "a"], ["sending", "b"], ["sent", "b"]]);
+    expect(history.map((step) => [step.type, "id" in step ? step.id : null])).toEqual([
+      ["sending", "a"],
+      ["sent", "a"],
+      ["sending", "b"],
+      ["sent", "b"],
+    ]);
   });
 });
 
@@ -141,13 +164,31 @@ describe("refusals at intake", () => {
       client.producer(orders).send({ id: "k", n: Symbol("no") as never }),
     ].map(codeOf);
     expect(await runtime.run(Promise.all(codes))).toEqual([
-      "KEY_INVALID", "KEY_INVALID", "KEY_INVALID", "KEY_INVALID", "MESSAGE_TOO_LARGE", "OPTION_INVALID", "OPTION_INVALID", "OPTION_INVALID", "OPTION_INVALID",
-      "TOPIC_UNKNOWN", "TOPIC_MISMATCH", "SCHEMA_FAILED",
+      "KEY_INVALID",
+      "KEY_INVALID",
+      "KEY_INVALID",
+      "KEY_INVALID",
+      "MESSAGE_TOO_LARGE",
+      "OPTION_INVALID",
+      "OPTION_INVALID",
+      "OPTION_INVALID",
+      "OPTION_INVALID",
+      "TOPIC_UNKNOWN",
+      "TOPIC_MISMATCH",
+      "SCHEMA_FAILED",
     ]);
   });
   it("refuse options that cannot be", async () => {
     const { client } = await setUp();
-    for (const options of [{ failover: "available" }, { failover: "x" }, { name: "a b" }, { bufferMessagesMax: 0 }, { sendTimeoutMs: Number.NaN }, { durability: "disk" }, { lingerMs: 5 }])
+    for (const options of [
+      { failover: "available" },
+      { failover: "x" },
+      { name: "a b" },
+      { bufferMessagesMax: 0 },
+      { sendTimeoutMs: Number.NaN },
+      { durability: "disk" },
+      { lingerMs: 5 },
+    ])
       expect(() => client.producer(orders, options as never)).toThrow(/option "/);
   });
   it("refuse more durability than the store has, and take the most there is by default", async () => {
@@ -155,7 +196,9 @@ describe("refusals at intake", () => {
     broker.welcome = { durabilityMax: "memory" };
     broker.cut();
     await runtime.advance(2_000);
-    expect(await codeOf(client.producer(lines, { durability: "flushed" }).send("a", { key: "k" }))).toBe("DURABILITY_UNAVAILABLE");
+    expect(await codeOf(client.producer(lines, { durability: "flushed" }).send("a", { key: "k" }))).toBe(
+      "DURABILITY_UNAVAILABLE",
+    );
     expect((await runtime.run(client.producer(lines).send("a", { key: "k" }))).durability).toBe("memory");
   });
 });
@@ -228,8 +271,16 @@ describe("rewinding", () => {
     broker.crash();
     for (let n = 10; n < 20; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
     await runtime.run(producer.flush());
-    expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", ...Array.from({ length: 10 }, (_, n) => `${n + 10}`)]);
-    expect(history.filter(({ type }) => type === "tailLost")).toEqual([{ type: "tailLost", topic: "lines", queue: 0, producer: producer.name, from: 4, to: 10 }]);
+    expect(broker.idsByKey("lines").get("k")).toEqual([
+      "0",
+      "1",
+      "2",
+      "3",
+      ...Array.from({ length: 10 }, (_, n) => `${n + 10}`),
+    ]);
+    expect(history.filter(({ type }) => type === "tailLost")).toEqual([
+      { type: "tailLost", topic: "lines", queue: 0, producer: producer.name, from: 4, to: 10 },
+    ]);
     expect(logs.join()).toContain("lost messages it had acknowledged");
     expect(broker.queue("lines", 0).epochs).toBe(2);
   });
@@ -246,7 +297,11 @@ describe("rewinding", () => {
     broker.queue("lines", 0).producers.clear();
     broker.onBatch = () => null;
     broker.cut();
-    expect(await runtime.run(Promise.all([numbered, behind, other]))).toEqual(["OUTCOME_UNKNOWN", "PREDECESSOR_FAILED", "fulfilled"]);
+    expect(await runtime.run(Promise.all([numbered, behind, other]))).toEqual([
+      "OUTCOME_UNKNOWN",
+      "PREDECESSOR_FAILED",
+      "fulfilled",
+    ]);
   });
   it("fails a batch that is refused for good, and goes on", async () => {
     const { runtime, broker, client, history } = await setUp();
@@ -296,7 +351,14 @@ describe("fencing", () => {
     expect(await codeOf(old.send({ id: "o-2", n: 1 }))).toBe("PRODUCER_FENCED");
     expect(await codeOf(old.ready())).toBe("PRODUCER_FENCED");
     expect(events.filter(({ type }) => type === "producer.fenced")).toMatchObject([{ producer: "shop" }]);
-    expect(new Set(client.actors.list("lane").filter(({ path }) => !path.includes("#2")).map(({ state }) => state))).toEqual(new Set(["fenced"]));
+    expect(
+      new Set(
+        client.actors
+          .list("lane")
+          .filter(({ path }) => !path.includes("#2"))
+          .map(({ state }) => state),
+      ),
+    ).toEqual(new Set(["fenced"]));
     expect(broker.log("orders")).toHaveLength(16);
     expect(await runtime.run(codeOf(successor.send({ id: "o-1", n: 1 })))).toBe("fulfilled");
   });
@@ -353,14 +415,18 @@ describe("time-outs and aborts", () => {
   it("take back what was not numbered, with all that follows of its key", async () => {
     const { runtime, broker, client } = await setUp();
     broker.onLaneOpen = () => ({ code: "UNAVAILABLE" });
-    const producer = client.producer(lines, { sendTimeoutMs: 1_000 });
+    const producer = client.producer(lines, { sendTimeoutMs: 10_000 });
     const early = codeOf(producer.send("1", { key: "a" }));
-    await runtime.advance(600);
+    await runtime.advance(6_000);
     const late = codeOf(producer.send("2", { key: "a" }));
     const other = codeOf(producer.send("3", { key: "b" }));
-    await runtime.advance(500);
+    await runtime.advance(5_000);
     broker.onLaneOpen = () => null;
-    expect(await runtime.run(Promise.all([early, late, other]))).toEqual(["SEND_TIMEOUT", "PREDECESSOR_FAILED", "fulfilled"]);
+    expect(await runtime.run(Promise.all([early, late, other]))).toEqual([
+      "SEND_TIMEOUT",
+      "PREDECESSOR_FAILED",
+      "fulfilled",
+    ]);
     expect(broker.log("lines").map(({ key }) => key)).toEqual(["b"]);
   });
   it("leave the outcome of a numbered one open, while its lane goes on", async () => {
@@ -390,7 +456,12 @@ describe("time-outs and aborts", () => {
     stop.abort();
     broker.onBatch = () => null;
     broker.cut();
-    expect(await runtime.run(Promise.all([left, waiting, behind, other]))).toEqual(["fulfilled", "SEND_ABORTED", "PREDECESSOR_FAILED", "fulfilled"]);
+    expect(await runtime.run(Promise.all([left, waiting, behind, other]))).toEqual([
+      "fulfilled",
+      "SEND_ABORTED",
+      "PREDECESSOR_FAILED",
+      "fulfilled",
+    ]);
   });
   it("leave no timer behind", async () => {
     const { runtime, client } = await setUp();
@@ -410,8 +481,15 @@ describe("flush", () => {
     const seen = producer.send("x".repeat(2_000_000), { key: "k" });
     await codeOf(seen);
     void producer.send("fine", { key: "k" });
-    const error = await runtime.run(producer.flush().then(() => null, (reason: unknown) => reason));
-    expect(isMessagingError(error, "FLUSH_FAILED") && error.errors.map(({ code }) => code)).toEqual(["MESSAGE_TOO_LARGE"]);
+    const error = await runtime.run(
+      producer.flush().then(
+        () => null,
+        (reason: unknown) => reason,
+      ),
+    );
+    expect(isMessagingError(error, "FLUSH_FAILED") && error.errors.map(({ code }) => code)).toEqual([
+      "MESSAGE_TOO_LARGE",
+    ]);
     expect(events.filter(({ type }) => type === "send.refused")).toHaveLength(2);
     await runtime.run(producer.flush());
   });
@@ -462,7 +540,9 @@ describe("close", () => {
   });
   it("is what the client does with all of its producers", async () => {
     const { runtime, broker, client } = await setUp();
-    const sends = [client.producer(lines), client.producer(lines)].map((producer) => codeOf(producer.send("1", { key: "k" })));
+    const sends = [client.producer(lines), client.producer(lines)].map((producer) =>
+      codeOf(producer.send("1", { key: "k" })),
+    );
     await runtime.run(client.close());
     expect(await Promise.all(sends)).toEqual(["fulfilled", "fulfilled"]);
     await runtime.settle();

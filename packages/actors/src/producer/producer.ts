@@ -10,9 +10,9 @@ import { NO_SLOT, slotOf } from "../message/route.ts";
 import type { Keying, Topic } from "../message/topic.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import { PendingSend } from "./pending-send.ts";
+import { type ProducerRef, producerMachine } from "./producer.machine.ts";
 import type { CloseOptions, Producer, ProducerOptions, SendArgs, SendOptions, WaitOptions } from "./producer-api.ts";
-import { producerMachine, type ProducerRef } from "./producer.machine.ts";
-import { closeTimeout, producerSettings, type ProducerSettings } from "./producer-options.ts";
+import { closeTimeout, type ProducerSettings, producerSettings } from "./producer-options.ts";
 import { Ring } from "./ring.ts";
 import { Waits } from "./waits.ts";
 
@@ -24,7 +24,13 @@ export function createProducer<In, Out, K extends Keying, O extends boolean>(
   onClosed: () => void = () => {},
 ): Producer<In, K> {
   const settings = producerSettings(options);
-  return new LiveProducer(environment, topic as unknown as Topic<In, Out, Keying, O>, settings, options.name ?? environment.runtime.id(), onClosed) as Producer<In, K>;
+  return new LiveProducer(
+    environment,
+    topic as unknown as Topic<In, Out, Keying, O>,
+    settings,
+    options.name ?? environment.runtime.id(),
+    onClosed,
+  ) as Producer<In, K>;
 }
 
 /** Sends that failed and that nobody has looked at, at most this many, until the next flush tells of them. */
@@ -66,6 +72,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   #answeredBehind = 0;
   #sweep: unknown = null;
 
+  readonly #signals = new Map<AbortSignal, { readonly sends: Set<PendingSend>; readonly leave: () => void }>();
   #failures: PendingSend[] = [];
   readonly #readyWaits = new Waits<null>();
   readonly #flushWaits = new Waits<number>();
@@ -74,7 +81,13 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   #closing: Promise<void> | null = null;
   #closed: (() => void) | null = null;
 
-  constructor(environment: ClientEnvironment, topic: Topic<In, Out, Keying, boolean>, settings: ProducerSettings, name: string, onClosed: () => void) {
+  constructor(
+    environment: ClientEnvironment,
+    topic: Topic<In, Out, Keying, boolean>,
+    settings: ProducerSettings,
+    name: string,
+    onClosed: () => void,
+  ) {
     this.environment = environment;
     this.name = name;
     this.topic = topic.name;
@@ -86,7 +99,9 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       { kind: "producer", path: this.path, failed: (error) => this.#end(asMessagingError(error, "CLOSED")) },
       producerMachine.provide({
         guards: { isDrained: () => this.#unanswered.length === 0 },
-        actions: { end: () => this.#end(new MessagingError("CLOSED", `producer "${this.name}" was closed before this was sent`)) },
+        actions: {
+          end: () => this.#end(new MessagingError("CLOSED", `producer "${this.name}" was closed before this was sent`)),
+        },
       }) as typeof producerMachine,
       {},
     );
@@ -102,19 +117,32 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     let slot = NO_SLOT;
     let packed: Uint8Array;
     try {
-      if (this.#ended || this.#closing !== null) throw new MessagingError("CLOSED", `producer "${this.name}" is closed`);
+      if (this.#ended || this.#closing !== null)
+        throw new MessagingError("CLOSED", `producer "${this.name}" is closed`);
       if (this.#fenced !== null) throw this.#fenced;
       const topic = this.#definition;
       const parsed = validate(topic, body);
       key = this.#keyOf(parsed, options);
       if (key !== null) slot = this.#slotOf(key);
       const { id, headers } = options === undefined ? NO_OPTIONS : checked(options);
-      packed = packMessage({ key, slot, id, headers, dueMs: null, encoding: topic.encoding, body: encodeBody(topic.encoding, body) });
+      packed = packMessage({
+        key,
+        slot,
+        id,
+        headers,
+        dueMs: null,
+        encoding: topic.encoding,
+        body: encodeBody(topic.encoding, body),
+      });
       const { messageBytesMax } = this.environment.connection.welcome;
       if (packed.length > messageBytesMax)
-        throw new MessagingError("MESSAGE_TOO_LARGE", `the message has ${packed.length} bytes; the broker takes at most ${messageBytesMax}`, {
-          data: { bytes: packed.length, bytesMax: messageBytesMax },
-        });
+        throw new MessagingError(
+          "MESSAGE_TOO_LARGE",
+          `the message has ${packed.length} bytes; the broker takes at most ${messageBytesMax}`,
+          {
+            data: { bytes: packed.length, bytesMax: messageBytesMax },
+          },
+        );
       this.#checkDurability();
     } catch (error) {
       return this.#refuseAtIntake(key, options?.id ?? null, asMessagingError(error, "SCHEMA_FAILED"));
@@ -127,9 +155,19 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       return this.#refuseAtIntake(
         key,
         id,
-        new MessagingError("BUFFER_FULL", `${this.#held} messages (${this.#heldBytes} bytes) are not acknowledged and ${this.#settings.waitingMax} sends wait for room; wait for ready()`),
+        new MessagingError(
+          "BUFFER_FULL",
+          `${this.#held} messages (${this.#heldBytes} bytes) are not acknowledged and ${this.#settings.waitingMax} sends wait for room; wait for ready()`,
+        ),
       );
-    const send = new PendingSend(++this.#calls, packed, key, id, slot, this.environment.runtime.now() + this.#settings.sendTimeoutMs);
+    const send = new PendingSend(
+      ++this.#calls,
+      packed,
+      key,
+      id,
+      slot,
+      this.environment.runtime.now() + this.#settings.sendTimeoutMs,
+    );
     this.#unanswered.push(send);
     if (this.#sweep === null) this.#armSweep();
     if (signal !== undefined) this.#listen(send, signal);
@@ -142,18 +180,29 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     const { keying, keyOf, name } = this.#definition;
     const given = (options as { readonly key?: unknown } | undefined)?.key;
     if (keying !== "given" && given !== undefined)
-      throw optionInvalid("key", `left out: topic "${name}" ${keying === "none" ? "has no keys" : "takes the key from the body"}`, given);
+      throw optionInvalid(
+        "key",
+        `left out: topic "${name}" ${keying === "none" ? "has no keys" : "takes the key from the body"}`,
+        given,
+      );
     if (keying === "none") return null;
     let key: unknown = given;
     if (keying === "derived") {
       try {
         key = keyOf?.(parsed);
       } catch (cause) {
-        throw new MessagingError("KEY_INVALID", `the key function of topic "${name}" threw: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+        throw new MessagingError(
+          "KEY_INVALID",
+          `the key function of topic "${name}" threw: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        );
       }
     }
     if (typeof key !== "string")
-      throw new MessagingError("KEY_INVALID", `the key of a message of topic "${name}" must be a string, found ${key === null ? "null" : typeof key}`);
+      throw new MessagingError(
+        "KEY_INVALID",
+        `the key of a message of topic "${name}" must be a string, found ${key === null ? "null" : typeof key}`,
+      );
     return key;
   }
   /** Checked once per key, and remembered: the hash of a key is read again and again. */
@@ -161,8 +210,12 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     const known = this.#slots.get(key);
     if (known !== undefined) return known;
     if (key.length > KEY_BYTES_MAX || utf8.encode(key).length > KEY_BYTES_MAX)
-      throw new MessagingError("KEY_INVALID", `a key has at most ${KEY_BYTES_MAX} bytes as UTF-8, found ${key.length} characters`);
-    if (LONE_SURROGATE.test(key)) throw new MessagingError("KEY_INVALID", "a key must be well-formed Unicode, found a lone surrogate");
+      throw new MessagingError(
+        "KEY_INVALID",
+        `a key has at most ${KEY_BYTES_MAX} bytes as UTF-8, found ${key.length} characters`,
+      );
+    if (LONE_SURROGATE.test(key))
+      throw new MessagingError("KEY_INVALID", "a key must be well-formed Unicode, found a lone surrogate");
     const slot = slotOf(key);
     if (this.#slots.size >= SLOTS_KNOWN_MAX) this.#slots.clear();
     this.#slots.set(key, slot);
@@ -172,9 +225,13 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     const { durability } = this.#settings;
     const { durabilityMax } = this.environment.connection.welcome;
     if (durability !== null && !atLeastAsDurable(durabilityMax, durability))
-      throw new MessagingError("DURABILITY_UNAVAILABLE", `the broker's store keeps messages "${durabilityMax}" at most, "${durability}" was asked for`, {
-        data: { asked: durability, available: durabilityMax },
-      });
+      throw new MessagingError(
+        "DURABILITY_UNAVAILABLE",
+        `the broker's store keeps messages "${durabilityMax}" at most, "${durability}" was asked for`,
+        {
+          data: { asked: durability, available: durabilityMax },
+        },
+      );
   }
   /** Fails before anything behind it was called, so nothing fails with it. */
   #refuseAtIntake(key: string | null, id: string | null, error: MessagingError): Promise<Receipt> {
@@ -183,20 +240,44 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     this.#answerFailed(send, error, "notAppended");
     return send.promise;
   }
+  /** One listener per signal, however many sends share it. */
   #listen(send: PendingSend, signal: AbortSignal): void {
-    const take = (): void => {
-      send.unlisten = null;
-      if (!isTakeable(send)) return;
-      this.#takeBack(send, aborted(signal));
-      this.#failFollowers(new Map(send.key === null ? [] : [[send.key, send.call]]));
-      this.turned();
+    let listening = this.#signals.get(signal);
+    if (listening === undefined) {
+      const sends = new Set<PendingSend>();
+      listening = { sends, leave: () => signal.removeEventListener("abort", take) };
+      const take = (): void => {
+        this.#signals.delete(signal);
+        this.#takeAllBack([...sends].filter(isTakeable), aborted(signal));
+      };
+      signal.addEventListener("abort", take, { once: true });
+      this.#signals.set(signal, listening);
+    }
+    const { sends, leave } = listening;
+    sends.add(send);
+    send.unlisten = () => {
+      sends.delete(send);
+      if (sends.size > 0 || this.#signals.get(signal)?.sends !== sends) return;
+      this.#signals.delete(signal);
+      leave();
     };
-    signal.addEventListener("abort", take, { once: true });
-    send.unlisten = () => signal.removeEventListener("abort", take);
+  }
+  /** With what follows them, in call order. */
+  #takeAllBack(sends: readonly PendingSend[], error: MessagingError): void {
+    const keys = new Map<string, number>();
+    for (const send of sends) {
+      if (send.key !== null && !keys.has(send.key)) keys.set(send.key, send.call);
+      this.#takeBack(send, error);
+    }
+    this.#failFollowers(keys);
+    this.turned();
   }
 
   #hasRoom(bytes: number): boolean {
-    return this.#held === 0 || (this.#held < this.#settings.bufferMessagesMax && this.#heldBytes + bytes <= this.#settings.bufferBytesMax);
+    return (
+      this.#held === 0 ||
+      (this.#held < this.#settings.bufferMessagesMax && this.#heldBytes + bytes <= this.#settings.bufferBytesMax)
+    );
   }
   #admit(send: PendingSend): void {
     this.#held++;
@@ -211,11 +292,18 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   #deal(send: PendingSend, view: TopicView): void {
     const queue = send.key === null ? this.#nextQueue++ % view.spec.queues : (view.table[send.slot] ?? 0);
     send.queue = queue;
-    const lane = (this.#lanes[queue] ??= new Lane(this, queue));
+    const lane = this.#laneOf(queue);
     lane.push(send);
     if (lane.dirty) return;
     lane.dirty = true;
     if (this.#dirty.push(lane) === 1) this.environment.runtime.defer(this.#fill);
+  }
+  #laneOf(queue: number): Lane {
+    const known = this.#lanes[queue];
+    if (known !== undefined) return known;
+    const lane = new Lane(this, queue);
+    this.#lanes[queue] = lane;
+    return lane;
   }
   /** Once a turn: what was called in it leaves together. */
   readonly #fill = (): void => {
@@ -230,7 +318,8 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     try {
       this.#view = await this.environment.topics.find(this.#definition, finding.signal);
       if (this.#ended) return;
-      for (let send = this.#undealt.shift(); send !== undefined; send = this.#undealt.shift()) if (send.stage === "admitted") this.#deal(send, this.#view);
+      for (let send = this.#undealt.shift(); send !== undefined; send = this.#undealt.shift())
+        if (send.stage === "admitted") this.#deal(send, this.#view);
     } catch (error) {
       if (this.#ended) return;
       // nobody has a number: all that was called so far fails together, and what is called later asks again
@@ -267,13 +356,31 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   sending(send: PendingSend): void {
     if (this.environment.history === null) return;
     const { key, id, queue } = send;
-    this.environment.history.record({ type: "sending", topic: this.topic, queue, id, key, producer: this.name, durability: this.durability() });
+    this.environment.history.record({
+      type: "sending",
+      topic: this.topic,
+      queue,
+      id,
+      key,
+      producer: this.name,
+      durability: this.durability(),
+    });
   }
   appended(send: PendingSend, offset: Offset, duplicate: boolean): void {
     const { key, id, queue } = send;
     const durability = this.durability();
     if (this.environment.history !== null)
-      this.environment.history.record({ type: "sent", topic: this.topic, queue, offset, id, key, producer: this.name, durability, duplicate });
+      this.environment.history.record({
+        type: "sent",
+        topic: this.topic,
+        queue,
+        offset,
+        id,
+        key,
+        producer: this.name,
+        durability,
+        duplicate,
+      });
     if (send.answered) return;
     this.#answered();
     send.resolve({ topic: this.topic, queue, offset, key, durability, duplicate, orderKept: true });
@@ -295,14 +402,23 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     if (this.#fenced !== null) return;
     this.#fenced = error;
     this.environment.events.tell({ type: "producer.fenced", producer: this.name, epoch: (epoch ?? 0) as Epoch });
-    this.environment.logger.log("error", `producer "${this.name}" of topic "${this.topic}" was fenced by another of its name`, { queue: lane.queue, epoch });
+    this.environment.logger.log(
+      "error",
+      `producer "${this.name}" of topic "${this.topic}" was fenced by another of its name`,
+      { queue: lane.queue, epoch },
+    );
     for (const other of this.#lanes) other?.fence(error);
     for (const send of [...this.#undealt, ...this.#waiting]) if (isTakeable(send)) this.#takeBack(send, error);
     this.turned();
   }
   tailLost(queue: number, from: number, to: number): void {
     this.environment.history?.record({ type: "tailLost", topic: this.topic, queue, producer: this.name, from, to });
-    this.environment.logger.log("warn", `the broker lost messages it had acknowledged to producer "${this.name}"`, { topic: this.topic, queue, from, to });
+    this.environment.logger.log("warn", `the broker lost messages it had acknowledged to producer "${this.name}"`, {
+      topic: this.topic,
+      queue,
+      from,
+      to,
+    });
   }
   turned(): void {
     while (this.#undealt.peek()?.stage === "gone") this.#undealt.shift();
@@ -328,7 +444,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     if (this.#unanswered.length === 0) {
       if (this.#sweep !== null) this.environment.runtime.clearTimeout(this.#sweep);
       this.#sweep = null;
-      if (this.#closing !== null) this.#actor.send({ type: "producer.drained" });
+      if (this.#closing !== null && !this.#ended) this.#actor.send({ type: "producer.drained" });
     }
   }
 
@@ -349,8 +465,10 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     if (keys.size === 0) return;
     const queues = new Set<Lane>();
     for (const lane of this.#lanes) if (lane !== undefined) queues.add(lane);
-    const follows = (send: PendingSend): boolean => send.key !== null && isTakeable(send) && send.call > (keys.get(send.key) ?? Number.POSITIVE_INFINITY);
-    for (const lane of queues) for (const send of [...lane.buffer.waiting()]) if (follows(send)) this.#takeBack(send, predecessorFailed(send));
+    const follows = (send: PendingSend): boolean =>
+      send.key !== null && isTakeable(send) && send.call > (keys.get(send.key) ?? Number.POSITIVE_INFINITY);
+    for (const lane of queues)
+      for (const send of [...lane.buffer.waiting()]) if (follows(send)) this.#takeBack(send, predecessorFailed(send));
     for (const send of this.#undealt) if (follows(send)) this.#takeBack(send, predecessorFailed(send));
     for (const send of this.#waiting) if (follows(send)) this.#takeBack(send, predecessorFailed(send));
   }
@@ -399,7 +517,8 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     return this.#waiting.length === 0 && this.#hasRoom(1);
   }
   ready(options?: WaitOptions): Promise<void> {
-    if (this.#ended || this.#closing !== null) return Promise.reject(new MessagingError("CLOSED", `producer "${this.name}" is closed`));
+    if (this.#ended || this.#closing !== null)
+      return Promise.reject(new MessagingError("CLOSED", `producer "${this.name}" is closed`));
     if (this.#fenced !== null) return Promise.reject(this.#fenced);
     return this.#isReady ? Promise.resolve() : this.#readyWaits.wait(null, options);
   }
@@ -417,9 +536,9 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     const timeoutMs = closeTimeout(options.timeoutMs);
     this.#closing = new Promise((resolve) => {
       this.#closed = resolve;
-      if (this.#ended) resolve();
     });
-    this.#actor.send({ type: "producer.close", timeoutMs });
+    if (this.#ended) this.#closed?.();
+    else this.#actor.send({ type: "producer.close", timeoutMs });
     return this.#closing;
   }
   [Symbol.asyncDispose](): Promise<void> {
@@ -433,7 +552,10 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     if (this.#sweep !== null) this.environment.runtime.clearTimeout(this.#sweep);
     const left = [...this.#unanswered].filter((send) => !send.answered);
     if (left.length > 0)
-      this.environment.logger.log("warn", `producer "${this.name}" was closed with ${left.length} sends under way`, { topic: this.topic, sends: left.length });
+      this.environment.logger.log("warn", `producer "${this.name}" was closed with ${left.length} sends under way`, {
+        topic: this.topic,
+        sends: left.length,
+      });
     for (const send of left) {
       if (isTakeable(send)) this.#takeBack(send, error);
       else this.#answerFailed(send, outcomeUnknown(error), "unknown");
@@ -448,30 +570,51 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
 }
 
 /** It has no number: it can be taken back, and then it was never appended. */
-const isTakeable = (send: PendingSend): boolean => send.stage === "waiting" || send.stage === "admitted" || send.stage === "buffered";
+const isTakeable = (send: PendingSend): boolean =>
+  send.stage === "waiting" || send.stage === "admitted" || send.stage === "buffered";
 
 const EMPTY = new Uint8Array(0);
 const utf8 = new TextEncoder();
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const NO_OPTIONS = { id: null, headers: null };
 
-function checked(options: SendOptions): { readonly id: string | null; readonly headers: Readonly<Record<string, string>> | null } {
+function checked(options: SendOptions): {
+  readonly id: string | null;
+  readonly headers: Readonly<Record<string, string>> | null;
+} {
   const { id, headers, deliverAtMs } = options;
-  if (deliverAtMs !== undefined) throw optionInvalid("deliverAtMs", "left out: delayed messages are not available yet", deliverAtMs);
+  if (deliverAtMs !== undefined)
+    throw optionInvalid("deliverAtMs", "left out: delayed messages are not available yet", deliverAtMs);
   if (id !== undefined && (typeof id !== "string" || id === "" || utf8.encode(id).length > ID_BYTES_MAX))
     throw optionInvalid("id", `a string of 1 to ${ID_BYTES_MAX} bytes`, id);
   if (headers !== undefined) {
-    if (typeof headers !== "object" || headers === null) throw optionInvalid("headers", "an object of strings", headers);
-    for (const [name, value] of Object.entries(headers)) if (typeof value !== "string") throw optionInvalid(`headers.${name}`, "a string", value);
+    if (typeof headers !== "object" || headers === null)
+      throw optionInvalid("headers", "an object of strings", headers);
+    for (const [name, value] of Object.entries(headers))
+      if (typeof value !== "string") throw optionInvalid(`headers.${name}`, "a string", value);
   }
   return { id: id ?? null, headers: headers === undefined ? null : headers };
 }
-const aborted = (signal: AbortSignal): MessagingError => new MessagingError("SEND_ABORTED", "the send was taken back before it left", { cause: signal.reason });
-const sendTimeout = (ms: number): MessagingError => new MessagingError("SEND_TIMEOUT", `the message had not left after ${ms} ms; it was not appended`, { data: { timeoutMs: ms } });
+const aborted = (signal: AbortSignal): MessagingError =>
+  new MessagingError("SEND_ABORTED", "the send was taken back before it left", { cause: signal.reason });
+const sendTimeout = (ms: number): MessagingError =>
+  new MessagingError("SEND_TIMEOUT", `the message had not left after ${ms} ms; it was not appended`, {
+    data: { timeoutMs: ms },
+  });
 const outcomeUnknown = (cause: MessagingError): MessagingError =>
-  cause.code === "OUTCOME_UNKNOWN" ? cause : new MessagingError("OUTCOME_UNKNOWN", `the message was sent, and whether it was appended is not known: ${cause.message}`, { cause });
+  cause.code === "OUTCOME_UNKNOWN"
+    ? cause
+    : new MessagingError(
+        "OUTCOME_UNKNOWN",
+        `the message was sent, and whether it was appended is not known: ${cause.message}`,
+        { cause },
+      );
 const predecessorFailed = (send: PendingSend): MessagingError =>
-  new MessagingError("PREDECESSOR_FAILED", `an earlier send of key ${JSON.stringify(send.key)} failed, so this one was not sent`, { data: { key: send.key } });
+  new MessagingError(
+    "PREDECESSOR_FAILED",
+    `an earlier send of key ${JSON.stringify(send.key)} failed, so this one was not sent`,
+    { data: { key: send.key } },
+  );
 
 /** Two producers of one name may live in one client: the second fences the first. */
 function uniquePath(environment: ClientEnvironment, path: string): string {

@@ -53,6 +53,7 @@ export class Subscription {
     this.#writer = context.store.writer();
     this.#turn = new SerialQueue((error) => this.#broken(error));
     this.#machine = this.#startMachine();
+    this.#watchDeadline();
   }
 
   /* ---------- what others ask ---------- */
@@ -569,7 +570,6 @@ export class Subscription {
       },
     );
     machine.on("*", (event) => this.#emitted.push(event));
-    if (this.state.lease !== null) this.#watchDeadline();
     return machine;
   }
   /** Sends the machine an event and executes what it decided. */
@@ -701,6 +701,7 @@ export class Subscription {
         this.aside = aside;
         this.#writer = this.context.store.writer();
         this.#machine = this.#startMachine();
+        this.#watchDeadline();
         if (this.isVacant) this.context.onVacant();
         return;
       } catch (error) {

@@ -18,13 +18,13 @@ export interface Store extends AsyncDisposable {
   /**
    * A writer: a sequence of commits that stand or fall as a prefix. Once one of them has failed, all its later ones fail too
    * (`STORE_FAILED`, the first failure as `cause`), also those already on their way: whoever owns the writer reloads what it keeps in memory and takes a new one.
-   * Commits of one store, whatever their writer, become durable in the order they were made.
+   * Commits of one writer become durable in the order they were made; between writers, one that was made after another had been told flushed is durable after it.
    */
   writer(): StoreWriter;
 
   /** What a log holds; `{ start: 0, end: 0, bytes: 0 }` for one that was never written. Sees all commits that are `flushed`. */
   extent(log: string): Promise<LogExtent>;
-  /** Batches in order, from the one that holds `from` (or the first after it) on: at least one if there is any, then while `bytesMax` is not passed. Sees `flushed` commits. */
+  /** Batches in order (their bytes are not to be changed), from the one that holds `from` (or the first after it) on: at least one if there is any, then while `bytesMax` is not passed. Sees `flushed` commits. */
   read(log: string, from: number, limit: ReadLimit): Promise<readonly StoredBatch[]>;
   get(key: string): Promise<Uint8Array | undefined>;
   /** Records whose key begins with `prefix`, in key order (by UTF-16 code units restricted to ASCII keys), from after the key `after`, at most `limit`. */
@@ -40,8 +40,8 @@ export interface Store extends AsyncDisposable {
 
 export interface StoreWriter {
   /**
-   * Applies all writes at once, or none. Never throws; failures reject both promises (handled internally: an unread rejection ends nothing).
-   * `STORE_FULL`: no room for an append (records and truncations have a reserve); `STORE_IN_USE`: the data has another owner now; `STORE_FAILED`: anything else.
+   * Applies all writes at once, or none. The bytes given must not change until `flushed`. Never throws; failures reject both promises (handled internally: an unread rejection ends nothing).
+   * `STORE_FULL`: no room for an append (records and truncations have a reserve); `STORE_IN_USE`: the data has another owner now; `STORE_FAILED`: anything else, also a commit after `close` (cause `CLOSED`).
    */
   commit(writes: readonly StoreWrite[]): Commit;
 }
@@ -83,5 +83,5 @@ export interface StoreUsage {
   /** Whether appends are taken; records and truncations have a reserve of 5 %, at least 64 MiB (or a quarter of a smaller store). */
   readonly hasRoom: boolean;
 }
-/** Longest key of a record or name of a log, in bytes; ASCII printable only (owners escape what people typed). */
+/** Longest key of a record or name of a log, in bytes; not empty, ASCII printable only (owners escape what people typed). */
 export const STORE_KEY_BYTES_MAX = 1_000;

@@ -61,7 +61,9 @@ it("gives the same numbers and ids for the same seed, and others for another", (
 
 it("draws the published sequence of xoshiro128**", () => {
   const next = xoshiro128([1, 2, 3, 4]);
-  expect([next(), next(), next(), next(), next(), next()]).toEqual([11520, 0, 5927040, 70819200, 2031721883, 1637235492]);
+  expect([next(), next(), next(), next(), next(), next()]).toEqual([
+    11520, 0, 5927040, 70819200, 2031721883, 1637235492,
+  ]);
 });
 
 it("runs until a promise has ended, and says when nothing can end it", async () => {
@@ -77,7 +79,7 @@ it("runs until a promise has ended, and says when nothing can end it", async () 
 
 it("drives the delays of a machine", async () => {
   const runtime = simulatedRuntime({ seed: 1 });
-  const light = createMachine({ initial: "red", states: { red: { after: { 1_000: "green" } }, green: {} } });
+  const light = createMachine({ initial: "red", states: { red: { after: { 1000: "green" } }, green: {} } });
   const actor = createActor(light, { clock: runtime }).start();
   await runtime.advance(999);
   expect(actor.getSnapshot().value).toBe("red");

@@ -97,7 +97,9 @@ export function simulatedRuntime(options: SimulatedRuntimeOptions): SimulatedRun
       while (!ended) {
         const timer = next();
         if (timer === undefined || timer.due > until)
-          throw new Error(`waited ${now - from} virtual ms for a promise, and ${timer === undefined ? "no timer is left" : `the next timer is due past ${withinMs} ms`}`);
+          throw new Error(
+            `waited ${now - from} virtual ms for a promise, and ${timer === undefined ? "no timer is left" : `the next timer is due past ${withinMs} ms`}`,
+          );
         timers.pop();
         await fire(timer);
       }

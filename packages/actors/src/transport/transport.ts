@@ -59,8 +59,8 @@ export interface Listener extends AsyncDisposable {
   readonly links$: Observable<IncomingLink>;
   /** Where it listens, in the words its dialling side takes: a URL, or the name of an in-memory hub. */
   readonly address: string;
-  /** Stops accepting; with `links: true` ends every link it accepted, too. Idempotent. */
-  close(): Promise<void>;
+  /** Stops accepting; with `links: true` ends every link it accepted, too (as `unavailable`). Idempotent. */
+  close(options?: { readonly links?: boolean }): Promise<void>;
 }
 
 /** How links come to be. An implementation proves itself with `transportCompliance`. */

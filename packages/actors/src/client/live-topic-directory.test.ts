@@ -1,0 +1,76 @@
+import { BehaviorSubject } from "rxjs";
+import { expect, it } from "vitest";
+import { MessagingError } from "../message/errors.ts";
+import { evenRuns, slotOf } from "../message/route.ts";
+import { topicSpec } from "../message/topic.ts";
+import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
+import { LiveTopicDirectory } from "./live-topic-directory.ts";
+
+const spec = topicSpec({ name: "t", queues: 4 });
+
+function setUp() {
+  let version = 1;
+  let asked = 0;
+  const link = {
+    open: true,
+    request: async () => {
+      asked++;
+      return { spec, route: { topic: "t", version, ordered: true, homes: ["b", "b", "b", "b"], runs: evenRuns(4) } };
+    },
+  } as unknown as BrokerLink;
+  const links$ = new BehaviorSubject<BrokerLink | null>(link);
+  const connection = {
+    get link() {
+      return links$.value;
+    },
+    links$,
+  } as unknown as BrokerConnection;
+  return {
+    directory: new LiveTopicDirectory(connection),
+    links$,
+    link,
+    asked: () => asked,
+    setVersion: (to: number) => (version = to),
+  };
+}
+
+it("asks once, together with others, and knows the queue of each slot", async () => {
+  const { directory, asked } = setUp();
+  const [one, two] = await Promise.all([directory.find(spec), directory.find(spec)]);
+  expect(one).toBe(two);
+  expect(await directory.find(spec)).toBe(one);
+  expect([asked(), directory.known("t"), directory.known("u")]).toEqual([1, one, undefined]);
+  expect(one.table[slotOf("any")]).toBeLessThan(4);
+});
+it("asks again when told that a route is wrong, and never goes back to an older one", async () => {
+  const { directory, asked, setVersion } = setUp();
+  setVersion(5);
+  await directory.find(spec);
+  directory.forget("t", new MessagingError("WRONG_ROUTE", "newer"));
+  setVersion(4);
+  expect((await directory.find(spec)).route.version).toBe(5);
+  directory.forget("t", new MessagingError("WRONG_ROUTE", "newer"));
+  setVersion(6);
+  expect((await directory.find(spec)).route.version).toBe(6);
+  expect(asked()).toBe(3);
+});
+it("refuses a topic that is declared otherwise here", async () => {
+  const { directory } = setUp();
+  await expect(directory.find({ name: "t", ordered: false, queues: 4 })).rejects.toMatchObject({
+    code: "TOPIC_MISMATCH",
+  });
+  await expect(directory.find({ name: "t", ordered: true, queues: 8 })).rejects.toMatchObject({
+    code: "TOPIC_MISMATCH",
+  });
+});
+it("waits for a link, and stops waiting when the signal fires", async () => {
+  const { directory, links$, link } = setUp();
+  links$.next(null);
+  const stop = new AbortController();
+  const stopped = directory.find(spec, stop.signal).catch((reason: unknown) => reason);
+  const waiting = directory.find(spec);
+  stop.abort("enough");
+  expect(await stopped).toBe("enough");
+  links$.next(link);
+  expect((await waiting).spec.name).toBe("t");
+});

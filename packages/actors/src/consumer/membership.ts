@@ -1,0 +1,219 @@
+import type { Subscription } from "rxjs";
+import type { BrokerLink, HeartbeatSource, MemberFrame } from "../client/broker-link.ts";
+import { asMessagingError, isMessagingError, type MessagingError } from "../message/errors.ts";
+import type { MemberJoin } from "../protocol/frames.ts";
+import type { Work } from "./work.ts";
+import { Worker } from "./worker.ts";
+
+/** An offer that a worker on its way out kept from being taken up is taken up this long after, ms. */
+const OFFER_MS = 3_000;
+const RETRY_MS = 250;
+/** The session of a predecessor with the same name may take this long to be found dead, ms. */
+const NAME_WAIT_MS_MIN = 15_000;
+const WAIT_MAX = 2 ** 31 - 1;
+
+export interface MembershipOwner {
+  joined(): void;
+  /** For good: trying again cannot help. */
+  failed(error: MessagingError): void;
+  /** A worker has ended; `left`: how many there still are. */
+  workerEnded(left: number): void;
+}
+
+/** One consumer's place in its group: joins on every link, lists its leases in the heartbeats, and has one worker for each queue it was given. */
+export class Membership implements HeartbeatSource {
+  readonly #work: Work;
+  readonly #owner: MembershipOwner;
+  readonly #workers = new Map<number, Worker>();
+  /** Offers that wait for the present worker of their queue to end, by when they came. */
+  readonly #offers = new Map<number, number>();
+  readonly #stop = new AbortController();
+  #links: Subscription | null = null;
+  #frames: Subscription | null = null;
+  #quiet: (() => void) | null = null;
+  #link: BrokerLink | null = null;
+  #member = 0;
+  #joined = false;
+  #nameTriedSince: number | null = null;
+  #closing = false;
+
+  constructor(work: Work, owner: MembershipOwner) {
+    this.#work = work;
+    this.#owner = owner;
+  }
+  get workers(): number {
+    return this.#workers.size;
+  }
+
+  /** Finds the topic, then joins on this link and on each that follows. */
+  start(): void {
+    const { topics, connection } = this.#work.environment;
+    topics.find(this.#work.topic, this.#stop.signal).then(
+      () => {
+        if (this.#stop.signal.aborted) return;
+        this.#links = connection.links$.subscribe((link) => this.#guarded(() => this.#onLink(link)));
+      },
+      (error: unknown) => {
+        if (!this.#stop.signal.aborted) this.#owner.failed(asMessagingError(error));
+      },
+    );
+  }
+  /** Looks for work everywhere, beginning elsewhere each time. */
+  pump(): void {
+    if (this.#workers.size === 0) return;
+    const workers = [...this.#workers.values()];
+    const first = this.#turn++ % workers.length;
+    for (let at = 0; at < workers.length; at++) workers[(first + at) % workers.length]?.hands.pump();
+  }
+  #turn = 0;
+  /** Finishes what is in hand, gives the leases back. */
+  drain(withinMs: number): void {
+    this.#closing = true;
+    for (const worker of [...this.#workers.values()]) worker.drain(withinMs);
+  }
+  /** Leaves, with or without goodbye. */
+  leave(): void {
+    this.#closing = true;
+    this.#stop.abort();
+    for (const worker of [...this.#workers.values()]) worker.abandon();
+    if (this.#link?.open === true && this.#member !== 0) this.#link.send({ type: "member.leave", member: this.#member });
+    this.#unlink();
+    this.#links?.unsubscribe();
+  }
+
+  leases(): ReturnType<HeartbeatSource["leases"]> {
+    const leases: { readonly member: number; readonly queue: number; readonly epoch: number }[] = [];
+    for (const worker of this.#workers.values()) {
+      const lease = worker.beat;
+      if (lease !== null) leases.push({ member: this.#member, ...lease });
+    }
+    return leases;
+  }
+  answered({ sentAt, renewed, ended }: Parameters<HeartbeatSource["answered"]>[0]): void {
+    this.#guarded(() => {
+      for (const { member, queue, epoch, ttlMs } of renewed) if (member === this.#member) this.#workers.get(queue)?.beatRenewed(sentAt, epoch, ttlMs);
+      for (const { member, queue, epoch } of ended) if (member === this.#member) this.#workers.get(queue)?.beatEnded(epoch);
+    });
+  }
+
+  #onLink(link: BrokerLink | null): void {
+    this.#unlink();
+    if (link === null || this.#stop.signal.aborted) return;
+    this.#link = link;
+    const member = link.nextNumber();
+    this.#member = member;
+    this.#frames = link.member$(member).subscribe((frame) => this.#guarded(() => this.#receive(link, frame)));
+    // leases are listed from the first beat of the link on, whoever's beat it is: one that is not listed ends
+    this.#quiet = link.heartbeats(this);
+    this.#join(link);
+  }
+  #unlink(): void {
+    if (this.#link === null) return;
+    this.#frames?.unsubscribe();
+    this.#quiet?.();
+    this.#frames = null;
+    this.#quiet = null;
+    this.#link = null;
+    this.#member = 0;
+    this.#joined = false;
+    this.#offers.clear();
+    for (const worker of [...this.#workers.values()]) worker.unlink();
+  }
+  #join(link: BrokerLink): void {
+    link.request<"member.join">(this.#joinFrame()).then(
+      () => {
+        if (this.#link === link) this.#guarded(() => this.#onJoined(link));
+      },
+      (error: unknown) => {
+        if (this.#link === link && link.open) this.#onRefused(link, asMessagingError(error));
+      },
+    );
+  }
+  #onJoined(link: BrokerLink): void {
+    this.#joined = true;
+    this.#nameTriedSince = null;
+    if (this.#work.settings.ordered) for (const worker of [...this.#workers.values()]) worker.resume(link, this.#member);
+    link.beat();
+    this.#owner.joined();
+  }
+  #onRefused(link: BrokerLink, error: MessagingError): void {
+    const { runtime } = this.#work.environment;
+    if (error.code === "NAME_IN_USE") {
+      this.#nameTriedSince ??= runtime.now();
+      const waitMs = Math.max(NAME_WAIT_MS_MIN, 2 * this.#work.settings.leaseTtlMs);
+      if (runtime.now() - this.#nameTriedSince >= waitMs) return this.#owner.failed(error);
+    } else if (!error.retryable) return this.#owner.failed(error);
+    runtime.setTimeout(() => {
+      if (this.#link === link && !this.#stop.signal.aborted) this.#join(link);
+    }, RETRY_MS);
+  }
+  #joinFrame(): Omit<MemberJoin, "request"> {
+    const { topic, settings } = this.#work;
+    const { attempts, ...retry } = settings.retry;
+    return {
+      type: "member.join",
+      member: this.#member,
+      topic: topic.name,
+      group: settings.group,
+      name: settings.name,
+      settings: { exhausted: settings.exhausted, attempts: Number.isFinite(attempts) ? attempts : null, startAt: settings.startAt },
+      concurrency: settings.concurrency,
+      leaseTtlMs: settings.leaseTtlMs,
+      revokeTimeoutMs: settings.revokeTimeoutMs,
+      allocation: settings.allocation,
+      // a message may wait for its turn here as long as the one before it may take
+      invisibleMs: Math.min(2 * (settings.handlerTimeoutMs + settings.handlerGraceMs), WAIT_MAX),
+      retry,
+    };
+  }
+
+  #receive(link: BrokerLink, frame: MemberFrame): void {
+    if (this.#link !== link) return;
+    if (frame.type === "lease.offered") return this.#onOffer(link, frame.queue);
+    if (frame.type === "lease.granted") {
+      if (this.#work.settings.ordered || this.#closing) return;
+      const worker = this.#workers.get(frame.queue) ?? this.#begin(link, frame.queue);
+      return worker.share(link, this.#member, frame);
+    }
+    this.#workers.get(frame.queue)?.receive(frame);
+  }
+  #onOffer(link: BrokerLink, queue: number): void {
+    if (this.#closing) return;
+    const worker = this.#workers.get(queue);
+    if (worker === undefined) this.#begin(link, queue);
+    else {
+      this.#offers.set(queue, this.#work.environment.runtime.now());
+      worker.offered();
+    }
+  }
+  #begin(link: BrokerLink, queue: number): Worker {
+    const worker = new Worker(this.#work, queue, link, this.#member, (ended) => this.#onWorkerEnded(ended));
+    this.#workers.set(queue, worker);
+    return worker;
+  }
+  #onWorkerEnded(worker: Worker): void {
+    const { queue } = worker;
+    if (this.#workers.get(queue) !== worker) return;
+    this.#workers.delete(queue);
+    const offeredAt = this.#offers.get(queue);
+    this.#offers.delete(queue);
+    const { runtime } = this.#work.environment;
+    // after the ended worker's machine is done with what it is in the middle of
+    if (offeredAt !== undefined && runtime.now() - offeredAt < OFFER_MS)
+      runtime.defer(() =>
+        this.#guarded(() => {
+          if (this.#link?.open === true && this.#joined && !this.#workers.has(queue)) this.#onOffer(this.#link, queue);
+        }),
+      );
+    this.#owner.workerEnded(this.#workers.size);
+  }
+  /** What a frame leads to must not throw into the stream that brought it. */
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#work.environment.logger.log("error", `consumer "${this.#work.settings.name}" of "${this.#work.topic.name}" failed at a frame`, { error });
+      this.#link?.violation(isMessagingError(error) ? error.message : "the consumer could not take a frame");
+    }
+  }
+}

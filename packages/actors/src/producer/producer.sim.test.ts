@@ -1,0 +1,177 @@
+import * as fc from "fast-check";
+import { expect, it } from "vitest";
+import { createClientCore } from "../client/client.ts";
+import { FakeBroker } from "../client/fake-broker.fixture.ts";
+import type { Durability } from "../message/brands.ts";
+import { isMessagingError } from "../message/errors.ts";
+import { topic, typed } from "../message/topic.ts";
+import type { HistoryStep } from "../system/contracts.ts";
+import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import type { ProducerOptions } from "./producer-api.ts";
+
+const moves = topic("moves", { schema: typed<{ game: string }>(), key: (body) => body.game, queues: 3 });
+
+interface Plan {
+  readonly seed: number;
+  readonly durability: Durability;
+  readonly latencyMs: number;
+  readonly steps: readonly Step[];
+}
+type Step =
+  | { readonly do: "send"; readonly count: number; readonly keys: number; readonly bytes: number }
+  | { readonly do: "wait"; readonly ms: number }
+  | { readonly do: "cut" | "crash" | "flush" }
+  | { readonly do: "refuse"; readonly code: "QUEUE_FULL" | "STORE_FULL" | "UNAVAILABLE"; readonly times: number }
+  | { readonly do: "refuseLane"; readonly times: number }
+  | { readonly do: "away"; readonly ms: number }
+  | { readonly do: "abort" };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("send" as const),
+      count: fc.integer({ min: 1, max: 400 }),
+      keys: fc.integer({ min: 1, max: 6 }),
+      bytes: fc.constantFrom(10, 10, 3_000),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 60 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom("cut" as const, "crash" as const, "flush" as const, "abort" as const) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("refuse" as const),
+      code: fc.constantFrom("QUEUE_FULL" as const, "STORE_FULL" as const, "UNAVAILABLE" as const),
+      times: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("refuseLane" as const), times: fc.integer({ min: 1, max: 3 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("away" as const), ms: fc.integer({ min: 1, max: 3_000 }) }) },
+);
+const plan: fc.Arbitrary<Plan> = fc.record({
+  seed: fc.integer(),
+  durability: fc.constantFrom<Durability>("memory", "flushed"),
+  latencyMs: fc.constantFrom(0, 1, 10, 40),
+  steps: fc.array(step, { minLength: 1, maxLength: 25 }),
+});
+
+/** Runs a plan, heals, and says what came of each send. */
+async function run(plan: Plan, options: ProducerOptions) {
+  const runtime = simulatedRuntime({ seed: plan.seed });
+  const broker = new FakeBroker(runtime, { topics: [moves] });
+  broker.autoFlush = false;
+  const history: HistoryStep[] = [];
+  const client = await runtime.run(
+    createClientCore({ transport: broker.transport, runtime, history: { record: (one) => history.push(one) } }),
+  );
+  broker.latencyMs = plan.latencyMs;
+  const producer = client.producer(moves, { ...options, durability: plan.durability });
+  const called = new Map<string, string[]>();
+  const outcomes = new Map<string, string>();
+  let stop = new AbortController();
+  let refusals = { code: "UNAVAILABLE" as Extract<Step, { do: "refuse" }>["code"], times: 0 };
+  let lanes = 0;
+  let awayUntil = 0;
+  broker.onBatch = () => (refusals.times-- > 0 ? { code: refusals.code, retryAfterMs: 20 } : null);
+  broker.onLaneOpen = () => (lanes-- > 0 ? { code: "UNAVAILABLE" } : null);
+  const away = () => runtime.now() < awayUntil;
+  broker.ignores = (frame) => {
+    if (frame.type === "hello" && away()) broker.cut();
+    return away();
+  };
+  let flushing = true;
+  const flushNowAndThen = () => {
+    if (!flushing) return;
+    broker.flush();
+    runtime.setTimeout(flushNowAndThen, 100);
+  };
+  runtime.setTimeout(flushNowAndThen, 100);
+  let n = 0;
+  for (const one of plan.steps) {
+    if (one.do === "send")
+      for (let sent = 0; sent < one.count; sent++) {
+        const id = `${n++}`;
+        const game = `g${Math.floor(runtime.random() * one.keys)}`;
+        called.set(game, [...(called.get(game) ?? []), id]);
+        const signal = runtime.random() < 0.1 ? stop.signal : undefined;
+        producer.send({ game }, { id, headers: { pad: "x".repeat(one.bytes) }, signal }).then(
+          () => outcomes.set(id, "sent"),
+          (error: unknown) => outcomes.set(id, isMessagingError(error) ? error.code : `not ours: ${String(error)}`),
+        );
+      }
+    else if (one.do === "wait") await runtime.advance(one.ms);
+    else if (one.do === "cut") broker.cut();
+    else if (one.do === "crash") broker.crash();
+    else if (one.do === "flush") broker.flush();
+    else if (one.do === "refuse") refusals = { ...one };
+    else if (one.do === "refuseLane") lanes = one.times;
+    else if (one.do === "abort") {
+      stop.abort();
+      stop = new AbortController();
+    } else {
+      awayUntil = runtime.now() + one.ms;
+      broker.cut();
+    }
+  }
+  await runtime.run(producer.flush(), 600_000);
+  await runtime.settle();
+  await runtime.advance(20_000); // what the lanes go on with
+  await runtime.run(client.close());
+  flushing = false;
+  await runtime.advance(1_000); // what was on its way
+  expect(runtime.timers).toBe(0);
+  return { broker, called, outcomes, history };
+}
+
+it("P1, P2, P3: whatever happens to links and queues, each key's log is its calls, in order, once", async () => {
+  await fc.assert(
+    fc.asyncProperty(plan, async (drawn) => {
+      const calm = { ...drawn, steps: drawn.steps.filter((one) => one.do !== "abort") };
+      const { broker, called, outcomes, history } = await run(calm, {
+        sendTimeoutMs: 10_000_000,
+        waitingMax: 100_000,
+        bufferMessagesMax: 500,
+      });
+      for (const [key, ids] of called) expect(broker.idsByKey("moves").get(key)).toEqual(ids);
+      expect(new Set(outcomes.values())).toEqual(outcomes.size === 0 ? new Set() : new Set(["sent"]));
+      const sending = history.filter(({ type }) => type === "sending");
+      expect(sending).toHaveLength(outcomes.size);
+      expect(history.some(({ type }) => type === "tailLost")).toBe(false);
+    }),
+    { numRuns: 300, endOnFailure: false },
+  );
+}, 120_000);
+
+const NOT_APPENDED = new Set(["SEND_TIMEOUT", "SEND_ABORTED", "PREDECESSOR_FAILED", "BUFFER_FULL"]);
+it("P1, P2: with time-outs, aborts and full buffers, what was said of each send is true, and order holds among the rest", async () => {
+  await fc.assert(
+    fc.asyncProperty(plan, fc.constantFrom(30, 300, 2_000), async (drawn, sendTimeoutMs) => {
+      const { broker, called, outcomes } = await run(drawn, {
+        sendTimeoutMs,
+        waitingMax: 50,
+        bufferMessagesMax: 100,
+        inFlightBatchesMax: 2,
+      });
+      const logged = broker.log("moves").map(({ id }) => id as string);
+      expect(new Set(logged).size).toBe(logged.length);
+      for (const [key, ids] of called) {
+        const places = (broker.idsByKey("moves").get(key) ?? []).map((id) => ids.indexOf(id as string));
+        expect(places).toEqual([...places].sort((a, b) => a - b));
+      }
+      const inLog = new Set(logged);
+      for (const [id, outcome] of outcomes) {
+        if (outcome === "sent") expect(inLog.has(id)).toBe(true);
+        else if (NOT_APPENDED.has(outcome)) expect(inLog.has(id)).toBe(false);
+        else expect(outcome).toBe("OUTCOME_UNKNOWN");
+      }
+    }),
+    { numRuns: 300 },
+  );
+}, 120_000);

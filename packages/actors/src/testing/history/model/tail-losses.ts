@@ -1,0 +1,57 @@
+import type { QueueRef, SentEvent, TailLostEvent } from "../history-event.ts";
+import type { HistoryModel } from "./history-model.ts";
+
+/**
+ * Which acknowledged messages a crash of their broker may have taken. Below `synced` only, and `flushed` ones only where the power failed.
+ * A producer whose lane goes on in the new log must have named them with `tailLost`; one that wrote nothing more there could not know.
+ */
+export class TailLosses {
+  readonly #model: HistoryModel;
+  readonly #losesFlushed: boolean;
+  readonly #named = new Map<string, { readonly event: TailLostEvent; left: number }[]>();
+  readonly #newestMet = new Map<string, number>();
+
+  constructor(model: HistoryModel) {
+    this.#model = model;
+    this.#losesFlushed = model.processes.hadPowerLoss();
+    for (const event of model.tailLost) {
+      const lane = laneName(event);
+      const named = { event, left: event.to - event.from };
+      const others = this.#named.get(lane);
+      if (others === undefined) this.#named.set(lane, [named]);
+      else others.push(named);
+    }
+    for (const log of model.logs()) {
+      for (const here of log.places()) {
+        for (const stored of here) {
+          for (const sent of stored.sent) {
+            const newest = Math.max(this.#newestMet.get(laneName(sent)) ?? 0, sent.logEpoch ?? 0);
+            this.#newestMet.set(laneName(sent), newest);
+          }
+        }
+      }
+    }
+  }
+
+  /** Whether this acknowledged message may be gone. Each place in a `tailLost` without sequence numbers excuses one. */
+  excuses(sent: SentEvent): boolean {
+    if (sent.durability === "synced" || (sent.durability === "flushed" && !this.#losesFlushed)) return false;
+    if (!this.#model.log(sent.topic, sent.queue).hasRestarted()) return false;
+    const named = (this.#named.get(laneName(sent)) ?? []).filter(({ event }) => event.n > sent.n);
+    if (named.length === 0) return !this.#wentOn(sent);
+    const { sequence } = sent;
+    if (sequence !== undefined) return named.some(({ event }) => event.from <= sequence && sequence < event.to);
+    const free = named.find(({ left }) => left > 0);
+    if (free !== undefined) free.left--;
+    return free !== undefined;
+  }
+
+  #wentOn(sent: SentEvent): boolean {
+    const newest = this.#newestMet.get(laneName(sent)) ?? 0;
+    return typeof sent.logEpoch === "number" && newest > sent.logEpoch;
+  }
+}
+
+function laneName(of: { readonly process: string; readonly topic: string; readonly queue: QueueRef }): string {
+  return `${of.process}\u0000${of.topic}\u0000${of.queue}`;
+}

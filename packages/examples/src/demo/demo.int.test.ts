@@ -1,0 +1,212 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type Program, runNode } from "../program.fixture.ts";
+import type { DemoReport } from "./report.ts";
+
+let dir = "";
+const programs: Program[] = [];
+const demo = (...args: string[]): Program => {
+  const program = runNode("demo/main", args, { TMPDIR: dir });
+  programs.push(program);
+  return program;
+};
+const reportOf = (stdout: string): DemoReport => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as DemoReport;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "seriatim-demo-test-"));
+});
+afterEach(() => {
+  for (const program of programs.splice(0)) program.kill();
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+const NO_VIOLATION = { P1: 0, P2: 0, P3: 0, P4: 0, P5: 0, P6: 0, P7: 0, P8: 0, P9: 0 };
+
+describe("the main demo", () => {
+  it("keeps every promise through its faults, over WebSocket and in one process", { timeout: 100_000 }, async () => {
+    const out = join(dir, "ws");
+    const ws = demo("--orders", "330", "--seed", "11", "--json", "--out", out);
+    const memory = demo("--orders", "330", "--seed", "12", "--json", "--transport", "memory");
+    const [overWs, inMemory] = await Promise.all([ws.ended, memory.ended]);
+    for (const { status, stdout, stderr } of [overWs, inMemory]) {
+      expect(stderr).toBe("");
+      const report = reportOf(stdout);
+      expect(report.violations).toEqual(NO_VIOLATION);
+      expect(report).toMatchObject({ accounted: true, clean: true, deadLettered: 3, refusedSends: 0 });
+      expect(report.input.events).toBeGreaterThan(3_300);
+      expect(report.sent).toBe(report.input.events);
+      expect(report.settled + report.parked + report.deadLettered).toBe(report.sent);
+      expect(report.projection).toMatchObject({ gaps: 0, completeKeys: report.input.keys - 3 });
+      expect(report.faults.map(({ fault }) => fault).toSorted()).toEqual(
+        report.options["transport"] === "ws" ? ["kill", "kill", "pause"] : ["close", "close", "pause"],
+      );
+      for (const fault of report.faults)
+        expect(fault).toMatchObject({ servedAgainMs: expect.any(Number), healedAfterMs: expect.any(Number) });
+      for (const promise of ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9"] as const) {
+        expect(report.checks[promise], promise).toBeGreaterThan(0);
+        expect(stdout).toMatch(new RegExp(`${promise} .*\\d`));
+      }
+      expect(status).toBe(0);
+    }
+    expect(JSON.parse(await readFile(join(out, "report.json"), "utf8"))).toEqual(reportOf(overWs.stdout));
+    const files = await readdir(join(out, "history"));
+    expect(files).toEqual(
+      expect.arrayContaining([
+        "broker.1.jsonl",
+        "broker.2.jsonl",
+        "driver.1.jsonl",
+        "producer-2.1.jsonl",
+        "consumer-3.1.jsonl",
+      ]),
+    );
+    expect(ws.leftovers()).toEqual([]);
+  });
+
+  it("ends when poison halts its queue, and says which", async () => {
+    const { status, stdout } = await demo(
+      "--orders",
+      "60",
+      "--seed",
+      "3",
+      "--no-faults",
+      "--exhausted",
+      "halt",
+      "--poison",
+      "2",
+      "--rate",
+      "2000",
+      "--json",
+    ).ended;
+    const report = reportOf(stdout);
+    expect(report).toMatchObject({ violations: NO_VIOLATION, accounted: true, parked: 0, deadLettered: 0 });
+    expect(report.haltedQueues.length).toBeGreaterThan(0);
+    expect(report.backlog).toBeGreaterThan(0);
+    expect(status).toBe(0);
+  });
+
+  it("lets successors run on with dead-letter, over few and many keys at once", async () => {
+    const args = [
+      "--orders",
+      "60",
+      "--seed",
+      "4",
+      "--no-faults",
+      "--exhausted",
+      "dead-letter",
+      "--concurrency",
+      "8",
+      "--queues",
+      "2",
+      "--transport",
+      "memory",
+      "--rate",
+      "2000",
+      "--json",
+    ];
+    const { status, stdout } = await demo(...args).ended;
+    expect(reportOf(stdout)).toMatchObject({ violations: NO_VIOLATION, accounted: true, parked: 0, deadLettered: 3 });
+    expect(status).toBe(0);
+  });
+
+  it("replays a CSV file", async () => {
+    const file = join(dir, "cases.csv");
+    const rows = Array.from(
+      { length: 600 },
+      (_, n) => `case-${n % 20},step ${n},2020-01-01 00:${String(Math.floor(n / 10)).padStart(2, "0")}:00`,
+    );
+    await writeFile(file, `Case,What,When\n${rows.join("\n")}\n`);
+    const { status, stdout } = await demo(
+      "--input",
+      file,
+      "--key",
+      "Case",
+      "--time",
+      "When",
+      "--no-faults",
+      "--poison",
+      "0",
+      "--rate",
+      "1000",
+      "--json",
+    ).ended;
+    const report = reportOf(stdout);
+    expect(report).toMatchObject({
+      input: { events: 600, keys: 20 },
+      settled: 600,
+      projection: { completeKeys: 20, gaps: 0 },
+    });
+    expect(status).toBe(0);
+  });
+});
+
+describe("bad input", () => {
+  it.each([
+    ["an unknown flag", ["--nonsense"], 2, /unknown option '--nonsense'/],
+    ["a value out of range", ["--queues", "0"], 2, /whole number from 1 to 256/],
+    [
+      "a missing file",
+      ["--input", "/nowhere/log.csv", "--key", "K", "--time", "T"],
+      2,
+      /there is no file \/nowhere\/log\.csv/,
+    ],
+    [
+      "a missing column",
+      ["--input", "$dir/log.csv", "--key", "Kay", "--time", "T"],
+      2,
+      /no column "Kay"; it has "K", "T"/,
+    ],
+    ["an empty file", ["--input", "$dir/empty.csv", "--key", "K", "--time", "T"], 2, /empty\.csv is empty/],
+    ["a port in use", ["--port", "$port"], 1, /in use|EADDRINUSE/],
+    ["an --out that is a file", ["--out", "$dir/log.csv"], 1, /cannot use that folder/],
+  ])("%s ends it with one clear line and nothing left running", async (_, args, expected, text) => {
+    await writeFile(join(dir, "log.csv"), "K,T\na,2020-01-01\n");
+    await writeFile(join(dir, "empty.csv"), "");
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const port = String((server.address() as AddressInfo).port);
+    const program = demo(...args.map((arg) => arg.replace("$dir", dir).replace("$port", port)));
+    const { status, stderr } = await program.ended;
+    server.close();
+    expect(stderr).toMatch(text);
+    expect(stderr.trimEnd().split("\n").length).toBe(1);
+    expect(status).toBe(expected);
+    expect(program.leftovers()).toEqual([]);
+  });
+
+  it("a data folder in use by another broker is refused, and the other run goes on", async () => {
+    const data = join(dir, "data");
+    await mkdir(data, { recursive: true });
+    const first = demo("--orders", "60", "--no-faults", "--rate", "150", "--data", data, "--seed", "5", "--json");
+    await first.printed(/running/);
+    const second = demo("--data", data, "--no-faults");
+    const { status, stderr } = await second.ended;
+    expect(stderr).toMatch(/in use by another broker/);
+    expect(stderr.trimEnd().split("\n").length).toBe(1);
+    expect(status).toBe(1);
+    expect(second.leftovers()).toEqual([]);
+    expect((await first.ended).status).toBe(0);
+  });
+});
+
+describe("ending early", () => {
+  it("Ctrl-C ends all processes, status 130, and removes what was temporary", async () => {
+    const program = demo("--orders", "500", "--seed", "6");
+    await program.printed(/running/);
+    expect(program.leftovers().length).toBe(7); // driver, broker, 2 producers, 3 consumers
+    program.signal("SIGINT", "group");
+    const { status, stderr } = await program.ended;
+    expect(stderr).toBe("seriatim demo: interrupted\n");
+    expect(status).toBe(130);
+    expect(await program.leftoversAfter(1_000)).toEqual([]);
+    expect((await readdir(dir)).filter((name) => name.startsWith("seriatim-demo-"))).toEqual([]);
+  });
+  it("children end when the driver is killed", async () => {
+    const program = demo("--orders", "500", "--seed", "6");
+    await program.printed(/running/);
+    program.signal("SIGKILL", "program");
+    expect(await program.leftoversAfter(5_000)).toEqual([]);
+  });
+});

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import { historyStats, receiptAgainMs, servedAgainMs } from "./history-stats.ts";
+
+const lines = (...events: object[]): string[] => events.map((event) => JSON.stringify(event));
+const handling = { process: "consumer-1#1", queue: 0, epoch: 3, offset: 0, id: "a#0", attempt: 1 };
+
+describe("historyStats", () => {
+  it("counts a message once, and its further handlings as handled again", async () => {
+    const stats = await historyStats(
+      lines(
+        { process: "producer-1#1", type: "sending", id: "a#0", at: 1_000 },
+        { process: "producer-1#1", type: "sent", id: "a#0", at: 1_004 },
+        { ...handling, type: "handling", at: 1_005 },
+        { ...handling, type: "failed", at: 1_006 },
+        { ...handling, type: "handling", attempt: 2, at: 1_010 },
+        { ...handling, type: "handled", attempt: 2, at: 1_020 },
+        { ...handling, process: "consumer-2#1", epoch: 4, type: "handling", at: 1_030 },
+        { ...handling, process: "consumer-2#1", epoch: 4, type: "handled", at: 1_040 },
+      ),
+    );
+    expect(stats).toMatchObject({
+      sent: 1,
+      handled: 2,
+      retried: 1,
+      handledAgain: 1,
+      firstSendingAt: 1_000,
+      lastHandledAt: 1_040,
+    });
+    expect(stats.latencyMs.max).toBeCloseTo(20, 0);
+  });
+  it("tells apart who refused what came too late", async () => {
+    const stats = await historyStats([
+      ...lines(
+        { ...handling, type: "aborted", at: 1 },
+        { ...handling, offset: 1, type: "aborted", at: 2 },
+        { ...handling, offset: 1, type: "settled", at: 3 }, // its signal fired too late to matter
+        { ...handling, offset: 2, type: "settleRefused", code: "STALE_EPOCH", at: 4 },
+      ),
+      '{"process":"consumer-1#1","type":"hand', // torn by a kill
+    ]);
+    expect(stats.stale).toEqual({ broker: 1, holder: 1 });
+    expect(stats.aborted).toBe(2);
+  });
+});
+
+describe("servedAgainMs", () => {
+  const lease = (type: "granted" | "released" | "lost", process: string, queue: number, at: number) => ({
+    type,
+    process,
+    queue,
+    at,
+  });
+  const victim = { process: "consumer-1#1", at: 100 };
+
+  it("waits for the last of the queues that the victim held", () => {
+    const leases = [lease("granted", "consumer-1#1", 0, 10), lease("granted", "consumer-1#1", 1, 11), lease("granted", "consumer-2#1", 2, 12),
+      lease("granted", "consumer-2#1", 0, 300), lease("granted", "consumer-3#1", 1, 450), lease("granted", "consumer-3#1", 2, 900)]; // biome-ignore format: a table
+    expect(servedAgainMs(leases, victim)).toBe(350);
+  });
+  it("is null when a queue stays without a holder, or none was held", () => {
+    expect(
+      servedAgainMs([lease("granted", "consumer-1#1", 0, 10), lease("granted", "consumer-2#1", 5, 300)], victim),
+    ).toBeNull();
+    expect(
+      servedAgainMs([lease("granted", "consumer-1#1", 0, 10), lease("released", "consumer-1#1", 0, 20)], victim),
+    ).toBeNull();
+  });
+});
+
+describe("receiptAgainMs", () => {
+  it("is the time to the next receipt", () => {
+    expect(receiptAgainMs([10, 90, 640], 100)).toBe(540);
+    expect(receiptAgainMs([10, 90], 100)).toBeNull();
+  });
+});

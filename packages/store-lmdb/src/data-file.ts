@@ -1,0 +1,56 @@
+// What can be said about lmdb's data file before lmdb maps it: a map of a file that is too short kills the process on first touch.
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { damaged } from "./encoding.ts";
+
+/**
+ * `missing`: there is nothing yet. `whole`: both meta pages are sound and every page they count is there. `short`: pages at the end are not there, which
+ * happens when they were free and also when the file was cut; only reading everything tells.
+ */
+export type DataFile = { readonly state: "missing" | "whole" } | { readonly state: "short"; readonly bytes: number };
+
+const MAGIC = 0xbeefc0de;
+/** Layout of lmdb-js 3: a page's header, then the meta: magic, version, address, map size, two tables of 48 bytes, last page, transaction. */
+const HEADER_BYTES = 24;
+const META = { magic: 0, version: 4, pageSize: 24, lastPage: 120, transaction: 128, bytes: 136 };
+
+/** @throws STORE_DAMAGED */
+export function inspectDataFile(path: string): DataFile {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { state: "missing" };
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(file);
+    if (size === 0) return { state: "missing" };
+    const first = readMeta(file, path, 0);
+    const pageSize = first.readUInt32LE(META.pageSize);
+    if (pageSize < 512 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0)
+      throw damaged("the page size makes no sense", { path, pageSize });
+    const second = readMeta(file, path, pageSize);
+    const [a, b] = [first.readBigUInt64LE(META.transaction), second.readBigUInt64LE(META.transaction)];
+    // Transaction n writes meta page n % 2, so the two are neighbours; else one was lost, and with it what was committed last.
+    const neighbours = (a === 0n && b === 0n) || ((a - b === 1n || b - a === 1n) && a % 2n === 0n);
+    if (!neighbours)
+      throw damaged("the two meta pages do not belong together", { path, transactions: [String(a), String(b)] });
+    const lastPage = (a > b ? first : second).readBigUInt64LE(META.lastPage);
+    const bytes = Number(lastPage + 1n) * pageSize;
+    if (!Number.isSafeInteger(bytes) || bytes > 2 ** 48)
+      throw damaged("the number of pages makes no sense", { path, lastPage: String(lastPage) });
+    return size < bytes ? { state: "short", bytes } : { state: "whole" };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readMeta(file: number, path: string, at: number): Buffer {
+  const meta = Buffer.alloc(META.bytes);
+  const read = readSync(file, meta, 0, META.bytes, at + HEADER_BYTES);
+  if (read < META.bytes) throw damaged("the data file ends within its meta pages", { path });
+  if (meta.readUInt32LE(META.magic) !== MAGIC) throw damaged("a meta page of the data file is not one", { path, at });
+  if ((meta.readUInt32LE(META.version) & 0xffff) !== 2)
+    throw damaged("the data file has an unknown version", { path, at });
+  return meta;
+}

@@ -1,0 +1,288 @@
+// What is left after a process was killed, a file was damaged or a disk was full. The processes run from dist: `npm test` builds first.
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Store } from "@seriatim/actors";
+import { afterEach, describe, expect, it } from "vitest";
+import { openLmdbStore } from "./lmdb-store.ts";
+
+const program = (name: string) => fileURLToPath(new URL(`../test/${name}`, import.meta.url));
+const folders: string[] = [];
+const folder = () => {
+  const path = mkdtempSync(join(tmpdir(), "seriatim-lmdb-"));
+  folders.push(path);
+  return path;
+};
+afterEach(() => {
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+const LOGS = ["a", "b", "c", "d"];
+const text = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : new TextDecoder().decode(bytes));
+const encode = (value: string) => new TextEncoder().encode(value);
+
+interface Run {
+  readonly process: ChildProcess;
+  readonly lines: string[];
+  readonly opened: Promise<string>;
+  readonly ended: Promise<NodeJS.Signals | number | null>;
+}
+function start(name: string, args: readonly string[]): Run {
+  const child = spawn(process.execPath, [program(name), ...args], { stdio: ["ignore", "pipe", "ignore"] });
+  const lines: string[] = [];
+  let rest = "";
+  const opened = new Promise<string>((resolve, reject) => {
+    child.stdout.on("data", (chunk: Buffer) => {
+      const parts = (rest + chunk.toString()).split("\n");
+      rest = parts.pop() ?? "";
+      lines.push(...parts);
+      if (lines[0] !== undefined) resolve(lines[0]);
+    });
+    child.once("close", () => reject(new Error("ended without a word; is dist built?")));
+  });
+  opened.catch(() => {});
+  const ended = new Promise<NodeJS.Signals | number | null>((resolve) =>
+    child.once("close", (code, signal) => resolve(signal ?? code)),
+  );
+  return { process: child, lines, opened, ended };
+}
+
+describe("killed while it commits", () => {
+  it("keeps everything reported, every commit whole or absent, and true extents", { timeout: 120_000 }, async () => {
+    const path = folder();
+    let epoch = 0;
+    let id: string | undefined;
+    const ends = new Map<string, number>();
+    for (let round = 0; round < 24; round++) {
+      const run = start("committing-process.mjs", [path]);
+      const [word, at, as] = (await run.opened).split(" ");
+      expect([word, Number(at)], `round ${round}`).toEqual(["open", epoch + 1]);
+      id ??= as;
+      expect(as).toBe(id);
+      await sleep(Math.random() * 120);
+      run.process.kill("SIGKILL");
+      await run.ended;
+      for (const line of run.lines) {
+        const [what, log = "", end] = line.split(" ");
+        if (what === "synced" || what === "flushed") ends.set(log, Math.max(ends.get(log) ?? 0, Number(end)));
+      }
+      const store = await openLmdbStore({ path, bytesMax: 2 ** 28 });
+      expect(store.ownerEpoch).toBe(epoch + 2);
+      epoch = store.ownerEpoch;
+      for (const log of LOGS) {
+        const { end } = await store.extent(log);
+        expect(end, `round ${round}: end of ${log}`).toBeGreaterThanOrEqual(ends.get(log) ?? 0);
+        await expectWhole(store, log);
+      }
+      await store.close();
+    }
+    expect(Math.min(...LOGS.map((log) => ends.get(log) ?? 0)), "commits were made at all").toBeGreaterThan(50);
+  });
+
+  /** What `committing-process.mjs` writes in one commit agrees: the batches, the record of the end, and the marks. */
+  async function expectWhole(store: Store, log: string): Promise<void> {
+    const extent = await store.extent(log);
+    expect(text(await store.get(`end/${log}`)), log).toBe(extent.end === 0 ? undefined : String(extent.end));
+    let next = extent.start;
+    let bytes = 0;
+    while (next < extent.end) {
+      for (const batch of await store.read(log, next, { bytesMax: 65_536 })) {
+        expect([batch.first, batch.count], log).toEqual([next, 1 + (next % 5)]);
+        expect(batch.bytes.every((byte) => byte === next % 251)).toBe(true);
+        bytes += batch.bytes.length;
+        next = batch.first + batch.count;
+      }
+    }
+    expect({ start: extent.start, end: next, bytes }, log).toEqual(extent);
+    const marks = new Map<string, string | undefined>();
+    for (let at = 0, end = 0; end < extent.end; at = end) {
+      end = at + 1 + (at % 5);
+      if (end % 2 === 0) marks.set(`mark/${log}/${end % 40}`, String(end));
+      else marks.delete(`mark/${log}/${(end + 1) % 40}`);
+    }
+    const found = (await store.list(`mark/${log}/`)).map(({ key, value }) => [key, text(value)]);
+    expect(found).toEqual([...marks].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  it("is in use while that process lives, and free once it is killed", { timeout: 30_000 }, async () => {
+    const path = folder();
+    const run = start("committing-process.mjs", [path]);
+    expect(await run.opened).toMatch(/^open 1 /);
+    await expect(openLmdbStore({ path })).rejects.toMatchObject({
+      code: "STORE_IN_USE",
+      message: expect.stringContaining(path),
+    });
+    const second = start("committing-process.mjs", [path]);
+    expect(await second.opened).toMatch(/^failed STORE_IN_USE /);
+    await second.ended;
+    run.process.kill("SIGKILL");
+    await run.ended;
+    const store = await openLmdbStore({ path });
+    await store.verifyOwner();
+    await store.close();
+  });
+
+  it("fences the past owner when another process takes the data over", { timeout: 30_000 }, async () => {
+    const path = folder();
+    const store = await openLmdbStore({ path }, { lock: false });
+    await store.writer().commit([{ kind: "put", key: "k", value: encode("1") }]).synced;
+    const run = start("committing-process.mjs", [path]);
+    expect(await run.opened).toMatch(/^open 2 /);
+    await expect(store.verifyOwner()).rejects.toMatchObject({ code: "STORE_IN_USE" });
+    await expect(store.writer().commit([{ kind: "put", key: "k", value: encode("2") }]).flushed).rejects.toMatchObject({
+      code: "STORE_IN_USE",
+    });
+    run.process.kill("SIGKILL");
+    await run.ended;
+    expect(text(await store.get("k"))).toBe("1");
+    await store.close();
+  });
+});
+
+describe("a damaged data file", () => {
+  const read = async (path: string, check = "quick") => {
+    const run = start("reading-process.mjs", [path, LOGS.join(","), check]);
+    const ended = await run.ended;
+    return {
+      signal: typeof ended === "string" ? ended : undefined,
+      ...(JSON.parse(run.lines[0] ?? "{}") as { opened?: boolean; hash?: string; code?: string; message?: string }),
+    };
+  };
+  async function filled(): Promise<string> {
+    const path = folder();
+    const store = await openLmdbStore({ path });
+    const writers = LOGS.map((log) => ({ log, writer: store.writer() }));
+    const commits = [];
+    for (let n = 0; n < 300; n++)
+      for (const { log, writer } of writers)
+        commits.push(
+          writer.commit([
+            { kind: "append", log, first: n, count: 1, bytes: new Uint8Array(n % 3 === 0 ? 9_000 : 150).fill(n) },
+            { kind: "put", key: `record/${log}/${n}`, value: new Uint8Array(60).fill(n) },
+          ]).synced,
+        );
+    await Promise.all(commits);
+    await Promise.all(writers.map(({ log, writer }) => writer.commit([{ kind: "truncate", log, before: 20 }]).synced));
+    await store.close();
+    return path;
+  }
+  const copyOf = (path: string) => {
+    const copy = folder();
+    cpSync(join(path, "data.mdb"), join(copy, "data.mdb"));
+    cpSync(join(path, "store.json"), join(copy, "store.json"));
+    return copy;
+  };
+
+  it("when cut, is refused or complete, never silently less, also at the second try", {
+    timeout: 120_000,
+  }, async () => {
+    const path = await filled();
+    const { hash } = await read(path);
+    expect(hash).toBeDefined();
+    const { size } = statSync(join(path, "data.mdb"));
+    for (const length of [
+      0,
+      100,
+      4_096,
+      8_192,
+      12_288,
+      size / 4,
+      size / 2,
+      size - 40_960,
+      size - 8_192,
+      size - 4_096,
+      size - 1,
+    ]) {
+      const copy = copyOf(path);
+      truncateSync(join(copy, "data.mdb"), Math.floor(length));
+      for (const attempt of ["first", "second"]) {
+        const found = await read(copy);
+        if (found.hash === undefined)
+          expect(found, `cut to ${length}, ${attempt}`).toMatchObject({ code: "STORE_DAMAGED" });
+        else expect(found, `cut to ${length}, ${attempt}`).toMatchObject({ hash });
+        if (length <= size / 2) expect(found.hash).toBeUndefined();
+      }
+    }
+    const missing = copyOf(path);
+    rmSync(join(missing, "data.mdb"));
+    expect(await read(missing)).toMatchObject({ code: "STORE_DAMAGED" });
+    const other = copyOf(await filled());
+    cpSync(join(path, "store.json"), join(other, "store.json"));
+    expect(await read(other)).toMatchObject({ code: "STORE_DAMAGED" });
+  });
+
+  it("when overwritten, is refused or complete, never silently less", { timeout: 240_000 }, async () => {
+    const path = await filled();
+    const { hash } = await read(path);
+    const { size } = statSync(join(path, "data.mdb"));
+    const pages = Math.floor(size / 4_096);
+    const outcomes = new Map<string, number>();
+    const damage = async (n: number) => {
+      const copy = copyOf(path);
+      const file = openSync(join(copy, "data.mdb"), "r+");
+      const page = n < 4 ? Math.floor(n / 2) : 2 + Math.floor(Math.random() * (pages - 2));
+      const bytes = new Uint8Array(n % 4 < 2 ? 4_096 : 256);
+      if (n % 2 === 1) for (let at = 0; at < bytes.length; at++) bytes[at] = Math.random() * 256;
+      const at = page * 4_096 + (bytes.length < 4_096 ? Math.floor(Math.random() * 3_000) : 0);
+      writeSync(file, bytes, 0, bytes.length, at);
+      const found = await read(copy, n % 3 === 0 ? "full" : "quick");
+      const outcome = found.signal !== undefined ? "the process died" : (found.code ?? "complete");
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      if (outcome === "complete") expect(found.hash, `bytes at ${at}`).toBe(hash);
+      else if (outcome !== "the process died") expect(found, `bytes at ${at}`).toMatchObject({ code: "STORE_DAMAGED" });
+      rmSync(copy, { recursive: true, force: true });
+    };
+    for (let n = 0; n < 60; n += 4) await Promise.all([n, n + 1, n + 2, n + 3].map(damage));
+    expect(outcomes.get("STORE_DAMAGED")).toBeGreaterThan(0);
+  });
+
+  it("is not opened when what lies beside it cannot be read", async () => {
+    const path = await filled();
+    writeFileSync(join(path, "store.json"), "{");
+    await expect(openLmdbStore({ path })).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+    rmSync(join(path, "store.json")); // as after a crash while it was first made
+    const store = await openLmdbStore({ path, check: "full" });
+    await store.close();
+    expect(JSON.parse(readFileSync(join(path, "store.json"), "utf8"))).toEqual({ format: 1, id: store.id });
+  });
+});
+
+describe("a folder that cannot be used", () => {
+  it("is refused in one clear line", async () => {
+    const path = folder();
+    await expect(openLmdbStore({ path: "" })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    await expect(openLmdbStore({ path, bytesMax: 5 })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    await expect(openLmdbStore({ path: join(path, "missing", "deeper") })).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining("missing"),
+    });
+    writeFileSync(join(path, "file"), "");
+    await expect(openLmdbStore({ path: join(path, "file") })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    const store = await openLmdbStore({ path: join(path, "new") });
+    await store.close();
+  });
+
+  it("is fine with a long name, a blank, and one that looks like a file", async () => {
+    const long = join(folder(), `${"x".repeat(100)} y.mdb`);
+    const store = await openLmdbStore({ path: long });
+    await expect(openLmdbStore({ path: long })).rejects.toMatchObject({ code: "STORE_IN_USE" });
+    await store.writer().commit([{ kind: "put", key: "k", value: encode("v") }]).synced;
+    await store.close();
+    const again = await openLmdbStore({ path: long });
+    expect(text(await again.get("k"))).toBe("v");
+    await again.close();
+  });
+});

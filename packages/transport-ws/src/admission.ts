@@ -1,0 +1,83 @@
+import type { Runtime } from "@seriatim/actors/client";
+import { isLoopback, limitGroup } from "./addresses.ts";
+import type { WsListenOptions } from "./options.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** Sockets of one address that may be somewhere before their upgrade, beyond its links. */
+const HANDSHAKES_MAX = 64;
+/** Addresses remembered before those that no longer matter are looked for. */
+const REMEMBERED_MAX = 10_000;
+
+interface Address {
+  sockets: number;
+  links: number;
+  readonly attempts: TokenBucket;
+}
+
+/** Counts who is connected from where, and says who may not be as well. */
+export class Admission {
+  readonly #runtime: Runtime;
+  readonly #options: WsListenOptions;
+  readonly #addresses = new Map<string, Address>();
+  #links = 0;
+  #forgetAt = REMEMBERED_MAX;
+  constructor(runtime: Runtime, options: WsListenOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+  }
+  get linksMax(): number {
+    return this.#options.connectionsMax ?? 10_000;
+  }
+
+  /** A TCP connection has come; `null` when it must go at once. The function returned counts it out. */
+  socket(address: string): (() => void) | null {
+    if (this.#options.behindProxy === true) return () => {}; // they are all the proxy's
+    const entry = this.#entry(address);
+    if (entry.sockets >= this.#perAddressMax(address) + HANDSHAKES_MAX) return null;
+    entry.sockets++;
+    return once(() => entry.sockets--);
+  }
+  /** A request for a link has come; a text when it must be refused. The function returned counts it out. */
+  link(address: string): (() => void) | string {
+    const entry = this.#entry(address);
+    const rate = this.#options.connectsPerSecondMax;
+    if ((rate !== undefined || !isLoopback(address)) && !entry.attempts.tryTake(1))
+      return "too many attempts to connect from this address";
+    if (this.#links >= this.linksMax) return `there are ${this.linksMax} connections already`;
+    if (entry.links >= this.#perAddressMax(address))
+      return `there are ${this.#perAddressMax(address)} connections from this address already`;
+    this.#links++;
+    entry.links++;
+    return once(() => {
+      this.#links--;
+      entry.links--;
+    });
+  }
+  #perAddressMax(address: string): number {
+    return this.#options.connectionsPerAddressMax ?? (isLoopback(address) ? Number.POSITIVE_INFINITY : 1_000);
+  }
+  #entry(address: string): Address {
+    const group = limitGroup(address);
+    let entry = this.#addresses.get(group);
+    if (entry === undefined) {
+      if (this.#addresses.size >= this.#forgetAt) this.#forget();
+      const perSecond = this.#options.connectsPerSecondMax ?? 100;
+      entry = { sockets: 0, links: 0, attempts: new TokenBucket(this.#runtime, perSecond, perSecond * 10) };
+      this.#addresses.set(group, entry);
+    }
+    return entry;
+  }
+  #forget(): void {
+    for (const [group, { sockets, links, attempts }] of this.#addresses)
+      if (sockets === 0 && links === 0 && attempts.full) this.#addresses.delete(group);
+    this.#forgetAt = Math.max(REMEMBERED_MAX, this.#addresses.size * 2);
+  }
+}
+const once = (fn: () => void): (() => void) => {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    fn();
+  };
+};

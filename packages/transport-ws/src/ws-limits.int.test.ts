@@ -1,0 +1,295 @@
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { wsClientTransport } from "./client.ts";
+import { Bench, clientFrame, dialOptions, errorOf, sleep, Tunnel, until, upgradeRequest } from "./ws.fixture.ts";
+
+const BINARY = 0x82;
+const TEXT = 0x81;
+
+describe("frames that must not be", () => {
+  it.each([
+    ["too large", clientFrame(BINARY, new Uint8Array(2_000)), "tooLarge", 1009],
+    ["announced as far too large", clientFrame(BINARY, new Uint8Array(0), { length: 2 ** 32 - 1 }), "tooLarge", 1009],
+    ["text", clientFrame(TEXT, Buffer.from("hello")), "violation", 4400],
+    ["of an unknown opcode", clientFrame(0x83, new Uint8Array(1)), "violation", 1002],
+    ["compressed although nobody agreed to it", clientFrame(0xc2, new Uint8Array(1)), "violation", 1002],
+    ["not masked", clientFrame(BINARY, new Uint8Array(1), { masked: false }), "violation", 1002],
+    ["a continuation of nothing", clientFrame(0x80, new Uint8Array(1)), "violation", 1002],
+    [
+      "too many fragments",
+      Buffer.concat([clientFrame(0x02, new Uint8Array(0)), ...fragments(2_000)]),
+      "violation",
+      1008,
+    ],
+    ["a ping that is too long", clientFrame(0x89, new Uint8Array(126)), "violation", 1002],
+  ] as const)("%s: ends the link, and nothing but the link", async (_title, bytes, code, closeCode) => {
+    await using bench = await Bench.open({}, { frameBytesMax: 1_000 });
+    const [other] = await bench.pair();
+    // With the upgrade in one packet: the earliest moment at which an error can occur.
+    const hostile = bench.raw(
+      Buffer.concat([Buffer.from(upgradeRequest()), clientFrame(BINARY, Buffer.from("first")), bytes]),
+    );
+    const link = await bench.next();
+    const got: string[] = [];
+    link.frames$.subscribe((frame) => got.push(Buffer.from(frame).toString()));
+    expect((await link.ended).code).toBe(code);
+    expect(got).toEqual(["first"]);
+    await until(() => hostile.text.includes(closeFrame(closeCode)), "the close frame");
+    expect(other.bufferedBytes).toBe(0);
+    await bench.pair();
+  });
+  it("survives a peer that is gone when it is refused", async () => {
+    await using bench = await Bench.open({}, { frameBytesMax: 1_000 });
+    for (let n = 0; n < 20; n++) {
+      const hostile = bench.raw(
+        Buffer.concat([Buffer.from(upgradeRequest()), clientFrame(BINARY, new Uint8Array(2_000))]),
+      );
+      await once(hostile.socket, "data");
+      hostile.socket.resetAndDestroy();
+    }
+    await until(() => bench.accepted.length === 20, "all links");
+    for (const link of bench.accepted) expect((await link.ended).code).toBe("tooLarge");
+  });
+});
+function fragments(count: number): Buffer[] {
+  return Array.from({ length: count }, () => clientFrame(0x00, new Uint8Array(0)));
+}
+const closeFrame = (code: number) => String.fromCharCode(code >> 8, code & 255);
+
+describe("connections", () => {
+  it("are no more than connectionsMax, and room is made by each that ends", async () => {
+    await using bench = await Bench.open({ connectionsMax: 2 });
+    const [first] = await bench.pair();
+    await bench.pair();
+    expect(await errorOf(bench.transport.dial(dialOptions()))).toMatchObject({
+      code: "LIMIT_EXCEEDED",
+      retryable: true,
+    });
+    const raw = bench.raw(upgradeRequest());
+    await raw.ended;
+    expect([raw.status, raw.header("seriatim-error")]).toEqual([503, "LIMIT_EXCEEDED"]);
+    const platform = wsClientTransport({ url: bench.url, WebSocket });
+    expect(await errorOf(platform.dial(dialOptions()))).toMatchObject({ code: "LIMIT_EXCEEDED" });
+    first.close();
+    await bench.accepted[0]?.ended;
+    await bench.pair();
+  });
+  it("count from before the token is asked about, and no longer than that when it is refused", async () => {
+    let answer: (principal: null) => void = () => {};
+    let asked = 0;
+    await using bench = await Bench.open(
+      { connectionsMax: 1 },
+      {
+        authenticate: () => {
+          asked++;
+          return new Promise((resolve) => {
+            answer = resolve;
+          });
+        },
+      },
+    );
+    const first = errorOf(bench.transport.dial(dialOptions()));
+    await until(() => asked === 1, "the question");
+    expect(await errorOf(bench.transport.dial(dialOptions()))).toMatchObject({ code: "LIMIT_EXCEEDED" });
+    answer(null);
+    expect(await first).toMatchObject({ code: "UNAUTHENTICATED" });
+    const second = errorOf(bench.transport.dial(dialOptions()));
+    await until(() => asked === 2, "the second question");
+    answer(null);
+    await second;
+  });
+  it("are no more than connectionsPerAddressMax from one address, as the proxy in front tells it", async () => {
+    await using bench = await Bench.open({ connectionsPerAddressMax: 1, behindProxy: true });
+    const from = (address: string) => {
+      const socket = new WebSocket(bench.url, ["seriatim.v1"], {
+        headers: { "x-forwarded-for": `6.6.6.6, ${address}` },
+      });
+      socket.on("error", () => {});
+      return socket;
+    };
+    await once(from("10.0.0.1"), "open");
+    await once(from("10.0.0.2"), "open");
+    await once(from("2001:db8::1"), "open");
+    for (const again of ["10.0.0.1", "2001:db8::ffff"]) {
+      const [, response] = await once(from(again), "unexpected-response");
+      expect(response.statusCode).toBe(503);
+    }
+    await once(from("2001:db8:0:1::1"), "open");
+    expect(bench.accepted.map(({ remote }) => remote)).toEqual([
+      "10.0.0.1",
+      "10.0.0.2",
+      "2001:db8::1",
+      "2001:db8:0:1::1",
+    ]);
+  });
+  it("are not believed about their address without a proxy", async () => {
+    await using bench = await Bench.open();
+    await bench.foreign(["seriatim.v1"], { headers: { "x-forwarded-for": "6.6.6.6" } });
+    expect((await bench.next()).remote).toMatch(/^127\.0\.0\.1:\d+$/);
+  });
+  it("come no faster than connectsPerSecondMax, after ten seconds' worth at once", async () => {
+    await using bench = await Bench.open({ connectsPerSecondMax: 2 });
+    const outcomes = await Promise.all(Array.from({ length: 30 }, () => errorOf(bench.transport.dial(dialOptions()))));
+    const refused = outcomes.filter((outcome) => outcome !== "no rejection");
+    expect(refused.length).toBeGreaterThanOrEqual(5);
+    expect(refused.length).toBeLessThanOrEqual(10);
+    expect(refused[0]).toMatchObject({ code: "LIMIT_EXCEEDED" });
+    await sleep(600);
+    await bench.pair();
+    for (const link of bench.accepted) link.abort();
+  });
+});
+
+describe("a peer that sends too much", () => {
+  it("is read more slowly, and loses nothing, nor its link", async () => {
+    await using bench = await Bench.open({ framesPerSecondMax: 1_000, pingMs: 50 });
+    const [dialled, accepted] = await bench.pair();
+    const got: number[] = [];
+    accepted.frames$.subscribe((frame) => got.push(frame[0] as number));
+    const started = performance.now();
+    for (let n = 0; n < 1_500; n++) {
+      dialled.send(Uint8Array.of(n & 255));
+      if (n % 50 === 0) await sleep(0);
+    }
+    await until(() => got.length === 1_500, "all frames");
+    expect(performance.now() - started).toBeGreaterThan(350);
+    expect(got).toEqual(Array.from({ length: 1_500 }, (_, n) => n & 255));
+    await sleep(200);
+    dialled.send(Uint8Array.of(1));
+    await until(() => got.length === 1_501, "one more");
+  });
+  it("is held to bytes per second, too", async () => {
+    await using bench = await Bench.open({ bytesPerSecondMax: 4 * 1024 * 1024 });
+    const [dialled, accepted] = await bench.pair();
+    let bytes = 0;
+    accepted.frames$.subscribe((frame) => (bytes += frame.length));
+    const started = performance.now();
+    for (let n = 0; n < 6; n++) dialled.send(new Uint8Array(1024 * 1024));
+    await until(() => bytes === 6 * 1024 * 1024, "all bytes");
+    expect(performance.now() - started).toBeGreaterThan(200);
+  });
+});
+
+describe("a peer that does not read", () => {
+  const deaf = async (bench: Bench) => {
+    const socket = await bench.foreign();
+    socket.pause();
+    return [socket, await bench.next()] as const;
+  };
+  it("ends as overloaded after the grace period, and keeps nobody waiting", async () => {
+    await using bench = await Bench.open({ bufferedBytesMax: 1024 * 1024, overloadedAfterMs: 200 });
+    const [other, accepted] = await bench.pair();
+    const [, link] = await deaf(bench);
+    while (link.bufferedBytes < 2 * 1024 * 1024) {
+      link.send(new Uint8Array(256 * 1024));
+      await sleep(0);
+    }
+    const started = performance.now();
+    const got: number[] = [];
+    other.frames$.subscribe((frame) => got.push(frame.length));
+    accepted.send(new Uint8Array(1));
+    await until(() => got.length === 1, "the frame of another link");
+    expect((await link.ended).code).toBe("overloaded");
+    expect(performance.now() - started).toBeLessThan(4_000);
+    expect(link.bufferedBytes).toBe(0);
+  });
+  it("ends at once when far too much waits for it", async () => {
+    await using bench = await Bench.open({ bufferedBytesMax: 1024 * 1024, overloadedAfterMs: 60_000 });
+    const [, link] = await deaf(bench);
+    for (let n = 0; n < 200; n++) {
+      link.send(new Uint8Array(256 * 1024));
+      expect(link.bufferedBytes).toBeLessThan(10 * 1024 * 1024);
+    }
+    expect((await link.ended).code).toBe("overloaded");
+  });
+  it("stays when it reads again in time", async () => {
+    await using bench = await Bench.open({ bufferedBytesMax: 1024 * 1024, overloadedAfterMs: 600 });
+    const [socket, link] = await deaf(bench);
+    while (link.bufferedBytes < 2 * 1024 * 1024) {
+      link.send(new Uint8Array(256 * 1024));
+      await sleep(0);
+    }
+    await sleep(100);
+    socket.resume();
+    await until(() => link.bufferedBytes === 0, "an empty buffer");
+    await sleep(800);
+    socket.send(Buffer.alloc(7));
+    const got: number[] = [];
+    link.frames$.subscribe((frame) => got.push(frame.length));
+    await until(() => got.length === 1, "a frame");
+  });
+  it("hears why, when it reads after all", async () => {
+    await using bench = await Bench.open({ bufferedBytesMax: 256 * 1024, overloadedAfterMs: 100 });
+    const [socket, link] = await deaf(bench);
+    while (link.bufferedBytes < 1024 * 1024) {
+      link.send(new Uint8Array(256 * 1024));
+      await sleep(0);
+    }
+    const closed = once(socket, "close");
+    await sleep(400);
+    socket.resume();
+    const [code] = await closed;
+    expect(code).toBe(1013);
+    expect((await link.ended).code).toBe("overloaded");
+  });
+});
+
+describe("a half-open link", () => {
+  it("is found by either side's pings", async () => {
+    await using bench = await Bench.open({ pingMs: 50 });
+    await using tunnel = await Tunnel.to(bench.port);
+    const dialled = await wsClientTransport({ url: tunnel.url, pingMs: 50 }).dial(dialOptions());
+    const accepted = await bench.next();
+    await sleep(300);
+    let ended = 0;
+    for (const link of [dialled, accepted]) void link.ended.then(() => ended++);
+    await sleep(0);
+    expect(ended).toBe(0);
+    tunnel.fallSilent();
+    const started = performance.now();
+    for (const link of [dialled, accepted])
+      expect(await link.ended).toEqual({ code: "lost", reason: "no sign of life for 2 pings" });
+    expect(performance.now() - started).toBeLessThan(4_000);
+  });
+  it("is not seen in one that is only slow to read", async () => {
+    await using bench = await Bench.open({ pingMs: 50 });
+    const [dialled, accepted] = await bench.pair();
+    for (let n = 0; n < 8; n++) dialled.send(new Uint8Array(1024 * 1024)); // nobody subscribes: reading pauses
+    await sleep(500);
+    let bytes = 0;
+    accepted.frames$.subscribe((frame) => (bytes += frame.length));
+    await until(() => bytes === 8 * 1024 * 1024, "all bytes");
+  });
+  it("ends as lost when the peer's process is gone", async () => {
+    await using bench = await Bench.open();
+    const raw = bench.raw(upgradeRequest());
+    const link = await bench.next();
+    raw.socket.resetAndDestroy();
+    expect((await link.ended).code).toBe("lost");
+  });
+});
+
+describe("a peer in a hurry", () => {
+  it("may send frames with the request and while its token is asked about", async () => {
+    await using bench = await Bench.open({}, { authenticate: () => sleep(100).then(() => ({ id: "a" })) });
+    const raw = bench.raw(Buffer.concat([Buffer.from(upgradeRequest()), clientFrame(BINARY, Buffer.from("one"))]));
+    await sleep(30);
+    raw.socket.write(clientFrame(BINARY, Buffer.from("two")));
+    const link = await bench.next();
+    const got: string[] = [];
+    link.frames$.subscribe((frame) => got.push(Buffer.from(frame).toString()));
+    raw.socket.write(clientFrame(BINARY, Buffer.from("three")));
+    await until(() => got.length === 3, "all frames");
+    expect(got).toEqual(["one", "two", "three"]);
+  });
+  it("may break off at once", async () => {
+    await using bench = await Bench.open();
+    const raws = Array.from({ length: 50 }, () => bench.raw(upgradeRequest()));
+    await sleep(5);
+    for (const raw of raws) raw.socket.resetAndDestroy();
+    await sleep(50);
+    for (const link of bench.accepted) expect((await link.ended).code).toBe("lost");
+    await bench.pair().catch((error) => expect(error).toBeUndefined());
+  });
+});
