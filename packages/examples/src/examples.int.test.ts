@@ -24,7 +24,7 @@ describe("the examples", () => {
     expect(status).toBe(0);
   });
   it("the quick start runs in Deno, over memory and over its own WebSocket", async () => {
-    const args = ["run", "-A", "--no-check", "--node-modules-dir=manual", "--no-remote", source("deno/quick-start")];
+    const args = ["run", "-A", "--node-modules-dir=manual", "--no-remote", source("deno/quick-start")];
     const { status, stdout, stderr } = await new Program(deno, args, { DENO_NO_UPDATE_CHECK: "1" }).ended;
     expect(stdout, stderr).toMatch(/^Deno \S+ over memory: e4 e5 Nf3\nDeno \S+ over WebSocket: e4 e5 Nf3\n$/);
     expect(status).toBe(0);

@@ -1,6 +1,6 @@
 // What can be said about lmdb's data file before lmdb maps it: a map of a file that is too short kills the process on first touch.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { damaged } from "./encoding.ts";
+import { damaged } from "./errors.ts";
 
 /**
  * `missing`: there is nothing yet. `whole`: both meta pages are sound and every page they count is there. `short`: pages at the end are not there, which

@@ -1,9 +1,11 @@
 // How logs and records lie in lmdb: keys that sort as we read them, values that carry a checksum of key and content.
 import * as zlib from "node:zlib";
-import { MessagingError } from "@seriatim/actors";
+import { damaged } from "./errors.ts";
 
 /** Bytes before a batch's own: checksum, count of messages, bytes of the log before this batch. */
 export const BATCH_HEADER_BYTES = 16;
+/** Most messages of one batch: what its header can hold. */
+export const BATCH_COUNT_MAX = 0xffff_ffff;
 /** Bytes before a record's own: checksum. */
 export const RECORD_HEADER_BYTES = 4;
 
@@ -14,6 +16,7 @@ export interface LogState {
   readonly bytesAtStart: number;
   readonly bytesAtEnd: number;
 }
+export const EMPTY_LOG: LogState = { start: 0, end: 0, bytesAtStart: 0, bytesAtEnd: 0 };
 export interface StoredBatchHead {
   readonly count: number;
   readonly bytesBefore: number;
@@ -103,13 +106,6 @@ export function decodeLog(key: Uint8Array, value: Uint8Array): LogState {
     bytesAtEnd: bytes.readDoubleLE(28),
   };
 }
-
-export const damaged = (what: string, data: Readonly<Record<string, unknown>> = {}, cause?: unknown): MessagingError =>
-  new MessagingError(
-    "STORE_DAMAGED",
-    `the stored data is damaged: ${what}${Object.keys(data).length > 0 ? ` ${JSON.stringify(data)}` : ""}`,
-    { data, cause },
-  );
 
 /** CRC-32 (that of zip and Ethernet), natively where the runtime has it. */
 export const crc32: (bytes: Uint8Array, before?: number) => number =

@@ -1,5 +1,6 @@
 import { provide, type Store, tokens } from "@seriatim/actors";
-import { type LmdbStoreOptions, openLmdbStore as open } from "./lmdb-store.ts";
+import { openLmdbStore as open } from "./lmdb-store.ts";
+import type { LmdbStoreOptions } from "./options.ts";
 
 export type { LmdbStoreOptions };
 

@@ -19,8 +19,9 @@ export function allocate(strategy: Allocation, queues: readonly number[], names:
   const plan = new Map<number, readonly string[]>();
   for (const queue of queues) {
     const owner = owners.get(queue);
-    const others = members.filter((member) => member !== owner).sort((a, b) => weight(b, queue) - weight(a, queue) || (a < b ? -1 : 1));
-    plan.set(queue, owner === undefined ? [] : [owner, ...others]);
+    const others = members.filter((member) => member !== owner).map((member) => ({ member, weight: weight(member, queue) }));
+    others.sort((a, b) => b.weight - a.weight || (a.member < b.member ? -1 : 1));
+    plan.set(queue, owner === undefined ? [] : [owner, ...others.map(({ member }) => member)]);
   }
   return plan;
 }

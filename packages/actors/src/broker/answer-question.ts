@@ -26,6 +26,8 @@ export interface By {
   readonly by: string;
   /** @throws `FORBIDDEN` */
   require(right: Right): void;
+  /** Resolves when whoever asked has gone: nobody waits for an answer any more. */
+  readonly gone: Promise<unknown>;
 }
 const LIST_MAX = 1_000;
 
@@ -44,7 +46,12 @@ export async function answerQuestion(broker: Asker, question: Question, by: By):
       return topicOf(broker, question.topic).queues.map((queue) => ({ queue: queue.index, end: queue.log.end }));
     case "reached": {
       const group = groupOf(topicOf(broker, question.topic), question.group);
-      await Promise.all(question.ends.map(({ queue, end }) => group.subscription(queue)?.reached(end).done));
+      const waits = question.ends.flatMap(({ queue, end }) => group.subscription(queue)?.reached(end) ?? []);
+      try {
+        await Promise.race([Promise.all(waits.map((wait) => wait.done)), by.gone]);
+      } finally {
+        for (const wait of waits) wait.cancel();
+      }
       return null;
     }
     case "account": {
@@ -112,9 +119,8 @@ async function describeGroup(topic: TopicHome, name: string): Promise<GroupDescr
       const subscription = group.subscription(queue.index);
       if (subscription === undefined) throw new MessagingError("UNAVAILABLE", `group "${name}" is being opened`);
       const lagMs = await queue.lagMs(subscription);
-      const account = subscription.account();
-      for (const one of ["settled", "filtered", "skipped", "expired", "backlog"] as const) counts[one] += account[one];
-      for (const one of ["deadLettered", "parked", "discarded"] as const) counts[one] += account[one].length;
+      const here = subscription.state.counts(queue.log.flushedEnd);
+      for (const one of Object.keys(counts) as OffsetClass[]) counts[one] += here[one];
       return subscription.view(lagMs);
     }),
   );

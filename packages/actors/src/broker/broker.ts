@@ -60,6 +60,7 @@ export interface BrokerParts {
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
 const OPENING_AT_ONCE = 64;
+const LINKS_SEEN_MAX = 10_000;
 
 /** Starts a broker on parts that are ready. @throws `STORE_DAMAGED` `TOPIC_MISMATCH` `OPTION_INVALID` `UNAVAILABLE` (cannot listen) */
 export async function startBroker(settings: BrokerSettings, parts: BrokerParts): Promise<Broker> {
@@ -90,6 +91,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly #declaring = new Map<string, Promise<TopicHome>>();
   readonly #sessions = new Set<Session>();
   readonly #instances = new Map<string, Session>();
+  /** Highest link number of each instance, also after that link has ended: one that was overtaken on its way is refused. */
+  readonly #linksSeen = new Map<string, number>();
   readonly #held = new Map<string, Set<Subscription>>();
   #listener: Listener | null = null;
   #sessionNumber = 0;
@@ -97,6 +100,11 @@ class BrokerNode implements Broker, SessionHost, Asker {
   #verifying: Promise<void> | null = null;
   #timers = new Set<unknown>();
   #closing: Promise<void> | null = null;
+  #retaining = false;
+  #end = () => {};
+  readonly #gone = new Promise<void>((resolve) => {
+    this.#end = resolve;
+  });
 
   constructor(settings: BrokerSettings, parts: BrokerParts) {
     this.#settings = settings;
@@ -114,7 +122,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
     };
     if (this.limits.messageBytesMax + 64 * 1024 > this.limits.frameBytesMax)
       throw optionInvalid("frameBytesMax", "at least 64 KiB more than messageBytesMax", this.limits.frameBytesMax);
-    this.identity = { id: parts.store.id, name: this.name, durabilityMax: parts.store.durabilityMax };
+    this.identity = { id: parts.store.id, name: this.name, durabilityMax: parts.store.durabilityMax, logEpoch: parts.store.ownerEpoch };
     this.#ownerSeenAt = this.runtime.now();
     this.#bus = new EventBus(this.runtime);
     this.actors = new ActorRegistry({
@@ -166,11 +174,15 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.#timers.add(timer);
   }
   async #retain(): Promise<void> {
+    if (this.#retaining) return;
+    this.#retaining = true;
     for (const topic of this.#topics.values())
       for (const queue of topic.queues) {
         await queue.retain();
-        queue.log.forgetIdleProducers((producer) => [...this.#sessions].some((session) => session.isProducing(queue, producer)));
+        if (this.#closing !== null) return;
+        queue.forgetIdleProducers((producer) => [...this.#sessions].some((session) => session.isProducing(queue, producer)));
       }
+    this.#retaining = false;
   }
 
   /** Adds a topic, or finds it with the same settings. @throws `TOPIC_MISMATCH` `OPTION_INVALID` */
@@ -220,7 +232,15 @@ class BrokerNode implements Broker, SessionHost, Asker {
   }
   admit(session: Session, hello: Hello): boolean {
     const older = this.#instances.get(hello.instance);
-    if (older !== undefined && older.linkNumber >= hello.link) return false;
+    if ((this.#linksSeen.get(hello.instance) ?? -1) >= hello.link) return false;
+    // an instance is its client's own: another principal that shows it takes nothing over
+    if (older !== undefined && older.link.principal.id !== session.link.principal.id) return false;
+    this.#linksSeen.delete(hello.instance); // the newest last
+    this.#linksSeen.set(hello.instance, hello.link);
+    for (const instance of this.#linksSeen.keys()) {
+      if (this.#linksSeen.size <= LINKS_SEEN_MAX) break;
+      this.#linksSeen.delete(instance);
+    }
     this.#instances.set(hello.instance, session);
     older?.close(new MessagingError("CLOSED", "a newer link of the same client has taken this one's place"), "normal");
     return true;
@@ -266,10 +286,14 @@ class BrokerNode implements Broker, SessionHost, Asker {
   /* ---------- questions ---------- */
 
   ask(session: Session, question: Question): Promise<unknown> {
-    return answerQuestion(this, question, { by: session.link.principal.id, require: (right) => session.require(right) });
+    return answerQuestion(this, question, {
+      by: session.link.principal.id,
+      require: (right) => session.require(right),
+      gone: session.link.ended,
+    });
   }
   async #answer<K extends keyof Answers>(question: Question & { readonly kind: K }): Promise<Answers[K]> {
-    return (await answerQuestion(this, question, { by: this.name, require: () => {} })) as Answers[K];
+    return (await answerQuestion(this, question, { by: this.name, require: () => {}, gone: this.#gone })) as Answers[K];
   }
   explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
     return this.#answer({ kind: "explain", topic: topic.name, key });
@@ -311,6 +335,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.#machine.send({ type: "broker.stopped" });
     this.actors.stopAll();
     this.#bus.complete();
+    this.#end();
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

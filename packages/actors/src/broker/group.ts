@@ -70,18 +70,21 @@ export class Group implements GroupPart {
     return this.#subscriptions.values();
   }
 
-  /** @throws `NAME_IN_USE` when a living member of another client has the name */
+  /** @throws `NAME_IN_USE` when a living member has the name: an older link of the same client has been closed by now */
+  requireFree(name: string): void {
+    if (this.#members.get(name)?.open !== true) return;
+    const { spec } = this.#options;
+    const text = `group "${this.name}" of topic "${spec.name}" has a living member "${name}": give each consumer a name of its own`;
+    throw new MessagingError("NAME_IN_USE", text, { data: { name } });
+  }
+  /** A member whose name is free. */
   join(port: MemberPort): void {
     const before = this.#members.get(port.name);
-    if (before?.open === true && before.instance !== port.instance)
-      throw new MessagingError("NAME_IN_USE", `group "${this.name}" of topic "${this.#options.spec.name}" has a living member "${port.name}": give each consumer a name of its own`, {
-        data: { name: port.name },
-      });
     const isFirst = this.memberNames.length === 0;
     this.#members.set(port.name, port);
     for (const subscription of this.#subscriptions.values()) if (!(subscription instanceof Subscription)) subscription.join(port);
     // a link that is back changes nothing: the plan stands
-    if (before?.instance === port.instance && before !== undefined && this.#plan.size > 0 && this.#isPlannedFor(port.name)) return this.#offerVacant();
+    if (before?.instance === port.instance && before !== undefined && this.#plan.size > 0 && this.#isPlannedFor(port.name)) return this.#offerVacant(port.name);
     this.#machine.send({ type: "members.changed", atOnce: isFirst });
   }
   #isPlannedFor(name: string): boolean {
@@ -91,8 +94,8 @@ export class Group implements GroupPart {
   /** The member has left for good: its queues are dealt out at once. */
   leave(port: MemberPort): void {
     for (const subscription of this.#subscriptions.values()) {
-      subscription.linkEnded(port);
-      if (subscription instanceof Subscription && subscription.flow?.port === port) subscription.end("released");
+      if (!(subscription instanceof Subscription)) subscription.left(port);
+      else if (subscription.flow?.port === port) subscription.end("released");
     }
     if (this.#members.get(port.name) !== port) return;
     this.#members.delete(port.name);
@@ -100,7 +103,7 @@ export class Group implements GroupPart {
   }
   /** The member's link has ended; it may be back before its leases expire. */
   linkEnded(port: MemberPort): void {
-    for (const subscription of this.#subscriptions.values()) subscription.linkEnded(port);
+    for (const subscription of this.#subscriptions.values()) if (!(subscription instanceof Subscription)) subscription.linkEnded(port);
     if (this.#members.get(port.name) === port) this.#machine.send({ type: "members.changed", atOnce: false });
   }
 
@@ -118,11 +121,11 @@ export class Group implements GroupPart {
   }
 
   #carryOut(): void {
+    for (const [name, port] of this.#members) if (!port.open) this.#members.delete(name);
     if (this.#closed || !this.#options.spec.ordered) return void this.#machine.send({ type: "plan.done" });
-    const living = [...this.#members.values()].filter((port) => port.open).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const living = [...this.#members.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const queues = [...this.#subscriptions.keys()].sort((a, b) => a - b);
     const strategy: Allocation = living[0]?.join.allocation ?? "sticky";
-    for (const [name, port] of this.#members) if (!port.open) this.#members.delete(name);
     this.#plan = allocate(
       strategy,
       queues,
@@ -155,8 +158,12 @@ export class Group implements GroupPart {
     }
     this.#machine.send({ type: "plan.done" });
   }
-  #offerVacant(): void {
-    for (const queue of this.#plan.keys()) if (!this.#offers.has(queue)) this.#offer(queue);
+  /** Offers what nobody was offered, and again what went to this member over a link that has ended. */
+  #offerVacant(name: string): void {
+    for (const [queue, ranking] of this.#plan) {
+      const offer = this.#offers.get(queue);
+      if (offer === undefined || ranking[offer.rank] === name) this.#offer(queue, offer?.rank);
+    }
   }
   /** Offers a free queue to the member that the plan names, or to the next one when that one did not answer. */
   #offer(queue: number, rank = 0): void {

@@ -4,7 +4,7 @@ import { asMessagingError, MessagingError, toWireError } from "../message/errors
 import { isName } from "../message/topic.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { BrokerFrame, ClientFrame, Frame, Heartbeat, Hello, LaneOpen, MemberJoin } from "../protocol/frames.ts";
-import { codecOf, negotiateVersion } from "../protocol/index.ts";
+import { binaryCodec, codecOf, negotiateVersion } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSIONS } from "../protocol/frames.ts";
 import type { MemberPort } from "../queue/member-port.ts";
@@ -27,7 +27,7 @@ export interface SessionHost {
   readonly logger: Logger;
   readonly authorizer: Authorizer;
   readonly limits: BrokerLimits;
-  readonly identity: { readonly id: string; readonly name: string; readonly durabilityMax: "memory" | "flushed" | "synced" };
+  readonly identity: { readonly id: string; readonly name: string; readonly durabilityMax: "memory" | "flushed" | "synced"; readonly logEpoch: number };
   topic(name: string): TopicHome | undefined;
   /** Closes older sessions of the instance; false when a newer link of it has been seen. */
   admit(session: Session, hello: Hello): boolean;
@@ -51,6 +51,8 @@ const MEMBERS_MAX = 1_000;
 /** Bytes waiting on a link above which deliveries pause, and below which they go on. */
 const CONGESTED_BYTES = 1024 * 1024;
 const DRAIN_LOOK_MS = 5;
+/** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
+const OVERLOADED_BYTES = 32 * 1024 * 1024;
 /** A link without any packet for this many heartbeats is given up. */
 const SILENT_BEATS = 4;
 
@@ -71,7 +73,10 @@ export class Session {
   readonly #machine: Actor<typeof sessionMachine>;
   readonly #lanes = new Map<number, Lane>();
   readonly #members = new Map<number, Member>();
+  /** Members whose group is being opened. */
+  readonly #joining = new Set<number>();
   #outbox: Outbox | null = null;
+  #codec: Codec = binaryCodec;
   #instance = "";
   #linkNumber = 0;
   #clientName = "";
@@ -81,6 +86,7 @@ export class Session {
   readonly #drained: (() => void)[] = [];
   #drainTimer: unknown = null;
   #open = false;
+  #isOverloaded = false;
 
   constructor(host: SessionHost, link: IncomingLink, id: string) {
     this.#host = host;
@@ -110,7 +116,20 @@ export class Session {
   }
 
   send(frame: BrokerFrame): void {
-    if (this.#open) this.#outbox?.push(frame);
+    if (!this.#open || this.#outbox === null) return;
+    this.#outbox.push(frame);
+    if (this.#outbox.bufferedBytes <= OVERLOADED_BYTES || this.#isOverloaded) return;
+    this.#isOverloaded = true;
+    this.#host.runtime.defer(() => this.#goodbye(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded"));
+  }
+  /** An answer too large for a frame would end the link: it is refused instead. */
+  #sendAnswer(frame: Extract<BrokerFrame, { readonly type: "answer" }>): void {
+    if (!this.#open) return;
+    const bytes = this.#codec.encode([frame]).length;
+    const { frameBytesMax } = this.#host.limits;
+    if (bytes <= frameBytesMax) return this.send(frame);
+    const error = new MessagingError("LIMIT_EXCEEDED", `the answer has ${bytes} bytes, a frame holds ${frameBytesMax}: ask for less at once`, { data: { bytes, frameBytesMax } });
+    this.send({ type: "refused", request: frame.request, error: toWireError(error) });
   }
   /** Says why and ends the link; nothing more of it is processed. */
   close(error: MessagingError | null, code: LinkCode): void {
@@ -178,6 +197,7 @@ export class Session {
   }
   #hello(hello: Hello, codec: Codec): void {
     const { limits, identity, runtime } = this.#host;
+    this.#codec = codec;
     this.#outbox = new Outbox(this.link, codec, runtime, limits.frameBytesMax);
     const version = negotiateVersion(PROTOCOL_VERSIONS, hello.versions);
     if (version === null)
@@ -235,6 +255,7 @@ export class Session {
         void this.#join(frame);
         return;
       case "member.leave": {
+        this.#joining.delete(frame.member);
         const member = this.#members.get(frame.member);
         this.#members.delete(frame.member);
         return member?.group.leave(member.port);
@@ -256,7 +277,7 @@ export class Session {
         });
       case "ask":
         this.#host.ask(this, frame.question).then(
-          (answer) => this.send({ type: "answer", request: frame.request, answer: answer as never }),
+          (answer) => this.#sendAnswer({ type: "answer", request: frame.request, answer: answer as never }),
           (error: unknown) => this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) }),
         );
         return;
@@ -316,13 +337,14 @@ export class Session {
         });
       if (queue.state !== "active" && queue.state !== "full") throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
       const { epoch: given, expected, ready } = queue.log.openLane(frame.producer, frame.epoch, this.#instance);
-      this.#lanes.set(frame.lane, {
-        queue,
-        port: { lane: frame.lane, producer: frame.producer, instance: this.#instance, epoch: given, send: (answer) => this.send(answer) },
-      });
+      const port = { lane: frame.lane, producer: frame.producer, instance: this.#instance, epoch: given, send: (answer: BrokerFrame) => this.send(answer) };
+      this.#lanes.set(frame.lane, { queue, port });
       ready.then(
-        () => this.send({ type: "lane.opened", request: frame.request, lane: frame.lane, epoch: given, expected }),
-        (error: unknown) => this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error, "UNAVAILABLE")) }),
+        () => this.send({ type: "lane.opened", request: frame.request, lane: frame.lane, epoch: given, expected, logEpoch: this.#host.identity.logEpoch }),
+        (error: unknown) => {
+          if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
+          this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error, "UNAVAILABLE")) });
+        },
       );
     });
   }
@@ -333,18 +355,22 @@ export class Session {
       const topic = this.#topic(frame.topic);
       if (!isName(frame.group) || !isName(frame.name))
         throw new MessagingError("OPTION_INVALID", `names of groups and consumers are 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.group}" and "${frame.name}"`);
-      if (this.#members.size >= MEMBERS_MAX) throw new MessagingError("LIMIT_EXCEEDED", `this link has ${MEMBERS_MAX} members, the limit`);
-      const group = await topic.group(frame.group, frame.settings);
+      if (this.#members.has(frame.member) || this.#joining.has(frame.member))
+        throw new MessagingError("OPTION_INVALID", `member ${frame.member} has joined on this link already`);
+      if (this.#members.size + this.#joining.size >= MEMBERS_MAX) throw new MessagingError("LIMIT_EXCEEDED", `this link has ${MEMBERS_MAX} members, the limit`);
+      this.#joining.add(frame.member);
+      const group = await topic.group(frame.group, frame.settings).catch((error: unknown) => {
+        this.#joining.delete(frame.member);
+        throw error;
+      });
+      const isWanted = this.#joining.delete(frame.member);
       if (!this.#open) return;
+      if (!isWanted) throw new MessagingError("CLOSED", `member ${frame.member} has left before it had joined`);
+      group.requireFree(frame.name);
       const port = this.#port(frame);
       this.#members.set(frame.member, { port, group });
       this.send({ type: "member.joined", request: frame.request, member: frame.member, ordered: topic.spec.ordered });
-      try {
-        group.join(port);
-      } catch (error) {
-        this.#members.delete(frame.member);
-        throw error;
-      }
+      group.join(port);
     } catch (error) {
       this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) });
     }

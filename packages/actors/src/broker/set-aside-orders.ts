@@ -16,6 +16,9 @@ type AnySubscription = Subscription | SharedSubscription;
 type Ordered<K extends Question["kind"]> = Extract<Question, { readonly kind: K }>;
 /** Stands in an entry's name where a halted queue's message is meant, which is in no strand. */
 const HALT_STRAND = 0;
+/** Message bytes of one answer: it must fit into a frame. One message goes in any case. */
+const ANSWER_BYTES_MAX = 1024 * 1024;
+const PEEK_AT_ONCE = 16;
 
 /** What a group has set aside in a topic, and the orders people give about it. Each order is one commit, told on the event bus with who gave it and why. */
 export class SetAsideOrders {
@@ -35,16 +38,18 @@ export class SetAsideOrders {
   async list(after: string | null, limit: number): Promise<{ readonly entries: readonly AsideListed[]; readonly next: string | null }> {
     const from = after === null ? { queue: -1, strand: -1 } : parseEntryId(after);
     const entries: AsideListed[] = [];
+    let bytes = 0;
     for (const [queue, subscription] of this.#subscriptions()) {
       if (queue < from.queue) continue;
       const begins = queue === from.queue ? from.strand + 1 : HALT_STRAND;
       if (begins <= HALT_STRAND) entries.push(...(await this.#halted(queue, subscription)));
       const strands = [...subscription.aside.strands()].filter((strand) => strand.id >= begins).sort((a, b) => a.id - b.id);
       for (const strand of strands) {
-        if (entries.length >= limit) return { entries, next: entries.at(-1)?.entry ?? null };
+        if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX) return { entries, next: entries.at(-1)?.entry ?? null };
         const [head] = await subscription.aside.copies(strand, 0, 1);
-        if (head !== undefined)
-          entries.push({
+        if (head === undefined) continue;
+        bytes += head.message.length;
+        entries.push({
             kind: strand.kind,
             entry: entryId(queue, strand.id, head.offset),
             key: strand.key,
@@ -56,7 +61,7 @@ export class SetAsideOrders {
             offset: offset(head.offset),
             appendedAtMs: head.appendedAtMs,
             message: head.message,
-          });
+        });
       }
     }
     return { entries, next: null };
@@ -84,14 +89,24 @@ export class SetAsideOrders {
   }
   async peek(key: string, limit: number): Promise<readonly AsideMessage[]> {
     const { queue, subscription, strand } = this.#strandOf(key);
-    const copies = await subscription.aside.copies(strand, 0, limit);
-    return copies.map((copy) => ({ queue, offset: offset(copy.offset), appendedAtMs: copy.appendedAtMs, message: copy.message }));
+    const found: AsideMessage[] = [];
+    for (let from = 0, bytes = 0; found.length < limit; ) {
+      const copies = await subscription.aside.copies(strand, from, Math.min(limit - found.length, PEEK_AT_ONCE));
+      for (const copy of copies) {
+        bytes += copy.message.length;
+        if (bytes > ANSWER_BYTES_MAX && found.length > 0) return found;
+        found.push({ queue, offset: offset(copy.offset), appendedAtMs: copy.appendedAtMs, message: copy.message });
+        from = copy.offset + 1;
+      }
+      if (copies.length === 0) break;
+    }
+    return found;
   }
 
   /** The message runs again; a parked key's followers come after it. */
   retry({ entry, reason }: Ordered<"aside.retry" | "aside.skip">): Promise<AsideChanged> {
     return this.#onEntry(entry, "message.retried", reason, {
-      strand: async (subscription, strand) => [subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error })],
+      strand: async (subscription, strand) => [subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error })],
       halted: async (subscription, at) => {
         subscription.state.tried.delete(at);
         return [];
@@ -103,13 +118,13 @@ export class SetAsideOrders {
     return this.#onEntry(entry, "message.skipped", reason, {
       strand: async (subscription, strand, at) => {
         const writes = subscription.aside.take(subscription.state, strand, at);
-        subscription.state.discarded.add(at, at + 1);
+        subscription.state.discard(at);
         if (strand.offsets.length > 0)
-          writes.push(subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error }));
+          writes.push(subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error }));
         return writes;
       },
       halted: async (subscription, at) => {
-        subscription.state.discarded.add(at, at + 1);
+        subscription.state.discard(at);
         subscription.state.tried.delete(at);
         return [];
       },
@@ -124,7 +139,7 @@ export class SetAsideOrders {
         const copy = { offset: at, appendedAtMs: old?.appendedAtMs ?? subscription.context.runtime.wallNow(), message };
         return [
           subscription.aside.replace(strand, copy),
-          subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error }),
+          subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error }),
         ];
       },
       // set aside with its new body, and run again at once; the key waits behind it
@@ -134,15 +149,13 @@ export class SetAsideOrders {
         checkKey(message, halt.key);
         const followers = await copiesOf(subscription.context.log, at + 1, subscription.flow?.deliveredEnd ?? at + 1, (other, key) => key !== null && key === halt.key && !subscription.state.isDone(other));
         const { runtime } = subscription.context;
-        const writes = subscription.aside.begin(
+        const { strand, writes } = subscription.aside.begin(
           subscription.state,
           { kind: halt.key === null ? "dead-letter" : "parked", key: halt.key, sinceMs: runtime.wallNow(), attempts: 0, error: halt.error },
           { offset: at, appendedAtMs: runtime.wallNow(), message },
           followers,
         );
-        const strand = [...subscription.aside.strands()].at(-1) as Strand;
-        writes.push(subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: halt.error }));
-        return writes;
+        return [...writes, subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: halt.error })];
       },
     });
   }
@@ -151,8 +164,10 @@ export class SetAsideOrders {
     const { queue, subscription } = this.#strandOf(key);
     const changed = await subscription.change(async () => {
       const { strand } = this.#strandOf(key);
-      const write = subscription.aside.turn(subscription.state, strand, { phase: "redriving", attempts: 0, error: strand.error });
-      return { writes: [write], result: { queue, offsets: strand.offsets.map(offset) }, after: () => this.#redriven(subscription, strand) };
+      const result = { queue, offsets: strand.offsets.map(offset) };
+      if (strand.phase === "redriving") return { writes: [], result }; // it runs already: what was sent is not sent again
+      const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
+      return { writes: [write], result, after: () => this.#redriven(subscription, strand) };
     });
     this.#events.tell({ type: "key.redriven", topic: this.#topic.spec.name, queue, group: this.#group.name, key, reason, by: this.#by });
     return changed;
@@ -166,7 +181,7 @@ export class SetAsideOrders {
       const writes: StoreWrite[] = [];
       for (const at of offsets) {
         writes.push(...subscription.aside.take(subscription.state, strand, at));
-        subscription.state.discarded.add(at, at + 1);
+        subscription.state.discard(at);
       }
       return { writes, result: { queue, offsets: offsets.map(offset) } };
     });
@@ -194,12 +209,19 @@ export class SetAsideOrders {
         if (!(subscription instanceof Subscription) || subscription.state.halt?.offset !== id.offset) throw entryUnknown(entry);
         key = subscription.state.halt.key;
         const writes = await order.halted(subscription, id.offset);
+        subscription.state.halt = null;
         return { writes, result, after: () => subscription.endHalt() };
       }
       const strand = subscription.aside.strand(id.strand);
       if (strand === undefined || strand.offsets[0] !== id.offset) throw entryUnknown(entry);
       key = strand.key;
-      return { writes: await order.strand(subscription, strand, id.offset), result, after: () => this.#redriven(subscription, strand) };
+      if (strand.phase === "redriving" && isInHand(subscription, strand)) {
+        if (type === "message.retried") return { writes: [], result };
+        throw entryUnknown(entry); // it runs right now: what a handler is busy with is neither skipped nor replaced
+      }
+      const ran = strand.phase === "redriving";
+      const writes = await order.strand(subscription, strand, id.offset);
+      return { writes, result, after: () => ran || this.#redriven(subscription, strand) };
     });
     this.#events.tell({ type, topic: this.#topic.spec.name, queue: id.queue, group: this.#group.name, offset: offset(id.offset), key, reason, by: this.#by });
     return changed;
@@ -222,6 +244,10 @@ export class SetAsideOrders {
       throw new MessagingError("ENTRY_UNKNOWN", `key "${key}" is not parked for group "${this.#group.name}" of topic "${this.#topic.spec.name}"`, { data: { key } });
     return { queue, subscription, strand };
   }
+}
+function isInHand(subscription: AnySubscription, strand: Strand): boolean {
+  if (!(subscription instanceof Subscription)) return subscription.hasSent(strand);
+  return subscription.flow?.hasSent(strand.id, strand.offsets[0] ?? 0) === true;
 }
 function checkKey(message: Uint8Array, expected: string | null): void {
   const reader = new PackedReader(message);

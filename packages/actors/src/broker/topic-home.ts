@@ -115,7 +115,11 @@ export class TopicHome {
     this.#preset.delete(name);
     const opened = this.#begin(name, settings, known);
     this.#groups.set(name, opened);
-    opened.catch(() => this.#groups.delete(name));
+    opened.catch(() => {
+      if (known === undefined) return this.#groups.delete(name);
+      this.#groups.set(name, known); // still without settings of its own
+      return this.#preset.add(name);
+    });
     return await opened;
   }
   /** Persists a new group's settings, then begins its subscriptions; for one named with the topic they are there, only its settings are chosen now. */
@@ -130,10 +134,16 @@ export class TopicHome {
   #openGroup(name: string, settings: GroupSettings): Promise<Group> {
     const { runtime, actors, events, onHolder } = this.#options;
     const group = new Group({ spec: this.spec, name, settings, queues: this.queues, runtime, actors, events, onHolder });
-    const opening = group.open().then(() => {
-      this.#opened.set(name, group);
-      return group;
-    });
+    const opening = group.open().then(
+      () => {
+        this.#opened.set(name, group);
+        return group;
+      },
+      (error: unknown) => {
+        group.close();
+        throw error;
+      },
+    );
     this.#groups.set(name, opening);
     return opening;
   }

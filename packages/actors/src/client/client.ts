@@ -141,11 +141,12 @@ class LiveClient implements Client, Admin {
     options: ConsumerOptions<O>,
   ): Consumer<Out, ContextOf<O>> {
     this.#mustBeOpen();
-    const consumer = createConsumer<In, Out, O>(
+    const consumer: Consumer<Out, ContextOf<O>> = createConsumer<In, Out, O>(
       this.#environment,
       topic as unknown as Topic<In, Out, Keying, O>,
       options,
       this.name,
+      () => this.#consumers.delete(consumer),
     );
     this.#consumers.add(consumer);
     return consumer;

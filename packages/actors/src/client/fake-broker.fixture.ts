@@ -313,6 +313,7 @@ export class FakeSession {
       lane: frame.lane,
       epoch: state.epoch as Epoch,
       expected: state.next as Sequence,
+      logEpoch: 1,
     });
   }
   #append(batch: BatchAppend): void {
@@ -333,7 +334,11 @@ export class FakeSession {
     const verdict = this.#broker.onBatch(batch, lane.index);
     if (verdict === "silent") return;
     if (verdict !== null) {
-      refuse(verdict.code, null, verdict.retryAfterMs ?? null);
+      refuse(
+        verdict.code,
+        verdict.code === "OUT_OF_SEQUENCE" ? (state?.next ?? 0) : null,
+        verdict.retryAfterMs ?? null,
+      );
       return;
     }
     if (state === undefined) {

@@ -1,8 +1,8 @@
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import { type Epoch, offset as offsetOf } from "../message/brands.ts";
 import type { ErrorCode } from "../message/errors.ts";
-import type { HistorySink } from "../system/contracts.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
+import type { HistorySink } from "../system/contracts.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Entry, idOf } from "./entry.ts";
 import { failureInfo } from "./retry-schedule.ts";
@@ -19,7 +19,11 @@ export class Chronicle {
   /** Incarnation of the log under the present grant. */
   logEpoch = 0;
 
-  constructor(environment: ClientEnvironment, at: { readonly topic: string; readonly queue: number; readonly group: string }, consumer: string) {
+  constructor(
+    environment: ClientEnvironment,
+    at: { readonly topic: string; readonly queue: number; readonly group: string },
+    consumer: string,
+  ) {
     this.#events = environment.events;
     this.#history = environment.history;
     this.#at = at;
@@ -43,7 +47,11 @@ export class Chronicle {
   }
 
   handling(attempt: Attempt): void {
-    this.#history?.record({ type: "handling", ...this.#message(attempt.entry, attempt.epoch), attempt: attempt.number });
+    this.#history?.record({
+      type: "handling",
+      ...this.#message(attempt.entry, attempt.epoch),
+      attempt: attempt.number,
+    });
   }
   handled(attempt: Attempt): void {
     this.#history?.record({ type: "handled", ...this.#message(attempt.entry, attempt.epoch), attempt: attempt.number });
@@ -57,21 +65,41 @@ export class Chronicle {
     });
   }
   aborted(attempt: Attempt, reason: string): void {
-    this.#history?.record({ type: "aborted", ...this.#message(attempt.entry, attempt.epoch), attempt: attempt.number, reason });
+    this.#history?.record({
+      type: "aborted",
+      ...this.#message(attempt.entry, attempt.epoch),
+      attempt: attempt.number,
+      reason,
+    });
   }
   abandoned(attempt: Attempt, reason: string): void {
-    this.#history?.record({ type: "abandoned", ...this.#message(attempt.entry, attempt.epoch), attempt: attempt.number, reason });
+    this.#history?.record({
+      type: "abandoned",
+      ...this.#message(attempt.entry, attempt.epoch),
+      attempt: attempt.number,
+      reason,
+    });
   }
   attemptFailed(entry: Entry, attempt: number, error: unknown, retryInMs: number | null): void {
     if (!this.#events.observed) return;
-    this.#events.tell({ type: "attempt.failed", ...this.#at, offset: offsetOf(entry.offset), key: entry.key, attempt, error, retryInMs });
+    this.#events.tell({
+      type: "attempt.failed",
+      ...this.#at,
+      offset: offsetOf(entry.offset),
+      key: entry.key,
+      attempt,
+      error,
+      retryInMs,
+    });
   }
 
   settled(settle: SealedSettle, revision: number): void {
-    for (const entry of settle.entries) this.#history?.record({ type: "settled", ...this.#message(entry, settle.epoch), revision });
+    for (const entry of settle.entries)
+      this.#history?.record({ type: "settled", ...this.#message(entry, settle.epoch), revision });
   }
   settleRefused(settle: SealedSettle, code: ErrorCode): void {
-    for (const entry of settle.entries) this.#history?.record({ type: "settleRefused", ...this.#message(entry, settle.epoch), code });
+    for (const entry of settle.entries)
+      this.#history?.record({ type: "settleRefused", ...this.#message(entry, settle.epoch), code });
     if (this.#events.observed)
       this.#events.tell({ type: "settle.refused", ...this.#at, epoch: settle.epoch, code, messages: settle.messages });
   }
@@ -98,7 +126,8 @@ export class Chronicle {
         });
       }
     if (!this.#events.observed) return;
-    if (kind === "park" && key !== null) this.#events.tell({ type: "key.parked", ...this.#at, offset: offsetOf(entry.offset), key });
+    if (kind === "park" && key !== null)
+      this.#events.tell({ type: "key.parked", ...this.#at, offset: offsetOf(entry.offset), key });
     else this.#events.tell({ type: "message.deadLettered", ...this.#at, offset: offsetOf(entry.offset), key });
   }
   halted(entry: Entry): void {
@@ -109,6 +138,12 @@ export class Chronicle {
     return { ...this.#at, consumer: this.#consumer, epoch };
   }
   #message(entry: Entry, epoch: Epoch) {
-    return { ...this.#lease(epoch), offset: offsetOf(entry.offset), logEpoch: this.logEpoch, id: idOf(entry), key: entry.key };
+    return {
+      ...this.#lease(epoch),
+      offset: offsetOf(entry.offset),
+      logEpoch: this.logEpoch,
+      id: idOf(entry),
+      key: entry.key,
+    };
   }
 }

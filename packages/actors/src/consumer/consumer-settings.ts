@@ -21,7 +21,18 @@ export interface ConsumerSettings {
   readonly revokeTimeoutMs: number;
   readonly allocation: MemberJoin["allocation"];
 }
-const COMMON = ["group", "name", "concurrency", "retry", "exhausted", "handlerTimeoutMs", "handlerGraceMs", "inFlightMax", "inFlightBytesMax", "startAt"];
+const COMMON = [
+  "group",
+  "name",
+  "concurrency",
+  "retry",
+  "exhausted",
+  "handlerTimeoutMs",
+  "handlerGraceMs",
+  "inFlightMax",
+  "inFlightBytesMax",
+  "startAt",
+];
 const ORDERED = [...COMMON, "leaseTtlMs", "revokeTimeoutMs", "allocation"];
 const RETRY = ["attempts", "initialMs", "factor", "maxMs", "jitter"];
 
@@ -72,7 +83,8 @@ function retrySettings(ordered: boolean, options: object): RetrySettings {
 }
 function knownOnly(prefix: string, options: object, known: readonly string[]): void {
   for (const option of Object.keys(options))
-    if (!known.includes(option)) throw optionInvalid(`${prefix}${option}`, `one of those that exist here (${known.join(", ")})`, option);
+    if (!known.includes(option))
+      throw optionInvalid(`${prefix}${option}`, `one of those that exist here (${known.join(", ")})`, option);
 }
 function atLeast(option: string, value: unknown, otherwise: number, min: number): number {
   if (value === undefined) return otherwise;
@@ -86,7 +98,8 @@ function finite(option: string, value: unknown, otherwise: number, min: number):
 }
 function whole(option: string, value: unknown, otherwise: number): number {
   if (value === undefined) return otherwise;
-  if (!Number.isSafeInteger(value) || (value as number) < 1) throw optionInvalid(option, "an integer of 1 or more", value);
+  if (!Number.isSafeInteger(value) || (value as number) < 1)
+    throw optionInvalid(option, "an integer of 1 or more", value);
   return value as number;
 }
 function oneOf<T extends string>(option: string, value: T | undefined, allowed: readonly [T, ...T[]]): T {

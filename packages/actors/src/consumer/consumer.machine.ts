@@ -46,7 +46,10 @@ export const consumerMachine = consumer.createMachine({
       on: {
         "consumption.started": { actions: "join" },
         "member.joined": { actions: ["recordJoined", "tellJoined"] },
-        "consumer.close": { target: "closing", actions: { type: "recordTimeout", params: ({ event }) => event.timeoutMs } },
+        "consumer.close": {
+          target: "closing",
+          actions: { type: "recordTimeout", params: ({ event }) => event.timeoutMs },
+        },
         "workers.ended": {},
       },
     },

@@ -3,7 +3,14 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
 import { createConsumer } from "./consumer.ts";
-import type { Consumer, Context, Delivery, Handler, OrderedConsumerOptions, UnorderedConsumerOptions } from "./consumer-api.ts";
+import type {
+  Consumer,
+  Context,
+  Delivery,
+  Handler,
+  OrderedConsumerOptions,
+  UnorderedConsumerOptions,
+} from "./consumer-api.ts";
 import { FakeGroup } from "./fake-group.fixture.ts";
 
 interface Move {
@@ -14,14 +21,23 @@ const moves = topic("moves", { schema: typed<Move>(), key: (body) => body.game, 
 const mails = topic("mails", { schema: typed<Move>(), key: null, ordered: false, encoding: "json", queues: 1 });
 
 function consume(group: FakeGroup, options: Partial<OrderedConsumerOptions> = {}): Consumer<Move> {
-  return createConsumer(group.environment, moves, { group: "g", name: "c", retry: { jitter: 0 }, ...options }, "client") as Consumer<Move>;
+  return createConsumer(
+    group.environment,
+    moves,
+    { group: "g", name: "c", retry: { jitter: 0 }, ...options },
+    "client",
+  ) as Consumer<Move>;
 }
 function fill(group: FakeGroup, names: string, queue = 0): void {
-  for (const name of names.split(" ")) group.queue(queue).append(name[0] ?? "", { game: name[0], n: Number(name.slice(1)) });
+  for (const name of names.split(" "))
+    group.queue(queue).append(name[0] ?? "", { game: name[0], n: Number(name.slice(1)) });
 }
 function byHand() {
   const log: string[] = [];
-  const running = new Map<string, { readonly resolve: () => void; readonly reject: (error: unknown) => void; readonly context: Context }>();
+  const running = new Map<
+    string,
+    { readonly resolve: () => void; readonly reject: (error: unknown) => void; readonly context: Context }
+  >();
   const handler: Handler<Move> = (message, context) =>
     new Promise<void>((resolve, reject) => {
       const name = `${message.key ?? ""}${message.body.n}`;
@@ -67,20 +83,35 @@ describe("a consumer", () => {
     ["a time that is no number", { group: "g", handlerGraceMs: "5s" }],
     ["a start that is none", { group: "g", startAt: "yesterday" }],
   ])("refuses %s at once", (_, options) => {
-    expect(thrownCode(() => createConsumer(new FakeGroup().environment, moves, options as never, "client"))).toBe("OPTION_INVALID");
+    expect(thrownCode(() => createConsumer(new FakeGroup().environment, moves, options as never, "client"))).toBe(
+      "OPTION_INVALID",
+    );
   });
   it("refuses on an unordered topic what only a lease can do", () => {
     for (const options of [{ exhausted: "park" }, { leaseTtlMs: 10_000 }, { allocation: "circle" }])
-      expect(thrownCode(() => createConsumer(new FakeGroup().environment, mails, { group: "g", ...options } as never, "client"))).toBe("OPTION_INVALID");
+      expect(
+        thrownCode(() =>
+          createConsumer(new FakeGroup().environment, mails, { group: "g", ...options } as never, "client"),
+        ),
+      ).toBe("OPTION_INVALID");
   });
   it("takes what is given as undefined as left out, and Infinity attempts", async () => {
     const group = new FakeGroup();
-    const options: OrderedConsumerOptions = { group: "g", name: undefined, concurrency: undefined, retry: { attempts: Number.POSITIVE_INFINITY } };
+    const options: OrderedConsumerOptions = {
+      group: "g",
+      name: undefined,
+      concurrency: undefined,
+      retry: { attempts: Number.POSITIVE_INFINITY },
+    };
     const consumer = createConsumer(group.environment, moves, options, "client-1");
     void consumer.run(() => {});
     await group.runtime.run(consumer.ready());
     expect(consumer.name).toBe("client-1");
-    expect(group.sent("member.join")[0]).toMatchObject({ name: "client-1", settings: { exhausted: "park", attempts: null, startAt: "earliest" }, concurrency: 1 });
+    expect(group.sent("member.join")[0]).toMatchObject({
+      name: "client-1",
+      settings: { exhausted: "park", attempts: null, startAt: "earliest" },
+      concurrency: 1,
+    });
   });
 
   it("takes one form, once", async () => {
@@ -127,13 +158,21 @@ describe("a consumer", () => {
   });
 
   it("dispatches by event type, and refuses a handler that is none", async () => {
-    const events = topic("events", { schema: typed<{ type: "placed" | "paid"; n: number }>(), key: "send", encoding: "json", queues: 1 });
+    const events = topic("events", {
+      schema: typed<{ type: "placed"; n: number } | { type: "paid"; n: number }>(),
+      key: "send",
+      encoding: "json",
+      queues: 1,
+    });
     const group = new FakeGroup();
     for (const [n, type] of ["placed", "paid", "refunded"].entries()) group.queue().append("k", { type, n });
     const seen: string[] = [];
     const consumer = createConsumer(group.environment, events, { group: "g", retry: { attempts: 1 } }, "client");
     expect(await codeOf(consumer.run(7 as never))).toBe("OPTION_INVALID");
-    void consumer.run({ placed: ({ body }) => void seen.push(`placed ${body.n}`), paid: ({ body }) => void seen.push(`paid ${body.n}`) });
+    void consumer.run({
+      placed: ({ body }) => void seen.push(`placed ${body.n}`),
+      paid: ({ body }) => void seen.push(`paid ${body.n}`),
+    });
     await group.runtime.advance(10);
     expect(seen).toEqual(["placed 0", "paid 1"]);
     expect(group.sent("aside.put").map(({ offset }) => offset)).toEqual([2]);
@@ -149,7 +188,16 @@ describe("a consumer", () => {
     });
     await group.runtime.advance(10);
     expect(seen).toEqual([
-      { topic: "moves", queue: 0, offset: 0, key: "a", id: "m0-0", headers: { trace: "4bf9" }, appendedAtMs: 0, body: { game: "a", n: 1 } },
+      {
+        topic: "moves",
+        queue: 0,
+        offset: 0,
+        key: "a",
+        id: "m0-0",
+        headers: { trace: "4bf9" },
+        appendedAtMs: 0,
+        body: { game: "a", n: 1 },
+      },
       { name: "g", attempt: 1, fence: 7, redriven: false, aborted: false },
     ]);
   });
@@ -220,7 +268,12 @@ describe("a consumer", () => {
       expect(group.queue(0).released).toEqual([7]);
       expect([...group.queue().settled]).toEqual([0]);
       expect(group.frames.at(-1)?.type).toBe("member.leave");
-      expect(group.steps("handled", "settled", "released")).toEqual(["released", "handled 0/1", "settled 0", "released"]);
+      expect(group.steps("handled", "settled", "released")).toEqual([
+        "released",
+        "handled 0/1",
+        "settled 0",
+        "released",
+      ]);
       expect(group.environment.actors.list()).toEqual([]);
       await consumer.close();
       expect(await codeOf(consumer.run(() => {}))).toBe("CLOSED");
@@ -288,6 +341,23 @@ describe("a consumer", () => {
       expect(other.steps("lost").length).toBe(1);
     });
 
+    it("gives a lease back that comes while it closes", async () => {
+      const group = new FakeGroup();
+      fill(group, "a1");
+      group.ignores = (frame) => frame.type === "lease.acquire";
+      const started: string[] = [];
+      const consumer = consume(group);
+      void consumer.run(({ key }) => void started.push(key ?? ""));
+      await group.runtime.advance(10);
+      const closed = consumer.close();
+      await group.runtime.advance(100);
+      group.ignores = () => false;
+      group.link?.send(group.sent("lease.acquire")[0]!);
+      await group.runtime.run(closed, 100);
+      expect(group.queue().released).toEqual([7]);
+      expect(started).toEqual([]);
+    });
+
     it("can be closed before it consumes, and while it joins", async () => {
       const group = new FakeGroup();
       const unused = consume(group);
@@ -346,9 +416,14 @@ describe("a consumer", () => {
       const group = new FakeGroup();
       fill(group, "a1");
       const got: Delivery<Move>[] = [];
-      consume(group, { handlerTimeoutMs: 1_000, handlerGraceMs: 1_000 }).deliveries$.subscribe((delivery) => got.push(delivery));
+      consume(group, { handlerTimeoutMs: 1_000, handlerGraceMs: 1_000 }).deliveries$.subscribe((delivery) =>
+        got.push(delivery),
+      );
       await group.runtime.advance(2_500);
-      expect(got.map(({ context }) => [context.attempt, context.fence])).toEqual([[1, 7], [2, 8]]);
+      expect(got.map(({ context }) => [context.attempt, context.fence])).toEqual([
+        [1, 7],
+        [2, 8],
+      ]);
       expect(got[0]!.context.signal.aborted).toBe(true);
       expect(await group.runtime.run(codeOf(got[0]!.ack()))).toBe("HANDLER_TIMEOUT");
     });
@@ -358,7 +433,9 @@ describe("a consumer", () => {
       fill(group, "a1");
       let completed = false;
       const consumer = consume(group);
-      consumer.deliveries$.pipe(take(1)).subscribe({ next: (delivery) => void delivery.ack(), complete: () => (completed = true) });
+      consumer.deliveries$
+        .pipe(take(1))
+        .subscribe({ next: (delivery) => void delivery.ack(), complete: () => (completed = true) });
       await group.runtime.advance(10);
       expect(completed).toBe(true);
       expect(group.queue().released).toEqual([7]);
@@ -469,7 +546,10 @@ describe("a consumer of an unordered topic", () => {
     });
     await group.runtime.advance(100);
     expect(attempts).toEqual([1, 2, 3]);
-    expect(group.sent("settle").flatMap(({ settlement }) => settlement.tried)).toEqual([[0, 1], [0, 2]]);
+    expect(group.sent("settle").flatMap(({ settlement }) => settlement.tried)).toEqual([
+      [0, 1],
+      [0, 2],
+    ]);
     expect(group.sent("aside.put").map(({ kind, attempts: made }) => [kind, made])).toEqual([["dead-letter", 3]]);
   });
 
@@ -510,10 +590,13 @@ describe("a consumer of an unordered topic", () => {
   it("waits for its settles as it closes", async () => {
     const group = new FakeGroup({ ordered: false });
     post(group, 3);
+    const running: (() => void)[] = [];
     const consumer = consumeMails(group);
-    void consumer.run(() => {});
-    await group.runtime.settle();
-    await group.runtime.run(consumer.close());
+    void consumer.run(() => new Promise((resolve) => void running.push(resolve)));
+    await group.runtime.advance(10);
+    const closed = consumer.close();
+    for (const resolve of running) resolve();
+    await group.runtime.run(closed, 100);
     expect(group.queue().settled.size).toBe(3);
     expect(group.sent("lease.release")).toEqual([]);
     expect(group.frames.at(-1)?.type).toBe("member.leave");

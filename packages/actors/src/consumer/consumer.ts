@@ -6,8 +6,8 @@ import type { Keying, Topic } from "../message/topic.ts";
 import type { CloseOptions, WaitOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
 import type { AttemptContext } from "./attempt.ts";
-import { consumerMachine, type ConsumerRef } from "./consumer.machine.ts";
-import type { Consumer, ConsumerOptions, ContextOf, Delivery, Handler } from "./consumer-api.ts";
+import { type ConsumerRef, consumerMachine } from "./consumer.machine.ts";
+import type { Consumer, ConsumerOptions, ContextOf, Delivery } from "./consumer-api.ts";
 import { type ConsumerSettings, consumerSettings } from "./consumer-settings.ts";
 import type { Form } from "./form.ts";
 import { deliveriesOf, HandlerForm, LoopForm } from "./forms.ts";
@@ -29,7 +29,10 @@ export function createConsumer<In, Out, O extends boolean>(
   ended: () => void = () => {},
 ): Consumer<Out, ContextOf<O>> {
   const settings = consumerSettings(topic.ordered, options, clientName);
-  return new GroupConsumer(environment, topic as unknown as AnyTopic, settings, ended) as unknown as Consumer<Out, ContextOf<O>>;
+  return new GroupConsumer(environment, topic as unknown as AnyTopic, settings, ended) as unknown as Consumer<
+    Out,
+    ContextOf<O>
+  >;
 }
 
 class GroupConsumer implements Consumer<unknown, AttemptContext> {
@@ -77,7 +80,11 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
       },
     });
     this.#actor = environment.actors.start(
-      { kind: "consumer", path: this.#path, failed: (error) => this.#leave(new MessagingError("CLOSED", "the consumer failed", { cause: error })) },
+      {
+        kind: "consumer",
+        path: this.#path,
+        failed: (error) => this.#leave(new MessagingError("CLOSED", "the consumer failed", { cause: error })),
+      },
       logic,
       { input: { graceMs: settings.handlerGraceMs } },
     );
@@ -106,11 +113,18 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   }
   #claim(): void {
     if (this.#over || this.#actor.getSnapshot().value !== "open") throw this.#closedError();
-    if (this.#claimed) throw new MessagingError("ALREADY_CONSUMING", `consumer "${this.name}" is consumed already: it takes one form, once`);
+    if (this.#claimed)
+      throw new MessagingError(
+        "ALREADY_CONSUMING",
+        `consumer "${this.name}" is consumed already: it takes one form, once`,
+      );
     this.#claimed = true;
   }
   #consume(form: Form): void {
-    if (this.#over) return form.end(null);
+    if (this.#over) {
+      form.end(null);
+      return;
+    }
     this.#form = form;
     const { retry } = this.#settings;
     const paused = () => this.#paused;
@@ -157,6 +171,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
     try {
       const { name: topic } = this.#topic;
       const ends = await ask(this.#environment, { kind: "ends", topic }, over.signal);
+      if (this.#claimed) await abortable(this.#joined.promise, over.signal); // the first member's join makes the group known
       await ask(this.#environment, { kind: "reached", topic, group: this.group, ends }, over.signal);
     } finally {
       this.#stops.delete(stop);
@@ -193,7 +208,11 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
     if (this.#over) return;
     this.#over = true;
     if (failure !== null)
-      this.#environment.logger.log("error", `consumer "${this.name}" of group "${this.group}" on topic "${this.#topic.name}" failed for good`, { error: failure });
+      this.#environment.logger.log(
+        "error",
+        `consumer "${this.name}" of group "${this.group}" on topic "${this.#topic.name}" failed for good`,
+        { error: failure },
+      );
     this.#membership?.leave();
     this.#pace.stop();
     for (const stop of [...this.#stops]) stop();

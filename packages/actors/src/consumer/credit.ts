@@ -28,7 +28,11 @@ export class Credit {
   }
   /** The totals to tell now, or null while the broker still has half of them. */
   take(): { readonly messages: number; readonly bytes: number } | null {
-    if ((this.#messages - this.#toldMessages) * 2 < this.#messagesMax && (this.#bytes - this.#toldBytes) * 2 < this.#bytesMax) return null;
+    if (
+      (this.#messages - this.#toldMessages) * 2 < this.#messagesMax &&
+      (this.#bytes - this.#toldBytes) * 2 < this.#bytesMax
+    )
+      return null;
     // more in hand than the window holds (one huge message): nothing until enough of it has left
     const messages = Math.max(this.#messages, this.#toldMessages);
     const bytes = Math.max(this.#bytes, this.#toldBytes);

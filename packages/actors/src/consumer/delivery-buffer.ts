@@ -77,7 +77,10 @@ export class DeliveryBuffer {
     this.#forget(entry);
     lane.head = entry.next;
     entry.next = null;
-    if (lane.head !== null) return this.#enqueue(lane);
+    if (lane.head !== null) {
+      this.#enqueue(lane);
+      return;
+    }
     lane.tail = null;
     this.#close(lane);
   }
@@ -135,10 +138,15 @@ export class DeliveryBuffer {
   }
 
   #laneFor(key: string | null): Lane {
-    if (this.#order === "queue") return (this.#whole ??= this.#open(null));
+    if (this.#order === "queue") {
+      this.#whole ??= this.#open(null);
+      return this.#whole;
+    }
     if (this.#order === "none" || key === null) return this.#open(null);
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) this.#lanes.set(key, (lane = this.#open(key)));
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    const lane = this.#open(key);
+    this.#lanes.set(key, lane);
     return lane;
   }
   #open(key: string | null): Lane {

@@ -40,10 +40,27 @@ export function entriesOf(batch: DeliveredBatch, tried: ReadonlyMap<number, Trie
   return entries;
 }
 /** @throws `PROTOCOL_VIOLATION` when the bytes are not a packed message */
-export function redeliveredEntry({ strand, offset, message, appendedAtMs, attempts, losses }: Redeliver["entries"][number]): Entry {
+export function redeliveredEntry({
+  strand,
+  offset,
+  message,
+  appendedAtMs,
+  attempts,
+  losses,
+}: Redeliver["entries"][number]): Entry {
   const reader = new PackedReader(message);
   const key = reader.next() ? reader.key : null;
-  return { offset, key, packed: message, appendedAtMs, redriven: { strand, offset }, attempts, losses, next: null, lane: null };
+  return {
+    offset,
+    key,
+    packed: message,
+    appendedAtMs,
+    redriven: { strand, offset },
+    attempts,
+    losses,
+    next: null,
+    lane: null,
+  };
 }
 export function idOf(entry: Entry): string | null {
   const reader = new PackedReader(entry.packed);

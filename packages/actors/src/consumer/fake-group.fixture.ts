@@ -1,18 +1,17 @@
-import { BehaviorSubject, Observable, Subject } from "rxjs";
+import { BehaviorSubject, type Observable, Subject } from "rxjs";
 import type { BrokerLink, HeartbeatSource, Instant, MemberFrame, Requests } from "../client/broker-link.ts";
 import type { SystemEvent } from "../client/client-api.ts";
 import type { ClientEnvironment } from "../client/client-environment.ts";
-import { type Epoch, epoch, type Offset, offset } from "../message/brands.ts";
 import { encodeBody } from "../message/body.ts";
+import { type Epoch, epoch, type Offset, offset } from "../message/brands.ts";
 import { type ErrorCode, fromWireError, MessagingError, toWireError } from "../message/errors.ts";
-import { PackedReader, packMessage } from "../message/packed.ts";
+import { packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
 import type { BrokerFrame, ClientFrame, LeaseKey, RedrivenId, Settlement, Welcome } from "../protocol/frames.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import type { HistoryStep } from "../system/contracts.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
-import type { AnyTopic } from "./work.ts";
 
 type Sent<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
 interface Stored {
@@ -42,6 +41,8 @@ export class FakeQueue {
   sentMessages = 0;
   sentBytes = 0;
   credit = { messages: 0, bytes: 0 };
+  /** Number of its grant on the holder's link. */
+  grant = 0;
   redeliveries: { readonly id: RedrivenId; readonly packed: Uint8Array }[] = [];
 
   constructor(index: number) {
@@ -50,7 +51,10 @@ export class FakeQueue {
   append(key: string | null, body: unknown, headers: Record<string, string> | null = null): Offset {
     const slot = key === null ? NO_SLOT : slotOf(key);
     const id = `m${this.index}-${this.log.length}`;
-    this.log.push({ key, packed: packMessage({ key, slot, id, headers, dueMs: null, encoding: "json", body: encodeBody("json", body) }) });
+    this.log.push({
+      key,
+      packed: packMessage({ key, slot, id, headers, dueMs: null, encoding: "json", body: encodeBody("json", body) }),
+    });
     return offset(this.log.length - 1);
   }
 }
@@ -136,7 +140,10 @@ export class FakeGroup {
   steps(...types: HistoryStep["type"][]): string[] {
     return this.history
       .filter((step) => types.includes(step.type))
-      .map((step) => `${step.type}${"offset" in step ? ` ${step.offset}` : ""}${"attempt" in step ? `/${step.attempt}` : ""}`);
+      .map(
+        (step) =>
+          `${step.type}${"offset" in step ? ` ${step.offset}` : ""}${"attempt" in step ? `/${step.attempt}` : ""}`,
+      );
   }
 
   /* ---------- what a broker does by itself ---------- */
@@ -161,10 +168,17 @@ export class FakeGroup {
   }
   revoke(withinMs: number, queue = this.queue()): void {
     const { holder } = queue;
-    holder?.link.push({ type: "lease.revoke", member: holder.member, queue: queue.index, epoch: epoch(queue.epoch), withinMs });
+    holder?.link.push({
+      type: "lease.revoke",
+      member: holder.member,
+      queue: queue.index,
+      epoch: epoch(queue.epoch),
+      withinMs,
+    });
   }
   redeliver(strand: number, offsets: readonly number[], queue = this.queue()): void {
-    for (const at of offsets) queue.redeliveries.push({ id: { strand, offset: offset(at) }, packed: queue.log[at]!.packed });
+    for (const at of offsets)
+      queue.redeliveries.push({ id: { strand, offset: offset(at) }, packed: queue.log[at]!.packed });
     for (const { key } of offsets.map((at) => queue.log[at]!)) if (key !== null) queue.parkedKeys.delete(key);
     this.flow(queue);
   }
@@ -172,13 +186,22 @@ export class FakeGroup {
   flow(queue = this.queue()): void {
     const { holder } = queue;
     if (holder === null || queue.halted) return;
-    const room = (bytes: number) => queue.sentMessages < queue.credit.messages && queue.sentBytes + bytes <= queue.credit.bytes;
+    const room = (bytes: number) =>
+      queue.sentMessages < queue.credit.messages && queue.sentBytes + bytes <= queue.credit.bytes;
     const at = { member: holder.member, queue: queue.index, epoch: epoch(queue.epoch) };
-    for (let next = queue.redeliveries[0]; next !== undefined && room(next.packed.length); next = queue.redeliveries[0]) {
+    for (
+      let next = queue.redeliveries[0];
+      next !== undefined && room(next.packed.length);
+      next = queue.redeliveries[0]
+    ) {
       queue.redeliveries.shift();
       queue.sentMessages++;
       queue.sentBytes += next.packed.length;
-      holder.link.push({ type: "redeliver", ...at, entries: [{ ...next.id, appendedAtMs: 0, attempts: 0, losses: 0, message: next.packed }] });
+      holder.link.push({
+        type: "redeliver",
+        ...at,
+        entries: [{ ...next.id, appendedAtMs: 0, attempts: 0, losses: 0, message: next.packed }],
+      });
     }
     for (const [position, { key, packed }] of queue.log.entries()) {
       if (queue.settled.has(position) || queue.aside.has(position) || queue.delivered.has(position)) continue;
@@ -221,12 +244,16 @@ export class FakeLink implements BrokerLink {
   readonly #group: FakeGroup;
   readonly #streams = new Map<number, Subject<MemberFrame>>();
   readonly #sources = new Set<HeartbeatSource>();
-  readonly #asked = new Map<number, { readonly resolve: (frame: never) => void; readonly reject: (error: MessagingError) => void }>();
+  readonly #asked = new Map<
+    number,
+    { readonly resolve: (frame: never) => void; readonly reject: (error: MessagingError) => void }
+  >();
   readonly #beats = new Map<number, Instant>();
   #down: BrokerFrame[] = [];
   #numbers = 0;
   #requests = 0;
   #grants = 0;
+  #grantsSeen = 0;
   #timer: unknown;
 
   constructor(group: FakeGroup, number: number) {
@@ -265,7 +292,7 @@ export class FakeLink implements BrokerLink {
     const beat = ++this.#numbers;
     this.#beats.set(beat, { now: this.#group.runtime.now(), wallNow: this.#group.runtime.wallNow() });
     const leases = [...this.#sources].flatMap((source) => source.leases()) as unknown as LeaseKey[];
-    this.send({ type: "heartbeat", beat, grantsSeen: this.#grants, leases });
+    this.send({ type: "heartbeat", beat, grantsSeen: this.#grantsSeen, leases });
   }
   violation(reason: string): void {
     this.violations.push(reason);
@@ -297,6 +324,10 @@ export class FakeLink implements BrokerLink {
     });
   }
   #arrive(frame: BrokerFrame): void {
+    if (frame.type === "lease.granted")
+      this.#group.runtime.setTimeout(() => {
+        this.#grantsSeen = Math.max(this.#grantsSeen, frame.grant);
+      }, 0);
     if ("request" in frame && frame.request !== null) {
       const asked = this.#asked.get(frame.request);
       this.#asked.delete(frame.request);
@@ -315,7 +346,10 @@ export class FakeLink implements BrokerLink {
     const group = this.#group;
     const queue = "queue" in frame ? group.queue(frame.queue) : group.queue();
     const code = group.refuses(frame);
-    if (code !== null && "request" in frame) return this.#refuse(frame.request, code);
+    if (code !== null && "request" in frame) {
+      this.#refuse(frame.request, code);
+      return;
+    }
     const mine = (at: { readonly epoch: Epoch }) => queue.holder?.link === this && queue.epoch === at.epoch;
     switch (frame.type) {
       case "member.join":
@@ -325,46 +359,81 @@ export class FakeLink implements BrokerLink {
           if (!group.ordered) {
             each.epoch = 0;
             this.#grant(each, null, frame.member);
-          } else if (group.offers && each.holder === null) this.push({ type: "lease.offered", member: frame.member, queue: each.index });
+          } else if (group.offers && each.holder === null)
+            this.push({ type: "lease.offered", member: frame.member, queue: each.index });
         return;
       case "lease.acquire": {
         const { resume } = frame;
         if (resume !== null) {
-          if (queue.holder === null || queue.epoch !== resume.epoch) return this.#refuse(frame.request, "STALE_EPOCH");
+          if (queue.holder === null || queue.epoch !== resume.epoch) {
+            this.#refuse(frame.request, "STALE_EPOCH");
+            return;
+          }
           group.apply(queue, resume.settle);
-          queue.delivered = new Set(resume.inHand.flatMap(([from, to]) => Array.from({ length: to - from }, (_, index) => from + index)));
+          queue.delivered = new Set(
+            resume.inHand.flatMap(([from, to]) => Array.from({ length: to - from }, (_, index) => from + index)),
+          );
         } else {
-          if (queue.holder !== null) return this.#refuse(frame.request, "LEASE_HELD");
+          if (queue.holder !== null) {
+            this.#refuse(frame.request, "LEASE_HELD");
+            return;
+          }
           queue.epoch++;
           queue.delivered.clear();
         }
-        return this.#grant(queue, frame.request, frame.member);
+        this.#grant(queue, frame.request, frame.member);
+        return;
       }
       case "lease.raise":
-        if (!mine(frame)) return this.#refuse(frame.request, "STALE_EPOCH");
+        if (!mine(frame)) {
+          this.#refuse(frame.request, "STALE_EPOCH");
+          return;
+        }
         queue.epoch++;
-        return this.#grant(queue, frame.request, frame.member);
+        this.#grant(queue, frame.request, frame.member);
+        return;
       case "lease.release":
-        if (!mine(frame)) return this.#refuse(frame.request, "STALE_EPOCH");
+        if (!mine(frame)) {
+          this.#refuse(frame.request, "STALE_EPOCH");
+          return;
+        }
         group.apply(queue, frame.settle);
         queue.released.push(queue.epoch);
         group.vacate(queue);
-        this.push({ type: "lease.released", request: frame.request, member: frame.member, queue: frame.queue, epoch: frame.epoch, revision: queue.revision });
+        this.push({
+          type: "lease.released",
+          request: frame.request,
+          member: frame.member,
+          queue: frame.queue,
+          epoch: frame.epoch,
+          revision: queue.revision,
+        });
         return;
       case "credit":
         if (!mine(frame)) return;
         queue.credit = { messages: frame.messages, bytes: frame.bytes };
-        return group.flow(queue);
+        group.flow(queue);
+        return;
       case "settle": {
         const at = { member: frame.member, queue: frame.queue, epoch: frame.epoch, settle: frame.settle };
-        if (!mine(frame) || code !== null)
-          return this.push({ type: "settle.refused", ...at, error: toWireError(new MessagingError(code ?? "STALE_EPOCH", "fake")) });
+        if (!mine(frame) || code !== null) {
+          this.push({
+            type: "settle.refused",
+            ...at,
+            error: toWireError(new MessagingError(code ?? "STALE_EPOCH", "fake")),
+          });
+          return;
+        }
         group.apply(queue, frame.settlement);
         this.push({ type: "settled", ...at, revision: queue.revision });
-        return group.flow(queue);
+        group.flow(queue);
+        return;
       }
       case "aside.put": {
-        if (!mine(frame)) return this.#refuse(frame.request, "STALE_EPOCH");
+        if (!mine(frame)) {
+          this.#refuse(frame.request, "STALE_EPOCH");
+          return;
+        }
         const offsets: number[] = frame.kind === "halt" ? [] : [frame.offset];
         if (frame.kind === "halt") queue.halted = true;
         else queue.aside.set(frame.offset, { kind: frame.kind, attempts: frame.attempts });
@@ -377,20 +446,44 @@ export class FakeLink implements BrokerLink {
             }
         }
         const revision = ++queue.revision;
-        this.push({ type: "aside.done", request: frame.request, member: frame.member, queue: frame.queue, epoch: frame.epoch, revision, offsets: offsets as Offset[] });
-        return group.flow(queue);
+        this.push({
+          type: "aside.done",
+          request: frame.request,
+          member: frame.member,
+          queue: frame.queue,
+          epoch: frame.epoch,
+          revision,
+          offsets: offsets as Offset[],
+        });
+        group.flow(queue);
+        return;
       }
       case "heartbeat": {
         if (!group.beats) return;
-        const isHeld = ({ queue: index, epoch: at }: LeaseKey) => group.queue(index).holder?.link === this && group.queue(index).epoch === at;
-        const renewed = frame.leases.filter(isHeld).map((lease) => ({ ...lease, ttlMs: group.queue(lease.queue).ttlMs }));
-        const ended = frame.leases.filter((lease) => !isHeld(lease)).map((lease) => ({ ...lease, current: epoch(group.queue(lease.queue).epoch) }));
+        const isHeld = ({ queue: index, epoch: at }: LeaseKey) =>
+          group.queue(index).holder?.link === this && group.queue(index).epoch === at;
+        const renewed = frame.leases
+          .filter(isHeld)
+          .map((lease) => ({ ...lease, ttlMs: group.queue(lease.queue).ttlMs }));
+        const ended = frame.leases
+          .filter((lease) => !isHeld(lease))
+          .map((lease) => ({ ...lease, current: epoch(group.queue(lease.queue).epoch) }));
         this.push({ type: "heartbeat.answered", beat: frame.beat, renewed, ended });
+        for (const each of group.queues) {
+          const { holder } = each;
+          if (holder === null || frame.leases.some((lease) => lease.queue === each.index && lease.epoch === each.epoch))
+            continue;
+          if (holder.link !== this || each.grant <= frame.grantsSeen) group.vacate(each);
+        }
         return;
       }
       case "ask":
         if (frame.question.kind === "ends")
-          this.push({ type: "answer", request: frame.request, answer: group.queues.map(({ index, log }) => ({ queue: index, end: offset(log.length) })) });
+          this.push({
+            type: "answer",
+            request: frame.request,
+            answer: group.queues.map(({ index, log }) => ({ queue: index, end: offset(log.length) })),
+          });
         else if (frame.question.kind === "reached") this.push({ type: "answer", request: frame.request, answer: null });
         return;
       default:
@@ -399,6 +492,7 @@ export class FakeLink implements BrokerLink {
   }
   #grant(queue: FakeQueue, request: number | null, member: number): void {
     queue.holder = { link: this, member };
+    queue.grant = ++this.#grants;
     queue.sentMessages = 0;
     queue.sentBytes = 0;
     queue.credit = { messages: 0, bytes: 0 };
@@ -409,7 +503,7 @@ export class FakeLink implements BrokerLink {
       queue: queue.index,
       epoch: epoch(queue.epoch),
       ttlMs: queue.ttlMs,
-      grant: ++this.#grants,
+      grant: queue.grant,
       revision: ++queue.revision,
       logEpoch: 3,
     });
@@ -428,8 +522,3 @@ const WELCOME: Welcome = {
   leaseTtlMsMax: 60_000,
   durabilityMax: "synced",
 };
-export const idOfPacked = (packed: Uint8Array): string | null => {
-  const reader = new PackedReader(packed);
-  return reader.next() ? reader.id : null;
-};
-export type { AnyTopic };

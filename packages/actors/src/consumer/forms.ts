@@ -24,13 +24,19 @@ export class HandlerForm implements Form {
   end(): void {}
 }
 function byType(handlers: unknown): AnyHandler {
-  if (typeof handlers !== "object" || handlers === null) throw optionInvalid("handler", "a function, or an object with one per event type", handlers);
+  if (typeof handlers !== "object" || handlers === null)
+    throw optionInvalid("handler", "a function, or an object with one per event type", handlers);
   const known = new Map(Object.entries(handlers));
-  for (const [type, handler] of known) if (typeof handler !== "function") throw optionInvalid(`handler.${type}`, "a function", handler);
+  for (const [type, handler] of known)
+    if (typeof handler !== "function") throw optionInvalid(`handler.${type}`, "a function", handler);
   return (message, context) => {
     const { type } = message.body as { readonly type: string };
     const handler = known.get(type) as AnyHandler | undefined;
-    if (handler === undefined) throw new MessagingError("SCHEMA_FAILED", `no handler for event type "${type}": expected one of ${[...known.keys()].join(", ")}`);
+    if (handler === undefined)
+      throw new MessagingError(
+        "SCHEMA_FAILED",
+        `no handler for event type "${type}": expected one of ${[...known.keys()].join(", ")}`,
+      );
     return handler(message, context);
   };
 }

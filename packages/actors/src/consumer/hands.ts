@@ -50,7 +50,11 @@ export class Hands implements AttemptHost {
   readonly #timer: SweepTimer;
   #pumping = false;
 
-  constructor(work: Work, owner: HandsOwner, at: { readonly queue: number; readonly chronicle: Chronicle; readonly inHand: InHand | null }) {
+  constructor(
+    work: Work,
+    owner: HandsOwner,
+    at: { readonly queue: number; readonly chronicle: Chronicle; readonly inHand: InHand | null },
+  ) {
     const { settings } = work;
     this.#work = work;
     this.#owner = owner;
@@ -84,23 +88,29 @@ export class Hands implements AttemptHost {
   }
   #start(lane: Lane, entry: Entry): void {
     const work = this.#work;
-    if (entry.attempts >= work.schedule.attempts || entry.losses >= LOSSES_MAX) return this.#owner.exhausted(entry, exhaustedBefore(entry));
+    if (entry.attempts >= work.schedule.attempts || entry.losses >= LOSSES_MAX) {
+      this.#owner.exhausted(entry, exhaustedBefore(entry));
+      return;
+    }
     let message: ReturnType<typeof readMessage>;
     try {
       message = readMessage(work.topic, this.#queue, entry);
     } catch (error) {
       entry.attempts++;
       this.#chronicle.attemptFailed(entry, entry.attempts, error, null);
-      return this.#owner.exhausted(entry, error);
+      this.#owner.exhausted(entry, error);
+      return;
     }
     const inHand = this.#inHand;
-    if (inHand !== null && !inHand.take(entry.key, work.settings.concurrency === 1))
-      return inHand.whenFree(() =>
+    if (inHand !== null && !inHand.take(entry.key, work.settings.concurrency === 1)) {
+      inHand.whenFree(() =>
         this.#guarded(() => {
           this.buffer.release(lane);
           this.pump();
         }),
       );
+      return;
+    }
     const { group, handlerTimeoutMs } = work.settings;
     const attempt = new Attempt(this, entry, this.#owner.epoch, this.#runtime.now() + handlerTimeoutMs);
     this.#running.add(attempt);
@@ -110,7 +120,10 @@ export class Hands implements AttemptHost {
       const context = inHand === null ? new AttemptContext(group, attempt) : new FencedContext(group, attempt);
       const result = work.form.take(message, context, attempt);
       if (result === BY_TAKER) return;
-      if (!isThenable(result)) return this.end(attempt, "done");
+      if (!isThenable(result)) {
+        this.end(attempt, "done");
+        return;
+      }
       (result instanceof Promise ? result : Promise.resolve(result)).then(
         () => this.end(attempt, "done"),
         (error: unknown) => this.end(attempt, "failed", error),
@@ -129,14 +142,27 @@ export class Hands implements AttemptHost {
     }
   }
   #end(attempt: Attempt, how: "done" | "failed" | "released", error: unknown): void {
-    if (how === "done" && attempt.emits !== null && attempt.emits.length > 0 && attempt.cause === null && this.#owner.alive()) return this.#emit(attempt);
+    if (
+      how === "done" &&
+      attempt.emits !== null &&
+      attempt.emits.length > 0 &&
+      (attempt.cause === null || attempt.cause === "stop") &&
+      this.#owner.alive()
+    ) {
+      this.#emit(attempt);
+      return;
+    }
     attempt.phase = "over";
     this.#running.delete(attempt);
     const { entry } = attempt;
     const timedOut = attempt.cause === "timeout";
     const lost = attempt.cause === "lease" || !this.#owner.alive();
     if (how === "done" && !timedOut) this.#chronicle.handled(attempt);
-    else this.#chronicle.failed(attempt, timedOut ? timeoutOf(attempt, this.#work.settings.handlerTimeoutMs) : how === "released" ? RELEASED : error);
+    else
+      this.#chronicle.failed(
+        attempt,
+        timedOut ? timeoutOf(attempt, this.#work.settings.handlerTimeoutMs) : how === "released" ? RELEASED : error,
+      );
     if (lost) attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
     else if (timedOut) this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
     else if (how === "done") {
@@ -154,9 +180,15 @@ export class Hands implements AttemptHost {
     const waitMs = this.#work.schedule.waitMs(entry.attempts, error);
     this.#chronicle.attemptFailed(entry, attempt.number, error, waitMs);
     attempt.onOutcome?.("failed", error);
-    if (waitMs === null) return this.#owner.exhausted(entry, error);
+    if (waitMs === null) {
+      this.#owner.exhausted(entry, error);
+      return;
+    }
     this.#owner.failed(entry);
-    if (this.#inHand === null) return this.buffer.leave(entry); // the broker brings it again, to anyone
+    if (this.#inHand === null) {
+      this.buffer.leave(entry); // the broker brings it again, to anyone
+      return;
+    }
     const lane = entry.lane;
     if (lane === null) return;
     const dueAt = this.#runtime.now() + waitMs;
@@ -221,6 +253,10 @@ export class Hands implements AttemptHost {
     else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
     this.#inHand?.free(attempt.entry.key);
   }
+  /** The worker is over: the timer stays only for handlers that have not ended. */
+  rest(): void {
+    if (this.busy === 0) this.#timer.stop();
+  }
   /** When the lease would run out: look then. */
   watchLease(): void {
     this.#timer.arm(this.#runtime.now() + this.#owner.leaseRemainingMs);
@@ -242,7 +278,8 @@ export class Hands implements AttemptHost {
       if (attempt.phase === "running" && now >= attempt.timeoutAt)
         this.#abort(attempt, "timeout", timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
       if (attempt.phase === "aborted" && now >= attempt.graceAt) this.#abandon(attempt);
-      else if (attempt.phase !== "over") this.#timer.arm(attempt.phase === "running" ? attempt.timeoutAt : attempt.graceAt);
+      else if (attempt.phase !== "over")
+        this.#timer.arm(attempt.phase === "running" ? attempt.timeoutAt : attempt.graceAt);
     }
     this.#timer.arm(this.buffer.due(now));
     this.pump();
@@ -265,14 +302,25 @@ export class Hands implements AttemptHost {
   }
 }
 
-const CAUSES: Readonly<Record<AbortCause, string>> = { timeout: "HANDLER_TIMEOUT", lease: "STALE_EPOCH", stop: "CLOSED" };
+const CAUSES: Readonly<Record<AbortCause, string>> = {
+  timeout: "HANDLER_TIMEOUT",
+  lease: "STALE_EPOCH",
+  stop: "CLOSED",
+};
 const RELEASED = new MessagingError("CLOSED", "released unsettled");
 const timeoutOf = (attempt: Attempt, ms: number): MessagingError<"HANDLER_TIMEOUT"> =>
-  new MessagingError("HANDLER_TIMEOUT", `attempt ${attempt.number} at message ${attempt.entry.offset} took longer than ${ms} ms`, {
-    data: { offset: attempt.entry.offset, attempt: attempt.number, timeoutMs: ms },
-  });
+  new MessagingError(
+    "HANDLER_TIMEOUT",
+    `attempt ${attempt.number} at message ${attempt.entry.offset} took longer than ${ms} ms`,
+    {
+      data: { offset: attempt.entry.offset, attempt: attempt.number, timeoutMs: ms },
+    },
+  );
 const exhaustedBefore = ({ attempts, losses }: Entry): Error =>
-  new Error(losses >= LOSSES_MAX ? `${losses} leases ended with it in hand` : `${attempts} attempts failed before it came here`);
+  new Error(
+    losses >= LOSSES_MAX ? `${losses} leases ended with it in hand` : `${attempts} attempts failed before it came here`,
+  );
 /** Throws what a `then` getter throws: that fails the attempt like any other throw. */
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  ((typeof value === "object" && value !== null) || typeof value === "function") && typeof (value as { then?: unknown }).then === "function";
+  ((typeof value === "object" && value !== null) || typeof value === "function") &&
+  typeof (value as { then?: unknown }).then === "function";

@@ -35,10 +35,10 @@ export class InHand {
 const tables = new WeakMap<ClientEnvironment, Map<string, InHand>>();
 
 export function inHandOf(environment: ClientEnvironment, topic: string, group: string, queue: number): InHand {
-  let ofClient = tables.get(environment);
-  if (ofClient === undefined) tables.set(environment, (ofClient = new Map()));
+  const ofClient = tables.get(environment) ?? new Map<string, InHand>();
+  tables.set(environment, ofClient);
   const name = `${topic}/${group}/${queue}`; // none of them holds a slash
-  let table = ofClient.get(name);
-  if (table === undefined) ofClient.set(name, (table = new InHand()));
+  const table = ofClient.get(name) ?? new InHand();
+  ofClient.set(name, table);
   return table;
 }

@@ -1,7 +1,16 @@
 import type { BrokerLink, Instant } from "../client/broker-link.ts";
 import { type Epoch, NO_EPOCH } from "../message/brands.ts";
 import { asMessagingError, fromWireError, type MessagingError } from "../message/errors.ts";
-import type { LeaseEnded, LeaseGranted, LeaseRevoke, OffsetRange, RedrivenId, Settled, Settlement, SettleRefused } from "../protocol/frames.ts";
+import type {
+  LeaseEnded,
+  LeaseGranted,
+  LeaseRevoke,
+  OffsetRange,
+  RedrivenId,
+  Settled,
+  Settlement,
+  SettleRefused,
+} from "../protocol/frames.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LostReason } from "./chronicle.ts";
 import type { Credit } from "./credit.ts";
@@ -24,7 +33,12 @@ export interface TalkOwner {
   confirmed(settle: SealedSettle, revision: number): void;
   settleRefused(settle: SealedSettle, error: MessagingError): void;
   /** What is in hand, for a resume. */
-  held(): { readonly messages: number; readonly bytes: number; readonly ranges: readonly OffsetRange[]; readonly redriven: readonly RedrivenId[] };
+  held(): {
+    readonly messages: number;
+    readonly bytes: number;
+    readonly ranges: readonly OffsetRange[];
+    readonly redriven: readonly RedrivenId[];
+  };
   /** Handlers may start: the renewal that a late grant needs has come. */
   renewed(): void;
   broken(error: unknown): void;
@@ -81,7 +95,9 @@ export class LeaseTalk {
   /** Where frames under the present epoch may go now. */
   get sendable(): { readonly link: BrokerLink; readonly member: number; readonly epoch: Epoch } | null {
     const link = this.#link;
-    return link === null || !this.#held || this.#asking !== null ? null : { link, member: this.#member, epoch: this.#epoch };
+    return link === null || !this.#held || this.#asking !== null
+      ? null
+      : { link, member: this.#member, epoch: this.#epoch };
   }
   /** What a heartbeat lists for it. */
   get beat(): { readonly queue: number; readonly epoch: Epoch } | null {
@@ -92,8 +108,11 @@ export class LeaseTalk {
     this.#link = link;
     this.#member = member;
     const sent = instant(this.#runtime);
-    this.#ask("acquire", link, link.request<"lease.acquire">({ type: "lease.acquire", member, queue: this.#queue, resume: null }), (grant) =>
-      this.#granted("acquire", sent, grant),
+    this.#ask(
+      "acquire",
+      link,
+      link.request<"lease.acquire">({ type: "lease.acquire", member, queue: this.#queue, resume: null }),
+      (grant) => this.#granted("acquire", sent, grant),
     );
   }
   /** Unordered: nobody asked, and there is no lease. */
@@ -113,34 +132,52 @@ export class LeaseTalk {
     this.#link = link;
     this.#member = member;
     const { ranges, redriven } = this.#owner.held();
-    const resume = { epoch: this.#epoch, settle: this.#log.unconfirmed(this.#epoch), inHand: ranges, redrivenInHand: redriven };
+    const resume = {
+      epoch: this.#epoch,
+      settle: this.#log.unconfirmed(this.#epoch),
+      inHand: ranges,
+      redrivenInHand: redriven,
+    };
     const sent = instant(this.#runtime);
     this.#late = false;
-    this.#ask("resume", link, link.request<"lease.acquire">({ type: "lease.acquire", member, queue: this.#queue, resume }), (grant) =>
-      this.#granted("resume", sent, grant),
+    this.#ask(
+      "resume",
+      link,
+      link.request<"lease.acquire">({ type: "lease.acquire", member, queue: this.#queue, resume }),
+      (grant) => this.#granted("resume", sent, grant),
     );
   }
   raise(): void {
     const to = this.sendable;
     if (to === null) return;
     this.flush();
+    if (!this.#held) return; // it had run out
     const { link, member, epoch } = to;
     const sent = instant(this.#runtime);
-    this.#ask("raise", link, link.request<"lease.raise">({ type: "lease.raise", member, queue: this.#queue, epoch }), (grant) =>
-      this.#granted("raise", sent, grant),
+    this.#ask(
+      "raise",
+      link,
+      link.request<"lease.raise">({ type: "lease.raise", member, queue: this.#queue, epoch }),
+      (grant) => this.#granted("raise", sent, grant),
     );
   }
   release(): void {
     const to = this.sendable;
     if (to === null) return;
     const { link, member, epoch } = to;
-    const settle = (this.#lastWords ??= this.#log.seal(epoch, "release").settlement);
-    this.#ask("release", link, link.request<"lease.release">({ type: "lease.release", member, queue: this.#queue, epoch, settle }), ({ revision }) => {
-      this.#asking = null;
-      this.#held = false;
-      this.#confirmAll(revision);
-      this.#owner.released(revision);
-    });
+    const settle = this.#lastWords ?? this.#log.seal(epoch, "release").settlement;
+    this.#lastWords = settle;
+    this.#ask(
+      "release",
+      link,
+      link.request<"lease.release">({ type: "lease.release", member, queue: this.#queue, epoch, settle }),
+      ({ revision }) => {
+        this.#asking = null;
+        this.#held = false;
+        this.#confirmAll(revision);
+        this.#owner.released(revision);
+      },
+    );
   }
   /** It is over at this end. */
   end(): void {
@@ -168,14 +205,25 @@ export class LeaseTalk {
   flush(): void {
     const to = this.sendable;
     if (to === null || this.#log.piledUp === 0) return;
-    if (this.clock.over) return this.#owner.lost("expired");
+    if (this.clock.over) {
+      this.#owner.lost("expired");
+      return;
+    }
     const { settlement, number } = this.#log.seal(to.epoch);
-    to.link.send({ type: "settle", member: to.member, queue: this.#queue, epoch: to.epoch, settle: number ?? 0, settlement });
+    to.link.send({
+      type: "settle",
+      member: to.member,
+      queue: this.#queue,
+      epoch: to.epoch,
+      settle: number ?? 0,
+      settlement,
+    });
   }
   giveCredit(): void {
     const to = this.sendable;
     const total = to === null ? null : this.#credit.take();
-    if (to !== null && total !== null) to.link.send({ type: "credit", member: to.member, queue: this.#queue, epoch: to.epoch, ...total });
+    if (to !== null && total !== null)
+      to.link.send({ type: "credit", member: to.member, queue: this.#queue, epoch: to.epoch, ...total });
   }
 
   settled({ epoch, settle, revision }: Settled): void {
@@ -196,7 +244,10 @@ export class LeaseTalk {
   beatRenewed(sentAt: Instant, epoch: number, ttlMs: number): void {
     if (!this.#held || epoch !== this.#epoch) return;
     this.clock.renew(sentAt, ttlMs);
-    if (this.clock.over) return this.#owner.lost("expired");
+    if (this.clock.over) {
+      this.#owner.lost("expired");
+      return;
+    }
     if (!this.#late) return;
     this.#late = false;
     this.#owner.renewed();
@@ -213,10 +264,22 @@ export class LeaseTalk {
     this.clock.grant(sent, grant.ttlMs);
     if (wasOver) this.clock.end();
     if (this.clock.over) {
-      if (how !== "acquire") return this.#owner.lost("expired");
+      if (how !== "acquire") {
+        this.#owner.lost("expired");
+        return;
+      }
       const member = this.#member;
-      link?.request<"lease.release">({ type: "lease.release", member, queue: this.#queue, epoch: grant.epoch, settle: NOTHING }).catch(ignore);
-      return this.#owner.refused();
+      link
+        ?.request<"lease.release">({
+          type: "lease.release",
+          member,
+          queue: this.#queue,
+          epoch: grant.epoch,
+          settle: NOTHING,
+        })
+        .catch(ignore);
+      this.#owner.refused();
+      return;
     }
     this.#held = true;
     this.#epoch = grant.epoch;
@@ -245,22 +308,23 @@ export class LeaseTalk {
     const isOpen = () => this.#asking === asking && this.#link === link;
     answer
       .then(
-      (given) => {
-        // else nobody waits for it any more: heartbeats do not list it, so it ends
-        if (isOpen()) answered(given);
-      },
-      (refused: unknown) => {
-        if (!isOpen()) return;
-        if (asking === "acquire") {
-          this.#asking = null;
-          return this.#owner.refused();
-        }
-        const error = asMessagingError(refused);
-        if (!error.retryable || error.code === "LEASE_HELD") return this.#owner.lost("fenced");
-        // no answer, or not now. On a link that has ended the next one's resume comes first
-        if (link.open) this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), RETRY_MS);
-      },
-    ).catch((error: unknown) => this.#owner.broken(error));
+        (given) => {
+          // else nobody waits for it any more: heartbeats do not list it, so it ends
+          if (isOpen()) answered(given);
+        },
+        (refused: unknown) => {
+          if (!isOpen()) return;
+          if (asking === "acquire") {
+            this.#asking = null;
+            return this.#owner.refused();
+          }
+          const error = asMessagingError(refused);
+          if (!error.retryable || error.code === "LEASE_HELD") return this.#owner.lost("fenced");
+          // no answer, or not now. On a link that has ended the next one's resume comes first
+          if (link.open) this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), RETRY_MS);
+        },
+      )
+      .catch((error: unknown) => this.#owner.broken(error));
   }
   #askAgain(asking: Asking, link: BrokerLink): void {
     this.#asking = null;

@@ -13,14 +13,23 @@ const moves = topic("moves", { schema: typed<Move>(), key: (body) => body.game, 
 const board = topic("board", { schema: typed<string>(), key: "send" });
 
 function consume(group: FakeGroup, options: Partial<OrderedConsumerOptions> = {}): Consumer<Move> {
-  return createConsumer(group.environment, moves, { group: "g", name: "c", retry: { jitter: 0 }, ...options }, "client") as Consumer<Move>;
+  return createConsumer(
+    group.environment,
+    moves,
+    { group: "g", name: "c", retry: { jitter: 0 }, ...options },
+    "client",
+  ) as Consumer<Move>;
 }
 function fill(group: FakeGroup, names: string, queue = 0): void {
-  for (const name of names.split(" ")) group.queue(queue).append(name[0] ?? "", { game: name[0], n: Number(name.slice(1)) });
+  for (const name of names.split(" "))
+    group.queue(queue).append(name[0] ?? "", { game: name[0], n: Number(name.slice(1)) });
 }
 function byHand() {
   const log: string[] = [];
-  const running = new Map<string, { readonly resolve: () => void; readonly reject: (error: unknown) => void; readonly context: Context }>();
+  const running = new Map<
+    string,
+    { readonly resolve: () => void; readonly reject: (error: unknown) => void; readonly context: Context }
+  >();
   const handler: Handler<Move> = (message, context) =>
     new Promise<void>((resolve, reject) => {
       const name = `${message.key ?? ""}${message.body.n}/${context.fence}`;
@@ -47,8 +56,19 @@ describe("a consumer's leases", () => {
     expect(worker(group)).toEqual(["waiting", "waiting"]);
     expect(group.sent("lease.acquire").length).toBe(2);
     expect(group.events.map(({ type }) => type)).toEqual(["lease.granted", "lease.granted"]);
-    expect(group.sent("heartbeat").at(-1)?.leases.map(({ queue, epoch }) => [queue, epoch])).toEqual([[0, 7], [1, 7]]);
-    expect(group.history.filter((step) => step.type === "granted")).toMatchObject([{ epoch: 7, consumer: "c", logEpoch: 3 }, { queue: 1 }]);
+    expect(
+      group
+        .sent("heartbeat")
+        .at(-1)
+        ?.leases.map(({ queue, epoch }) => [queue, epoch]),
+    ).toEqual([
+      [0, 7],
+      [1, 7],
+    ]);
+    expect(group.history.filter((step) => step.type === "granted")).toMatchObject([
+      { epoch: 7, consumer: "c", logEpoch: 3 },
+      { queue: 1 },
+    ]);
   });
 
   it("are not asked for by a consumer that nobody consumes", async () => {
@@ -162,6 +182,20 @@ describe("a consumer's leases", () => {
     expect(worker(group)).toEqual([]);
   });
 
+  it("are over for what ended before the deadline and was not told yet", async () => {
+    const group = new FakeGroup();
+    fill(group, "a1 b1");
+    const { running, handler } = byHand();
+    void consume(group, { concurrency: 2 }).run(handler);
+    await group.runtime.advance(10);
+    running.get("a1/7")?.resolve(); // b1 runs on: the settle waits for what else ends in this turn
+    await group.runtime.settle();
+    group.runtime.jumpWallClock(9_500);
+    await group.runtime.advance(1);
+    expect(group.steps("handled", "lost", "settled")).toEqual(["handled 0/1", "lost"]);
+    expect(group.sent("settle")).toEqual([]);
+  });
+
   it("refuse an emit past the deadline", async () => {
     const group = new FakeGroup();
     fill(group, "a1");
@@ -204,14 +238,16 @@ describe("a consumer's leases", () => {
       expect(worker(group)).toEqual([]);
       expect(group.events.filter(({ type }) => type === "lease.lost")).toMatchObject([{ reason: "fenced" }]);
       if (how === "refused") {
-        expect(group.events.filter(({ type }) => type === "settle.refused")).toMatchObject([{ code: "STALE_EPOCH", messages: 1, epoch: 7 }]);
+        expect(group.events.filter(({ type }) => type === "settle.refused")).toMatchObject([
+          { code: "STALE_EPOCH", messages: 1, epoch: 7 },
+        ]);
         expect(group.steps("handled", "settleRefused")).toEqual(["handled 0/1", "settleRefused 0"]);
       }
     }
   });
 
   describe("across a reconnect", () => {
-    it("keep their epoch: handlers go on, what they end with is told on the new link, nothing runs twice", async () => {
+    it("keep their epoch: running handlers go on, what they end with is told on the new link, nothing runs twice", async () => {
       const group = new FakeGroup();
       fill(group, "a1 b1 a2 c1");
       const { log, running, handler } = byHand();
@@ -221,7 +257,7 @@ describe("a consumer's leases", () => {
       group.cut();
       running.get("a1/7")?.resolve();
       await group.runtime.advance(1_000);
-      expect(log).toEqual(["+a1/7", "+b1/7", "+c1/7"]); // what was in the buffer goes on too
+      expect(log).toEqual(["+a1/7", "+b1/7"]); // nothing new starts while it could not be settled
       group.connect();
       await group.runtime.advance(10);
       const { resume } = group.sent("lease.acquire").at(-1)!;
@@ -231,6 +267,7 @@ describe("a consumer's leases", () => {
         inHand: [[1, 4]],
         redrivenInHand: [],
       });
+      expect(log).toEqual(["+a1/7", "+b1/7", "+c1/7"]);
       for (const name of ["b1/7", "c1/7"]) running.get(name)?.resolve();
       await group.runtime.advance(10);
       running.get("a2/7")?.resolve();
@@ -252,7 +289,9 @@ describe("a consumer's leases", () => {
       const link = group.connect();
       link.beat(); // somebody else's first beat
       await group.runtime.advance(10);
-      const types = group.frames.slice(before).map((frame) => (frame.type === "heartbeat" ? `heartbeat of ${frame.leases.length}` : frame.type));
+      const types = group.frames
+        .slice(before)
+        .map((frame) => (frame.type === "heartbeat" ? `heartbeat of ${frame.leases.length}` : frame.type));
       expect(types.slice(0, 4)).toEqual(["member.join", "heartbeat of 1", "lease.acquire", "heartbeat of 1"]);
     });
 
@@ -285,6 +324,28 @@ describe("a consumer's leases", () => {
       expect(worker(group)).toEqual([]);
     });
 
+    it("are over for good when the deadline passes while the resume is asked, whatever the answer", async () => {
+      const group = new FakeGroup();
+      fill(group, "a1 a2");
+      const { log, running, handler } = byHand();
+      void consume(group).run(handler);
+      await group.runtime.advance(10);
+      group.cut();
+      await group.runtime.advance(8_500);
+      group.offers = false;
+      group.ignores = (frame) => frame.type === "lease.acquire";
+      group.connect();
+      await group.runtime.settle();
+      group.runtime.jumpWallClock(1_000); // no timer fires: only the clock tells
+      group.ignores = () => false;
+      group.link?.send(group.sent("lease.acquire").at(-1)!);
+      await group.runtime.settle();
+      expect(running.get("a1/7")?.context.signal.aborted).toBe(true);
+      expect(log).toEqual(["+a1/7"]);
+      expect(group.steps("lost").length).toBe(1);
+      expect([...group.queue().settled]).toEqual([]);
+    });
+
     it("put a message aside again when the answer was lost with the link", async () => {
       const group = new FakeGroup();
       fill(group, "a1 a2 b1");
@@ -303,7 +364,9 @@ describe("a consumer's leases", () => {
       expect(started).toEqual(["a1", "b1"]);
       expect([...group.queue().aside.keys()]).toEqual([0, 1]);
       // the park comes before credit, so that nothing of the key is delivered first
-      const onNewLink = group.frames.slice(group.frames.findIndex((frame) => frame.type === "lease.acquire" && frame.resume !== null)).map(({ type }) => type);
+      const onNewLink = group.frames
+        .slice(group.frames.findIndex((frame) => frame.type === "lease.acquire" && frame.resume !== null))
+        .map(({ type }) => type);
       expect(onNewLink.indexOf("aside.put")).toBeLessThan(onNewLink.indexOf("credit"));
     });
   });
@@ -313,7 +376,12 @@ describe("a consumer's leases", () => {
       const group = new FakeGroup();
       fill(group, "a1 b1");
       const { log, running, handler } = byHand();
-      void consume(group, { concurrency: 2, handlerTimeoutMs: 1_000, handlerGraceMs: 500, retry: { initialMs: 100, jitter: 0 } }).run(handler);
+      void consume(group, {
+        concurrency: 2,
+        handlerTimeoutMs: 1_000,
+        handlerGraceMs: 500,
+        retry: { initialMs: 100, jitter: 0 },
+      }).run(handler);
       await group.runtime.advance(900);
       running.get("b1/7")?.context.heartbeat(); // starts its time anew
       await group.runtime.advance(200);
@@ -327,7 +395,13 @@ describe("a consumer's leases", () => {
       expect(group.sent("lease.raise").map(({ epoch }) => epoch)).toEqual([7]);
       expect(log).toEqual(["+a1/7", "+b1/7", "+a1/8"]);
       expect(group.steps("handling", "aborted", "abandoned", "granted")).toEqual([
-        "granted", "handling 0/1", "handling 1/1", "aborted 0/1", "abandoned 0/1", "granted", "handling 0/2",
+        "granted",
+        "handling 0/1",
+        "handling 1/1",
+        "aborted 0/1",
+        "abandoned 0/1",
+        "granted",
+        "handling 0/2",
       ]);
       expect(() => hung.context.emit(board, "late", { key: "k" })).toThrow();
       expect(() => hung.context.heartbeat()).toThrow();
@@ -345,13 +419,36 @@ describe("a consumer's leases", () => {
       const group = new FakeGroup();
       fill(group, "a1");
       const { log, running, handler } = byHand();
-      void consume(group, { handlerTimeoutMs: 1_000, handlerGraceMs: 500, retry: { initialMs: 100, jitter: 0 } }).run(handler);
+      void consume(group, { handlerTimeoutMs: 1_000, handlerGraceMs: 500, retry: { initialMs: 100, jitter: 0 } }).run(
+        handler,
+      );
       await group.runtime.advance(1_100);
       running.get("a1/7")?.resolve();
       await group.runtime.advance(200);
       expect(log).toEqual(["+a1/7", "+a1/7"]);
       expect(group.sent("lease.raise")).toEqual([]);
-      expect(group.events.filter(({ type }) => type === "attempt.failed")).toMatchObject([{ attempt: 1, error: { code: "HANDLER_TIMEOUT" } }]);
+      expect(group.events.filter(({ type }) => type === "attempt.failed")).toMatchObject([
+        { attempt: 1, error: { code: "HANDLER_TIMEOUT" } },
+      ]);
+    });
+
+    it("raise on the next link when this one ended before the answer", async () => {
+      const group = new FakeGroup();
+      fill(group, "a1");
+      group.ignores = (frame) => frame.type === "lease.raise";
+      const { log, handler } = byHand();
+      void consume(group, { handlerTimeoutMs: 1_000, handlerGraceMs: 500, retry: { initialMs: 100, jitter: 0 } }).run(
+        handler,
+      );
+      await group.runtime.advance(1_600);
+      group.cut();
+      await group.runtime.advance(500);
+      expect(log).toEqual(["+a1/7"]);
+      group.ignores = () => false;
+      group.connect();
+      await group.runtime.advance(200);
+      expect(group.sent("lease.raise").length).toBe(2);
+      expect(log).toEqual(["+a1/7", "+a1/8"]);
     });
 
     it("are lost when the raise is refused", async () => {
@@ -465,6 +562,24 @@ describe("a consumer's leases", () => {
       await group.runtime.advance(10);
       expect(group.queue().released).toEqual([7]);
       expect(group.queue().tried.get(0)).toBeUndefined();
+    });
+
+    it("send what a handler emitted that ends well after all", async () => {
+      const group = new FakeGroup();
+      fill(group, "a1");
+      const { running, handler } = byHand();
+      void consume(group).run(handler);
+      await group.runtime.advance(10);
+      group.revoke(1_000);
+      await group.runtime.advance(1_100);
+      const { context, resolve } = running.get("a1/7")!;
+      expect(context.signal.aborted).toBe(true);
+      context.emit(board, "done", { key: "k" });
+      resolve();
+      await group.runtime.advance(10);
+      expect(group.emitted.map(({ body }) => body)).toEqual(["done"]);
+      expect([...group.queue().settled]).toEqual([0]);
+      expect(group.queue().released).toEqual([7]);
     });
 
     it("heed a revoke that comes in the same packet as the grant", async () => {

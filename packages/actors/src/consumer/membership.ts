@@ -76,7 +76,8 @@ export class Membership implements HeartbeatSource {
     this.#closing = true;
     this.#stop.abort();
     for (const worker of [...this.#workers.values()]) worker.abandon();
-    if (this.#link?.open === true && this.#member !== 0) this.#link.send({ type: "member.leave", member: this.#member });
+    if (this.#link?.open === true && this.#member !== 0)
+      this.#link.send({ type: "member.leave", member: this.#member });
     this.#unlink();
     this.#links?.unsubscribe();
   }
@@ -91,8 +92,10 @@ export class Membership implements HeartbeatSource {
   }
   answered({ sentAt, renewed, ended }: Parameters<HeartbeatSource["answered"]>[0]): void {
     this.#guarded(() => {
-      for (const { member, queue, epoch, ttlMs } of renewed) if (member === this.#member) this.#workers.get(queue)?.beatRenewed(sentAt, epoch, ttlMs);
-      for (const { member, queue, epoch } of ended) if (member === this.#member) this.#workers.get(queue)?.beatEnded(epoch);
+      for (const { member, queue, epoch, ttlMs } of renewed)
+        if (member === this.#member) this.#workers.get(queue)?.beatRenewed(sentAt, epoch, ttlMs);
+      for (const { member, queue, epoch } of ended)
+        if (member === this.#member) this.#workers.get(queue)?.beatEnded(epoch);
     });
   }
 
@@ -132,7 +135,8 @@ export class Membership implements HeartbeatSource {
   #onJoined(link: BrokerLink): void {
     this.#joined = true;
     this.#nameTriedSince = null;
-    if (this.#work.settings.ordered) for (const worker of [...this.#workers.values()]) worker.resume(link, this.#member);
+    if (this.#work.settings.ordered)
+      for (const worker of [...this.#workers.values()]) worker.resume(link, this.#member);
     link.beat();
     this.#owner.joined();
   }
@@ -141,8 +145,14 @@ export class Membership implements HeartbeatSource {
     if (error.code === "NAME_IN_USE") {
       this.#nameTriedSince ??= runtime.now();
       const waitMs = Math.max(NAME_WAIT_MS_MIN, 2 * this.#work.settings.leaseTtlMs);
-      if (runtime.now() - this.#nameTriedSince >= waitMs) return this.#owner.failed(error);
-    } else if (!error.retryable) return this.#owner.failed(error);
+      if (runtime.now() - this.#nameTriedSince >= waitMs) {
+        this.#owner.failed(error);
+        return;
+      }
+    } else if (!error.retryable) {
+      this.#owner.failed(error);
+      return;
+    }
     runtime.setTimeout(() => {
       if (this.#link === link && !this.#stop.signal.aborted) this.#join(link);
     }, RETRY_MS);
@@ -156,7 +166,11 @@ export class Membership implements HeartbeatSource {
       topic: topic.name,
       group: settings.group,
       name: settings.name,
-      settings: { exhausted: settings.exhausted, attempts: Number.isFinite(attempts) ? attempts : null, startAt: settings.startAt },
+      settings: {
+        exhausted: settings.exhausted,
+        attempts: Number.isFinite(attempts) ? attempts : null,
+        startAt: settings.startAt,
+      },
       concurrency: settings.concurrency,
       leaseTtlMs: settings.leaseTtlMs,
       revokeTimeoutMs: settings.revokeTimeoutMs,
@@ -169,11 +183,15 @@ export class Membership implements HeartbeatSource {
 
   #receive(link: BrokerLink, frame: MemberFrame): void {
     if (this.#link !== link) return;
-    if (frame.type === "lease.offered") return this.#onOffer(link, frame.queue);
+    if (frame.type === "lease.offered") {
+      this.#onOffer(link, frame.queue);
+      return;
+    }
     if (frame.type === "lease.granted") {
       if (this.#work.settings.ordered || this.#closing) return;
       const worker = this.#workers.get(frame.queue) ?? this.#begin(link, frame.queue);
-      return worker.share(link, this.#member, frame);
+      worker.share(link, this.#member, frame);
+      return;
     }
     this.#workers.get(frame.queue)?.receive(frame);
   }
@@ -212,7 +230,11 @@ export class Membership implements HeartbeatSource {
     try {
       step();
     } catch (error) {
-      this.#work.environment.logger.log("error", `consumer "${this.#work.settings.name}" of "${this.#work.topic.name}" failed at a frame`, { error });
+      this.#work.environment.logger.log(
+        "error",
+        `consumer "${this.#work.settings.name}" of "${this.#work.topic.name}" failed at a frame`,
+        { error },
+      );
       this.#link?.violation(isMessagingError(error) ? error.message : "the consumer could not take a frame");
     }
   }

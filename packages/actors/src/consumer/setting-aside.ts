@@ -66,7 +66,10 @@ export class SettingAside {
     this.#pending.clear();
   }
 
-  #send(aside: Aside, { link, member, epoch }: { readonly link: BrokerLink; readonly member: number; readonly epoch: Epoch }): void {
+  #send(
+    aside: Aside,
+    { link, member, epoch }: { readonly link: BrokerLink; readonly member: number; readonly epoch: Epoch },
+  ): void {
     const { kind, entry, error } = aside;
     aside.sentOn = link;
     link
@@ -88,7 +91,8 @@ export class SettingAside {
         },
         (refused: unknown) => {
           // an answer that a lost link took with it is asked for again on the next one
-          if (link.open && aside.sentOn === link && this.#pending.has(aside)) this.#owner.asideRefused(aside, asMessagingError(refused));
+          if (link.open && aside.sentOn === link && this.#pending.has(aside))
+            this.#owner.asideRefused(aside, asMessagingError(refused));
         },
       )
       .catch((error: unknown) => this.#owner.broken(error));

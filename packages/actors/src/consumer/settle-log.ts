@@ -110,7 +110,12 @@ class OpenSettle {
   readonly listeners: OnSettled[] = [];
 
   settlement(): Settlement {
-    return { ranges: this.ranges.joined(), redriven: this.redriven, tried: [...this.tried], redrivenTried: this.redrivenTried };
+    return {
+      ranges: this.ranges.joined(),
+      redriven: this.redriven,
+      tried: [...this.tried],
+      redrivenTried: this.redrivenTried,
+    };
   }
 }
 
@@ -131,4 +136,5 @@ function merged(settlements: readonly Settlement[]): Settlement {
     redrivenTried: settlements.flatMap(({ redrivenTried }) => redrivenTried),
   };
 }
-const includes = (ranges: readonly OffsetRange[], offset: number): boolean => ranges.some(([from, to]) => offset >= from && offset < to);
+const includes = (ranges: readonly OffsetRange[], offset: number): boolean =>
+  ranges.some(([from, to]) => offset >= from && offset < to);

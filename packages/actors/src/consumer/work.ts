@@ -1,8 +1,8 @@
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import { decodeBody, validate } from "../message/body.ts";
+import { offset } from "../message/brands.ts";
 import { MessagingError, SchemaError } from "../message/errors.ts";
 import type { Message } from "../message/message.ts";
-import { offset } from "../message/brands.ts";
 import { PackedReader } from "../message/packed.ts";
 import type { Keying, Topic } from "../message/topic.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
@@ -46,7 +46,11 @@ export function readMessage(topic: AnyTopic, queue: number, entry: Entry): Messa
   } catch (error) {
     if (error instanceof MessagingError && error.code !== "PROTOCOL_VIOLATION") throw error;
     const message = error instanceof Error ? error.message : String(error);
-    throw new SchemaError(`message ${entry.offset} of topic "${topic.name}" cannot be read: ${message}`, [{ message }], { cause: error });
+    throw new SchemaError(
+      `message ${entry.offset} of topic "${topic.name}" cannot be read: ${message}`,
+      [{ message }],
+      { cause: error },
+    );
   }
 }
 const NO_HEADERS: Message<unknown>["headers"] = Object.freeze({});

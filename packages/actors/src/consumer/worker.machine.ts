@@ -1,5 +1,5 @@
 // worker.machine.ts: may this worker start handlers and settle right now, and what is it waiting for?
-import { type ActorRefFrom, assign, setup, type SnapshotFrom } from "xstate";
+import { type ActorRefFrom, assign, type SnapshotFrom, setup } from "xstate";
 
 export type WorkerInput = Readonly<{
   queue: number;
@@ -36,18 +36,24 @@ export type WorkerEvent =
 const LAST_WORDS_MS = 1_000;
 
 const worker = setup({
-  types: { input: {} as WorkerInput, context: {} as WorkerContext, events: {} as WorkerEvent, tags: {} as "leased" | "starting" },
+  types: {
+    input: {} as WorkerInput,
+    context: {} as WorkerContext,
+    events: {} as WorkerEvent,
+    tags: {} as "leased" | "starting",
+  },
   actions: {
     // what the worker does about it: given with `workerMachine.provide`
     requestLease: () => {},
-    openLease: () => {},
     finishUp: () => {},
     abortAttempts: () => {},
     releaseLease: () => {},
     dropLease: (_, _reason: LeaseLostReason) => {},
     letGo: () => {},
     // what it remembers
-    recordRevoke: assign(({ context }, withinMs: number) => ({ withinMs: Math.min(withinMs, context.withinMs ?? withinMs) })),
+    recordRevoke: assign(({ context }, withinMs: number) => ({
+      withinMs: Math.min(withinMs, context.withinMs ?? withinMs),
+    })),
     recordHalt: assign({ halted: true }),
     recordLost: assign((_, reason: LeaseLostReason) => ({ lost: reason })),
   },
@@ -75,10 +81,7 @@ export const workerMachine = worker.createMachine({
     acquiring: {
       entry: "requestLease",
       on: {
-        "lease.granted": [
-          { guard: "isRevoked", target: "draining", actions: "openLease" },
-          { target: "waiting", actions: "openLease" },
-        ],
+        "lease.granted": [{ guard: "isRevoked", target: "draining" }, { target: "waiting" }],
         "lease.refused": "released",
         // remembered until the lease is there
         "lease.revoke": { actions: { type: "recordRevoke", params: ({ event }) => event.withinMs } },
@@ -100,7 +103,11 @@ export const workerMachine = worker.createMachine({
         "attempts.ended": { actions: "releaseLease" },
         "lease.released": "released",
         // the same drain, sooner
-        "lease.revoke": { target: "draining", reenter: true, actions: { type: "recordRevoke", params: ({ event }) => event.withinMs } },
+        "lease.revoke": {
+          target: "draining",
+          reenter: true,
+          actions: { type: "recordRevoke", params: ({ event }) => event.withinMs },
+        },
         "queue.halted": { actions: "recordHalt" },
         "handler.started": {},
         "retry.awaited": {},
@@ -109,11 +116,13 @@ export const workerMachine = worker.createMachine({
       },
     },
     released: { type: "final", entry: "letGo" },
-    lost: { type: "final", entry: [{ type: "dropLease", params: ({ context }) => context.lost ?? "expired" }, "letGo"] },
+    lost: {
+      type: "final",
+      entry: [{ type: "dropLease", params: ({ context }) => context.lost ?? "expired" }, "letGo"],
+    },
   },
 });
 export type WorkerRef = ActorRefFrom<typeof workerMachine>;
 type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
 export const mayStart = (snapshot: WorkerSnapshot): boolean => snapshot.hasTag("starting") && !snapshot.context.halted;
-export const holdsLease = (snapshot: WorkerSnapshot): boolean => snapshot.hasTag("leased");
 export const isDraining = (snapshot: WorkerSnapshot): boolean => snapshot.value === "draining";

@@ -5,14 +5,14 @@ import type { AsideDone, Deliver, LeaseGranted, Redeliver } from "../protocol/fr
 import type { Attempt } from "./attempt.ts";
 import { Chronicle, type LostReason } from "./chronicle.ts";
 import { Credit } from "./credit.ts";
-import { entriesOf, type Entry, redeliveredEntry } from "./entry.ts";
+import { type Entry, entriesOf, redeliveredEntry } from "./entry.ts";
 import { Hands, type HandsOwner } from "./hands.ts";
 import { inHandOf } from "./in-hand.ts";
 import { LeaseTalk, type TalkOwner } from "./lease-talk.ts";
 import { type Aside, type AsideOwner, SettingAside } from "./setting-aside.ts";
 import { type OnSettled, type SealedSettle, SettleLog } from "./settle-log.ts";
 import type { Work } from "./work.ts";
-import { isDraining, mayStart, type WorkerEvent, workerMachine, type WorkerRef } from "./worker.machine.ts";
+import { isDraining, mayStart, type WorkerEvent, type WorkerRef, workerMachine } from "./worker.machine.ts";
 
 const RETRY_MS = 250;
 
@@ -60,7 +60,6 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const logic = workerMachine.provide({
       actions: {
         requestLease: () => settings.ordered && this.#talk.acquire(link, member),
-        openLease: () => {},
         finishUp: () => {
           this.#starting = false;
           this.#draining = true;
@@ -94,14 +93,18 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     switch (frame.type) {
       case "deliver":
       case "redeliver":
-        return this.#delivered(frame);
+        this.#delivered(frame);
+        return;
       case "settled":
-        return this.#talk.settled(frame);
+        this.#talk.settled(frame);
+        return;
       case "settle.refused":
-        return this.#talk.settleRefused(frame);
+        this.#talk.settleRefused(frame);
+        return;
       case "lease.revoke":
       case "lease.ended":
-        return this.#talk.heard(frame);
+        this.#talk.heard(frame);
+        return;
       case "lease.granted":
       case "lease.offered":
         return;
@@ -122,6 +125,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (this.#ending) return;
     const held = this.#talk.held;
     this.#talk.unlink();
+    this.#hung = [...this.#raising, ...this.#hung];
+    this.#raising = [];
     if (!held) this.#send({ type: "lease.refused" });
     else if (!this.#work.settings.ordered) this.lost("expired");
     else this.changed();
@@ -155,7 +160,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     return this.#talk.clock.remainingMs;
   }
   mayStart(): boolean {
-    return this.#starting && !this.#work.paused && !this.#talk.late && this.alive();
+    // without a link nothing can be settled: what started now would be handled again if the broker does not come back in time
+    return this.#starting && !this.#work.paused && !this.#talk.late && this.#talk.sendable !== null && this.alive();
   }
   alive(): boolean {
     if (this.#ending) return false;
@@ -179,10 +185,9 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const { exhausted, ordered } = this.#work.settings;
     // without a key there is nobody to wait behind it
     const kind = exhausted === "park" && entry.key === null ? "dead-letter" : exhausted;
+    this.#talk.flush(); // what was handled before it must be settled before it: else a predecessor could come again behind a parked head (P6)
     const dropped = kind === "park" && ordered ? this.hands.buffer.dropBehind(entry) : [];
     for (const each of dropped) this.#credit.left(each.packed.length);
-    // should the lease be gone before this can be sent, its next holder knows
-    if (this.sendable() === null && ordered) this.#log.failed(entry);
     this.#aside.put(kind, entry, error, dropped);
     if (kind === "halt") this.#send({ type: "queue.halted" });
   }
@@ -196,7 +201,10 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const { busy, buffer } = this.hands;
     const idle = busy === 0;
     if (!this.#log.empty) this.#talk.touch(idle);
-    if (this.#draining) return this.#checkDrained(idle);
+    if (this.#draining) {
+      this.#checkDrained(idle);
+      return;
+    }
     if (!this.#talk.held) return;
     if (this.#starting && !this.#work.paused) this.#talk.giveCredit();
     const doing = !idle
@@ -280,13 +288,18 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (error.code === "LIMIT_EXCEEDED") {
       this.#chronicle.halted(aside.entry);
       this.#send({ type: "queue.halted" });
-    } else if (error.retryable) this.#work.environment.runtime.setTimeout(() => !this.#ending && this.#aside.again(aside), RETRY_MS);
+    } else if (error.retryable)
+      this.#work.environment.runtime.setTimeout(() => !this.#ending && this.#aside.again(aside), RETRY_MS);
     else this.lost("fenced");
   }
 
   /** Something of ours threw where nothing may: the lease is given up rather than held in a state nobody knows. */
   broken(error: unknown): void {
-    this.#work.environment.logger.log("error", `the worker of queue ${this.queue} of "${this.#work.topic.name}" failed`, { error });
+    this.#work.environment.logger.log(
+      "error",
+      `the worker of queue ${this.queue} of "${this.#work.topic.name}" failed`,
+      { error },
+    );
     this.lost("fenced");
   }
 
@@ -295,7 +308,10 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   #delivered(frame: Deliver | Redeliver): void {
     if (!this.#talk.held || frame.epoch !== this.#talk.epoch || this.#draining || !this.alive()) return;
     // an answer about what is being set aside is read a microtask after it came: what came behind it must not overtake it
-    if (this.#aside.pending === 0 && this.#inbox.length === 0) return this.#take(frame);
+    if (this.#aside.pending === 0 && this.#inbox.length === 0) {
+      this.#take(frame);
+      return;
+    }
     this.#inbox.push(frame);
     if (this.#inbox.length === 1)
       this.#work.environment.runtime.defer(() => {
@@ -313,7 +329,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
         entries = frame.batches.flatMap((batch) => entriesOf(batch, tried));
       }
     } catch (error) {
-      return this.#talk.sendable?.link.violation(error instanceof Error ? error.message : String(error));
+      this.#talk.sendable?.link.violation(error instanceof Error ? error.message : String(error));
+      return;
     }
     for (const entry of entries) {
       const parking = this.#aside.parking(entry.key);
@@ -338,7 +355,10 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     else if (this.#closing && !this.#talk.linked && this.#log.empty) this.lost("expired");
   }
   #release(): void {
-    if (this.#work.settings.ordered) return this.#talk.release();
+    if (this.#work.settings.ordered) {
+      this.#talk.release();
+      return;
+    }
     this.#talk.flush();
     if (this.#log.empty) this.#send({ type: "lease.released" });
   }
@@ -360,6 +380,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     this.#starting = false;
     this.#ending = true;
     this.#talk.end();
+    this.hands.rest();
     this.#ended(this);
   }
   /** A machine that throws has stopped: nothing decides any more, so nothing may be done. */

@@ -62,7 +62,7 @@ describe("encodeBody and decodeBody", () => {
     expect({}).not.toHaveProperty("polluted");
   });
   it("throw only SCHEMA_FAILED, whatever the bytes are", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 200 }),
         fc.constantFrom("msgpack" as const, "json" as const),
@@ -86,7 +86,7 @@ describe("encodeBody and decodeBody", () => {
     expect(codeOf(() => decodeBody("msgpack", new Uint8Array(100_000).fill(0x91)))).toBe("SCHEMA_FAILED");
   });
   it("accept every body that can be written", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.anything({ withBigInt: true, withDate: true, withTypedArray: true, withSet: true, withNullPrototype: true }),
         (body) => {

@@ -113,9 +113,31 @@ describe("a lane's buffer", () => {
     push("b", "c");
     take();
     push("d");
-    expect(buffer.fail().map(({ id }) => id)).toEqual(["b", "c"]);
+    const { unknown, notAppended } = buffer.fail(2);
+    expect([unknown, notAppended].map((sends) => sends.map(({ id }) => id))).toEqual([["b"], ["c"]]);
     expect(told.slice(-3)).toEqual(["released a", "released b", "released c"]);
     expect(take()).toMatchObject({ sequence: 0, count: 1 });
+  });
+  it("passes no message over that was refused while the queue knew the batch behind it", () => {
+    const { buffer, push, take, answer, told } = setUp();
+    push("a", "b");
+    take();
+    push("c");
+    take();
+    buffer.forgetInFlight();
+    buffer.rewind(3); // all three were appended, no receipt came
+    buffer.take(15);
+    buffer.take(15);
+    take();
+    buffer.refused(0);
+    answer(1, 1, 1, { duplicate: true });
+    answer(2, 1, 2, { duplicate: true });
+    expect([buffer.receipted, buffer.isFinished]).toEqual([0, false]);
+    buffer.rewind(3);
+    expect(take()).toMatchObject({ sequence: 0, count: 3 });
+    answer(0, 3, 0, { duplicate: true });
+    expect(told.filter((line) => line.startsWith("again"))).toEqual(["again b@1", "again c@2", "again a@0"]);
+    expect(buffer.isFinished).toBe(true);
   });
   it("refuses answers that fit nothing on its way", () => {
     const bad: ((lane: ReturnType<typeof setUp>) => void)[] = [

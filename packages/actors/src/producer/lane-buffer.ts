@@ -26,7 +26,7 @@ export interface LaneOwner {
   /** Before its frame leaves for the first time. */
   sending(send: PendingSend): void;
   /** It has its place. Not called again when a message is appended a second time. */
-  appended(send: PendingSend, offset: Offset, duplicate: boolean): void;
+  appended(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void;
   /** The lane no longer holds it: `bytes` of room are free. */
   released(send: PendingSend, bytes: number): void;
 }
@@ -54,6 +54,8 @@ export class LaneBuffer {
   #receipted = 0;
   #kept = 0;
   #cursor = 0;
+  /** Incarnation of the queue's log that receipts are of. */
+  logEpoch = 0;
 
   constructor(owner: LaneOwner) {
     this.#owner = owner;
@@ -153,14 +155,18 @@ export class LaneBuffer {
     let at = frame.sequence as number;
     for (const run of frame.runs) {
       for (let index = 0; index < run.count; index++, at++) {
-        if (at < this.#receipted) continue; // resent after a crash of the broker: its caller has had its receipt
         const send = this.#numbered.at(at - this.#first);
-        if (send === undefined) throw violation(`a sequence from ${this.#first} to ${this.next}`, `${at}`);
+        if (send === undefined) {
+          if (at < this.#first) continue; // kept in the meantime
+          throw violation(`a sequence from ${this.#first} to ${this.next}`, `${at}`);
+        }
+        if (send.stage === "receipted") continue; // sent again after a crash of the broker: its caller has had its receipt
         send.stage = "receipted";
-        this.#owner.appended(send, (run.offset + index) as Offset, run.duplicate);
+        this.#owner.appended(send, (run.offset + index) as Offset, run.duplicate, this.logEpoch);
       }
     }
-    this.#receipted = Math.max(this.#receipted, at);
+    // Not simply to the end of this batch: one before it may have been refused while the queue knew this one from an earlier link.
+    while (this.#numbered.at(this.#receipted - this.#first)?.stage === "receipted") this.#receipted++;
     this.kept(holdUntilKept ? frame.kept : this.#receipted);
   }
   /** Every sequence below is safe at the queue: lets go of those that have their receipt. */
@@ -208,17 +214,22 @@ export class LaneBuffer {
     this.#kept = 0;
     this.#cursor = 0;
   }
-  /** The lane has ended: takes out every numbered message, gives those without a receipt, in order, and starts at 0 again. What waits stays. */
-  fail(): PendingSend[] {
-    const failed: PendingSend[] = [];
-    for (let send = this.#numbered.shift(); send !== undefined; send = this.#numbered.shift()) {
-      if (send.stage === "numbered") failed.push(send);
+  /**
+   * The lane has ended: takes out every numbered message, gives those without a receipt, in order, and starts at 0 again. What waits stays.
+   * From `certainFrom` on nothing was appended; of those before nobody knows.
+   */
+  fail(certainFrom: number): { readonly unknown: PendingSend[]; readonly notAppended: PendingSend[] } {
+    const unknown: PendingSend[] = [];
+    const notAppended: PendingSend[] = [];
+    let at = this.#first;
+    for (let send = this.#numbered.shift(); send !== undefined; send = this.#numbered.shift(), at++) {
+      if (send.stage === "numbered") (at < certainFrom ? unknown : notAppended).push(send);
       this.#let(send);
     }
     this.#first = 0;
     this.#receipted = 0;
     this.renumber();
-    return failed;
+    return { unknown, notAppended };
   }
   #let(send: PendingSend): void {
     const bytes = send.packed.length;

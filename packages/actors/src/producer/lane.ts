@@ -193,6 +193,7 @@ export class Lane {
       this.#opened = { link, number, end };
       this.#epoch = opened.epoch;
       this.#expected = opened.expected;
+      this.buffer.logEpoch = opened.logEpoch;
       return this.buffer.rewind(opened.expected);
     } catch (error) {
       if (isMessagingError(error, "WRONG_ROUTE")) this.#host.wrongRoute(error);
@@ -293,11 +294,9 @@ export class Lane {
   }
   /** The numbered ones. What the queue did not have when this link opened, and refused on it (`certain`), was not appended; of all else nobody knows. */
   #failNumbered(error: MessagingError, certain: boolean): void {
-    const from = this.buffer.receipted;
-    const sends = this.buffer.fail();
-    const known = certain ? Math.min(Math.max(0, (this.#expected ?? 0) - from), sends.length) : sends.length;
-    this.#host.failed(sends.slice(0, known), error, "unknown");
-    this.#host.failed(sends.slice(known), error, "notAppended");
+    const { unknown, notAppended } = this.buffer.fail(certain ? (this.#expected ?? 0) : Number.POSITIVE_INFINITY);
+    this.#host.failed(unknown, error, "unknown");
+    this.#host.failed(notAppended, error, "notAppended");
   }
   /** The machine threw: a bug of ours. Nothing is lost in silence: what the lane has fails, and the producer goes on without it. */
   #broken(error: unknown): void {

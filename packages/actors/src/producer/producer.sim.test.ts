@@ -21,7 +21,7 @@ type Step =
   | { readonly do: "send"; readonly count: number; readonly keys: number; readonly bytes: number }
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "cut" | "crash" | "flush" }
-  | { readonly do: "refuse"; readonly code: "QUEUE_FULL" | "STORE_FULL" | "UNAVAILABLE"; readonly times: number }
+  | { readonly do: "refuse"; readonly code: "QUEUE_FULL" | "OUT_OF_SEQUENCE" | "UNAVAILABLE"; readonly times: number }
   | { readonly do: "refuseLane"; readonly times: number }
   | { readonly do: "away"; readonly ms: number }
   | { readonly do: "abort" };
@@ -45,7 +45,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant("refuse" as const),
-      code: fc.constantFrom("QUEUE_FULL" as const, "STORE_FULL" as const, "UNAVAILABLE" as const),
+      code: fc.constantFrom("QUEUE_FULL" as const, "OUT_OF_SEQUENCE" as const, "UNAVAILABLE" as const),
       times: fc.integer({ min: 1, max: 5 }),
     }),
   },
@@ -115,7 +115,7 @@ async function run(plan: Plan, options: ProducerOptions) {
     else if (one.do === "abort") {
       stop.abort();
       stop = new AbortController();
-    } else {
+    } else if (one.do === "away") {
       awayUntil = runtime.now() + one.ms;
       broker.cut();
     }
@@ -157,6 +157,7 @@ it("P1, P2: with time-outs, aborts and full buffers, what was said of each send 
         sendTimeoutMs,
         waitingMax: 50,
         bufferMessagesMax: 100,
+        bufferBytesMax: 20_000,
         inFlightBatchesMax: 2,
       });
       const logged = broker.log("moves").map(({ id }) => id as string);

@@ -217,6 +217,17 @@ describe("rewinding", () => {
     await runtime.run(producer.flush());
     expect(broker.idsByKey("lines").get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
   });
+  it("does so on OUT_OF_SEQUENCE too, after the answers still due, and sends nothing more often than it must", async () => {
+    const { runtime, broker, client } = await setUp();
+    broker.latencyMs = 20;
+    let refusals = 3; // the whole flight
+    broker.onBatch = ({ sequence }) => (sequence >= 256 && refusals-- > 0 ? { code: "OUT_OF_SEQUENCE" } : null);
+    const producer = client.producer(lines);
+    for (let n = 0; n < 1_000; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    await runtime.run(producer.flush());
+    expect(broker.idsByKey("lines").get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
+    expect(batches(broker).map(({ sequence }) => sequence)).toEqual([0, 256, 512, 768, 256, 512, 768]);
+  });
   it("gets the first receipts for what was appended before the link was lost", async () => {
     const { runtime, broker, client } = await setUp();
     broker.latencyMs = 10;
@@ -385,6 +396,13 @@ describe("bounds", () => {
     await runtime.run(producer.flush());
     expect(broker.log("lines").map(({ bytes }) => bytes.length > 4_000)).toEqual([true, false, false, false]);
     expect(batches(broker).map(({ count }) => count)).toEqual([1, 2, 1]);
+  });
+  it("let no small message overtake a larger one that waits for room", async () => {
+    const { runtime, broker, client } = await setUp();
+    const producer = client.producer(lines, { bufferBytesMax: 1_000 });
+    for (const size of [600, 700, 10, 20]) void producer.send("x".repeat(size), { key: "k", id: `${size}` });
+    await runtime.run(producer.flush());
+    expect(broker.idsByKey("lines").get("k")).toEqual(["600", "700", "10", "20"]);
   });
   it("let a loop wait for room", async () => {
     const { runtime, broker, client } = await setUp();

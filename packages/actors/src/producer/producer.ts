@@ -366,7 +366,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       durability: this.durability(),
     });
   }
-  appended(send: PendingSend, offset: Offset, duplicate: boolean): void {
+  appended(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void {
     const { key, id, queue } = send;
     const durability = this.durability();
     if (this.environment.history !== null)
@@ -375,6 +375,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
         topic: this.topic,
         queue,
         offset,
+        logEpoch,
         id,
         key,
         producer: this.name,

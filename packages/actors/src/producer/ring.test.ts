@@ -14,7 +14,7 @@ it("behaves as an array does", () => {
       }),
     },
   );
-  fc.assert(
+  void fc.assert(
     fc.property(fc.array(operation, { maxLength: 300 }), (operations) => {
       const ring = new Ring<number>();
       let model: number[] = [];

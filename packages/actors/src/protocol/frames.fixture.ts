@@ -291,7 +291,7 @@ const frameFields: {
     epoch: orNull(epochs),
     routeVersion: natural,
   },
-  "lane.opened": { request: natural, lane: natural, epoch: epochs, expected: sequences },
+  "lane.opened": { request: natural, lane: natural, epoch: epochs, expected: sequences, logEpoch: natural },
   "lane.close": { lane: natural },
   "batch.append": { lane: natural, epoch: epochs, sequence: sequences, count: positive, durability, messages },
   "batch.appended": {

@@ -94,6 +94,8 @@ export interface LaneOpened {
   readonly epoch: Epoch;
   /** The sequence number that the queue will take next in this epoch: everything below has been appended (or is being made durable). */
   readonly expected: Sequence;
+  /** Incarnation of the log: the broker's ownership epoch. */
+  readonly logEpoch: number;
 }
 /** C, when a lane ends for good; not answered. */
 export interface LaneClose {

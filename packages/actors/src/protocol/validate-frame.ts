@@ -369,7 +369,7 @@ const frameFields: { readonly [Type in FrameType]: Fields<Variant<Frame, "type",
     epoch: nullable(anEpoch),
     routeVersion: natural,
   },
-  "lane.opened": { request: natural, lane: natural, epoch: anEpoch, expected: aSequence },
+  "lane.opened": { request: natural, lane: natural, epoch: anEpoch, expected: aSequence, logEpoch: natural },
   "lane.close": { lane: natural },
   "batch.append": {
     lane: natural,

@@ -5,14 +5,15 @@ import type { StoreWrite } from "../store/store.ts";
 import type { MemberPort } from "./member-port.ts";
 import type { QueueLog } from "./queue-log.ts";
 import { RangeSet } from "./range-set.ts";
-import type { SetAside } from "./set-aside.ts";
+import type { AsideCopy, SetAside, Strand } from "./set-aside.ts";
 import type { LogBatch } from "./stored-batch.ts";
 import { SPAN_MAX } from "./subscription-context.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
-/** Message bytes of one `deliver` frame; a single larger message goes alone. */
+/** Message bytes of one frame; a single larger message goes alone. */
 const DELIVER_BYTES_MAX = 256 * 1024;
-const REDELIVER_MESSAGES_MAX = 128;
+/** Read at a time: of large messages most would be read in vain. */
+const REDELIVER_MESSAGES_MAX = 32;
 
 export interface FlowOwner {
   readonly state: SubscriptionState;
@@ -46,16 +47,21 @@ export class DeliveryFlow {
   readonly #redriven = new Map<number, number>();
   /** Strands whose next messages are still on their way to the store. */
   readonly #unflushed = new Set<number>();
+  #asideFlushes = 0;
+  /** Length of a redriven message that did not fit into the byte credit. */
+  #redrivenBytes = 0;
   #creditMessages = 0;
   #creditBytes = 0;
   #sentMessages = 0;
   #sentBytes = 0;
-  #inFlight = 0;
-  #standing = true;
+  #pauses = 0;
+  #halted = false;
   #stopped = false;
   #running = false;
   #again = false;
   #waitsForDrain = false;
+  /** Where the last look into a batch ended, so that the next need not begin at its front. */
+  #mark = { batch: -1, offset: 0, byte: 0 };
 
   constructor(
     owner: FlowOwner,
@@ -73,7 +79,6 @@ export class DeliveryFlow {
     this.#position = owner.state.cursor;
     this.deliveredEnd = Math.max(at.deliveredEnd, owner.state.cursor);
     this.#kept = new RangeSet(at.kept);
-    this.#inFlight = this.#kept.size;
     for (const { strand, offset } of at.keptRedriven) this.#redriven.set(strand, Math.max(this.#redriven.get(strand) ?? -1, offset));
   }
 
@@ -86,17 +91,20 @@ export class DeliveryFlow {
     this.#creditBytes = Math.max(this.#creditBytes, bytes);
     this.pump();
   }
-  /** `count` messages are no longer in the holder's hands. */
-  done(count: number): void {
-    this.#inFlight = Math.max(0, this.#inFlight - count);
+  /** Stands still until the function returned is called: while something is committed that decides what may be sent. */
+  pause(): () => void {
+    let paused = true;
+    this.#pauses++;
+    return () => {
+      if (!paused) return;
+      paused = false;
+      this.#pauses--;
+      this.pump();
+    };
   }
-  /** Stands still: nothing is sent until `proceed`. */
-  stand(): void {
-    this.#standing = true;
-  }
-  proceed(): void {
-    this.#standing = false;
-    this.pump();
+  /** Stands still for good: the queue has halted, and goes on under another lease. */
+  halt(): void {
+    this.#halted = true;
   }
   /** A raised lease: what is in hand stays, credit counts from 0 again. */
   renumber(to: Epoch): void {
@@ -111,8 +119,13 @@ export class DeliveryFlow {
     this.#redriven.delete(strand);
     this.pump();
   }
+  /** Whether a message of this strand may be in the holder's hands. */
+  hasSent(strand: number, offset: number): boolean {
+    return (this.#redriven.get(strand) ?? -1) >= offset;
+  }
   /** What was set aside has been committed: it can be read now. */
   asideFlushed(): void {
+    this.#asideFlushes++;
     if (this.#unflushed.size === 0) return;
     this.#unflushed.clear();
     this.pump();
@@ -128,6 +141,16 @@ export class DeliveryFlow {
     return heads;
   }
 
+  /** Heads of redriven strands that were sent. */
+  redrivenHeads(): { readonly strand: Strand; readonly offset: number }[] {
+    const heads: { readonly strand: Strand; readonly offset: number }[] = [];
+    for (const strand of this.#owner.aside.redriving()) {
+      const head = strand.offsets[0];
+      if (head !== undefined && this.hasSent(strand.id, head)) heads.push({ strand, offset: head });
+    }
+    return heads;
+  }
+
   /** Sends what may be sent. Never re-entrant: called while running, it looks once more. */
   pump(): void {
     if (this.#running) {
@@ -137,10 +160,20 @@ export class DeliveryFlow {
     this.#running = true;
     for (;;) {
       this.#again = false;
-      const more = this.#step();
+      let more: boolean | Promise<void>;
+      try {
+        more = this.#step();
+      } catch (error) {
+        this.#stopped = true;
+        this.#owner.failed(error);
+        break;
+      }
       if (more instanceof Promise) {
         more
-          .catch((error: unknown) => this.#owner.failed(error))
+          .catch((error: unknown) => {
+            this.#stopped = true;
+            this.#owner.failed(error);
+          })
           .then(() => {
             this.#running = false;
             this.pump();
@@ -153,7 +186,15 @@ export class DeliveryFlow {
   }
 
   #mayFlow(): boolean {
-    return !this.#stopped && !this.#standing && this.port.open;
+    return !this.#stopped && !this.#halted && this.#pauses === 0 && this.port.open;
+  }
+  /** Whether the holder has anything that is not done: while it has, a message too large for the byte credit waits. */
+  #hasInHand(): boolean {
+    const { state } = this.#owner;
+    if (state.cursor < this.#position) return true; // the message at the cursor is not done, and was sent
+    this.#kept.remove(0, state.cursor);
+    for (const at of this.#kept.offsets()) if (!state.isDone(at)) return true;
+    return this.redrivenHeads().length > 0;
   }
   get #roomMessages(): number {
     return this.#creditMessages - this.#sentMessages;
@@ -167,6 +208,7 @@ export class DeliveryFlow {
         this.#owner.suspended("congested");
         this.port.onDrained(() => {
           this.#waitsForDrain = false;
+          if (this.#stopped) return;
           this.#owner.suspended(null);
           this.pump();
         });
@@ -174,7 +216,10 @@ export class DeliveryFlow {
       return false;
     }
     const strand = this.#strandToSend();
-    if (strand !== undefined) return this.#redeliver(strand);
+    if (strand !== undefined) {
+      if (this.#redrivenBytes > this.#creditBytes - this.#sentBytes && this.#hasInHand()) return false;
+      return this.#redeliver(strand);
+    }
     const { state, log } = this.#owner;
     if (this.#position < state.cursor) this.#position = state.cursor;
     if (this.#position >= log.flushedEnd) return false;
@@ -206,6 +251,7 @@ export class DeliveryFlow {
         end <= limit &&
         batch.count <= this.#roomMessages - messages &&
         batch.messages.length <= this.#creditBytes - this.#sentBytes - bytes &&
+        batch.messages.length <= DELIVER_BYTES_MAX - bytes &&
         aside.parkedKeys === 0 &&
         !state.anyDone(batch.first, end) &&
         !this.#kept.intersects(batch.first, end);
@@ -230,7 +276,6 @@ export class DeliveryFlow {
     this.deliveredEnd = Math.max(this.deliveredEnd, this.#position);
     this.#sentMessages += messages;
     this.#sentBytes += bytes;
-    this.#inFlight += messages;
     this.port.send({
       type: "deliver",
       member: this.port.member,
@@ -261,6 +306,10 @@ export class DeliveryFlow {
     let runAt = 0;
     let at = batch.first - 1;
     let complete = true;
+    if (this.#mark.batch === batch.first && this.#mark.offset <= this.#position) {
+      reader.end = this.#mark.byte;
+      at = this.#mark.offset - 1;
+    }
     const closeRun = (end: number) => {
       if (runFrom < 0) return;
       pieces.push({
@@ -285,7 +334,8 @@ export class DeliveryFlow {
       }
       const key = aside.parkedKeys > 0 && reader.hasKey ? reader.key : null;
       const strand = key === null ? undefined : aside.parked(key);
-      if (strand !== undefined) {
+      // one before the head (its settle was lost with a lease) is not held back by it
+      if (strand !== undefined && at > (strand.offsets[0] ?? -1)) {
         closeRun(reader.at);
         if (!this.#mayCapture()) {
           this.#owner.asideFull({ offset: at, key: key! });
@@ -297,7 +347,7 @@ export class DeliveryFlow {
         continue;
       }
       const fits = bytes + reader.length <= this.#creditBytes - this.#sentBytes;
-      if (!fits && (this.#inFlight > 0 || messages > so.messages || so.messages > 0)) {
+      if (messages > 0 ? !fits || bytes + reader.length > DELIVER_BYTES_MAX : !fits && this.#hasInHand()) {
         complete = false;
         break;
       }
@@ -311,45 +361,59 @@ export class DeliveryFlow {
       if (!fits) {
         at++;
         closeRun(reader.end);
+        this.#mark = { batch: batch.first, offset: at, byte: reader.end };
         return { pieces, complete: false };
       }
     }
     if (complete) at++; // past the last message
     closeRun(complete ? batch.messages.length : reader.at);
+    this.#mark = { batch: batch.first, offset: at, byte: complete ? batch.messages.length : reader.at };
     return { pieces, complete };
   }
   #mayCapture(): boolean {
     return this.#owner.aside.messages < this.#owner.parkedMessagesMax;
   }
 
-  #strandToSend() {
-    for (const strand of this.#owner.aside.strands()) {
-      if (strand.phase !== "redriving" || this.#unflushed.has(strand.id)) continue;
+  #strandToSend(): Strand | undefined {
+    for (const strand of this.#owner.aside.redriving()) {
+      if (this.#unflushed.has(strand.id)) continue;
       const last = strand.offsets.at(-1);
-      if (last !== undefined && last > (this.#redriven.get(strand.id) ?? -1)) return strand;
+      if (last !== undefined && !this.hasSent(strand.id, last)) return strand;
     }
     return undefined;
   }
-  async #redeliver(strand: { readonly id: number; readonly attempts: number }): Promise<void> {
+  async #redeliver(strand: Strand): Promise<void> {
     const { aside } = this.#owner;
+    const flushes = this.#asideFlushes;
     const from = (this.#redriven.get(strand.id) ?? -1) + 1;
-    const held = aside.strand(strand.id);
-    if (held === undefined) return;
-    const copies = await aside.copies(held, from, Math.min(REDELIVER_MESSAGES_MAX, this.#roomMessages));
-    if (!this.#mayFlow()) return;
-    const still = aside.strand(strand.id);
-    if (still === undefined || still.phase !== "redriving") return;
-    const entries = copies.filter((copy) => still.offsets.includes(copy.offset));
-    const last = copies.at(-1);
-    if (last === undefined) {
-      this.#unflushed.add(strand.id);
+    const copies = await aside.copies(strand, from, Math.min(REDELIVER_MESSAGES_MAX, this.#roomMessages));
+    // while it was read the strand may have ended, or been put back
+    if (!this.#mayFlow() || aside.strand(strand.id) !== strand || strand.phase !== "redriving") return;
+    if (copies.length === 0) {
+      if (flushes === this.#asideFlushes) this.#unflushed.add(strand.id);
       return;
     }
-    this.#redriven.set(strand.id, last.offset);
+    const entries: AsideCopy[] = [];
+    let bytes = 0;
+    let sent = -1;
+    for (const copy of copies) {
+      const length = bytes + copy.message.length;
+      if (strand.offsets.includes(copy.offset)) {
+        const fits = this.#sentBytes + length <= this.#creditBytes;
+        if (entries.length > 0 ? !fits || length > DELIVER_BYTES_MAX : !fits && this.#hasInHand()) {
+          this.#redrivenBytes = copy.message.length;
+          break;
+        }
+        this.#redrivenBytes = 0;
+        entries.push(copy);
+        bytes = length;
+      }
+      sent = copy.offset;
+    }
+    if (sent >= 0) this.#redriven.set(strand.id, sent);
     if (entries.length === 0) return;
     this.#sentMessages += entries.length;
-    this.#inFlight += entries.length;
-    for (const entry of entries) this.#sentBytes += entry.message.length;
+    this.#sentBytes += bytes;
     this.port.send({
       type: "redeliver",
       member: this.port.member,
@@ -359,8 +423,8 @@ export class DeliveryFlow {
         strand: strand.id,
         offset: offset(entry.offset),
         appendedAtMs: entry.appendedAtMs,
-        attempts: 0,
-        losses: 0,
+        attempts: entry.offset === strand.offsets[0] ? strand.attempts : 0,
+        losses: entry.offset === strand.offsets[0] ? strand.losses : 0,
         message: entry.message,
       })),
     });

@@ -66,7 +66,11 @@ export class ProducerTable {
   /** Names of producers not seen for a week; they are forgotten, and the caller removes their records. */
   forgetIdle(nowMs: number, isLinked: (name: string) => boolean): string[] {
     const gone: string[] = [];
-    for (const state of this.#byName.values()) if (nowMs - state.seenMs > KEPT_MS && !isLinked(state.name)) gone.push(state.name);
+    for (const state of this.#byName.values()) {
+      if (nowMs - state.seenMs <= KEPT_MS) continue;
+      if (isLinked(state.name)) state.seenMs = nowMs; // the week begins when it goes
+      else gone.push(state.name);
+    }
     for (const name of gone) this.#byName.delete(name);
     return gone;
   }

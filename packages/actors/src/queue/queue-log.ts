@@ -21,6 +21,8 @@ export interface QueueLogOptions {
   readonly messageBytesMax: number;
   readonly store: Store;
   readonly runtime: Runtime;
+  /** A commit failed: nothing in memory above the watermark counts until `recover`. */
+  readonly onFailed: (error: unknown) => void;
 }
 /** What became of a batch: its places, and when they are durable. */
 export interface Appended {
@@ -35,6 +37,7 @@ export interface LaneIdentity {
   readonly epoch: Epoch;
 }
 const RECOVERY_BYTES = 4 * 1024 * 1024;
+const NOTHING_PENDING: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
 
 /**
  * One ordered log: gives offsets, synchronously and in order of arrival; keeps what makes a repeated send land once; moves the flushed watermark.
@@ -52,7 +55,8 @@ export class QueueLog {
   #end = 0;
   #flushedEnd = 0;
   #bytes = 0;
-  #lastCommit: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
+  #lastCommit: Commit = NOTHING_PENDING;
+  #generation = 0;
 
   constructor(options: QueueLogOptions) {
     this.#options = options;
@@ -84,6 +88,9 @@ export class QueueLog {
   /** Takes up what the store holds: ends, sequences, epochs and ids. What was in memory only is forgotten. @throws `STORE_DAMAGED` */
   async recover(): Promise<void> {
     const { store, spec, queue, runtime } = this.#options;
+    await this.#lastCommit.flushed.catch(() => {}); // what was on its way has arrived or failed
+    this.#generation++;
+    this.#lastCommit = NOTHING_PENDING;
     this.#writer = store.writer();
     this.#producers = new ProducerTable();
     this.#ids = new IdWindow(spec.idWindowMs);
@@ -97,6 +104,7 @@ export class QueueLog {
     this.#end = extent.end;
     this.#flushedEnd = extent.end;
     this.#bytes = extent.bytes;
+    if (!(await this.#isWithinIdWindow(extent.end - 1))) return;
     for (let at = Math.max(extent.start, extent.end - IDS_MAX); at < extent.end; ) {
       const batches = await store.read(this.name, at, { bytesMax: RECOVERY_BYTES });
       const last = batches.at(-1);
@@ -105,6 +113,12 @@ export class QueueLog {
       for (const stored of batches) this.#rememberIds(decodeBatch(this.name, stored), runtime.wallNow());
       at = last.first + last.count;
     }
+  }
+  /** Whether ids of the batch at this offset may still be asked for. */
+  async #isWithinIdWindow(at: number): Promise<boolean> {
+    const { store, spec, runtime } = this.#options;
+    const [batch] = at < 0 ? [] : await store.read(this.name, at, { bytesMax: 1 });
+    return batch === undefined || runtime.wallNow() - decodeBatch(this.name, batch).appendedAtMs <= spec.idWindowMs;
   }
   #rememberIds(batch: LogBatch, nowMs: number): void {
     if (nowMs - batch.appendedAtMs > this.#options.spec.idWindowMs) return;
@@ -173,8 +187,10 @@ export class QueueLog {
       const commit = this.#commit(writes);
       const flushedEnd = this.#end;
       const kept = producer.next;
+      const generation = this.#generation;
       commit.flushed.then(
         () => {
+          if (generation !== this.#generation) return;
           this.#flushedEnd = Math.max(this.#flushedEnd, flushedEnd);
           producer.kept = Math.max(producer.kept, kept);
         },
@@ -254,8 +270,11 @@ export class QueueLog {
 
   #commit(writes: readonly StoreWrite[]): Commit {
     const commit = this.#writer.commit(writes);
-    commit.flushed.catch(() => {});
-    commit.synced.catch(() => {});
+    const generation = this.#generation;
+    commit.flushed.catch((error: unknown) => {
+      if (generation === this.#generation) this.#options.onFailed(error);
+    });
+    commit.synced.catch(() => {}); // who waits for it hears of it
     this.#lastCommit = commit;
     return commit;
   }

@@ -1,5 +1,5 @@
 import type { Actor } from "xstate";
-import { atLeastAsDurable, type Durability, type Sequence, sequence } from "../message/brands.ts";
+import { atLeastAsDurable, type Sequence, sequence } from "../message/brands.ts";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { BatchAppend, BrokerFrame, GroupSettings } from "../protocol/frames.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
@@ -41,6 +41,7 @@ export interface LanePort extends LaneIdentity {
 }
 const RETRY_AFTER_MS = 200;
 const RECOVER_AFTER_MS = 500;
+const unstored = (error: unknown) => new MessagingError("UNAVAILABLE", `a batch could not be stored: ${String(error)}`, { cause: error });
 const SCAN_BYTES = 4 * 1024 * 1024;
 
 /** One ordered log with its groups: takes batches, tells subscriptions what is flushed, lets retention work, and recovers when a commit has failed. */
@@ -56,7 +57,7 @@ export class Queue {
   constructor(options: QueueOptions) {
     this.#options = options;
     this.path = `queue/${options.spec.name}/${options.queue}`;
-    this.log = new QueueLog(options);
+    this.log = new QueueLog({ ...options, onFailed: (error) => this.#commitFailed(error) });
     this.#machine = options.actors.start({ kind: "queue", path: this.path }, queueMachine, {});
     this.#machine.on("recovery.due", () => void this.#recoverAgain());
   }
@@ -189,17 +190,23 @@ export class Queue {
         else if (frame.durability === "memory") lane.send({ type: "lane.kept", lane: lane.lane, epoch: frame.epoch, kept: sequence(producer.kept) });
         this.#notifyFlushed();
       },
-      (error: unknown) => this.#commitFailed(error, frame.durability, refuse),
+      (error: unknown) => {
+        // a `memory` lane hears of it by `OUT_OF_SEQUENCE`, from its next batch on
+        if (frame.durability !== "memory") refuse(unstored(error), null, RETRY_AFTER_MS);
+      },
     );
-    if (frame.durability === "synced") commit.synced.then(appended, () => {});
+    if (frame.durability === "synced")
+      commit.synced.then(appended, (error: unknown) => {
+        void commit.flushed.then(
+          () => refuse(unstored(error), null, RETRY_AFTER_MS),
+          () => {}, // refused above
+        );
+      });
   }
-  #commitFailed(error: unknown, durability: Durability, refuse: (error: MessagingError, expected: null, retryAfterMs: number) => void): void {
-    const known = asMessagingError(error, "STORE_FAILED");
-    if (this.state === "active" || this.state === "full") {
-      this.#options.logger.log("error", `${this.path}: a commit failed; reloading from the store`, { error: known.message });
-      this.#machine.send({ type: "commit.failed" });
-    }
-    if (durability !== "memory") refuse(new MessagingError("UNAVAILABLE", `${this.path} could not store a batch: ${known.message}`, { cause: known }), null, RETRY_AFTER_MS);
+  #commitFailed(error: unknown): void {
+    if (this.state !== "active" && this.state !== "full") return;
+    this.#options.logger.log("error", `${this.path}: a commit failed; reloading from the store`, { error: String(error) });
+    this.#machine.send({ type: "commit.failed" });
   }
   /** Subscriptions look once for all that was flushed in one go. */
   #notifyFlushed(): void {
@@ -228,7 +235,8 @@ export class Queue {
     if (this.#retaining || (this.state !== "active" && this.state !== "full")) return;
     this.#retaining = true;
     try {
-      await retain(this.log, this.#options.spec.retention, [...this.subscriptions.values()], this.#options.runtime.wallNow());
+      const { spec, runtime } = this.#options;
+      await retain(this.log, spec.retention, [...this.subscriptions.values()], runtime.wallNow());
     } catch (error) {
       this.#options.logger.log("error", `${this.path}: retention failed`, { error: String(error) });
     } finally {
@@ -236,9 +244,12 @@ export class Queue {
     }
     if (this.state === "full" && this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) this.#machine.send({ type: "queue.drained" });
   }
+  forgetIdleProducers(isLinked: (name: string) => boolean): void {
+    if (this.state === "active" || this.state === "full") this.log.forgetIdleProducers(isLinked);
+  }
   /** Age of the oldest message the group has not settled, ms. */
   async lagMs(subscription: Subscription | SharedSubscription): Promise<number> {
-    const { cursor } = subscription.account();
+    const { cursor } = subscription.state;
     if (cursor >= this.log.flushedEnd) return 0;
     const [oldest] = await this.log.read(cursor, 1);
     return oldest === undefined ? 0 : Math.max(0, Math.round(this.#options.runtime.wallNow() - oldest.appendedAtMs));

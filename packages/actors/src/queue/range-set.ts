@@ -87,6 +87,11 @@ export class RangeSet {
       count += Math.min(this.#to[index]!, offset) - this.#from[index]!;
     return count;
   }
+  /** The first offset at or after `from` that is in the set. */
+  nextPresent(from: number): number {
+    const index = this.#indexAt(from);
+    return index < this.#from.length ? Math.max(from, this.#from[index]!) : Number.MAX_SAFE_INTEGER;
+  }
   pairs(): OffsetRange[] {
     return this.#from.map((from, index) => [from, this.#to[index]!] as const);
   }

@@ -6,8 +6,10 @@ const READ_BYTES = 1024 * 1024;
 
 /** A group as retention sees it: what it has not settled stays, unless the topic says otherwise. */
 export interface RetentionGroup {
-  account(): { readonly cursor: number };
-  expire(before: number): void;
+  /** Everything below it is done, and the store knows. */
+  readonly committedCursor: number;
+  /** Counts what the group loses below `before`; resolves when that is committed. */
+  expire(before: number): Promise<void>;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface RetentionGroup {
  * Never at or above a group's cursor, unless `dropUnsettled`: then the groups count what they lose, in a commit before the removal.
  */
 export async function retain(log: QueueLog, retention: Retention, groups: readonly RetentionGroup[], nowMs: number): Promise<void> {
-  const settled = groups.length === 0 ? log.flushedEnd : Math.min(...groups.map((group) => group.account().cursor));
+  const settled = groups.length === 0 ? log.flushedEnd : Math.min(...groups.map((group) => group.committedCursor));
   const bound = retention.dropUnsettled === true ? log.flushedEnd : settled;
   const ageMs = retention.ageMs ?? Number.POSITIVE_INFINITY;
   const bytesMax = retention.bytesMax ?? Number.POSITIVE_INFINITY;
@@ -27,13 +29,13 @@ export async function retain(log: QueueLog, retention: Retention, groups: readon
     if (batches.length === 0) break;
     for (const batch of batches) {
       const end = batch.first + batch.count;
-      const goes = end <= bySettled || nowMs - batch.appendedAtMs > ageMs || log.bytes - freed > bytesMax;
+      const goes = end <= bySettled || nowMs - batch.appendedAtMs > ageMs || log.bytes - freed >= bytesMax;
       if (end > bound || !goes) break scan;
       before = end;
       freed += storedBytes(batch);
     }
   }
   if (before <= log.start) return;
-  for (const group of groups) group.expire(before);
+  await Promise.all(groups.map((group) => group.expire(before)));
   await log.truncate(before, freed).flushed;
 }

@@ -15,6 +15,11 @@ export class SerialQueue {
     this.#busy = true;
     this.#drain(change);
   }
+  /** Runs `change` before all that waits, as soon as the one running now has ended. */
+  runNext(change: () => void | Promise<void>): void {
+    if (this.#busy) this.#waiting.unshift(change);
+    else this.run(change);
+  }
   #drain(first: () => void | Promise<void>): void {
     let next: (() => void | Promise<void>) | undefined = first;
     while (next !== undefined) {

@@ -15,16 +15,21 @@ export interface Strand {
   readonly sinceMs: number;
   /** `redriving`: its messages run again, in order, before anything newer of the key. */
   phase: "waiting" | "redriving";
+  /** Failed attempts of its head. */
   attempts: number;
+  /** Leases that ended with its head in hand, since it runs again. */
+  losses: number;
   error: FailureInfo;
 }
-type StoredStrand = readonly [kind: Strand["kind"], key: string | null, sinceMs: number, phase: Strand["phase"], attempts: number, error: FailureInfo];
+type StoredStrand = readonly [kind: Strand["kind"], key: string | null, sinceMs: number, phase: Strand["phase"], attempts: number, losses: number, error: FailureInfo];
 /** A set-aside message as it is stored: a copy, so that retention of its queue does not touch it. */
 export interface AsideCopy {
   readonly offset: number;
   readonly appendedAtMs: number;
   readonly message: Uint8Array;
 }
+/** Entries read at a time when a strand is recovered: their bodies come along. */
+const RECOVER_ENTRIES = 256;
 type StoredCopy = readonly [appendedAtMs: number, message: Uint8Array];
 
 export interface SetAsideOf {
@@ -42,6 +47,7 @@ export class SetAside {
   readonly #store: Store;
   readonly #strands = new Map<number, Strand>();
   readonly #parkedKeys = new Map<string, Strand>();
+  readonly #redriving = new Set<Strand>();
   #messages = 0;
 
   constructor(of: SetAsideOf, store: Store) {
@@ -57,6 +63,10 @@ export class SetAside {
   strands(): IterableIterator<Strand> {
     return this.#strands.values();
   }
+  /** Strands that run again. */
+  redriving(): IterableIterator<Strand> {
+    return this.#redriving.values();
+  }
   strand(id: number): Strand | undefined {
     return this.#strands.get(id);
   }
@@ -65,45 +75,74 @@ export class SetAside {
     return this.#parkedKeys.get(key);
   }
 
-  async recover(): Promise<void> {
+  /** Reads back what is set aside, for a state that has not noted any of it yet. */
+  async recover(state: SubscriptionState): Promise<void> {
     const { topic, queue, group } = this.#of;
-    this.#strands.clear();
-    this.#parkedKeys.clear();
-    this.#messages = 0;
     for (const { key: name, value } of await this.#store.list(storeKeys.strands(topic, queue, group))) {
-      const [kind, key, sinceMs, phase, attempts, error] = decodeRecord<StoredStrand>(name, value);
-      const id = Number(name.slice(name.lastIndexOf("/") + 1));
-      const entries = await this.#store.list(storeKeys.entries(topic, queue, group, id));
-      const offsets = entries.map((entry) => Number(entry.key.slice(entry.key.lastIndexOf("/") + 1)));
-      this.#add({ id, kind, key, offsets, sinceMs, phase, attempts, error });
+      const [kind, key, sinceMs, phase, attempts, losses, error] = decodeRecord<StoredStrand>(name, value);
+      const strand: Strand = { id: lastNumber(name), kind, key, offsets: [], sinceMs, phase, attempts, losses, error };
+      const prefix = storeKeys.entries(topic, queue, group, strand.id);
+      for (let after = ""; ; ) {
+        const entries = await this.#store.list(prefix, { limit: RECOVER_ENTRIES, ...(after === "" ? {} : { after }) });
+        for (const entry of entries) strand.offsets.push(lastNumber(entry.key));
+        if (entries.length < RECOVER_ENTRIES) break;
+        after = entries.at(-1)!.key;
+      }
+      strand.offsets.forEach((offset, index) => {
+        (index === 0 ? state.deadLettered : state.parked).add(offset, offset + 1);
+      });
+      this.#messages += strand.offsets.length;
+      this.#add(strand);
     }
   }
   #add(strand: Strand): void {
     this.#strands.set(strand.id, strand);
     if (strand.kind === "parked" && strand.key !== null) this.#parkedKeys.set(strand.key, strand);
-    this.#messages += strand.offsets.length;
+    if (strand.phase === "redriving") this.#redriving.add(strand);
   }
 
   /** Sets a message aside, and with it (a parked key) the `followers` that were already delivered. */
   begin(
     state: SubscriptionState,
-    strand: Omit<Strand, "id" | "offsets" | "phase">,
+    of: Pick<Strand, "kind" | "key" | "sinceMs" | "attempts" | "error">,
     head: AsideCopy,
     followers: readonly AsideCopy[],
-  ): StoreWrite[] {
-    const created: Strand = { ...strand, id: state.strandNext++, offsets: [], phase: "waiting" };
-    this.#add(created);
+  ): { readonly strand: Strand; readonly writes: StoreWrite[] } {
+    const existing = of.kind === "parked" && of.key !== null ? this.#parkedKeys.get(of.key) : undefined;
+    if (existing !== undefined) {
+      // an earlier message of the key (its settle was lost with a lease) has failed now: it goes before the others
+      const { attempts, error } = of;
+      const joined = [head, ...followers].map((copy) => this.follow(state, existing, copy));
+      return { strand: existing, writes: [...joined, this.turn(existing, { phase: "waiting", attempts, error })] };
+    }
+    const strand: Strand = { ...of, id: state.strandNext++, offsets: [], phase: "waiting", losses: 0 };
+    this.#add(strand);
     state.deadLettered.add(head.offset, head.offset + 1);
-    for (const follower of followers) state.parked.add(follower.offset, follower.offset + 1);
-    return [this.#strandWrite(created), ...[head, ...followers].map((copy) => this.#append(created, copy))];
+    const writes = [this.#strandWrite(strand), this.#append(strand, head)];
+    for (const follower of followers) writes.push(this.follow(state, strand, follower));
+    return { strand, writes };
   }
   /** Sets a later message of a parked key behind the others. */
   follow(state: SubscriptionState, strand: Strand, copy: AsideCopy): StoreWrite {
-    state.parked.add(copy.offset, copy.offset + 1);
-    return this.#append(strand, copy);
+    const head = strand.offsets[0];
+    const write = this.#append(strand, copy);
+    const isHead = head !== undefined && copy.offset < head;
+    if (isHead) {
+      state.deadLettered.remove(head, head + 1);
+      state.parked.add(head, head + 1);
+    }
+    (isHead ? state.deadLettered : state.parked).add(copy.offset, copy.offset + 1);
+    return write;
   }
   #append(strand: Strand, copy: AsideCopy): StoreWrite {
-    strand.offsets.push(copy.offset);
+    const last = strand.offsets.at(-1);
+    if (last === undefined || last < copy.offset) strand.offsets.push(copy.offset);
+    else
+      strand.offsets.splice(
+        strand.offsets.findIndex((at) => at > copy.offset),
+        0,
+        copy.offset,
+      );
     this.#messages++;
     return { kind: "put", key: this.#entryKey(strand.id, copy.offset), value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy) };
   }
@@ -111,27 +150,45 @@ export class SetAside {
   take(state: SubscriptionState, strand: Strand, offset: number): StoreWrite[] {
     const index = strand.offsets.indexOf(offset);
     if (index < 0) return [];
-    strand.offsets.splice(index, 1);
+    if (index === 0) strand.offsets.shift();
+    else strand.offsets.splice(index, 1);
     this.#messages--;
     state.deadLettered.remove(offset, offset + 1);
     state.parked.remove(offset, offset + 1);
     const writes: StoreWrite[] = [{ kind: "remove", key: this.#entryKey(strand.id, offset) }];
-    if (strand.offsets.length > 0) return writes;
-    this.#strands.delete(strand.id);
-    if (strand.key !== null && this.#parkedKeys.get(strand.key) === strand) this.#parkedKeys.delete(strand.key);
-    return [...writes, { kind: "remove", key: this.#strandKey(strand.id) }];
+    const head = strand.offsets[0];
+    if (head === undefined) {
+      this.#strands.delete(strand.id);
+      this.#redriving.delete(strand);
+      if (strand.key !== null && this.#parkedKeys.get(strand.key) === strand) this.#parkedKeys.delete(strand.key);
+      writes.push({ kind: "remove", key: this.#strandKey(strand.id) });
+    } else if (index === 0) {
+      state.parked.remove(head, head + 1); // the next one heads the strand now
+      state.deadLettered.add(head, head + 1);
+      if (strand.phase === "redriving" && strand.attempts + strand.losses > 0) {
+        strand.attempts = 0;
+        strand.losses = 0;
+        writes.push(this.#strandWrite(strand));
+      }
+    }
+    return writes;
   }
-  /** Lets a strand run again, or makes it wait again; its head counts as dead-lettered while it waits. */
-  turn(state: SubscriptionState, strand: Strand, to: Pick<Strand, "phase" | "attempts" | "error">): StoreWrite {
+  /** Lets a strand run again, or makes it wait again. */
+  turn(strand: Strand, to: Pick<Strand, "phase" | "attempts" | "error">): StoreWrite {
     strand.phase = to.phase;
     strand.attempts = to.attempts;
+    strand.losses = 0;
     strand.error = to.error;
-    const head = strand.offsets[0];
-    if (to.phase === "waiting" && head !== undefined && state.parked.has(head)) {
-      state.parked.remove(head, head + 1);
-      state.deadLettered.add(head, head + 1);
-    }
+    if (to.phase === "redriving") this.#redriving.add(strand);
+    else this.#redriving.delete(strand);
     return this.#strandWrite(strand);
+  }
+  /** Notes attempts (merged by max) and losses (added) of the head of a strand that runs again. */
+  tried(strand: Strand, offset: number, more: { readonly attempts: number; readonly losses: number }): StoreWrite[] {
+    if (strand.phase !== "redriving" || strand.offsets[0] !== offset) return [];
+    strand.attempts = Math.max(strand.attempts, more.attempts);
+    strand.losses += more.losses;
+    return [this.#strandWrite(strand)];
   }
   replace(strand: Strand, copy: AsideCopy): StoreWrite {
     return { kind: "put", key: this.#entryKey(strand.id, copy.offset), value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy) };
@@ -144,13 +201,13 @@ export class SetAside {
     const records = await this.#store.list(storeKeys.entries(topic, queue, group, strand.id), { limit, ...(after === undefined ? {} : { after }) });
     return records.map(({ key, value }) => {
       const [appendedAtMs, message] = decodeRecord<StoredCopy>(key, value);
-      return { offset: Number(key.slice(key.lastIndexOf("/") + 1)), appendedAtMs, message };
+      return { offset: lastNumber(key), appendedAtMs, message };
     });
   }
 
   #strandWrite(strand: Strand): StoreWrite {
-    const { kind, key, sinceMs, phase, attempts, error } = strand;
-    return { kind: "put", key: this.#strandKey(strand.id), value: encodeRecord([kind, key, sinceMs, phase, attempts, error] satisfies StoredStrand) };
+    const { kind, key, sinceMs, phase, attempts, losses, error } = strand;
+    return { kind: "put", key: this.#strandKey(strand.id), value: encodeRecord([kind, key, sinceMs, phase, attempts, losses, error] satisfies StoredStrand) };
   }
   #strandKey(id: number): string {
     return storeKeys.strand(this.#of.topic, this.#of.queue, this.#of.group, id);
@@ -159,6 +216,7 @@ export class SetAside {
     return storeKeys.entry(this.#of.topic, this.#of.queue, this.#of.group, id, offset);
   }
 }
+const lastNumber = (key: string): number => Number(key.slice(key.lastIndexOf("/") + 1));
 
 /** `queue:strand:offset`: names a set-aside message for people and tools. */
 export const entryId = (queue: number, strand: number, offset: number): string => `${queue}:${strand}:${offset}`;

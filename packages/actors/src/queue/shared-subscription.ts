@@ -2,15 +2,16 @@ import { epoch, offset } from "../message/brands.ts";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { AsidePut, Credit, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
-import type { StoreWrite, StoreWriter } from "../store/store.ts";
+import type { StoreWrite } from "../store/store.ts";
 import type { QueueView } from "../system/views.ts";
+import { type Change, Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
-import { storeKeys } from "./records.ts";
-import { SerialQueue } from "./serial-queue.ts";
-import { type AsideCopy, SetAside } from "./set-aside.ts";
+import { asideFull } from "./put-aside.ts";
+import type { AsideCopy, SetAside, Strand } from "./set-aside.ts";
+import { type Claim, SharedMembers, type SharedMember } from "./shared-members.ts";
 import { SPAN_MAX, type SubscriptionContextOf } from "./subscription-context.ts";
-import { SubscriptionState } from "./subscription-state.ts";
+import type { SubscriptionState } from "./subscription-state.ts";
 
 const EPOCH = epoch(0);
 /** Messages given to one member before the next one's turn. */
@@ -18,99 +19,87 @@ const SHARE = 32;
 const DELIVER_BYTES_MAX = 256 * 1024;
 const TICK_MS = 250;
 
-interface Member {
-  readonly port: MemberPort;
-  room: number;
-  roomBytes: number;
-  creditMessages: number;
-  creditBytes: number;
-}
-/** A message that is with a member, until when it may be. */
-interface Claim {
-  readonly member: Member;
-  readonly untilMs: number;
-}
-
 /**
  * One group on one queue of an *unordered* topic: any member takes any message, side by side; what fails or takes too long comes again after a wait; what is exhausted becomes a dead letter.
  * Gives up P4 to P6. The same state and the same commits as an ordered subscription, without a lease.
  */
 export class SharedSubscription {
   readonly context: SubscriptionContextOf;
-  readonly path: string;
-  state: SubscriptionState;
-  aside: SetAside;
-  readonly #turn: SerialQueue;
-  #writer: StoreWriter;
-  readonly #members = new Map<object, Member>();
+  readonly #ledger: Ledger;
+  readonly #members = new SharedMembers();
   readonly #claims = new Map<number, Claim>();
   /** Failed or overdue messages and when they come again, monotonic ms. */
   readonly #again = new Map<number, number>();
-  readonly #redriven = new Map<string, Claim>();
+  readonly #redriven = new Map<Strand, Claim>();
+  /** Given out (or found done) up to here. */
   #position: number;
   #pumping = false;
   #pumpAgain = false;
+  #pauses = 0;
   #timer: unknown = null;
   #closed = false;
-  #classesChanged = false;
-  #lastFlushed: Promise<void> = Promise.resolve();
-  readonly #waiters = new Set<{ readonly end: number; readonly reached: () => void }>();
 
   /** @throws `STORE_DAMAGED` */
   static async open(context: SubscriptionContextOf, begin: number): Promise<SharedSubscription> {
-    const { spec, queue, group, store, log } = context;
-    const key = storeKeys.subscription(spec.name, queue, group);
-    const stored = await store.get(key);
-    const aside = new SetAside({ topic: spec.name, queue, group }, store);
-    const state =
-      stored === undefined
-        ? new SubscriptionState()
-        : SubscriptionState.decode(key, stored, await store.get(storeKeys.subscriptionClasses(spec.name, queue, group)));
-    if (stored === undefined) {
-      state.start = log.start;
-      state.cursor = begin;
-      state.skipped = begin - log.start;
-    } else {
-      state.check(key, log.end);
-      await aside.recover();
-    }
-    const shared = new SharedSubscription(context, state, aside);
-    if (stored === undefined) await shared.#commit([]);
-    return shared;
+    return new SharedSubscription(await Ledger.open(context, begin));
   }
-  private constructor(context: SubscriptionContextOf, state: SubscriptionState, aside: SetAside) {
-    this.context = context;
-    this.path = `queue/${context.spec.name}/${context.queue}/${context.group}`;
-    this.state = state;
-    this.aside = aside;
-    this.#writer = context.store.writer();
-    this.#position = state.cursor;
-    this.#turn = new SerialQueue((error) => context.logger.log("error", `${this.path}: ${String(error)}`, {}));
-    // what had failed before a restart waits no longer than anything else
-    for (const at of state.tried.keys()) this.#again.set(at, context.runtime.now());
+  private constructor(ledger: Ledger) {
+    this.context = ledger.context;
+    this.#ledger = ledger;
+    this.#position = ledger.state.cursor;
+    ledger.own({
+      // at least once: what was with a member comes again from what the store knows
+      failed: () => {
+        this.#claims.clear();
+        this.#again.clear();
+        this.#redriven.clear();
+        this.#pauses++;
+      },
+      reloaded: () => {
+        this.#pauses--;
+        this.#begin();
+        this.#pump();
+      },
+      pause: () => this.#pause(),
+      changed: () => this.#pump(),
+    });
+    this.#begin();
+  }
+  #begin(): void {
+    this.#position = this.state.cursor;
+    // what had failed before waits no longer than anything else
+    for (const at of this.state.tried.keys()) {
+      this.#again.set(at, this.context.runtime.now());
+    }
   }
 
+  get path(): string {
+    return this.#ledger.path;
+  }
+  get state(): SubscriptionState {
+    return this.#ledger.state;
+  }
+  get aside(): SetAside {
+    return this.#ledger.aside;
+  }
+  get committedCursor(): number {
+    return this.#ledger.committedCursor;
+  }
   account(): QueueAccount {
-    return { ...this.state.account(this.context.log.flushedEnd), queue: this.context.queue, logEpoch: this.context.store.ownerEpoch };
+    return this.#ledger.account();
   }
   view(lagMs: number): QueueView {
-    const { cursor, end, backlog } = this.account();
-    return { queue: this.context.queue, state: this.#members.size === 0 ? "vacant" : "leased", halted: false, lease: null, cursor, end, backlog, lagMs };
+    const { queue, log } = this.context;
+    const state = this.#members.size === 0 ? "vacant" : "leased";
+    const { backlog } = this.state.counts(log.flushedEnd);
+    return { queue, state, halted: false, lease: null, cursor: offset(this.state.cursor), end: log.flushedEnd, backlog, lagMs };
   }
   reached(end: number): { readonly done: Promise<void>; cancel(): void } {
-    let cancel = () => {};
-    const done = new Promise<void>((resolve) => {
-      const waiter = { end, reached: resolve };
-      this.#waiters.add(waiter);
-      cancel = () => this.#waiters.delete(waiter);
-    });
-    void this.#lastFlushed.then(() => this.#wake());
-    return { done, cancel: () => cancel() };
+    return this.#ledger.reached(end);
   }
 
   join(port: MemberPort): void {
-    const { revision } = this.state;
-    this.#members.set(port, { port, room: 0, roomBytes: 0, creditMessages: 0, creditBytes: 0 });
+    this.#members.add(port);
     port.send({
       type: "lease.granted",
       request: null,
@@ -119,148 +108,136 @@ export class SharedSubscription {
       epoch: EPOCH,
       ttlMs: 0,
       grant: port.nextGrant(),
-      revision,
+      revision: this.state.revision,
       logEpoch: this.context.store.ownerEpoch,
     });
   }
-  /** The member has gone, or its link has: what it had comes again at once, to others. */
+  /** Its link has ended: what it had comes again at once, to others; what its handlers were busy with counts as lost with it. */
   linkEnded(port: MemberPort): void {
-    const member = this.#members.get(port);
+    this.#drop(port, port.join.concurrency);
+  }
+  /** The member has gone on its own account. */
+  left(port: MemberPort): void {
+    this.#drop(port, 0);
+  }
+  #drop(port: MemberPort, busy: number): void {
+    const member = this.#members.remove(port);
     if (member === undefined) return;
-    this.#members.delete(port);
-    for (const [at, claim] of this.#claims) if (claim.member === member) this.#comesAgain(at, 0);
-    for (const [id, claim] of this.#redriven) if (claim.member === member) this.#redriven.delete(id);
+    const had = [...this.#claims].filter(([, claim]) => claim.member === member).map(([at]) => at);
+    for (const at of had) this.#comesAgain(at, 0);
+    this.#lost(had.slice(0, busy));
+    for (const [strand, claim] of this.#redriven) if (claim.member === member) this.#redriven.delete(strand);
     this.#pump();
   }
+  /** Messages that were not given back. */
+  #lost(offsets: readonly number[]): void {
+    if (offsets.length === 0) return;
+    this.#ledger.turn.run(() => {
+      for (const at of offsets) if (!this.state.isDone(at)) this.state.noteTried(at, { attempts: 0, losses: 1 });
+      this.#ledger.commit();
+    });
+  }
   credit(port: MemberPort, frame: Credit): void {
-    const member = this.#members.get(port);
-    if (member === undefined) return;
-    member.room += Math.max(0, frame.messages - member.creditMessages);
-    member.roomBytes += Math.max(0, frame.bytes - member.creditBytes);
-    member.creditMessages = Math.max(member.creditMessages, frame.messages);
-    member.creditBytes = Math.max(member.creditBytes, frame.bytes);
+    this.#members.credit(port, frame);
     this.#pump();
   }
   settle(port: MemberPort, frame: Settle): void {
-    this.#turn.run(() => {
+    this.#ledger.turn.run(() => {
       const { state } = this;
-      for (const [from, to] of frame.settlement.ranges) {
-        const end = Math.min(to, this.#position);
-        for (let at = from; at < end; at++) {
-          this.#claims.delete(at);
-          this.#again.delete(at);
-        }
-        state.settle(from, end);
+      const { settlement } = frame;
+      const answer = { member: port.member, queue: this.context.queue, epoch: EPOCH, settle: frame.settle };
+      const beyond = settlement.ranges.find(([, to]) => to > this.#position);
+      const refuse = (error: MessagingError) => port.send({ type: "settle.refused", ...answer, error: toWireError(error) });
+      if (beyond !== undefined)
+        return refuse(
+          new MessagingError("PROTOCOL_VIOLATION", `offsets up to ${beyond[1]} of ${this.path} were settled, delivered were those below ${this.#position}`),
+        );
+      for (const [from, to] of settlement.ranges) {
+        for (let at = Math.max(from, state.cursor); at < to; at++) this.#forget(at);
+        state.settle(from, to);
       }
       const writes: StoreWrite[] = [];
-      for (const { strand: id, offset: at } of frame.settlement.redriven) {
+      for (const { strand: id, offset: at } of settlement.redriven) {
         const strand = this.aside.strand(id);
-        this.#redriven.delete(`${id}:${at}`);
-        if (strand === undefined) continue;
-        writes.push(...this.aside.take(state, strand, at));
-        if (at >= state.cursor) state.settled.add(at, at + 1);
-        this.#classesChanged = true;
+        const taken = strand === undefined ? [] : this.aside.take(state, strand, at);
+        if (strand !== undefined) this.#redriven.delete(strand);
+        if (taken.length > 0 && at >= state.cursor) state.settled.add(at, at + 1);
+        writes.push(...taken);
       }
-      for (const [at, attempts] of frame.settlement.tried) {
+      for (const [at, attempts] of settlement.tried) {
         if (state.isDone(at) || at >= this.#position) continue;
-        const tried = state.tried.get(at) ?? { attempts: 0, losses: 0 };
-        tried.attempts = Math.max(tried.attempts, attempts);
-        state.tried.set(at, tried);
+        state.noteTried(at, { attempts, losses: 0 });
         this.#comesAgain(at, this.#backoffMs(port, attempts));
       }
+      for (const { strand: id, offset: at, attempts } of settlement.redrivenTried) {
+        const strand = this.aside.strand(id);
+        if (strand === undefined) continue;
+        this.#redriven.delete(strand);
+        writes.push(...this.aside.tried(strand, at, { attempts, losses: 0 }));
+      }
       state.advance();
-      const answer = { member: port.member, queue: this.context.queue, epoch: EPOCH, settle: frame.settle };
-      this.#commit(writes).then(
-        () => {
-          port.send({ type: "settled", ...answer, revision: this.state.revision });
-          this.#wake();
-        },
-        (error: unknown) => port.send({ type: "settle.refused", ...answer, error: toWireError(asMessagingError(error, "STORE_FAILED")) }),
+      const { commit, revision } = this.#ledger.commit(writes);
+      commit.flushed.then(
+        () => port.send({ type: "settled", ...answer, revision }),
+        (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
       );
       this.#pump();
     });
   }
   asidePut(port: MemberPort, frame: AsidePut): void {
-    this.#turn.run(async () => {
-      const { state } = this;
-      const { spec, runtime, events, queue, group } = this.context;
-      const refuse = (error: unknown) =>
-        port.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error, "STORE_FAILED")) });
-      const writes: StoreWrite[] = [];
+    this.#ledger.turn.run(() => this.#putAside(port, frame));
+  }
+  async #putAside(port: MemberPort, frame: AsidePut): Promise<void> {
+    const { state, aside } = this;
+    const { generation } = this.#ledger;
+    const { spec, runtime, events, queue, group, log } = this.context;
+    const { attempts, error, key } = frame;
+    const refuse = (error: unknown) => {
+      const known = toWireError(asMessagingError(error, "STORE_FAILED"));
+      port.send({ type: "refused", request: frame.request, error: known });
+    };
+    const writes: StoreWrite[] = [];
+    try {
       if (frame.redriven !== null) {
-        const strand = this.aside.strand(frame.redriven.strand);
-        this.#redriven.delete(`${frame.redriven.strand}:${frame.redriven.offset}`);
-        if (strand !== undefined) writes.push(this.aside.turn(state, strand, { phase: "waiting", attempts: frame.attempts, error: frame.error }));
-      } else if (!state.isDone(frame.offset)) {
-        if (this.aside.messages >= spec.parkedMessagesMax)
-          return refuse(new MessagingError("LIMIT_EXCEEDED", `${this.path} has set ${spec.parkedMessagesMax} messages aside, its limit`));
-        const [head] = await copiesOf(this.context.log, frame.offset, frame.offset + 1, () => true);
-        this.#claims.delete(frame.offset);
-        this.#again.delete(frame.offset);
-        state.tried.delete(frame.offset);
-        if (head !== undefined)
-          writes.push(
-            ...this.aside.begin(state, { kind: "dead-letter", key: frame.key, sinceMs: runtime.wallNow(), attempts: frame.attempts, error: frame.error }, head, []),
-          );
-        events.tell({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key: frame.key });
-      }
-      this.#classesChanged = true;
-      state.advance();
-      this.#commit(writes).then(() => {
-        port.send({
-          type: "aside.done",
-          request: frame.request,
-          member: port.member,
-          queue,
-          epoch: EPOCH,
-          revision: this.state.revision,
-          offsets: [frame.offset],
-        });
-        this.#wake();
-      }, refuse);
-      this.#pump();
-    });
-  }
-  /** As `Subscription.change`. */
-  change<T>(change: () => Promise<{ readonly writes: readonly StoreWrite[]; readonly result: T; readonly after?: () => void }>): Promise<T & { readonly revision: number }> {
-    return new Promise((resolve, reject) => {
-      this.#turn.run(async () => {
-        try {
-          const { writes, result, after } = await change();
-          this.#classesChanged = true;
-          this.state.advance();
-          const committed = this.#commit(writes);
-          after?.();
-          committed.then(
-            () => {
-              this.#wake();
-              this.#pump();
-              resolve({ ...result, revision: this.state.revision });
-            },
-            (error: unknown) => reject(asMessagingError(error, "STORE_FAILED")),
-          );
-        } catch (error) {
-          reject(asMessagingError(error));
+        const strand = aside.strand(frame.redriven.strand);
+        if (strand !== undefined) {
+          this.#redriven.delete(strand);
+          writes.push(aside.turn(strand, { phase: "waiting", attempts, error }));
         }
-      });
-    });
+      } else if (!state.isDone(frame.offset)) {
+        if (frame.offset >= this.#position)
+          throw new MessagingError("PROTOCOL_VIOLATION", `offset ${frame.offset} of ${this.path} was set aside, but never delivered`);
+        if (aside.messages >= spec.parkedMessagesMax) throw asideFull(this.path, spec.parkedMessagesMax);
+        const [head] = await copiesOf(log, frame.offset, frame.offset + 1, () => true);
+        if (generation !== this.#ledger.generation) throw new MessagingError("UNAVAILABLE", `${this.path} is reloading; try again`);
+        if (head !== undefined && !state.isDone(frame.offset)) {
+          this.#forget(frame.offset);
+          state.tried.delete(frame.offset);
+          writes.push(...aside.begin(state, { kind: "dead-letter", key, sinceMs: runtime.wallNow(), attempts, error }, head, []).writes);
+          events.tell({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key });
+        }
+      }
+    } catch (error) {
+      return refuse(error);
+    }
+    state.advance();
+    const { commit, revision } = this.#ledger.commit(writes);
+    commit.flushed.then(() => {
+      port.send({ type: "aside.done", request: frame.request, member: port.member, queue, epoch: EPOCH, revision, offsets: [frame.offset] });
+    }, refuse);
+    this.#pump();
   }
-  expire(before: number): void {
-    this.#turn.run(() => {
-      const { state } = this;
-      if (before <= state.cursor) return;
-      const done = [state.settled, state.parked, state.deadLettered, state.discarded].reduce(
-        (sum, set) => sum + set.countBelow(before) - set.countBelow(state.cursor),
-        0,
-      );
-      state.expired += before - state.cursor - done;
-      state.settled.remove(0, before);
-      state.cursor = before;
-      for (const at of this.#claims.keys()) if (at < before) this.#claims.delete(at);
-      for (const at of this.#again.keys()) if (at < before) this.#again.delete(at);
-      state.advance();
-      void this.#commit([]).catch(() => {});
-    });
+  /** Runs a change in its turn. See `Ledger.change`. */
+  change<T>(change: () => Promise<Change<T>>): Promise<T & { readonly revision: number }> {
+    return this.#ledger.change(change);
+  }
+  /** Whether a member has this strand's head. */
+  hasSent(strand: Strand): boolean {
+    return this.#redriven.has(strand);
+  }
+  expire(before: number): Promise<void> {
+    for (const at of [...this.#claims.keys(), ...this.#again.keys()]) if (at < before) this.#forget(at);
+    return this.#ledger.expire(before);
   }
   flushed(): void {
     this.#pump();
@@ -268,7 +245,7 @@ export class SharedSubscription {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) this.context.runtime.clearTimeout(this.#timer);
-    await this.#lastFlushed.catch(() => {});
+    await this.#ledger.close(() => {});
   }
 
   #backoffMs(port: MemberPort, attempts: number): number {
@@ -276,118 +253,136 @@ export class SharedSubscription {
     const wait = Math.min(maxMs, initialMs * factor ** Math.max(0, attempts - 1));
     return wait * (1 - jitter * this.context.runtime.random());
   }
+  #forget(at: number): void {
+    this.#claims.delete(at);
+    this.#again.delete(at);
+  }
   #comesAgain(at: number, afterMs: number): void {
     this.#claims.delete(at);
+    if (this.state.isDone(at)) return;
     this.#again.set(at, this.context.runtime.now() + afterMs);
     this.#watch();
   }
   /** One timer looks after waits and overdue claims. */
   #watch(): void {
-    if (this.#timer !== null || this.#closed || (this.#claims.size === 0 && this.#again.size === 0 && this.#redriven.size === 0)) return;
+    if (this.#timer !== null || this.#closed) return;
+    if (this.#claims.size === 0 && this.#again.size === 0 && this.#redriven.size === 0) return;
     this.#timer = this.context.runtime.setTimeout(() => {
       this.#timer = null;
       const now = this.context.runtime.now();
-      for (const [at, claim] of this.#claims) if (claim.untilMs <= now) this.#comesAgain(at, 0);
-      for (const [id, claim] of this.#redriven) if (claim.untilMs <= now) this.#redriven.delete(id);
+      const overdue = [...this.#claims].filter(([, claim]) => claim.untilMs <= now).map(([at]) => at);
+      for (const at of overdue) this.#comesAgain(at, 0);
+      this.#lost(overdue);
+      for (const [strand, claim] of this.#redriven) if (claim.untilMs <= now) this.#redriven.delete(strand);
       this.#pump();
       this.#watch();
     }, TICK_MS);
   }
 
+  #pause(): () => void {
+    let paused = true;
+    this.#pauses++;
+    return () => {
+      if (!paused) return;
+      paused = false;
+      this.#pauses--;
+      this.#pump();
+    };
+  }
+  #mayGive(): boolean {
+    return !this.#closed && this.#pauses === 0;
+  }
   #pump(): void {
     if (this.#pumping) {
       this.#pumpAgain = true;
       return;
     }
+    if (!this.#mayGive()) return;
     this.#pumping = true;
     void this.#run()
       .catch((error: unknown) => this.context.logger.log("error", `${this.path}: delivery failed`, { error: String(error) }))
       .then(() => {
         this.#pumping = false;
-        if (this.#pumpAgain) {
-          this.#pumpAgain = false;
-          this.#pump();
-        }
+        if (!this.#pumpAgain) return;
+        this.#pumpAgain = false;
+        this.#pump();
       });
   }
-  #turnTo: object | null = null;
-  /** The next member, in turn, that can take something. */
-  #nextMember(): Member | undefined {
-    const members = [...this.#members.values()];
-    const last = members.findIndex((member) => member.port === this.#turnTo);
-    for (let step = 1; step <= members.length; step++) {
-      const member = members[(last + step) % members.length]!;
-      if (!member.port.open || member.port.congested || member.room <= 0 || member.roomBytes <= 0) continue;
-      this.#turnTo = member.port;
-      return member;
-    }
-    return undefined;
-  }
   async #run(): Promise<void> {
+    await this.#giveAgain();
+    await this.#giveRedriven();
+    await this.#giveNew();
+    this.#watch();
+  }
+  async #giveAgain(): Promise<void> {
     const { log, runtime } = this.context;
     for (const [at, due] of [...this.#again]) {
       if (due > runtime.now()) continue;
-      const member = this.#nextMember();
+      const member = this.#members.next();
       if (member === undefined) return;
-      this.#again.delete(at);
-      const copies = await copiesOf(log, at, at + 1, () => !this.state.isDone(at));
+      const { generation } = this.#ledger;
+      const copies = await copiesOf(log, at, at + 1, () => true);
+      if (!this.#mayGive() || generation !== this.#ledger.generation) return;
+      if (!this.#again.delete(at)) continue; // settled meanwhile
       this.#give(member, copies);
     }
-    for (const strand of this.aside.strands()) {
-      if (strand.phase !== "redriving") continue;
-      for (const copy of await this.aside.copies(strand, 0, 1)) {
-        const id = `${strand.id}:${copy.offset}`;
-        const member = this.#redriven.has(id) ? undefined : this.#nextMember();
-        if (member === undefined) continue;
-        this.#redriven.set(id, this.#claim(member));
-        member.room--;
-        member.port.send({
-          type: "redeliver",
-          member: member.port.member,
-          queue: this.context.queue,
-          epoch: EPOCH,
-          entries: [{ strand: strand.id, offset: offset(copy.offset), appendedAtMs: copy.appendedAtMs, attempts: 0, losses: 0, message: copy.message }],
-        });
-      }
+  }
+  async #giveRedriven(): Promise<void> {
+    const { runtime, queue } = this.context;
+    for (const strand of this.aside.redriving()) {
+      const member = this.#redriven.has(strand) ? undefined : this.#members.next();
+      if (member === undefined) continue;
+      const [copy] = await this.aside.copies(strand, 0, 1);
+      if (!this.#mayGive() || this.aside.strand(strand.id) !== strand) return;
+      if (copy === undefined || strand.phase !== "redriving" || strand.offsets[0] !== copy.offset) continue;
+      this.#redriven.set(strand, { member, untilMs: runtime.now() + member.port.join.invisibleMs });
+      this.#members.took(member, 1, copy.message.length);
+      const { attempts, losses } = strand;
+      const entry = { strand: strand.id, offset: offset(copy.offset), appendedAtMs: copy.appendedAtMs, attempts, losses, message: copy.message };
+      member.port.send({ type: "redeliver", member: member.port.member, queue, epoch: EPOCH, entries: [entry] });
     }
+  }
+  async #giveNew(): Promise<void> {
+    const { log } = this.context;
     for (;;) {
-      if (this.#closed || this.#position >= log.flushedEnd || this.#position - this.state.cursor >= SPAN_MAX) break;
-      const member = this.#nextMember();
-      if (member === undefined) break;
-      const from = Math.max(this.#position, this.state.cursor);
-      const to = Math.min(from + Math.min(SHARE, member.room), log.flushedEnd, this.state.cursor + SPAN_MAX);
-      let bytes = 0;
+      const { state } = this;
+      if (!this.#mayGive() || this.#position >= log.flushedEnd || this.#position - state.cursor >= SPAN_MAX) return;
+      const member = this.#members.next();
+      if (member === undefined) return;
+      const { generation } = this.#ledger;
+      const from = Math.max(this.#position, state.cursor);
+      const to = Math.min(from + Math.min(SHARE, member.room), log.flushedEnd, state.cursor + SPAN_MAX);
+      const found = await copiesOf(log, from, to, () => true);
+      if (!this.#mayGive() || generation !== this.#ledger.generation) return;
       const copies: AsideCopy[] = [];
+      let bytes = 0;
       let end = from;
-      for (const copy of await copiesOf(log, from, to, () => true)) {
+      for (const copy of found) {
         if (copies.length > 0 && bytes + copy.message.length > DELIVER_BYTES_MAX) break;
-        bytes += copy.message.length;
         end = copy.offset + 1;
-        if (!this.state.isDone(copy.offset) && !this.#again.has(copy.offset)) copies.push(copy);
+        if (state.isDone(copy.offset) || this.#again.has(copy.offset)) continue;
+        bytes += copy.message.length;
+        copies.push(copy);
       }
-      if (end === from) end = to; // nothing is left of it
-      this.#position = end;
+      this.#position = end === from ? to : end; // nothing is left of it
       this.#give(member, copies);
     }
-    this.#watch();
   }
-  #claim(member: Member): Claim {
-    return { member, untilMs: this.context.runtime.now() + member.port.join.invisibleMs };
-  }
-  #give(member: Member, copies: readonly AsideCopy[]): void {
+  #give(member: SharedMember, copies: readonly AsideCopy[]): void {
     if (copies.length === 0) return;
-    if (!this.#members.has(member.port)) {
+    if (!this.#members.has(member)) {
       for (const copy of copies) this.#comesAgain(copy.offset, 0);
       return;
     }
+    const { port } = member;
+    const untilMs = this.context.runtime.now() + port.join.invisibleMs;
     for (const copy of copies) {
-      this.#claims.set(copy.offset, this.#claim(member));
-      member.room--;
-      member.roomBytes -= copy.message.length;
+      this.#claims.set(copy.offset, { member, untilMs });
+      this.#members.took(member, 1, copy.message.length);
     }
-    member.port.send({
+    port.send({
       type: "deliver",
-      member: member.port.member,
+      member: port.member,
       queue: this.context.queue,
       epoch: EPOCH,
       batches: copies.map((copy) => ({ offset: offset(copy.offset), count: 1, appendedAtMs: copy.appendedAtMs, messages: copy.message })),
@@ -397,31 +392,5 @@ export class SharedSubscription {
       }),
     });
     this.#watch();
-  }
-
-  #commit(writes: readonly StoreWrite[]): Promise<void> {
-    const { spec, queue, group } = this.context;
-    this.state.revision++;
-    const all: StoreWrite[] = [...writes, { kind: "put", key: storeKeys.subscription(spec.name, queue, group), value: this.state.encode() }];
-    if (this.#classesChanged) {
-      this.#classesChanged = false;
-      all.push({ kind: "put", key: storeKeys.subscriptionClasses(spec.name, queue, group), value: this.state.encodeClasses() });
-    }
-    const commit = this.#writer.commit(all);
-    commit.synced.catch(() => {});
-    commit.flushed.catch((error: unknown) => {
-      // unordered and at least once: memory is ahead of the store; the next commit writes it whole
-      this.context.logger.log("error", `${this.path}: a commit failed`, { error: String(error) });
-      this.#writer = this.context.store.writer();
-    });
-    this.#lastFlushed = commit.flushed;
-    return commit.flushed;
-  }
-  #wake(): void {
-    for (const waiter of this.#waiters) {
-      if (this.state.cursor < waiter.end) continue;
-      this.#waiters.delete(waiter);
-      waiter.reached();
-    }
   }
 }

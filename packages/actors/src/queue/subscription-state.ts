@@ -1,8 +1,8 @@
-import { type Epoch, epoch, NO_EPOCH } from "../message/brands.ts";
+import { type Epoch, epoch, NO_EPOCH, type Offset } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { FailureInfo, OffsetRange } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
-import type { Offset } from "../message/brands.ts";
+import type { OffsetClass } from "../system/views.ts";
 import { RangeSet } from "./range-set.ts";
 import { decodeRecord, encodeRecord } from "./records.ts";
 
@@ -37,7 +37,6 @@ type Stored = readonly [
   halt: Halt | null,
   strandNext: number,
 ];
-type StoredClasses = readonly [deadLettered: readonly OffsetRange[], parked: readonly OffsetRange[], discarded: readonly OffsetRange[]];
 
 /**
  * What one group has done with one queue: the class of every offset (P9), the lease's epoch, attempts so far. Each change is part of one commit; `revision` counts them.
@@ -51,11 +50,13 @@ export class SubscriptionState {
   cursor = 0;
   /** Settled above the cursor. */
   settled = new RangeSet();
-  /** The head of a parked key, and dead letters. */
+  /** The head of a parked key, and dead letters. Not stored: the strands are (`SetAside.recover`). */
   deadLettered = new RangeSet();
-  /** What waits behind the head of a parked key. */
+  /** What waits behind the head of a parked key. Not stored, likewise. */
   parked = new RangeSet();
   discarded = new RangeSet();
+  /** `discarded` has grown since it was last stored: it has a record of its own. */
+  discardedChanged = false;
   skipped = 0;
   expired = 0;
   tried = new Map<number, Tried>();
@@ -64,7 +65,7 @@ export class SubscriptionState {
   strandNext = 1;
 
   /** @throws `STORE_DAMAGED` */
-  static decode(key: string, bytes: Uint8Array, classes: Uint8Array | undefined): SubscriptionState {
+  static decode(key: string, bytes: Uint8Array, discarded: Uint8Array | undefined): SubscriptionState {
     const state = new SubscriptionState();
     const [revision, at, start, cursor, settled, tried, lease, skipped, expired, halt, strandNext] = decodeRecord<Stored>(key, bytes);
     state.revision = revision;
@@ -78,12 +79,7 @@ export class SubscriptionState {
     state.expired = expired;
     state.halt = halt;
     state.strandNext = strandNext;
-    if (classes !== undefined) {
-      const [deadLettered, parked, discarded] = decodeRecord<StoredClasses>(key, classes);
-      state.deadLettered = new RangeSet(deadLettered);
-      state.parked = new RangeSet(parked);
-      state.discarded = new RangeSet(discarded);
-    }
+    if (discarded !== undefined) state.discarded = new RangeSet(decodeRecord<readonly OffsetRange[]>(key, discarded));
     return state;
   }
   encode(): Uint8Array {
@@ -101,8 +97,8 @@ export class SubscriptionState {
       this.strandNext,
     ] satisfies Stored);
   }
-  encodeClasses(): Uint8Array {
-    return encodeRecord([this.deadLettered.pairs(), this.parked.pairs(), this.discarded.pairs()] satisfies StoredClasses);
+  encodeDiscarded(): Uint8Array {
+    return encodeRecord(this.discarded.pairs());
   }
 
   /** Whether the offset is settled or set aside: not to be delivered. */
@@ -124,16 +120,43 @@ export class SubscriptionState {
     const start = Math.max(from, this.cursor);
     if (start >= to) return;
     this.settled.add(start, to);
+    // an offset already set aside keeps its class
     for (const aside of [this.parked, this.deadLettered, this.discarded])
-      for (let offset = start; aside.intersects(offset, to); ) {
-        // an offset already set aside keeps its class
-        const free = aside.has(offset) ? offset : nextPresent(aside, offset);
-        const end = Math.min(aside.nextAbsent(free), to);
-        this.settled.remove(free, end);
-        offset = end;
+      for (let offset = aside.nextPresent(start); offset < to; ) {
+        const end = Math.min(aside.nextAbsent(offset), to);
+        this.settled.remove(offset, end);
+        offset = aside.nextPresent(end);
       }
-    if (this.tried.size > 0) for (const offset of this.tried.keys()) if (offset >= start && offset < to) this.tried.delete(offset);
+    this.#forgetTried(start, to);
     this.advance();
+  }
+  /** A message was given up. */
+  discard(offset: number): void {
+    this.discarded.add(offset, offset + 1);
+    this.discardedChanged = true;
+  }
+  #forgetTried(from: number, to: number): void {
+    if (to - from < this.tried.size) for (let offset = from; offset < to; offset++) this.tried.delete(offset);
+    else for (const offset of this.tried.keys()) if (offset >= from && offset < to) this.tried.delete(offset);
+  }
+  /** Notes attempts (merged by max) and losses (added) of a message that is still backlog. */
+  noteTried(offset: number, more: Tried): void {
+    const tried = this.tried.get(offset) ?? { attempts: 0, losses: 0 };
+    tried.attempts = Math.max(tried.attempts, more.attempts);
+    tried.losses += more.losses;
+    this.tried.set(offset, tried);
+  }
+  /** Retention takes everything below `before`: what was backlog there has expired. Says from where on; null when nothing was left of it. */
+  expire(before: number): number | null {
+    const from = this.cursor;
+    if (before <= from) return null;
+    const classed = [this.settled, this.parked, this.deadLettered, this.discarded];
+    this.expired += classed.reduce((left, set) => left - set.countBelow(before) + set.countBelow(from), before - from);
+    this.settled.remove(0, before);
+    this.#forgetTried(from, before);
+    this.cursor = before;
+    this.advance();
+    return from;
   }
   /** Moves the cursor over everything that is done. */
   advance(): void {
@@ -148,28 +171,42 @@ export class SubscriptionState {
     }
     if (cursor === this.cursor) return;
     this.settled.remove(this.cursor, cursor);
+    this.#forgetTried(this.cursor, cursor);
     this.cursor = cursor;
   }
 
-  /** Every offset in exactly one class. */
-  account(end: number): Omit<QueueAccount, "queue" | "logEpoch"> {
+  /** How many offsets each class has; they add up to `end − start`. */
+  counts(end: number): Record<OffsetClass, number> {
     const { cursor } = this;
     const asideBelow = this.parked.countBelow(cursor) + this.deadLettered.countBelow(cursor) + this.discarded.countBelow(cursor);
-    const settled = cursor - this.start - asideBelow - this.skipped - this.expired + this.settled.size;
     const asideAll = this.parked.size + this.deadLettered.size + this.discarded.size;
     return {
-      start: this.start as Offset,
-      end: end as Offset,
-      cursor: cursor as Offset,
-      settledRanges: this.settled.pairs(),
-      settled,
+      settled: cursor - this.start - asideBelow - this.skipped - this.expired + this.settled.size,
       filtered: 0,
       skipped: this.skipped,
       expired: this.expired,
+      deadLettered: this.deadLettered.size,
+      parked: this.parked.size,
+      discarded: this.discarded.size,
+      backlog: end - cursor - this.settled.size - (asideAll - asideBelow),
+    };
+  }
+  /** Every offset in exactly one class. */
+  account(end: number): Omit<QueueAccount, "queue" | "logEpoch"> {
+    const { settled, filtered, skipped, expired, backlog } = this.counts(end);
+    return {
+      start: this.start as Offset,
+      end: end as Offset,
+      cursor: this.cursor as Offset,
+      settledRanges: this.settled.pairs(),
+      settled,
+      filtered,
+      skipped,
+      expired,
       deadLettered: [...this.deadLettered.offsets()] as Offset[],
       parked: [...this.parked.offsets()] as Offset[],
       discarded: [...this.discarded.offsets()] as Offset[],
-      backlog: end - cursor - this.settled.size - (asideAll - asideBelow),
+      backlog,
       halted: this.halt !== null,
       revision: this.revision,
     };
@@ -181,8 +218,4 @@ export class SubscriptionState {
       data: { cursor: this.cursor, end },
     });
   }
-}
-function nextPresent(set: RangeSet, from: number): number {
-  for (const [start] of set.pairs()) if (start >= from) return start;
-  return Number.MAX_SAFE_INTEGER;
 }

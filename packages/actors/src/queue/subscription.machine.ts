@@ -51,7 +51,8 @@ const subscription = setup({
   },
   guards: {
     isPast: ({ context }, at: number) => at >= context.deadline,
-    isRecordedInstance: ({ context }, holder: Holder) => context.holder?.instance === holder.instance,
+    isRecordedHolder: ({ context }, holder: Holder) =>
+      context.holder?.instance === holder.instance && context.holder.member === holder.member,
     mayRenew: ({ context }, at: number) => at < context.renewUntil,
   },
   actions: {
@@ -61,7 +62,11 @@ const subscription = setup({
       deadline: at + holder.ttlMs,
       renewUntil: Number.POSITIVE_INFINITY,
     })),
-    raise: assign(({ context }, at: number) => ({ epoch: epoch(context.epoch + 1), deadline: at + (context.holder?.ttlMs ?? 0) })),
+    // a raise renews, unless a revoke has put an end to renewals
+    raise: assign(({ context }, at: number) => ({
+      epoch: epoch(context.epoch + 1),
+      deadline: at < context.renewUntil ? at + (context.holder?.ttlMs ?? 0) : context.deadline,
+    })),
     renew: assign(({ context }, at: number) => ({ deadline: at + (context.holder?.ttlMs ?? 0) })),
     limitRenewals: assign((_, { at, withinMs }: { at: number; withinMs: number }) => ({ renewUntil: at + withinMs })),
     forget: assign({ holder: null, renewUntil: Number.POSITIVE_INFINITY }),
@@ -98,7 +103,7 @@ export const subscriptionMachine = subscription.createMachine({
           actions: [{ type: "tellEnded", params: "expired" }, "forget"],
         },
         "lease.grant": {
-          guard: { type: "isRecordedInstance", params: ({ event }) => event.holder },
+          guard: { type: "isRecordedHolder", params: ({ event }) => event.holder },
           target: "leased",
           actions: [{ type: "begin", params: ({ event }) => event }, "tellGranted"],
         },

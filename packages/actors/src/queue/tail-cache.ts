@@ -5,7 +5,8 @@ const CACHE_BYTES_MAX = 2 * 1024 * 1024;
 
 /** The newest batches of a log, oldest leaving first. */
 export class TailCache {
-  #batches: LogBatch[] = [];
+  /** Undefined below `#head`. */
+  #batches: (LogBatch | undefined)[] = [];
   #sizes: number[] = [];
   #head = 0;
   #bytes = 0;
@@ -14,7 +15,10 @@ export class TailCache {
     this.#batches.push(batch);
     this.#sizes.push(bytes);
     this.#bytes += bytes;
-    while (this.#bytes > CACHE_BYTES_MAX && this.#head < this.#batches.length - 1) this.#bytes -= this.#sizes[this.#head++]!;
+    while (this.#bytes > CACHE_BYTES_MAX && this.#head < this.#batches.length - 1) {
+      this.#batches[this.#head] = undefined;
+      this.#bytes -= this.#sizes[this.#head++]!;
+    }
     if (this.#head > 64 && this.#head * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#head);
       this.#sizes = this.#sizes.slice(this.#head);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { storeCompliance } from "../testing/store-compliance.ts";
-import { createMemoryStore, MemoryDisk } from "./memory-store.ts";
+import { MemoryDisk } from "./memory-disk.ts";
+import { createMemoryStore } from "./memory-store.ts";
 import type { StoreWrite } from "./store.ts";
 
 storeCompliance(

@@ -1,64 +1,22 @@
+// The store in memory: commits wait their turn, then change the disk they belong to.
 import { MessagingError, optionInvalid } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { systemRuntime } from "../runtime/system-runtime.ts";
-import {
-  type Commit,
-  type LogExtent,
-  type ReadLimit,
-  STORE_KEY_BYTES_MAX,
-  type Store,
-  type StoredBatch,
-  type StoredRecord,
-  type StoreUsage,
-  type StoreWrite,
-  type StoreWriter,
+import { MemoryDisk } from "./memory-disk.ts";
+import type {
+  Commit,
+  LogExtent,
+  ReadLimit,
+  Store,
+  StoredBatch,
+  StoredRecord,
+  StoreUsage,
+  StoreWrite,
+  StoreWriter,
 } from "./store.ts";
+import { storeReserveBytes } from "./store-rules.ts";
 
-/** What each batch and each record costs beside its own bytes, in bytes: an estimate of the objects that hold it. */
-const OVERHEAD_BYTES = 64;
-const BYTES_MAX_DEFAULT = 2 ** 30;
 const NO_EXTENT: LogExtent = { start: 0, end: 0, bytes: 0 };
-
-export interface MemoryDiskOptions {
-  /** Room for batches and records, in bytes. @default 1 GiB */
-  readonly bytesMax?: number;
-  /** Where the id of the data comes from. @default the platform's */
-  readonly runtime?: Runtime;
-  /** See {@link MemoryDisk.beforeApply}. */
-  readonly beforeApply?: MemoryDisk["beforeApply"];
-}
-
-/**
- * What memory stores keep their data in. It outlives them: opening a second store on it is what a crash and a restart look like, because
- * whatever the first one had not yet applied is then refused with `STORE_IN_USE` and lost.
- */
-export class MemoryDisk {
-  /** The data's id; every store on this disk has it. */
-  readonly id: string;
-  /** Room for batches and records, in bytes. */
-  readonly capacityBytes: number;
-  /**
-   * Asked before each commit is applied, in order and one at a time: while its promise is pending this commit and all later ones of that store wait;
-   * when it throws or rejects, that commit fails with `STORE_FAILED`. For tests and simulations: change it at any time.
-   */
-  beforeApply: ((writes: readonly StoreWrite[]) => void | Promise<void>) | undefined;
-  /** Epoch of the store that was opened last; 0 before the first. */
-  ownerEpoch = 0;
-  /** @internal */
-  readonly logs = new Map<string, MemoryLog>();
-  /** @internal */
-  readonly records = new SortedRecords();
-  /** @internal */
-  usedBytes = 0;
-
-  constructor(options: MemoryDiskOptions = {}) {
-    this.id = (options.runtime ?? systemRuntime()).id();
-    this.capacityBytes = options.bytesMax ?? BYTES_MAX_DEFAULT;
-    if (!(Number.isSafeInteger(this.capacityBytes) && this.capacityBytes > 0))
-      throw optionInvalid("bytesMax", "a whole number of bytes above 0", options.bytesMax);
-    this.beforeApply = options.beforeApply;
-  }
-}
 
 export interface MemoryStoreOptions {
   /** Room for batches and records, in bytes; not together with `disk`, which has its own. @default 1 GiB */
@@ -137,7 +95,7 @@ class MemoryStore implements Store {
 
   usage(): StoreUsage {
     const { usedBytes, capacityBytes } = this.#disk;
-    return { usedBytes, capacityBytes, hasRoom: usedBytes < capacityBytes - reserveOf(capacityBytes) };
+    return { usedBytes, capacityBytes, hasRoom: usedBytes < capacityBytes - storeReserveBytes(capacityBytes) };
   }
   async verifyOwner(): Promise<void> {
     this.#checkOpen();
@@ -177,7 +135,7 @@ class MemoryStore implements Store {
           const wait = this.#disk.beforeApply?.(writes);
           if (wait !== undefined) await wait;
           this.#checkOwner();
-          this.#apply(writes);
+          this.#disk.apply(writes);
           pending.resolve();
         } catch (error) {
           pending.reject(failWriter(writer, error));
@@ -186,57 +144,6 @@ class MemoryStore implements Store {
     }
     this.#applying = false;
     for (const idle of this.#whenIdle.splice(0)) idle();
-  }
-
-  /** All of them or, when one cannot be, none. */
-  #apply(writes: readonly StoreWrite[]): void {
-    const { logs, records, capacityBytes } = this.#disk;
-    const ends = new Map<string, number>();
-    let appended = 0;
-    let added = 0;
-    for (const write of writes) {
-      const problem = problemOf(write);
-      if (problem !== undefined) throw new MessagingError("STORE_FAILED", problem);
-      if (write.kind === "append") {
-        const end = ends.get(write.log) ?? logs.get(write.log)?.end ?? 0;
-        if (write.first !== end)
-          throw new MessagingError(
-            "STORE_FAILED",
-            `append to log "${write.log}" at ${write.first}, but it ends at ${end}`,
-            {
-              data: { log: write.log, first: write.first, end },
-            },
-          );
-        ends.set(write.log, end + write.count);
-        appended += write.bytes.length + OVERHEAD_BYTES;
-      }
-      if (write.kind === "put" && records.get(write.key) === undefined) added += recordBytes(write.key, write.value);
-    }
-    const { usedBytes } = this.#disk;
-    if (appended > 0 && usedBytes + appended > capacityBytes - reserveOf(capacityBytes))
-      throw storeFull(usedBytes, capacityBytes);
-    if (added > 0 && usedBytes + added > capacityBytes) throw storeFull(usedBytes, capacityBytes);
-    for (const write of writes) this.#disk.usedBytes += this.#applyOne(write);
-  }
-
-  #applyOne(write: StoreWrite): number {
-    const { logs, records } = this.#disk;
-    if (write.kind === "put") {
-      const old = records.put(write.key, write.value.slice());
-      return recordBytes(write.key, write.value) - (old === undefined ? 0 : recordBytes(write.key, old));
-    }
-    if (write.kind === "remove") {
-      const old = records.remove(write.key);
-      return old === undefined ? 0 : -recordBytes(write.key, old);
-    }
-    let log = logs.get(write.log);
-    if (write.kind === "truncate") return -(log?.truncate(write.before) ?? 0);
-    if (log === undefined) {
-      log = new MemoryLog();
-      logs.set(write.log, log);
-    }
-    log.append({ first: write.first, count: write.count, bytes: write.bytes.slice() });
-    return write.bytes.length + OVERHEAD_BYTES;
   }
 
   #checkOwner(): void {
@@ -251,103 +158,6 @@ class MemoryStore implements Store {
   }
   #checkOpen(): void {
     if (this.#closed) throw new MessagingError("CLOSED", "the store is closed");
-  }
-}
-
-/** Batches of one log in order, the first ones removed by moving `#head`. */
-class MemoryLog {
-  #batches: StoredBatch[] = [];
-  #head = 0;
-  #bytes = 0;
-  end = 0;
-
-  extent(): LogExtent {
-    return { start: this.#batches[this.#head]?.first ?? this.end, end: this.end, bytes: this.#bytes };
-  }
-  append(batch: StoredBatch): void {
-    this.#batches.push(batch);
-    this.end = batch.first + batch.count;
-    this.#bytes += batch.bytes.length;
-  }
-  /** Bytes that became free. */
-  truncate(before: number): number {
-    let freed = 0;
-    for (
-      let batch = this.#batches[this.#head];
-      batch !== undefined && batch.first + batch.count <= before;
-      batch = this.#batches[this.#head]
-    ) {
-      this.#bytes -= batch.bytes.length;
-      freed += batch.bytes.length + OVERHEAD_BYTES;
-      this.#head += 1;
-    }
-    if (this.#head > 1_024 && this.#head * 2 > this.#batches.length) {
-      this.#batches = this.#batches.slice(this.#head);
-      this.#head = 0;
-    }
-    return freed;
-  }
-  read(from: number, bytesMax: number): StoredBatch[] {
-    let low = this.#head;
-    let high = this.#batches.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const batch = this.#batches[middle] as StoredBatch;
-      if (batch.first + batch.count <= from) low = middle + 1;
-      else high = middle;
-    }
-    const found: StoredBatch[] = [];
-    let bytes = 0;
-    for (let at = low; at < this.#batches.length; at++) {
-      const batch = this.#batches[at] as StoredBatch;
-      bytes += batch.bytes.length;
-      if (found.length > 0 && bytes > bytesMax) break;
-      found.push(batch);
-    }
-    return found;
-  }
-}
-
-/** Records by key, listed in key order. */
-class SortedRecords {
-  readonly #values = new Map<string, Uint8Array>();
-  #keys: string[] = [];
-
-  get(key: string): Uint8Array | undefined {
-    return this.#values.get(key);
-  }
-  /** The value it replaces. */
-  put(key: string, value: Uint8Array): Uint8Array | undefined {
-    const old = this.#values.get(key);
-    if (old === undefined) this.#keys.splice(this.#firstAtOrAfter(key), 0, key);
-    this.#values.set(key, value);
-    return old;
-  }
-  /** The value it removes. */
-  remove(key: string): Uint8Array | undefined {
-    const old = this.#values.get(key);
-    if (old === undefined) return undefined;
-    this.#values.delete(key);
-    this.#keys.splice(this.#firstAtOrAfter(key), 1);
-    return old;
-  }
-  list(prefix: string, after: string | undefined, limit: number): StoredRecord[] {
-    const found: StoredRecord[] = [];
-    let at = this.#firstAtOrAfter(after !== undefined && after > prefix ? after : prefix);
-    if (this.#keys[at] === after) at += 1;
-    for (let key = this.#keys[at]; key?.startsWith(prefix) && found.length < limit; key = this.#keys[++at])
-      found.push({ key, value: this.#values.get(key) as Uint8Array });
-    return found;
-  }
-  #firstAtOrAfter(key: string): number {
-    let low = 0;
-    let high = this.#keys.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#keys[middle] as string) < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }
 
@@ -366,29 +176,3 @@ const closedError = () =>
   new MessagingError("STORE_FAILED", "the store is closed", {
     cause: new MessagingError("CLOSED", "the store is closed"),
   });
-const storeFull = (usedBytes: number, capacityBytes: number) =>
-  new MessagingError("STORE_FULL", `the store holds ${usedBytes} of ${capacityBytes} bytes and the rest is reserved`, {
-    data: { usedBytes, capacityBytes },
-  });
-
-const reserveOf = (capacity: number): number => Math.min(Math.max(capacity * 0.05, 64 * 2 ** 20), capacity / 4);
-const recordBytes = (key: string, value: Uint8Array): number => key.length + value.length + OVERHEAD_BYTES;
-
-const KEY = /^[\x20-\x7e]+$/;
-function problemOf(write: StoreWrite): string | undefined {
-  const isRecord = write.kind === "put" || write.kind === "remove";
-  const name = isRecord ? write.key : write.log;
-  if (typeof name !== "string" || name.length > STORE_KEY_BYTES_MAX || !KEY.test(name))
-    return `a ${isRecord ? "key" : "log's name"} must be 1 to ${STORE_KEY_BYTES_MAX} printable ASCII characters, found ${JSON.stringify(name)}`;
-  if (write.kind === "append") {
-    if (!isWhole(write.first) || !isWhole(write.count) || write.count === 0 || !isWhole(write.first + write.count))
-      return `append to log "${write.log}": first must be a whole number and count at least 1, found ${write.first} and ${write.count}`;
-    if (!(write.bytes instanceof Uint8Array)) return `append to log "${write.log}": bytes must be a Uint8Array`;
-  }
-  if (write.kind === "truncate" && !isWhole(write.before))
-    return `truncate log "${write.log}": before must be a whole number, found ${write.before}`;
-  if (write.kind === "put" && !(write.value instanceof Uint8Array))
-    return `put "${write.key}": value must be a Uint8Array`;
-  return undefined;
-}
-const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;

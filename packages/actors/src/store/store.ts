@@ -28,7 +28,10 @@ export interface Store extends AsyncDisposable {
   read(log: string, from: number, limit: ReadLimit): Promise<readonly StoredBatch[]>;
   get(key: string): Promise<Uint8Array | undefined>;
   /** Records whose key begins with `prefix`, in key order (by UTF-16 code units restricted to ASCII keys), from after the key `after`, at most `limit`. */
-  list(prefix: string, options?: { readonly after?: string; readonly limit?: number }): Promise<readonly StoredRecord[]>;
+  list(
+    prefix: string,
+    options?: { readonly after?: string; readonly limit?: number },
+  ): Promise<readonly StoredRecord[]>;
 
   /** Room and use, cheap enough to be asked per batch. */
   usage(): StoreUsage;
@@ -53,7 +56,13 @@ export interface Commit {
 }
 export type StoreWrite =
   /** One stored record for the whole batch. `first` must be the log's end as of the writes before, else the commit fails. */
-  | { readonly kind: "append"; readonly log: string; readonly first: number; readonly count: number; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "append";
+      readonly log: string;
+      readonly first: number;
+      readonly count: number;
+      readonly bytes: Uint8Array;
+    }
   /** Removes the batches that lie wholly below `before`; the log's `start` becomes the first offset still there (its end, if none is). */
   | { readonly kind: "truncate"; readonly log: string; readonly before: number }
   | { readonly kind: "put"; readonly key: string; readonly value: Uint8Array }

@@ -35,7 +35,7 @@ type MessageStep = { readonly topic: string; readonly queue: number; readonly of
 type LeaseStep = { readonly topic: string; readonly queue: number; readonly group: string; readonly consumer: string; readonly epoch: Epoch };
 export type HistoryStep =
   | { readonly type: "sending"; readonly topic: string; readonly queue: number; readonly id: string | null; readonly key: string | null; readonly producer: string; readonly durability: Durability }
-  | { readonly type: "sent"; readonly topic: string; readonly queue: number; readonly offset: Offset; readonly id: string | null; readonly key: string | null; readonly producer: string; readonly durability: Durability; readonly duplicate: boolean }
+  | { readonly type: "sent"; readonly topic: string; readonly queue: number; readonly offset: Offset; readonly logEpoch: number; readonly id: string | null; readonly key: string | null; readonly producer: string; readonly durability: Durability; readonly duplicate: boolean }
   | { readonly type: "refused"; readonly topic: string; readonly id: string | null; readonly key: string | null; readonly producer: string; readonly code: ErrorCode; readonly outcome: "notAppended" | "unknown" }
   | { readonly type: "tailLost"; readonly topic: string; readonly queue: number; readonly producer: string; readonly from: number; readonly to: number }
   | ({ readonly type: "granted"; readonly revision: number; readonly logEpoch: number } & LeaseStep)

@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Program, runNode } from "../program.fixture.ts";
+import { planFaults } from "./fault-plan.ts";
 import type { DemoReport } from "./report.ts";
 
 let dir = "";
@@ -23,6 +24,12 @@ afterEach(() => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
+/** A seed whose first fault is a freeze, early in the run. */
+const FREEZES_FIRST = String(
+  Array.from({ length: 100 }, (_, seed) => seed).find(
+    (seed) => planFaults(seed)[0]?.kind === "freeze-consumer" && (planFaults(seed)[0]?.mark ?? 1) < 0.14,
+  ),
+);
 const NO_VIOLATION = { P1: 0, P2: 0, P3: 0, P4: 0, P5: 0, P6: 0, P7: 0, P8: 0, P9: 0 };
 
 describe("the main demo", () => {
@@ -38,6 +45,10 @@ describe("the main demo", () => {
       expect(report).toMatchObject({ accounted: true, clean: true, deadLettered: 3, refusedSends: 0 });
       expect(report.input.events).toBeGreaterThan(3_300);
       expect(report.sent).toBe(report.input.events);
+      // What was frozen inside a handler woke up as a past holder: its signal fired, and what it still tried was refused.
+      expect(report.faults.find(({ fault }) => fault === "pause")?.inHand).toEqual(expect.any(String));
+      expect(report.signalsFired).toBeGreaterThan(0);
+      expect(report.refusedStale).toBeGreaterThan(0);
       expect(report.settled + report.parked + report.deadLettered).toBe(report.sent);
       expect(report.projection).toMatchObject({ gaps: 0, completeKeys: report.input.keys - 3 });
       expect(report.faults.map(({ fault }) => fault).toSorted()).toEqual(
@@ -192,20 +203,33 @@ describe("bad input", () => {
 });
 
 describe("ending early", () => {
-  it("Ctrl-C ends all processes, status 130, and removes what was temporary", async () => {
-    const program = demo("--orders", "500", "--seed", "6");
-    await program.printed(/running/);
+  const temporaryFolders = async (): Promise<string[]> =>
+    (await readdir(dir)).filter((name) => name.startsWith("seriatim-demo-"));
+  let before: string[] = [];
+  beforeEach(async () => {
+    before = await temporaryFolders();
+  });
+
+  it.each([
+    ["while all of them run", /running/],
+    ["while a consumer is frozen", /frozen/],
+  ])("Ctrl-C ends all processes %s, status 130, and removes what was temporary", async (_, line) => {
+    const program = demo("--orders", "500", "--seed", FREEZES_FIRST);
+    await program.printed(line);
     expect(program.leftovers().length).toBe(7); // driver, broker, 2 producers, 3 consumers
     program.signal("SIGINT", "group");
     const { status, stderr } = await program.ended;
     expect(stderr).toBe("seriatim demo: interrupted\n");
     expect(status).toBe(130);
     expect(await program.leftoversAfter(1_000)).toEqual([]);
-    expect((await readdir(dir)).filter((name) => name.startsWith("seriatim-demo-"))).toEqual([]);
+    expect(await temporaryFolders()).toEqual(before);
   });
-  it("children end when the driver is killed", async () => {
-    const program = demo("--orders", "500", "--seed", "6");
-    await program.printed(/running/);
+  it.each([
+    ["while all of them run", /running/],
+    ["while a consumer is frozen", /frozen/],
+  ])("children end when the driver is killed %s", async (_, line) => {
+    const program = demo("--orders", "500", "--seed", FREEZES_FIRST);
+    await program.printed(line);
     program.signal("SIGKILL", "program");
     expect(await program.leftoversAfter(5_000)).toEqual([]);
   });

@@ -18,7 +18,7 @@ export async function drive(args: readonly string[]): Promise<number> {
   if (options === "help") return 0;
   const interrupted = new AbortController();
   let signals = 0;
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => {
       if (++signals > 1) process.exit(130); // asked twice: at once
       interrupted.abort(new DemoError("INTERRUPTED", "interrupted"));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkHistory } from "./check-history.ts";
 import type { HistoryEvent } from "./history-event.ts";
-import { type Bug, type ModelOptions, ModelSystem } from "./model-system.fixture.ts";
+import { type Bug, type ReferenceOptions, ReferenceSystem } from "./reference-system/reference-system.fixture.ts";
 import type { PromiseId } from "./verdict.ts";
 
 const EXPECTED: Readonly<Record<Bug, PromiseId>> = {
@@ -20,7 +20,7 @@ const EXPECTED: Readonly<Record<Bug, PromiseId>> = {
   countsTwice: "P9",
 };
 
-function optionsOf(seed: number): ModelOptions {
+function optionsOf(seed: number): ReferenceOptions {
   return {
     seed,
     steps: 600,
@@ -30,12 +30,12 @@ function optionsOf(seed: number): ModelOptions {
   };
 }
 
-describe("checkHistory on runs of a model system", () => {
+describe("checkHistory on runs of a reference system", () => {
   it("finds nothing wrong in correct runs with lost answers, kills, pauses, crashes, hung handlers and seeks", {
     timeout: 30_000,
   }, async () => {
     for (let seed = 1; seed <= 80; seed++) {
-      const { violations } = await checkHistory(new ModelSystem(optionsOf(seed)).run());
+      const { violations } = await checkHistory(new ReferenceSystem(optionsOf(seed)).run());
       expect(violations, `seed ${seed}`).toEqual([]);
     }
   });
@@ -44,7 +44,7 @@ describe("checkHistory on runs of a model system", () => {
     timeout: 30_000,
   }, async () => {
     for (let seed = 1; seed <= 80; seed++) {
-      const { violations } = await checkHistory(withoutLastAnswers(new ModelSystem(optionsOf(seed)).run(), seed));
+      const { violations } = await checkHistory(withoutLastAnswers(new ReferenceSystem(optionsOf(seed)).run(), seed));
       expect(violations, `seed ${seed}`).toEqual([]);
     }
   });
@@ -53,7 +53,7 @@ describe("checkHistory on runs of a model system", () => {
     timeout: 30_000,
   }, async () => {
     for (let seed = 1; seed <= 80; seed++) {
-      const events = new ModelSystem(optionsOf(seed))
+      const events = new ReferenceSystem(optionsOf(seed))
         .run()
         .map((event) => (TELL_NO_LOG_EPOCH.has(event.type) ? { ...event, logEpoch: null } : event));
       const { violations } = await checkHistory(events as HistoryEvent[]);
@@ -67,7 +67,7 @@ describe("checkHistory on runs of a model system", () => {
     async (bug, promise) => {
       const found = new Set<PromiseId>();
       for (let seed = 1; seed <= 60 && !found.has(promise); seed++) {
-        const { violations } = await checkHistory(new ModelSystem({ ...optionsOf(seed), bug }).run());
+        const { violations } = await checkHistory(new ReferenceSystem({ ...optionsOf(seed), bug }).run());
         for (const violation of violations) found.add(violation.promise);
       }
       expect([...found]).toContain(promise);

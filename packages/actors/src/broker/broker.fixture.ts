@@ -1,0 +1,169 @@
+import { type Observable, ReplaySubject } from "rxjs";
+import { MessagingError } from "../message/errors.ts";
+import { sequence } from "../message/brands.ts";
+import { topicSpec, type TopicSpec } from "../message/topic.ts";
+import { concatBytes } from "../message/packed.ts";
+import { binaryCodec } from "../protocol/index.ts";
+import type { BrokerFrame, ClientFrame, MemberJoin } from "../protocol/frames.ts";
+import { message } from "../queue/queue.fixture.ts";
+import { MemoryDisk } from "../store/memory-disk.ts";
+import { createMemoryStore } from "../store/memory-store.ts";
+import type { Right } from "../system/contracts.ts";
+import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
+import type { IncomingLink, Link, LinkCode, LinkEnd, Transport } from "../transport/transport.ts";
+import { type Broker, startBroker } from "./broker.ts";
+
+/** One end of a link inside a test: packets arrive a microtask later. */
+class TestLink implements IncomingLink {
+  readonly principal: { readonly id: string };
+  readonly remote = "test";
+  readonly packets = new ReplaySubject<Uint8Array>();
+  readonly frames$: Observable<Uint8Array> = this.packets;
+  bufferedBytes = 0;
+  peer!: TestLink;
+  end: LinkEnd | null = null;
+  #resolve!: (end: LinkEnd) => void;
+  readonly ended = new Promise<LinkEnd>((resolve) => {
+    this.#resolve = resolve;
+  });
+  constructor(principal: string) {
+    this.principal = { id: principal };
+  }
+  send(frame: Uint8Array): void {
+    if (this.end === null) queueMicrotask(() => this.peer.end ?? this.peer.packets.next(frame));
+  }
+  close(code: LinkCode = "normal", reason = ""): void {
+    for (const side of [this, this.peer]) queueMicrotask(() => side.finish({ code, reason }));
+  }
+  abort(): void {
+    for (const side of [this, this.peer]) side.finish({ code: "lost" as LinkCode, reason: "" });
+  }
+  finish(end: LinkEnd): void {
+    if (this.end !== null) return;
+    this.end = end;
+    this.packets.complete();
+    this.#resolve(end);
+  }
+}
+
+export interface BenchOptions {
+  readonly disk?: MemoryDisk;
+  readonly runtime?: SimulatedRuntime;
+  readonly topics?: readonly TopicSpec[];
+  readonly authorize?: (right: Right) => boolean;
+}
+/** A broker on a simulated clock, with links that speak real frames. */
+export class BrokerBench {
+  readonly runtime: SimulatedRuntime;
+  readonly disk: MemoryDisk;
+  broker!: Broker;
+  accept!: (link: IncomingLink) => void;
+  readonly told: string[] = [];
+
+  private constructor(options: BenchOptions) {
+    this.runtime = options.runtime ?? simulatedRuntime({ seed: 7 });
+    this.disk = options.disk ?? new MemoryDisk({ runtime: this.runtime });
+  }
+  static async start(options: BenchOptions = {}): Promise<BrokerBench> {
+    const bench = new BrokerBench(options);
+    const transport: Transport = {
+      dial: () => Promise.reject(new MessagingError("UNAVAILABLE", "dial by hand")),
+      listen: async () => {
+        const links = new ReplaySubject<IncomingLink>();
+        bench.accept = (link) => links.next(link);
+        const close = async () => links.complete();
+        return { links$: links, address: "test", close, [Symbol.asyncDispose]: close };
+      },
+    };
+    const { runtime, disk } = bench;
+    bench.broker = await startBroker(
+      { topics: options.topics ?? [topicSpec({ name: "t", queues: 2 })] },
+      {
+        transport,
+        runtime,
+        store: createMemoryStore({ runtime, disk }),
+        authenticator: { authenticate: async () => ({ id: "anybody" }) },
+        authorizer: { authorize: (_principal, right) => options.authorize?.(right) ?? true },
+        logger: { log: () => {} },
+      },
+    );
+    bench.broker.events$.subscribe((event) => bench.told.push(event.type));
+    return bench;
+  }
+  /** A link without a hello. */
+  dial(principal = "somebody"): TestClient {
+    const ours = new TestLink(principal);
+    const theirs = new TestLink(principal);
+    ours.peer = theirs;
+    theirs.peer = ours;
+    this.accept(theirs);
+    return new TestClient(this, ours, theirs);
+  }
+  async client(instance: string, link = 1, principal = "somebody"): Promise<TestClient> {
+    const client = this.dial(principal);
+    client.instance = instance;
+    await client.say({ type: "hello", versions: [1], instance, link, client: instance });
+    return client;
+  }
+}
+
+export class TestClient {
+  readonly bench: BrokerBench;
+  readonly link: Link & { end: LinkEnd | null };
+  readonly theirs: TestLink;
+  instance = "";
+  readonly frames: BrokerFrame[] = [];
+  #requests = 0;
+  constructor(bench: BrokerBench, link: TestLink, theirs: TestLink) {
+    this.bench = bench;
+    this.link = link;
+    this.theirs = theirs;
+    link.frames$.subscribe((packet) => this.frames.push(...(binaryCodec.decode(packet) as BrokerFrame[])));
+  }
+  async say(...frames: ClientFrame[]): Promise<void> {
+    this.link.send(binaryCodec.encode(frames));
+    await this.bench.runtime.settle();
+  }
+  next(): number {
+    return ++this.#requests;
+  }
+  all<T extends BrokerFrame["type"]>(type: T): Extract<BrokerFrame, { readonly type: T }>[] {
+    return this.frames.filter((frame) => frame.type === type) as Extract<BrokerFrame, { readonly type: T }>[];
+  }
+  last<T extends BrokerFrame["type"]>(type: T): Extract<BrokerFrame, { readonly type: T }> {
+    const found = this.all(type).at(-1);
+    if (found === undefined) throw new Error(`no "${type}" came, but ${this.frames.map((frame) => frame.type).join(", ")}`);
+    return found;
+  }
+  async join(name: string, rest: Partial<MemberJoin> = {}): Promise<void> {
+    await this.say({
+      type: "member.join",
+      request: this.next(),
+      member: 1,
+      topic: "t",
+      group: "g",
+      name,
+      settings: { exhausted: "park", attempts: 3, startAt: "earliest" },
+      concurrency: 1,
+      leaseTtlMs: 10_000,
+      revokeTimeoutMs: 2_000,
+      allocation: "sticky",
+      invisibleMs: 5_000,
+      retry: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },
+      ...rest,
+    });
+  }
+  /** Queues offered so far. */
+  get offered(): number[] {
+    return this.all("lease.offered").map((offer) => offer.queue);
+  }
+  async acquire(queue: number): Promise<void> {
+    await this.say({ type: "lease.acquire", request: this.next(), member: 1, queue, resume: null });
+  }
+  async produce(keys: readonly string[], queue: number): Promise<void> {
+    await this.say({ type: "lane.open", request: this.next(), lane: 1, topic: "t", queue, producer: "p", epoch: null, routeVersion: 1 });
+    const { epoch } = this.last("lane.opened");
+    const messages = concatBytes(keys.map((key) => message(key)));
+    await this.say({ type: "batch.append", lane: 1, epoch, sequence: sequence(0), count: keys.length, durability: "memory", messages });
+  }
+}

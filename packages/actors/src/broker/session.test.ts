@@ -1,0 +1,199 @@
+import { describe, expect, it } from "vitest";
+import { epoch, sequence } from "../message/brands.ts";
+import { topicSpec } from "../message/topic.ts";
+import { BrokerBench } from "./broker.fixture.ts";
+
+describe("a link", () => {
+  it("is welcomed with the broker's limits", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    expect(client.last("welcome")).toMatchObject({ version: 1, broker: "broker", heartbeatMs: 3_000, durabilityMax: "memory" });
+    await bench.broker.close();
+    expect(client.last("goodbye").error?.code).toBe("UNAVAILABLE");
+    expect(client.link.end?.code).toBe("unavailable");
+  });
+  it("of another version is told so", async () => {
+    const bench = await BrokerBench.start();
+    const client = bench.dial();
+    await client.say({ type: "hello", versions: [99], instance: "a", link: 1, client: "a" });
+    expect(client.last("goodbye").error?.code).toBe("VERSION_UNSUPPORTED");
+  });
+  it("that says nothing is closed", async () => {
+    const bench = await BrokerBench.start();
+    const client = bench.dial();
+    await bench.runtime.advance(5_000);
+    expect(client.link.end?.code).toBe("violation");
+    expect(bench.broker.actors.list("session")).toEqual([]);
+  });
+  it("of the same instance ends the older one; an older one is refused, also after the newer has gone", async () => {
+    const bench = await BrokerBench.start();
+    const first = await bench.client("a", 1);
+    const third = await bench.client("a", 3);
+    expect(first.last("goodbye").error?.code).toBe("CLOSED");
+    const second = await bench.client("a", 2);
+    expect(second.last("goodbye").error?.code).toBe("PROTOCOL_VIOLATION");
+    third.link.abort();
+    await bench.runtime.settle();
+    expect((await bench.client("a", 2)).all("welcome")).toEqual([]);
+    expect((await bench.client("a", 4)).all("welcome")).toHaveLength(1);
+  });
+  it("of somebody else cannot take an instance over", async () => {
+    const bench = await BrokerBench.start();
+    const own = await bench.client("a", 1, "owner");
+    const thief = await bench.client("a", 2, "thief");
+    expect(thief.all("welcome")).toEqual([]);
+    expect(own.link.end).toBeNull();
+  });
+  it("that breaks the protocol is told and closed; nobody else is harmed", async () => {
+    const bench = await BrokerBench.start();
+    const good = await bench.client("good");
+    const garbage = bench.dial();
+    garbage.link.send(new Uint8Array([1, 2, 3, 255, 255, 255]));
+    const late = await bench.client("late");
+    late.link.send(new Uint8Array([7, 7, 7]));
+    const unknownLane = await bench.client("lane");
+    await unknownLane.say({ type: "batch.append", lane: 9, epoch: epoch(1), sequence: sequence(0), count: 1, durability: "memory", messages: new Uint8Array(8) });
+    const twice = await bench.client("twice");
+    await twice.say({ type: "hello", versions: [1], instance: "x", link: 1, client: "x" });
+    const early = bench.dial();
+    await early.say({ type: "topic.find", request: 1, topic: "t" });
+    for (const client of [late, unknownLane, twice]) expect(client.last("goodbye").error?.code).toBe("PROTOCOL_VIOLATION");
+    for (const client of [garbage, late, unknownLane, twice, early]) expect(client.link.end?.code).toBe("violation");
+    await good.say({ type: "topic.find", request: 1, topic: "t" });
+    expect(good.last("topic.found").route.runs).toHaveLength(2);
+  });
+  it("without a sound for four heartbeats is given up, and leaves nothing behind", async () => {
+    const bench = await BrokerBench.start();
+    const timers = bench.runtime.timers;
+    const client = await bench.client("a");
+    await client.join("one");
+    await bench.runtime.advance(18_000);
+    expect(client.link.end?.code).toBe("lost");
+    expect(bench.broker.actors.list("session")).toEqual([]);
+    await bench.runtime.advance(5_000);
+    expect(bench.runtime.timers).toBeLessThanOrEqual(timers);
+  });
+  it("that asks and does not read is ended", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    client.theirs.bufferedBytes = 40 * 1024 * 1024;
+    await client.say({ type: "topic.find", request: 1, topic: "t" });
+    expect(client.link.end?.code).toBe("overloaded");
+  });
+});
+
+describe("rights", () => {
+  it("are asked for at each lane, join and order", async () => {
+    const bench = await BrokerBench.start({ authorize: () => false });
+    const client = await bench.client("a");
+    await client.say({ type: "lane.open", request: 1, lane: 1, topic: "t", queue: 0, producer: "p", epoch: null, routeVersion: 1 });
+    await client.join("one");
+    await client.say({ type: "ask", request: 3, question: { kind: "declare", spec: topicSpec({ name: "u" }) } });
+    expect(client.all("refused").map((refused) => refused.error.code)).toEqual(["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]);
+    expect(client.link.end).toBeNull();
+  });
+});
+
+describe("requests", () => {
+  it("about what is not there are refused, each once", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    await client.say(
+      { type: "topic.find", request: 1, topic: "nope" },
+      { type: "lane.open", request: 2, lane: 1, topic: "t", queue: 9, producer: "p", epoch: null, routeVersion: 1 },
+      { type: "lane.open", request: 3, lane: 1, topic: "t", queue: 0, producer: "p", epoch: epoch(5), routeVersion: 1 },
+      { type: "lease.acquire", request: 4, member: 9, queue: 0, resume: null },
+      { type: "ask", request: 5, question: { kind: "describe.group", topic: "t", group: "none" } },
+    );
+    expect(client.all("refused").map(({ request, error }) => [request, error.code])).toEqual([
+      [1, "TOPIC_UNKNOWN"],
+      [2, "WRONG_ROUTE"],
+      [3, "PRODUCER_UNKNOWN"],
+      [4, "UNAVAILABLE"],
+      [5, "OPTION_INVALID"],
+    ]);
+  });
+  it("that wait for a cursor are forgotten with their link", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    await client.join("one");
+    await client.say({ type: "ask", request: 9, question: { kind: "reached", topic: "t", group: "g", ends: [{ queue: 0, end: 5 as never }] } });
+    client.link.abort();
+    await bench.runtime.settle();
+    await bench.broker.close(); // nothing hangs
+    expect(client.all("answer")).toEqual([]);
+  });
+});
+
+describe("heartbeats", () => {
+  it("renew what they list, and give back what they do not", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    await client.join("one");
+    await bench.runtime.advance(1);
+    await client.acquire(0);
+    await client.acquire(1);
+    const [first, second] = client.all("lease.granted");
+    await client.say({ type: "heartbeat", beat: 1, grantsSeen: 1, leases: [{ member: 1, queue: 0, epoch: first!.epoch }] });
+    expect(client.last("heartbeat.answered")).toMatchObject({ renewed: [{ queue: 0, ttlMs: 10_000 }], ended: [] });
+    const view = async () => (await bench.broker.describe(topicSpec({ name: "t" }), { group: "g" })).queues.map((queue) => queue.lease?.epoch ?? null);
+    expect(await view()).toEqual([first!.epoch, second!.epoch]); // the second grant was not seen when this was sent
+    await client.say({ type: "heartbeat", beat: 2, grantsSeen: 2, leases: [{ member: 1, queue: 0, epoch: first!.epoch }] });
+    expect(await view()).toEqual([first!.epoch, null]);
+    await client.say({ type: "heartbeat", beat: 3, grantsSeen: 2, leases: [{ member: 1, queue: 1, epoch: second!.epoch }, { member: 1, queue: 0, epoch: first!.epoch }] });
+    expect(client.last("heartbeat.answered").ended).toMatchObject([{ queue: 1, epoch: second!.epoch }]);
+  });
+  it("on a new link give back what is not listed any more, and leave what waits to be resumed", async () => {
+    const bench = await BrokerBench.start();
+    const old = await bench.client("a", 1);
+    await old.join("one");
+    await bench.runtime.advance(1);
+    await old.acquire(0);
+    await old.acquire(1);
+    const at = old.all("lease.granted")[0]!.epoch;
+    const client = await bench.client("a", 2);
+    await client.join("one");
+    await client.say({ type: "heartbeat", beat: 1, grantsSeen: 0, leases: [{ member: 1, queue: 0, epoch: at }] });
+    expect(client.last("heartbeat.answered")).toMatchObject({ renewed: [], ended: [] });
+    const { queues } = await bench.broker.describe(topicSpec({ name: "t" }), { group: "g" });
+    expect(queues.map((queue) => queue.state)).toEqual(["leased", "vacant"]);
+    const resume = { epoch: at, settle: { ranges: [], redriven: [], tried: [], redrivenTried: [] }, inHand: [], redrivenInHand: [] };
+    await client.say({ type: "lease.acquire", request: 50, member: 1, queue: 0, resume });
+    expect(client.last("lease.granted").epoch).toBe(at);
+  });
+  it("of a broker whose data belong to another are not answered, and it stops", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    bench.disk.ownerEpoch++;
+    await bench.runtime.advance(2_500);
+    await client.say({ type: "heartbeat", beat: 1, grantsSeen: 0, leases: [] });
+    expect(client.all("heartbeat.answered")).toEqual([]);
+    expect(bench.broker.actors.list("broker")).toEqual([]);
+  });
+});
+
+describe("explain", () => {
+  it("says why a key is where it is", async () => {
+    const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 1 })] });
+    const client = await bench.client("a");
+    const why = async () => (await bench.broker.explain(topicSpec({ name: "t" }) as never, "k")).text;
+    expect(await why()).toContain("no group");
+    await client.join("one");
+    expect(await why()).toContain("nothing of this key waits");
+    await client.produce(["x", "k", "k"], 0);
+    expect(await why()).toContain("nobody holds the queue's lease");
+    await bench.runtime.advance(1);
+    await client.acquire(0);
+    const { epoch: at } = client.last("lease.granted");
+    expect(await why()).toContain(`lease epoch ${at} held by one`);
+    await client.say({ type: "credit", member: 1, queue: 0, epoch: at, messages: 100, bytes: 1e6 });
+    expect(await why()).toContain("message 1 is with the consumer; 1 behind it");
+    const error = { name: "Error", message: "boom", code: null };
+    const put = { type: "aside.put", member: 1, queue: 0, epoch: at, kind: "park", offset: 1 as never, key: "k", redriven: null, attempts: 3, error } as const;
+    await client.say({ ...put, request: 90 });
+    expect(client.last("aside.done").offsets).toEqual([1, 2]);
+    expect(await why()).toMatch(/parked since .* behind message 1 \(Error: boom\); 1 behind it/);
+    await client.say({ type: "ask", request: 91, question: { kind: "aside.list", topic: "t", group: "g", after: null, limit: 10 } });
+    expect(client.last("answer").answer).toMatchObject({ entries: [{ key: "k", offset: 1, behind: 1, kind: "parked" }], next: null });
+  });
+});

@@ -1,0 +1,233 @@
+import { NO_EPOCH } from "../message/brands.ts";
+import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
+import type { QueueAccount } from "../protocol/questions.ts";
+import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
+import { storeKeys } from "./records.ts";
+import { SerialQueue } from "./serial-queue.ts";
+import { SetAside } from "./set-aside.ts";
+import type { SubscriptionContextOf } from "./subscription-context.ts";
+import { SubscriptionState } from "./subscription-state.ts";
+
+const RELOAD_AFTER_MS = 500;
+
+/** A change as people order it: what belongs into its commit, what is answered, and what to do once it is on its way. */
+export interface Change<T> {
+  readonly writes: readonly StoreWrite[];
+  readonly result: T;
+  readonly after?: () => void;
+}
+export interface LedgerOwner {
+  /** A commit failed: lets go, now, of all that rests on what is in memory. */
+  failed(): void;
+  /** State and set-aside are those of the store again. */
+  reloaded(): void;
+  /** Delivers nothing until the function returned is called. */
+  pause(): () => void;
+  /** A change ordered from outside was committed. */
+  changed(): void;
+}
+
+/**
+ * What one group has done with one queue, in memory and in the store, and the one order in which that changes. Each change is one commit; after a failed one
+ * everything is read anew from the store, before any change that waits.
+ */
+export class Ledger {
+  readonly context: SubscriptionContextOf;
+  readonly path: string;
+  state: SubscriptionState;
+  aside: SetAside;
+  readonly turn: SerialQueue;
+  #owner: LedgerOwner | null = null;
+  #writer: StoreWriter;
+  #generation = 0;
+  #last: Commit | null = null;
+  #committedCursor: number;
+  #closing = false;
+  #reloading = false;
+  readonly #waiters = new Set<{ readonly end: number; readonly reached: () => void }>();
+
+  /** Loads it from the store, or begins it where the group's settings say. @throws `STORE_DAMAGED` */
+  static async open(context: SubscriptionContextOf, begin: number): Promise<Ledger> {
+    const { state, aside, isNew } = await load(context, begin);
+    const ledger = new Ledger(context, state, aside);
+    const lost = state.expire(context.log.start) !== null; // retention went on while nobody looked
+    if (isNew || lost) await ledger.commit().commit.flushed; // a group's start is persisted before anything relies on it
+    return ledger;
+  }
+  private constructor(context: SubscriptionContextOf, state: SubscriptionState, aside: SetAside) {
+    this.context = context;
+    this.path = `queue/${context.spec.name}/${context.queue}/${context.group}`;
+    this.state = state;
+    this.aside = aside;
+    this.#committedCursor = state.cursor;
+    this.#writer = context.store.writer();
+    this.turn = new SerialQueue((error) => this.fail(error));
+  }
+  /** Who lives on it; told when it fails. */
+  own(owner: LedgerOwner): void {
+    this.#owner = owner;
+  }
+  /** Grows with every failure: a change that awaited something looks whether what it saw still counts. */
+  get generation(): number {
+    return this.#generation;
+  }
+  /** Everything below it is done for this group, and the store knows. */
+  get committedCursor(): number {
+    return this.#committedCursor;
+  }
+  account(): QueueAccount {
+    const { log, queue, store } = this.context;
+    return { ...this.state.account(log.flushedEnd), queue, logEpoch: store.ownerEpoch };
+  }
+
+  commit(writes: readonly StoreWrite[] = []): { readonly commit: Commit; readonly revision: number } {
+    const { spec, queue, group } = this.context;
+    const { state } = this;
+    const revision = ++state.revision;
+    const all: StoreWrite[] = [...writes, { kind: "put", key: storeKeys.subscription(spec.name, queue, group), value: state.encode() }];
+    if (state.discardedChanged) {
+      state.discardedChanged = false;
+      all.push({ kind: "put", key: storeKeys.discarded(spec.name, queue, group), value: state.encodeDiscarded() });
+    }
+    const generation = this.#generation;
+    const { cursor } = state;
+    const commit = this.#writer.commit(all);
+    this.#last = commit;
+    commit.flushed.then(
+      () => {
+        if (generation === this.#generation) this.#reach(cursor);
+      },
+      (error: unknown) => {
+        if (generation === this.#generation) this.fail(error);
+      },
+    );
+    commit.synced.catch(() => {}); // who waits for it hears of it
+    return { commit, revision };
+  }
+  /**
+   * Runs a change in its turn, committed together with the state; resolves with its revision once it is flushed.
+   * Rejects with what `change` throws; nothing has changed then.
+   */
+  change<T>(change: () => Promise<Change<T>>): Promise<T & { readonly revision: number }> {
+    return new Promise((resolve, reject) =>
+      this.turn.run(async () => {
+        const generation = this.#generation;
+        const goOn = this.#owner?.pause() ?? (() => {}); // nothing runs ahead on what is not committed yet
+        const refuse = (error: unknown) => {
+          goOn();
+          reject(asMessagingError(error, "STORE_FAILED"));
+        };
+        try {
+          if (this.#closing) throw unavailable(this.path);
+          const { writes, result, after } = await change();
+          if (generation !== this.#generation) throw unavailable(this.path);
+          this.state.advance();
+          const { commit, revision } = this.commit(writes);
+          after?.();
+          commit.flushed.then(() => {
+            goOn();
+            this.#owner?.changed();
+            resolve({ ...result, revision });
+          }, refuse);
+        } catch (error) {
+          if (!isMessagingError(error)) this.fail(error); // it may have stopped half way
+          refuse(error);
+        }
+      }),
+    );
+  }
+  /** Retention is about to remove everything below `before`; resolves when what this group loses by it has been counted and committed. */
+  expire(before: number): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.turn.run(() => {
+        const from = this.state.expire(before);
+        if (from === null) return resolve();
+        const { spec, queue, group, events } = this.context;
+        this.commit().commit.flushed.then(() => {
+          events.tell({ type: "message.expired", topic: spec.name, queue, group, from: from as never, to: before as never });
+          resolve();
+        }, reject);
+      }),
+    );
+  }
+  /** Resolves once every offset below `end` has left the backlog for good (committed). */
+  reached(end: number): { readonly done: Promise<void>; cancel(): void } {
+    let cancel = () => {};
+    const done = new Promise<void>((resolve) => {
+      if (this.#committedCursor >= end) return resolve();
+      const waiter = { end, reached: resolve };
+      this.#waiters.add(waiter);
+      cancel = () => this.#waiters.delete(waiter);
+    });
+    return { done, cancel: () => cancel() };
+  }
+  #reach(cursor: number): void {
+    this.#committedCursor = Math.max(this.#committedCursor, cursor);
+    for (const waiter of this.#waiters) {
+      if (this.#committedCursor < waiter.end) continue;
+      this.#waiters.delete(waiter);
+      waiter.reached();
+    }
+  }
+
+  /** Nothing in memory above the last good commit counts: all is read anew from the store, as after a restart. */
+  fail(error: unknown): void {
+    if (this.#closing || this.#reloading) return;
+    this.#reloading = true;
+    this.#generation++;
+    this.context.logger.log("error", `${this.path}: a change failed; reloading from the store`, { error: String(error) });
+    this.#owner?.failed();
+    this.turn.runNext(() => this.#reload());
+  }
+  async #reload(): Promise<void> {
+    const { runtime, logger, store } = this.context;
+    while (!this.#closing) {
+      try {
+        await this.#last?.flushed.catch(() => {}); // what was on its way has arrived or failed
+        const { state, aside } = await load(this.context, this.state.start);
+        this.state = state;
+        this.aside = aside;
+        this.#writer = store.writer();
+        this.#reloading = false;
+        this.#owner?.reloaded();
+        this.#reach(state.cursor);
+        return;
+      } catch (error) {
+        logger.log("error", `${this.path}: cannot be reloaded yet`, { error: String(error) });
+        await new Promise<void>((resolve) => void runtime.setTimeout(resolve, RELOAD_AFTER_MS));
+      }
+    }
+  }
+  /** Takes nothing more; what was committed becomes durable. `last` runs when all that was asked before is done. */
+  async close(last: () => void): Promise<void> {
+    this.#closing = true;
+    await new Promise<void>((resolve) =>
+      this.turn.run(() => {
+        last();
+        resolve();
+      }),
+    );
+    await this.#last?.flushed.catch(() => {});
+  }
+}
+
+async function load(context: SubscriptionContextOf, begin: number) {
+  const { spec, queue, group, store, log } = context;
+  const key = storeKeys.subscription(spec.name, queue, group);
+  const stored = await store.get(key);
+  const aside = new SetAside({ topic: spec.name, queue, group }, store);
+  if (stored === undefined) {
+    const state = new SubscriptionState();
+    state.epoch = NO_EPOCH;
+    state.start = log.start;
+    state.cursor = Math.max(begin, log.start);
+    state.skipped = state.cursor - state.start;
+    return { state, aside, isNew: true };
+  }
+  const state = SubscriptionState.decode(key, stored, await store.get(storeKeys.discarded(spec.name, queue, group)));
+  state.check(key, log.flushedEnd);
+  await aside.recover(state);
+  return { state, aside, isNew: false };
+}
+export const unavailable = (path: string): MessagingError =>
+  new MessagingError("UNAVAILABLE", `${path} is closing, or could not store a change; try again`);

@@ -1,0 +1,114 @@
+import { type Offset, offset } from "../message/brands.ts";
+import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import type { AsidePut } from "../protocol/frames.ts";
+import type { StoreWrite } from "../store/store.ts";
+import type { DeliveryFlow } from "./delivery-flow.ts";
+import type { Ledger } from "./ledger.ts";
+import { copiesOf } from "./log-scan.ts";
+import type { MemberPort } from "./member-port.ts";
+import { keyOf } from "./set-aside.ts";
+
+/** The subscription in which something is set aside. */
+export interface AsidePlace {
+  readonly ledger: Ledger;
+  /** The flow to this port, if it holds the lease under the frame's epoch right now; else the error that says so. */
+  holding(port: MemberPort, frame: AsidePut): DeliveryFlow | MessagingError;
+  halt(at: Pick<AsidePut, "offset" | "key" | "attempts" | "error">): void;
+  /** Room or order may have changed: deliver on. */
+  flowAgain(): void;
+}
+
+/**
+ * Sets a message aside, in its turn: `park` with every message of its key that was delivered and is not done (those the cursor's read reaches later are captured then),
+ * `dead-letter` alone, `halt` not at all: the queue stands still at it. Memory changes and the commit is made in one go, behind the reads.
+ */
+export async function putAside(place: AsidePlace, port: MemberPort, frame: AsidePut): Promise<void> {
+  const { ledger } = place;
+  const { spec, log, runtime, queue } = ledger.context;
+  const refuse = (error: MessagingError) =>
+    port.send({ type: "refused", request: frame.request, error: toWireError(error) });
+  const flow = place.holding(port, frame);
+  if (flow instanceof MessagingError) return refuse(flow);
+  const { state, aside } = ledger;
+  /** Commits what has changed, and answers when it is through. */
+  const commit = (writes: readonly StoreWrite[], answer: (revision: number) => void) => {
+    state.advance();
+    const { commit, revision } = ledger.commit(writes);
+    commit.flushed.then(
+      () => answer(revision),
+      (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+    );
+    place.flowAgain();
+  };
+  const done = (offsets: readonly number[], writes: readonly StoreWrite[]) =>
+    commit(writes, (revision) => {
+      const { request, epoch } = frame;
+      port.send({ type: "aside.done", request, member: port.member, queue, epoch, revision, offsets: offsets as Offset[] });
+      flow.asideFlushed();
+    });
+
+  if (frame.redriven !== null) {
+    const strand = aside.strand(frame.redriven.strand);
+    if (strand === undefined || !strand.offsets.includes(frame.redriven.offset)) return done([], []);
+    const { attempts, error } = frame;
+    return done([frame.redriven.offset], [aside.turn(strand, { phase: "waiting", attempts, error })]);
+  }
+  if (state.isDone(frame.offset)) {
+    // set aside before, and the answer was lost: all that went with it
+    const strand = frame.key === null ? undefined : aside.parked(frame.key);
+    return done(strand?.offsets.includes(frame.offset) ? strand.offsets : [], []);
+  }
+  if (!flow.wasDelivered(frame.offset, frame.offset + 1))
+    return refuse(
+      violation(`offset ${frame.offset} of ${ledger.path} was set aside, delivered were those below ${flow.deliveredEnd}`),
+    );
+  if (frame.kind === "halt") {
+    place.halt(frame);
+    return done([], []);
+  }
+
+  const parks = frame.kind === "park" && frame.key !== null;
+  const goOn = flow.pause(); // nothing more of the key goes out until it is parked
+  try {
+    const scanned = await copiesOf(
+      log,
+      frame.offset,
+      parks ? flow.deliveredEnd : frame.offset + 1,
+      (at, key) => at === frame.offset || (key === frame.key && !state.isDone(at)),
+    );
+    const still = place.holding(port, frame);
+    if (still !== flow) return refuse(still instanceof MessagingError ? still : violation("the lease was resumed meanwhile"));
+    const [head, ...followers] = scanned;
+    if (head === undefined || head.offset !== frame.offset) return done([], []); // retention took it
+    if (keyOf(head.message) !== frame.key)
+      return refuse(violation(`offset ${frame.offset} of ${ledger.path} was set aside with a key that is not its own`));
+    if (aside.messages + scanned.length > spec.parkedMessagesMax) {
+      place.halt(frame);
+      return commit([], () => refuse(asideFull(ledger.path, spec.parkedMessagesMax)));
+    }
+    const { attempts, error, key } = frame;
+    const kind = parks ? "parked" : "dead-letter";
+    for (const copy of scanned) state.tried.delete(copy.offset);
+    const { writes } = aside.begin(state, { kind, key, sinceMs: runtime.wallNow(), attempts, error }, head, followers);
+    done(
+      scanned.map((copy) => copy.offset),
+      writes,
+    );
+    tellAside(ledger, frame, parks);
+  } catch (error) {
+    refuse(asMessagingError(error, "STORE_FAILED"));
+  } finally {
+    goOn();
+  }
+}
+function tellAside({ context }: Ledger, frame: AsidePut, parks: boolean): void {
+  const { spec, queue, group, events } = context;
+  const at = { topic: spec.name, queue, group, offset: offset(frame.offset) };
+  if (parks) events.tell({ type: "key.parked", ...at, key: frame.key as string });
+  else events.tell({ type: "message.deadLettered", ...at, key: frame.key });
+}
+const violation = (text: string): MessagingError => new MessagingError("PROTOCOL_VIOLATION", text);
+export const asideFull = (path: string, max: number): MessagingError =>
+  new MessagingError("LIMIT_EXCEEDED", `${path} has set ${max} messages aside, its limit: it halts until some are redriven or discarded`, {
+    data: { parkedMessagesMax: max },
+  });

@@ -1,0 +1,61 @@
+import type { Credit } from "../protocol/frames.ts";
+import type { MemberPort } from "./member-port.ts";
+
+/** A member of an unordered group, and what it can still take. */
+export interface SharedMember {
+  readonly port: MemberPort;
+  room: number;
+  roomBytes: number;
+  creditMessages: number;
+  creditBytes: number;
+}
+/** A message that is with a member, until when it may be (monotonic ms). */
+export interface Claim {
+  readonly member: SharedMember;
+  readonly untilMs: number;
+}
+
+/** Whose turn it is to be given messages. */
+export class SharedMembers {
+  readonly #members = new Map<MemberPort, SharedMember>();
+  #last: MemberPort | null = null;
+
+  get size(): number {
+    return this.#members.size;
+  }
+  has(member: SharedMember): boolean {
+    return this.#members.get(member.port) === member;
+  }
+  add(port: MemberPort): void {
+    this.#members.set(port, { port, room: 0, roomBytes: 0, creditMessages: 0, creditBytes: 0 });
+  }
+  remove(port: MemberPort): SharedMember | undefined {
+    const member = this.#members.get(port);
+    this.#members.delete(port);
+    return member;
+  }
+  credit(port: MemberPort, { messages, bytes }: Credit): void {
+    const member = this.#members.get(port);
+    if (member === undefined) return;
+    member.room += Math.max(0, messages - member.creditMessages);
+    member.roomBytes += Math.max(0, bytes - member.creditBytes);
+    member.creditMessages = Math.max(member.creditMessages, messages);
+    member.creditBytes = Math.max(member.creditBytes, bytes);
+  }
+  took(member: SharedMember, messages: number, bytes: number): void {
+    member.room -= messages;
+    member.roomBytes -= bytes;
+  }
+  /** The next member, in turn, that can take something. */
+  next(): SharedMember | undefined {
+    const members = [...this.#members.values()];
+    const last = members.findIndex((member) => member.port === this.#last);
+    for (let step = 1; step <= members.length; step++) {
+      const member = members[(last + step) % members.length]!;
+      if (!member.port.open || member.port.congested || member.room <= 0 || member.roomBytes <= 0) continue;
+      this.#last = member.port;
+      return member;
+    }
+    return undefined;
+  }
+}

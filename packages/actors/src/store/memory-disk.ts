@@ -1,0 +1,165 @@
+// The data of memory stores, and how writes change it.
+import { MessagingError, optionInvalid } from "../message/errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { systemRuntime } from "../runtime/system-runtime.ts";
+import { SortedRecords } from "./sorted-records.ts";
+import type { LogExtent, StoredBatch, StoreWrite } from "./store.ts";
+import { storeReserveBytes, storeWriteProblem } from "./store-rules.ts";
+
+/** What each batch and each record costs beside its own bytes, in bytes: an estimate of the objects that hold it. */
+const OVERHEAD_BYTES = 64;
+const BYTES_MAX_DEFAULT = 2 ** 30;
+
+export interface MemoryDiskOptions {
+  /** Room for batches and records, in bytes. @default 1 GiB */
+  readonly bytesMax?: number;
+  /** Where the id of the data comes from. @default the platform's */
+  readonly runtime?: Runtime;
+  /** See {@link MemoryDisk.beforeApply}. */
+  readonly beforeApply?: MemoryDisk["beforeApply"];
+}
+
+/**
+ * What memory stores keep their data in. It outlives them: opening a second store on it is what a crash and a restart look like, because
+ * whatever the first one had not yet applied is then refused with `STORE_IN_USE` and lost.
+ */
+export class MemoryDisk {
+  /** The data's id; every store on this disk has it. */
+  readonly id: string;
+  /** Room for batches and records, in bytes. */
+  readonly capacityBytes: number;
+  /**
+   * Asked before each commit is applied, in order and one at a time: while its promise is pending this commit and all later ones of that store wait;
+   * when it throws or rejects, that commit fails with `STORE_FAILED`. For tests and simulations: change it at any time.
+   */
+  beforeApply: ((writes: readonly StoreWrite[]) => void | Promise<void>) | undefined;
+  /** Epoch of the store that was opened last; 0 before the first. */
+  ownerEpoch = 0;
+  /** @internal */
+  readonly logs = new Map<string, MemoryLog>();
+  /** @internal */
+  readonly records = new SortedRecords();
+  /** @internal */
+  usedBytes = 0;
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.id = (options.runtime ?? systemRuntime()).id();
+    this.capacityBytes = options.bytesMax ?? BYTES_MAX_DEFAULT;
+    if (!(Number.isSafeInteger(this.capacityBytes) && this.capacityBytes > 0))
+      throw optionInvalid("bytesMax", "a whole number of bytes above 0", options.bytesMax);
+    this.beforeApply = options.beforeApply;
+  }
+
+  /**
+   * All of them or, when one cannot be, none.
+   * @internal
+   */
+  apply(writes: readonly StoreWrite[]): void {
+    const { logs, records, capacityBytes, usedBytes } = this;
+    const ends = new Map<string, number>();
+    let appended = 0;
+    let added = 0;
+    for (const write of writes) {
+      const problem = storeWriteProblem(write);
+      if (problem !== undefined) throw new MessagingError("STORE_FAILED", problem);
+      if (write.kind === "append") {
+        const end = ends.get(write.log) ?? logs.get(write.log)?.end ?? 0;
+        if (write.first !== end)
+          throw new MessagingError(
+            "STORE_FAILED",
+            `append to log "${write.log}" at ${write.first}, but it ends at ${end}`,
+            {
+              data: { log: write.log, first: write.first, end },
+            },
+          );
+        ends.set(write.log, end + write.count);
+        appended += write.bytes.length + OVERHEAD_BYTES;
+      }
+      if (write.kind === "put" && records.get(write.key) === undefined) added += recordBytes(write.key, write.value);
+    }
+    if (appended > 0 && usedBytes + appended > capacityBytes - storeReserveBytes(capacityBytes))
+      throw storeFull(usedBytes, capacityBytes);
+    if (added > 0 && usedBytes + added > capacityBytes) throw storeFull(usedBytes, capacityBytes);
+    for (const write of writes) this.usedBytes += this.#applyOne(write);
+  }
+
+  #applyOne(write: StoreWrite): number {
+    const { logs, records } = this;
+    if (write.kind === "put") {
+      const old = records.put(write.key, write.value.slice());
+      return recordBytes(write.key, write.value) - (old === undefined ? 0 : recordBytes(write.key, old));
+    }
+    if (write.kind === "remove") {
+      const old = records.remove(write.key);
+      return old === undefined ? 0 : -recordBytes(write.key, old);
+    }
+    let log = logs.get(write.log);
+    if (write.kind === "truncate") return -(log?.truncate(write.before) ?? 0);
+    if (log === undefined) {
+      log = new MemoryLog();
+      logs.set(write.log, log);
+    }
+    log.append({ first: write.first, count: write.count, bytes: write.bytes.slice() });
+    return write.bytes.length + OVERHEAD_BYTES;
+  }
+}
+
+/** Batches of one log in order, the first ones removed by moving `#head`. */
+class MemoryLog {
+  #batches: StoredBatch[] = [];
+  #head = 0;
+  #bytes = 0;
+  end = 0;
+
+  extent(): LogExtent {
+    return { start: this.#batches[this.#head]?.first ?? this.end, end: this.end, bytes: this.#bytes };
+  }
+  append(batch: StoredBatch): void {
+    this.#batches.push(batch);
+    this.end = batch.first + batch.count;
+    this.#bytes += batch.bytes.length;
+  }
+  /** Bytes that became free. */
+  truncate(before: number): number {
+    let freed = 0;
+    for (
+      let batch = this.#batches[this.#head];
+      batch !== undefined && batch.first + batch.count <= before;
+      batch = this.#batches[this.#head]
+    ) {
+      this.#bytes -= batch.bytes.length;
+      freed += batch.bytes.length + OVERHEAD_BYTES;
+      this.#head += 1;
+    }
+    if (this.#head > 1_024 && this.#head * 2 > this.#batches.length) {
+      this.#batches = this.#batches.slice(this.#head);
+      this.#head = 0;
+    }
+    return freed;
+  }
+  read(from: number, bytesMax: number): StoredBatch[] {
+    let low = this.#head;
+    let high = this.#batches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const batch = this.#batches[middle] as StoredBatch;
+      if (batch.first + batch.count <= from) low = middle + 1;
+      else high = middle;
+    }
+    const found: StoredBatch[] = [];
+    let bytes = 0;
+    for (let at = low; at < this.#batches.length; at++) {
+      const batch = this.#batches[at] as StoredBatch;
+      bytes += batch.bytes.length;
+      if (found.length > 0 && bytes > bytesMax) break;
+      found.push(batch);
+    }
+    return found;
+  }
+}
+
+const storeFull = (usedBytes: number, capacityBytes: number) =>
+  new MessagingError("STORE_FULL", `the store holds ${usedBytes} of ${capacityBytes} bytes and the rest is reserved`, {
+    data: { usedBytes, capacityBytes },
+  });
+const recordBytes = (key: string, value: Uint8Array): number => key.length + value.length + OVERHEAD_BYTES;

@@ -1,0 +1,37 @@
+// What the store is told when it is opened.
+import { optionInvalid, type Runtime, systemRuntime } from "@seriatim/actors";
+
+export interface LmdbStoreOptions {
+  /** Folder of the data; made if it is not there, but not the folder above it. Not on a network file system. */
+  readonly path: string;
+  /** Room for batches and records as they lie in the file, in bytes (at least 4 MiB). Space that was freed is used again, the file itself never shrinks. @default 16 GiB */
+  readonly bytesMax?: number;
+  /** `full` reads and checks everything before it is served; `quick` all records, but only the ends of every log: what is damaged in between is found when it is read. @default "quick" */
+  readonly check?: "quick" | "full";
+  /** Most bytes of one write transaction; past it, writers take turns. @default 4 MiB */
+  readonly transactionBytesMax?: number;
+  /** Source of time and ids. @default the platform's */
+  readonly runtime?: Runtime;
+}
+
+/** The options, checked and with their defaults. */
+export interface Settings {
+  readonly bytesMax: number;
+  readonly transactionBytesMax: number;
+  readonly check: "quick" | "full";
+  readonly runtime: Runtime;
+}
+
+const BYTES_MAX_DEFAULT = 16 * 2 ** 30;
+
+/** @throws OPTION_INVALID */
+export function settingsOf(options: LmdbStoreOptions): Settings {
+  const { path, bytesMax = BYTES_MAX_DEFAULT, transactionBytesMax = 4 * 2 ** 20, check = "quick" } = options;
+  if (typeof path !== "string" || path === "") throw optionInvalid("path", "the name of a folder", path);
+  if (!(Number.isSafeInteger(bytesMax) && bytesMax >= 4 * 2 ** 20 && bytesMax <= 2 ** 46))
+    throw optionInvalid("bytesMax", "a whole number of bytes from 4 MiB to 64 TiB", bytesMax);
+  if (!(Number.isSafeInteger(transactionBytesMax) && transactionBytesMax > 0))
+    throw optionInvalid("transactionBytesMax", "a whole number of bytes above 0", transactionBytesMax);
+  if (check !== "quick" && check !== "full") throw optionInvalid("check", '"quick" or "full"', check);
+  return { bytesMax, transactionBytesMax, check, runtime: options.runtime ?? systemRuntime() };
+}

@@ -1,0 +1,48 @@
+// Who owns the data: one record, versioned with the owner's epoch, that every transaction depends on.
+import { MessagingError, type Runtime } from "@seriatim/actors";
+import { inodeOf } from "./data-folder.ts";
+import { textKey } from "./encoding.ts";
+import type { Environment } from "./environment.ts";
+import { damaged, ownerLost } from "./errors.ts";
+import { decodePassport, encodePassport, FORMAT, type Passport } from "./passport.ts";
+
+const OWNER_KEY = textKey("owner");
+
+/** Raises the ownership epoch, on the disk when this returns, and finds or makes the data's id. @throws STORE_DAMAGED */
+export function takeOwnership(
+  env: Environment,
+  passport: Passport | undefined,
+  hasLogs: boolean,
+  runtime: Runtime,
+): { id: string; epoch: number } {
+  return env.root.transactionSync(() => {
+    const found = env.owner.getEntry(OWNER_KEY);
+    if (found === undefined) {
+      if (passport !== undefined || hasLogs) throw damaged("its owner's record is missing");
+      const id = runtime.id();
+      void env.owner.put(OWNER_KEY, Buffer.from(encodePassport(id)), 1);
+      return { id, epoch: 1 };
+    }
+    const { format, id } = decodePassport(found.value.toString(), "its owner's record");
+    if (format !== FORMAT)
+      throw new MessagingError("STORE_FAILED", `the data has format ${format}, this version reads ${FORMAT}`);
+    if (passport !== undefined && passport.id !== id)
+      throw damaged("the data file is not the one that belongs here", { expected: passport.id, found: id });
+    const epoch = (found.version ?? 0) + 1;
+    void env.owner.put(OWNER_KEY, found.value, epoch);
+    return { id, epoch };
+  });
+}
+
+/** Writes everything in one transaction, under the condition, which lmdb checks inside of it, that the owner's epoch is still this; else nothing. */
+export function writeAsOwner(env: Environment, epoch: number, write: () => void): Promise<boolean> {
+  return env.owner.ifVersion(OWNER_KEY, epoch, write);
+}
+
+/** @throws STORE_IN_USE when the data on the disk has another owner, or lies in another file */
+export function verifyOwner(env: Environment, folder: string, epoch: number): void {
+  env.root.resetReadTxn();
+  const current = env.owner.getEntry(OWNER_KEY)?.version;
+  if (current !== epoch) throw ownerLost(folder, epoch, current);
+  if (inodeOf(folder) !== env.inode) throw ownerLost(folder, epoch, "another data file");
+}
