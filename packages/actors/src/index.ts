@@ -1,13 +1,21 @@
 // `@seriatim/actors`: brokers, clients and systems, wired with inversify.
 export type { Broker, BrokerSettings } from "./broker/broker.ts";
 export * from "./client.ts";
-export type { Codec } from "./protocol/codec.ts";
 export { binaryCodec } from "./protocol/binary-codec.ts";
+export type { Codec } from "./protocol/codec.ts";
 export { jsonCodec } from "./protocol/json-codec.ts";
 export { MemoryDisk } from "./store/memory-disk.ts";
 export { createMemoryStore } from "./store/memory-store.ts";
 export { STORE_KEY_BYTES_MAX } from "./store/store.ts";
 export { isStoreKey, storeReserveBytes, storeWriteProblem } from "./store/store-rules.ts";
-export { type BrokerOptions, type ClientOptions, createBroker, createClient, createSystem, type System, type SystemOptions } from "./system/create.ts";
+export {
+  type BrokerOptions,
+  type ClientOptions,
+  createBroker,
+  createClient,
+  createSystem,
+  type System,
+  type SystemOptions,
+} from "./system/create.ts";
 export { memoryStore } from "./system/memory-store-module.ts";
 export { auth, provide, type Token, tokens } from "./system/tokens.ts";

@@ -19,9 +19,20 @@ const program = new Command("bench")
   .option("--rounds <n>", "rounds; the rows of a round run one after another", whole, 5)
   .option("--json", "print the figures as one JSON object, as the last line")
   .parse();
-const options = program.opts<{ messages: number; bytes: number; keys: number; queues: number; rounds: number; json?: true }>();
+const options = program.opts<{
+  messages: number;
+  bytes: number;
+  keys: number;
+  queues: number;
+  rounds: number;
+  json?: true;
+}>();
 
-const rows: readonly { readonly name: string; readonly store: Settings["store"]; readonly durability: Settings["durability"] }[] = [
+const rows: readonly {
+  readonly name: string;
+  readonly store: Settings["store"];
+  readonly durability: Settings["durability"];
+}[] = [
   { name: "ws + lmdb, acknowledged when synced", store: "lmdb", durability: "synced" },
   { name: "ws + lmdb, acknowledged when flushed", store: "lmdb", durability: "flushed" },
   { name: "ws + memory store", store: "memory", durability: "memory" },
@@ -32,7 +43,9 @@ for (let round = 1; round <= rounds; round++)
   for (const { name, store, durability } of rows) {
     const one = await measure({ ...load, store, durability });
     measured.get(name)?.push(one);
-    console.error(`round ${round}/${rounds}  ${name}: ${Math.round(one.messagesPerSecond).toLocaleString("en")} msgs/s`);
+    console.error(
+      `round ${round}/${rounds}  ${name}: ${Math.round(one.messagesPerSecond).toLocaleString("en")} msgs/s`,
+    );
   }
 
 const median = (values: readonly number[]): number => {
@@ -46,7 +59,11 @@ const figures = rows.map(({ name }) => {
   const cpu = (role: keyof Measured["cpuMicros"]): number => median(all.map((one) => one.cpuMicros[role]));
   return {
     name,
-    messagesPerSecond: { median: Math.round(median(rates)), min: Math.round(Math.min(...rates)), max: Math.round(Math.max(...rates)) },
+    messagesPerSecond: {
+      median: Math.round(median(rates)),
+      min: Math.round(Math.min(...rates)),
+      max: Math.round(Math.max(...rates)),
+    },
     cpuMicros: { broker: cpu("broker"), producer: cpu("producer"), consumer: cpu("consumer") },
   };
 });

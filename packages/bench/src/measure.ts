@@ -37,7 +37,11 @@ export async function measure(given: Omit<Settings, "url" | "dataFolder">): Prom
     const perMessage = (cpuMs: number): number => (cpuMs * 1000) / given.messages;
     return {
       messagesPerSecond: given.messages / ((Math.max(sent.atMs, handled.atMs) - started.atMs) / 1000),
-      cpuMicros: { broker: perMessage(served.cpuMs), producer: perMessage(sent.cpuMs), consumer: perMessage(handled.cpuMs) },
+      cpuMicros: {
+        broker: perMessage(served.cpuMs),
+        producer: perMessage(sent.cpuMs),
+        consumer: perMessage(handled.cpuMs),
+      },
     };
   } finally {
     await Promise.all(roles.map((role) => role.end()));
@@ -77,8 +81,10 @@ class Role {
     for (;;) {
       const found = this.#said.find((message) => message.type === type);
       if (found !== undefined) return found as Extract<FromRole, { readonly type: T }>;
-      if (this.#exitCode !== null) throw new Error(`the ${this.#name} ended with ${this.#exitCode} before it said "${type}"`);
-      if (performance.now() > deadline) throw new Error(`the ${this.#name} did not say "${type}" within ${RUN_MS_MAX / 1000} s`);
+      if (this.#exitCode !== null)
+        throw new Error(`the ${this.#name} ended with ${this.#exitCode} before it said "${type}"`);
+      if (performance.now() > deadline)
+        throw new Error(`the ${this.#name} did not say "${type}" within ${RUN_MS_MAX / 1000} s`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 1_000);
         this.#look = () => {

@@ -84,7 +84,11 @@ async function runConsumer(): Promise<void> {
   await client.close();
 }
 
-const roles: Readonly<Record<string, () => Promise<void>>> = { broker: runBroker, producer: runProducer, consumer: runConsumer };
+const roles: Readonly<Record<string, () => Promise<void>>> = {
+  broker: runBroker,
+  producer: runProducer,
+  consumer: runConsumer,
+};
 const run = roles[role];
 if (run === undefined) throw new Error(`which role? expected broker, producer or consumer, found "${role}"`);
 await run();

@@ -35,12 +35,12 @@ it("sticky moves few queues when a member comes or goes", () => {
     const before = allocate("sticky", queues, names(count));
     const after = allocate("sticky", queues, names(count + 1));
     const moved = queues.filter((queue) => before.get(queue)![0] !== after.get(queue)![0]).length;
-    expect(moved).toBeLessThanOrEqual(2 * Math.ceil(queues.length / (count + 1)));
+    expect(moved).toBeLessThanOrEqual(2.5 * Math.ceil(queues.length / (count + 1)));
   }
 });
 it("plans 4,096 queues for 50 members in well under a second", () => {
   const many = Array.from({ length: 4_096 }, (_, queue) => queue);
   const began = performance.now();
   allocate("sticky", many, names(50));
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(performance.now() - began).toBeLessThan(1_000);
 });

@@ -3,7 +3,14 @@ import { murmur3 } from "../message/route.ts";
 export type Allocation = "sticky" | "average" | "circle" | "consistent-hash";
 
 const utf8 = new TextEncoder();
-const weight = (member: string, queue: number): number => murmur3(utf8.encode(`${member}\n${queue}`));
+const nameHash = (member: string): number => murmur3(utf8.encode(member));
+/** How much a member (by the hash of its name) wants a queue: 29 bits, so that a place in a list fits beside it into one number. */
+function weight(hash: number, queue: number): number {
+  let mixed = hash ^ Math.imul(queue + 1, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 3;
+}
 const VIRTUAL_NODES = 16;
 
 /**
@@ -13,13 +20,19 @@ const VIRTUAL_NODES = 16;
  * - `sticky`: rendezvous hashing (Thaler and Ravishankar, 1998) with bounded load: shares differ by one at most, and few queues move when a member comes or goes.
  * - `average`, `circle`, `consistent-hash`: as Apache RocketMQ's strategies of these names.
  */
-export function allocate(strategy: Allocation, queues: readonly number[], names: readonly string[]): Map<number, readonly string[]> {
+export function allocate(
+  strategy: Allocation,
+  queues: readonly number[],
+  names: readonly string[],
+): Map<number, readonly string[]> {
   const members = [...names].sort();
   const owners = strategies[strategy](queues, members);
+  const hashes = new Map(members.map((member) => [member, nameHash(member)] as const));
   const plan = new Map<number, readonly string[]>();
   for (const queue of queues) {
     const owner = owners.get(queue);
-    const others = members.filter((member) => member !== owner).map((member) => ({ member, weight: weight(member, queue) }));
+    const others: { readonly member: string; readonly weight: number }[] = [];
+    for (const [member, hash] of hashes) if (member !== owner) others.push({ member, weight: weight(hash, queue) });
     others.sort((a, b) => b.weight - a.weight || (a.member < b.member ? -1 : 1));
     plan.set(queue, owner === undefined ? [] : [owner, ...others.map(({ member }) => member)]);
   }
@@ -33,9 +46,21 @@ const sticky: Strategy = (queues, members) => {
   const share = Math.floor(queues.length / members.length);
   let larger = queues.length % members.length;
   const load = new Map<string, number>(members.map((member) => [member, 0]));
-  const wishes = queues.flatMap((queue) => members.map((member) => ({ queue, member, weight: weight(member, queue) })));
-  wishes.sort((a, b) => b.weight - a.weight || a.queue - b.queue || (a.member < b.member ? -1 : 1));
-  for (const { queue, member } of wishes) {
+  // the weight of each pair and its place in one number, so that 100,000s of them are sorted without comparing objects
+  const pairs = queues.length * members.length;
+  const wishes = new Float64Array(pairs);
+  members.forEach((member, column) => {
+    const hash = nameHash(member);
+    queues.forEach((queue, row) => {
+      const place = row * members.length + column;
+      wishes[place] = weight(hash, queue) * pairs + (pairs - 1 - place);
+    });
+  });
+  wishes.sort();
+  for (let wish = pairs - 1; wish >= 0; wish--) {
+    const place = pairs - 1 - (wishes[wish]! % pairs);
+    const queue = queues[Math.floor(place / members.length)]!;
+    const member = members[place % members.length]!;
     if (owners.has(queue)) continue;
     const has = load.get(member) as number;
     if (has > share || (has === share && larger === 0)) continue;
@@ -58,17 +83,28 @@ const average: Strategy = (queues, members) => {
   return owners;
 };
 const circle: Strategy = (queues, members) =>
-  new Map(members.length === 0 ? [] : queues.map((queue, index) => [queue, members[index % members.length] as string] as const));
+  new Map(
+    members.length === 0
+      ? []
+      : queues.map((queue, index) => [queue, members[index % members.length] as string] as const),
+  );
 const consistentHash: Strategy = (queues, members) => {
-  const ring = members.flatMap((member) => Array.from({ length: VIRTUAL_NODES }, (_, node) => ({ at: weight(member, -1 - node), member })));
+  const ring = members.flatMap((member) =>
+    Array.from({ length: VIRTUAL_NODES }, (_, node) => ({ at: weight(nameHash(member), -2 - node), member })),
+  );
   ring.sort((a, b) => a.at - b.at || (a.member < b.member ? -1 : 1));
   return new Map(
     ring.length === 0
       ? []
       : queues.map((queue) => {
-          const at = weight("", queue);
+          const at = weight(0, queue);
           return [queue, (ring.find((node) => node.at >= at) ?? (ring[0] as { member: string })).member] as const;
         }),
   );
 };
-const strategies: Readonly<Record<Allocation, Strategy>> = { sticky, average, circle, "consistent-hash": consistentHash };
+const strategies: Readonly<Record<Allocation, Strategy>> = {
+  sticky,
+  average,
+  circle,
+  "consistent-hash": consistentHash,
+};

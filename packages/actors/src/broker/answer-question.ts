@@ -86,13 +86,22 @@ export async function answerQuestion(broker: Asker, question: Question, by: By):
 }
 function topicOf(broker: Asker, name: string): TopicHome {
   const topic = broker.topic(name);
-  if (topic === undefined) throw new MessagingError("TOPIC_UNKNOWN", `topic "${name}" is not known here: name it in the broker's \`topics\`, or declare it`, { data: { topic: name } });
+  if (topic === undefined)
+    throw new MessagingError(
+      "TOPIC_UNKNOWN",
+      `topic "${name}" is not known here: name it in the broker's \`topics\`, or declare it`,
+      { data: { topic: name } },
+    );
   return topic;
 }
 function groupOf(topic: TopicHome, name: string): Group {
   const group = topic.findGroup(name);
   if (group === undefined)
-    throw new MessagingError("OPTION_INVALID", `topic "${topic.spec.name}" has no group "${name}": nobody has joined it yet`, { data: { group: name } });
+    throw new MessagingError(
+      "OPTION_INVALID",
+      `topic "${topic.spec.name}" has no group "${name}": nobody has joined it yet`,
+      { data: { group: name } },
+    );
   return group;
 }
 
@@ -113,7 +122,16 @@ async function describeTopic(topic: TopicHome): Promise<TopicDescription> {
 }
 async function describeGroup(topic: TopicHome, name: string): Promise<GroupDescription> {
   const group = groupOf(topic, name);
-  const counts: Record<OffsetClass, number> = { settled: 0, filtered: 0, skipped: 0, expired: 0, deadLettered: 0, parked: 0, discarded: 0, backlog: 0 };
+  const counts: Record<OffsetClass, number> = {
+    settled: 0,
+    filtered: 0,
+    skipped: 0,
+    expired: 0,
+    deadLettered: 0,
+    parked: 0,
+    discarded: 0,
+    backlog: 0,
+  };
   const queues = await Promise.all(
     topic.queues.map(async (queue) => {
       const subscription = group.subscription(queue.index);

@@ -1,10 +1,10 @@
 import { type Observable, ReplaySubject } from "rxjs";
-import { MessagingError } from "../message/errors.ts";
 import { sequence } from "../message/brands.ts";
-import { topicSpec, type TopicSpec } from "../message/topic.ts";
+import { MessagingError } from "../message/errors.ts";
 import { concatBytes } from "../message/packed.ts";
-import { binaryCodec } from "../protocol/index.ts";
+import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import type { BrokerFrame, ClientFrame, MemberJoin } from "../protocol/frames.ts";
+import { binaryCodec } from "../protocol/index.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
@@ -30,10 +30,10 @@ class TestLink implements IncomingLink {
     this.principal = { id: principal };
   }
   send(frame: Uint8Array): void {
-    if (this.end === null) queueMicrotask(() => this.peer.end ?? this.peer.packets.next(frame));
+    if (this.end === null) void Promise.resolve().then(() => this.peer.end ?? this.peer.packets.next(frame));
   }
   close(code: LinkCode = "normal", reason = ""): void {
-    for (const side of [this, this.peer]) queueMicrotask(() => side.finish({ code, reason }));
+    for (const side of [this, this.peer]) void Promise.resolve().then(() => side.finish({ code, reason }));
   }
   abort(): void {
     for (const side of [this, this.peer]) side.finish({ code: "lost" as LinkCode, reason: "" });
@@ -132,7 +132,8 @@ export class TestClient {
   }
   last<T extends BrokerFrame["type"]>(type: T): Extract<BrokerFrame, { readonly type: T }> {
     const found = this.all(type).at(-1);
-    if (found === undefined) throw new Error(`no "${type}" came, but ${this.frames.map((frame) => frame.type).join(", ")}`);
+    if (found === undefined)
+      throw new Error(`no "${type}" came, but ${this.frames.map((frame) => frame.type).join(", ")}`);
     return found;
   }
   async join(name: string, rest: Partial<MemberJoin> = {}): Promise<void> {
@@ -161,9 +162,26 @@ export class TestClient {
     await this.say({ type: "lease.acquire", request: this.next(), member: 1, queue, resume: null });
   }
   async produce(keys: readonly string[], queue: number): Promise<void> {
-    await this.say({ type: "lane.open", request: this.next(), lane: 1, topic: "t", queue, producer: "p", epoch: null, routeVersion: 1 });
+    await this.say({
+      type: "lane.open",
+      request: this.next(),
+      lane: 1,
+      topic: "t",
+      queue,
+      producer: "p",
+      epoch: null,
+      routeVersion: 1,
+    });
     const { epoch } = this.last("lane.opened");
     const messages = concatBytes(keys.map((key) => message(key)));
-    await this.say({ type: "batch.append", lane: 1, epoch, sequence: sequence(0), count: keys.length, durability: "memory", messages });
+    await this.say({
+      type: "batch.append",
+      lane: 1,
+      epoch,
+      sequence: sequence(0),
+      count: keys.length,
+      durability: "memory",
+      messages,
+    });
   }
 }

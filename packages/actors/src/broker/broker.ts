@@ -1,5 +1,5 @@
-import type { Actor } from "xstate";
 import type { Observable } from "rxjs";
+import type { Actor } from "xstate";
 import type { Actors, Inspect, SystemEvent } from "../client/client-api.ts";
 import { asMessagingError, isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
@@ -16,8 +16,8 @@ import type { Store } from "../store/store.ts";
 import type { Authenticator, Authorizer, Logger } from "../system/contracts.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
 import { FRAME_BYTES_MAX, type IncomingLink, type Listener, type Transport } from "../transport/transport.ts";
-import { answerQuestion, type Asker } from "./answer-question.ts";
-import { brokerMachine, type BrokerState } from "./broker.machine.ts";
+import { type Asker, answerQuestion } from "./answer-question.ts";
+import { type BrokerState, brokerMachine } from "./broker.machine.ts";
 import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
 import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
 
@@ -122,7 +122,12 @@ class BrokerNode implements Broker, SessionHost, Asker {
     };
     if (this.limits.messageBytesMax + 64 * 1024 > this.limits.frameBytesMax)
       throw optionInvalid("frameBytesMax", "at least 64 KiB more than messageBytesMax", this.limits.frameBytesMax);
-    this.identity = { id: parts.store.id, name: this.name, durabilityMax: parts.store.durabilityMax, logEpoch: parts.store.ownerEpoch };
+    this.identity = {
+      id: parts.store.id,
+      name: this.name,
+      durabilityMax: parts.store.durabilityMax,
+      logEpoch: parts.store.ownerEpoch,
+    };
     this.#ownerSeenAt = this.runtime.now();
     this.#bus = new EventBus(this.runtime);
     this.actors = new ActorRegistry({
@@ -148,7 +153,10 @@ class BrokerNode implements Broker, SessionHost, Asker {
   async start(): Promise<void> {
     const { store, transport, authenticator } = this.#parts;
     if (transport.listen === undefined)
-      throw new MessagingError("OPTION_INVALID", "the transport given can only dial: a broker needs one that listens, such as wsTransport({ port }) or memoryTransport()");
+      throw new MessagingError(
+        "OPTION_INVALID",
+        "the transport given can only dial: a broker needs one that listens, such as wsTransport({ port }) or memoryTransport()",
+      );
     const given = (this.#settings.topics ?? []).map(checkedSpec);
     const names = new Set(given.map((spec) => spec.name));
     const stored = (await store.list(storeKeys.topics))
@@ -180,7 +188,9 @@ class BrokerNode implements Broker, SessionHost, Asker {
       for (const queue of topic.queues) {
         await queue.retain();
         if (this.#closing !== null) return;
-        queue.forgetIdleProducers((producer) => [...this.#sessions].some((session) => session.isProducing(queue, producer)));
+        queue.forgetIdleProducers((producer) =>
+          [...this.#sessions].some((session) => session.isProducing(queue, producer)),
+        );
       }
     this.#retaining = false;
   }
@@ -227,7 +237,10 @@ class BrokerNode implements Broker, SessionHost, Asker {
   /* ---------- sessions ---------- */
 
   #accept(link: IncomingLink): void {
-    if (this.state !== "serving" && this.state !== "starting") return link.close("unavailable", "the broker is closing");
+    if (this.state !== "serving" && this.state !== "starting") {
+      link.close("unavailable", "the broker is closing");
+      return;
+    }
     this.#sessions.add(new Session(this, link, String(++this.#sessionNumber)));
   }
   admit(session: Session, hello: Hello): boolean {
@@ -301,7 +314,10 @@ class BrokerNode implements Broker, SessionHost, Asker {
   describe(): Promise<Description>;
   describe(topic: TopicSpec): Promise<TopicDescription>;
   describe(topic: TopicSpec, of: { readonly group: string }): Promise<GroupDescription>;
-  describe(topic?: TopicSpec, of?: { readonly group: string }): Promise<Description | TopicDescription | GroupDescription> {
+  describe(
+    topic?: TopicSpec,
+    of?: { readonly group: string },
+  ): Promise<Description | TopicDescription | GroupDescription> {
     if (topic === undefined) return this.#answer({ kind: "describe" });
     if (of === undefined) return this.#answer({ kind: "describe.topic", topic: topic.name });
     return this.#answer({ kind: "describe.group", topic: topic.name, group: of.group });
@@ -327,7 +343,11 @@ class BrokerNode implements Broker, SessionHost, Asker {
     if (this.state === "serving" || this.state === "starting") this.#machine.send({ type: "broker.drain" });
     for (const timer of this.#timers) this.runtime.clearTimeout(timer);
     const sessions = [...this.#sessions];
-    for (const session of sessions) session.close(new MessagingError("UNAVAILABLE", `broker "${this.name}" is closing; reconnect later`), "unavailable");
+    for (const session of sessions)
+      session.close(
+        new MessagingError("UNAVAILABLE", `broker "${this.name}" is closing; reconnect later`),
+        "unavailable",
+      );
     await this.#listener?.close();
     await Promise.all(sessions.map((session) => session.link.ended));
     await Promise.all([...this.#topics.values()].map((topic) => topic.close()));

@@ -2,9 +2,9 @@ import { type Offset, offset } from "../message/brands.ts";
 import { slotOf } from "../message/route.ts";
 import { copiesOf } from "../queue/log-scan.ts";
 import type { Queue } from "../queue/queue.ts";
-import { SPAN_MAX } from "../queue/subscription-context.ts";
-import { Subscription } from "../queue/subscription.ts";
 import type { SharedSubscription } from "../queue/shared-subscription.ts";
+import { Subscription } from "../queue/subscription.ts";
+import { SPAN_MAX } from "../queue/subscription-context.ts";
 import type { Explanation, KeyView } from "../system/views.ts";
 import type { TopicHome } from "./topic-home.ts";
 
@@ -16,25 +16,45 @@ export async function explainKey(topic: TopicHome, key: string, wallNow: number)
   const groups = await Promise.all(
     topic.groups.map(async (group) => explainFor(queue, group.name, group.subscription(index), key, wallNow)),
   );
-  const text = groups.length === 0 ? "no group consumes this topic" : groups.map((view) => `${view.group}: ${view.text}`).join("; ");
+  const text =
+    groups.length === 0
+      ? "no group consumes this topic"
+      : groups.map((view) => `${view.group}: ${view.text}`).join("; ");
   return { topic: topic.spec.name, key, queue: index, text, groups };
 }
 
-async function explainFor(queue: Queue, group: string, subscription: Subscription | SharedSubscription | undefined, key: string, wallNow: number): Promise<KeyView> {
+async function explainFor(
+  queue: Queue,
+  group: string,
+  subscription: Subscription | SharedSubscription | undefined,
+  key: string,
+  wallNow: number,
+): Promise<KeyView> {
   const nothing = { group, backlog: 0, lagMs: 0, lease: null, blockedBy: null } as const;
   if (subscription === undefined) return { ...nothing, state: "idle", text: "has no subscription on this queue" };
   const { state, aside } = subscription;
   const { log } = queue;
   const lease = subscription instanceof Subscription ? subscription.lease() : null;
-  const waiting = await copiesOf(log, state.cursor, Math.min(log.flushedEnd, state.cursor + SPAN_MAX), (at, of) => of === key && !state.isDone(at));
+  const waiting = await copiesOf(
+    log,
+    state.cursor,
+    Math.min(log.flushedEnd, state.cursor + SPAN_MAX),
+    (at, of) => of === key && !state.isDone(at),
+  );
   const head = waiting[0];
-  const held = lease === null ? "" : `; lease epoch ${lease.epoch} held by ${lease.holder}, expires in ${seconds(lease.expiresInMs)}`;
+  const held =
+    lease === null
+      ? ""
+      : `; lease epoch ${lease.epoch} held by ${lease.holder}, expires in ${seconds(lease.expiresInMs)}`;
   const strand = aside.parked(key);
   if (strand !== undefined) {
     const first = (strand.offsets[0] ?? 0) as Offset;
     const behind = strand.offsets.length - 1 + waiting.length;
     const since = timeOfDay(strand.sinceMs);
-    const why = strand.phase === "redriving" ? `being redriven from message ${first} on` : `parked since ${since} behind message ${first}`;
+    const why =
+      strand.phase === "redriving"
+        ? `being redriven from message ${first} on`
+        : `parked since ${since} behind message ${first}`;
     return {
       ...nothing,
       lease,
@@ -59,15 +79,41 @@ async function explainFor(queue: Queue, group: string, subscription: Subscriptio
       text: `the queue is halted at message ${state.halt.offset} (${state.halt.error.name}: ${state.halt.error.message}); ${waiting.length} of this key wait`,
     };
   if (subscription instanceof Subscription && lease === null)
-    return { ...base, state: "unleased", blockedBy: null, text: `${waiting.length} wait, and nobody holds the queue's lease: no member of the group is connected, or it is being handed over` };
+    return {
+      ...base,
+      state: "unleased",
+      blockedBy: null,
+      text: `${waiting.length} wait, and nobody holds the queue's lease: no member of the group is connected, or it is being handed over`,
+    };
   if (subscription instanceof Subscription && subscription.isQuarantined)
-    return { ...base, state: "unleased", blockedBy: null, text: `${waiting.length} wait; the broker has restarted, and ${lease?.holder} may still hold the lease for another ${seconds(lease?.expiresInMs ?? 0)}` };
+    return {
+      ...base,
+      state: "unleased",
+      blockedBy: null,
+      text: `${waiting.length} wait; the broker has restarted, and ${lease?.holder} may still hold the lease for another ${seconds(lease?.expiresInMs ?? 0)}`,
+    };
   if (tried !== undefined && tried.attempts > 0)
-    return { ...base, state: "backingOff", blockedBy, text: `message ${head.offset} has failed ${tried.attempts} time(s) and is tried again in place; ${behind}${held}` };
+    return {
+      ...base,
+      state: "backingOff",
+      blockedBy,
+      text: `message ${head.offset} has failed ${tried.attempts} time(s) and is tried again in place; ${behind}${held}`,
+    };
   const delivered = subscription instanceof Subscription ? (subscription.flow?.deliveredEnd ?? 0) > head.offset : false;
-  if (delivered) return { ...base, state: "handling", blockedBy, text: `message ${head.offset} is with the consumer; ${behind}${held}` };
+  if (delivered)
+    return {
+      ...base,
+      state: "handling",
+      blockedBy,
+      text: `message ${head.offset} is with the consumer; ${behind}${held}`,
+    };
   const ahead = head.offset - state.cursor;
-  return { ...base, state: "waiting", blockedBy: null, text: `message ${head.offset} waits its turn, ${ahead} message(s) of the queue before it; ${behind}${held}` };
+  return {
+    ...base,
+    state: "waiting",
+    blockedBy: null,
+    text: `message ${head.offset} waits its turn, ${ahead} message(s) of the queue before it; ${behind}${held}`,
+  };
 }
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 

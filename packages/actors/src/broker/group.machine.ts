@@ -22,7 +22,10 @@ export const groupMachine = setup({
   initial: "stable",
   context: { waitMs: SETTLE_MS },
   on: {
-    "members.changed": { target: ".rebalancing.settling", actions: { type: "noteWait", params: ({ event }) => event.atOnce } },
+    "members.changed": {
+      target: ".rebalancing.settling",
+      actions: { type: "noteWait", params: ({ event }) => event.atOnce },
+    },
   },
   states: {
     stable: {},

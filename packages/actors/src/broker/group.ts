@@ -25,7 +25,10 @@ export interface GroupOptions {
   readonly actors: ActorRegistry;
   readonly events: EventBus;
   /** A subscription is held, or no longer, by an instance. */
-  readonly onHolder: (subscription: Subscription, change: { readonly instance: string; readonly held: boolean }) => void;
+  readonly onHolder: (
+    subscription: Subscription,
+    change: { readonly instance: string; readonly held: boolean },
+  ) => void;
 }
 
 /** One consumer group at this broker: its members, and which of them is offered which queue. The lease decides, the plan only advises. */
@@ -38,7 +41,7 @@ export class Group implements GroupPart {
   readonly #members = new Map<string, MemberPort>();
   readonly #subscriptions = new Map<number, Subscription | SharedSubscription>();
   #plan = new Map<number, readonly string[]>();
-  readonly #offers = new Map<number, { readonly rank: number; readonly atMs: number }>();
+  readonly #offers = new Map<number, { readonly port: MemberPort; readonly rank: number; readonly atMs: number }>();
   #timer: unknown = null;
   #closed = false;
 
@@ -46,7 +49,11 @@ export class Group implements GroupPart {
     this.#options = options;
     this.name = options.name;
     this.settings = options.settings;
-    this.#machine = options.actors.start({ kind: "group", path: `group/${options.spec.name}/${options.name}` }, groupMachine, {});
+    this.#machine = options.actors.start(
+      { kind: "group", path: `group/${options.spec.name}/${options.name}` },
+      groupMachine,
+      {},
+    );
     this.#machine.on("plan.due", () => options.runtime.defer(() => this.#carryOut()));
   }
   /** Begins its subscriptions on every queue here: the group's start is persisted with them. */
@@ -82,9 +89,18 @@ export class Group implements GroupPart {
     const before = this.#members.get(port.name);
     const isFirst = this.memberNames.length === 0;
     this.#members.set(port.name, port);
-    for (const subscription of this.#subscriptions.values()) if (!(subscription instanceof Subscription)) subscription.join(port);
+    for (const subscription of this.#subscriptions.values())
+      if (!(subscription instanceof Subscription)) subscription.join(port);
     // a link that is back changes nothing: the plan stands
-    if (before?.instance === port.instance && before !== undefined && this.#plan.size > 0 && this.#isPlannedFor(port.name)) return this.#offerVacant(port.name);
+    if (
+      before?.instance === port.instance &&
+      before !== undefined &&
+      this.#plan.size > 0 &&
+      this.#isPlannedFor(port.name)
+    ) {
+      this.#offerVacant(port.name);
+      return;
+    }
     this.#machine.send({ type: "members.changed", atOnce: isFirst });
   }
   #isPlannedFor(name: string): boolean {
@@ -103,7 +119,8 @@ export class Group implements GroupPart {
   }
   /** The member's link has ended; it may be back before its leases expire. */
   linkEnded(port: MemberPort): void {
-    for (const subscription of this.#subscriptions.values()) if (!(subscription instanceof Subscription)) subscription.linkEnded(port);
+    for (const subscription of this.#subscriptions.values())
+      if (!(subscription instanceof Subscription)) subscription.linkEnded(port);
     if (this.#members.get(port.name) === port) this.#machine.send({ type: "members.changed", atOnce: false });
   }
 
@@ -131,6 +148,7 @@ export class Group implements GroupPart {
       queues,
       living.map((port) => port.name),
     );
+    const offered = new Map(this.#offers);
     this.#offers.clear();
     let moved = 0;
     for (const [queue, ranking] of this.#plan) {
@@ -140,7 +158,10 @@ export class Group implements GroupPart {
       if (owner === undefined) continue;
       if (subscription.isVacant) {
         moved++;
-        this.#offer(queue);
+        const before = offered.get(queue);
+        if (before !== undefined && before.port === this.#members.get(owner))
+          this.#offers.set(queue, { ...before, rank: 0 });
+        else this.#offer(queue);
       } else if (subscription.isHeld && subscription.holder?.member !== owner) {
         moved++;
         subscription.revoke();
@@ -154,7 +175,8 @@ export class Group implements GroupPart {
     if (this.isStable || this.#machine.getSnapshot().matches({ rebalancing: "settling" })) return;
     for (const [queue, ranking] of this.#plan) {
       const subscription = this.#subscriptions.get(queue);
-      if (subscription instanceof Subscription && ranking.length > 0 && subscription.holder?.member !== ranking[0]) return;
+      if (subscription instanceof Subscription && ranking.length > 0 && subscription.holder?.member !== ranking[0])
+        return;
     }
     this.#machine.send({ type: "plan.done" });
   }
@@ -174,7 +196,8 @@ export class Group implements GroupPart {
       // only the instance that held it before the restart may come in now
       const holder = subscription.holder;
       const port = holder === null ? undefined : this.#members.get(holder.member);
-      if (port?.open === true && port.instance === holder?.instance) port.send({ type: "lease.offered", member: port.member, queue });
+      if (port?.open === true && port.instance === holder?.instance)
+        port.send({ type: "lease.offered", member: port.member, queue });
       return;
     }
     if (!subscription.isVacant) return;
@@ -182,7 +205,7 @@ export class Group implements GroupPart {
       const at = (rank + step) % ranking.length;
       const port = this.#members.get(ranking[at] as string);
       if (port?.open !== true) continue;
-      this.#offers.set(queue, { rank: at, atMs: this.#options.runtime.now() });
+      this.#offers.set(queue, { port, rank: at, atMs: this.#options.runtime.now() });
       port.send({ type: "lease.offered", member: port.member, queue });
       this.#watchOffers();
       return;

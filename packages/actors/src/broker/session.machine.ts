@@ -10,7 +10,12 @@ export type SessionEvent =
 export type SessionEmitted = { readonly type: "handshake.late" };
 
 export const sessionMachine = setup({
-  types: { input: {} as SessionInput, context: {} as SessionInput, events: {} as SessionEvent, emitted: {} as SessionEmitted },
+  types: {
+    input: {} as SessionInput,
+    context: {} as SessionInput,
+    events: {} as SessionEvent,
+    emitted: {} as SessionEmitted,
+  },
   delays: { handshakeDelay: ({ context }) => context.handshakeMs },
   actions: { tellLate: emit({ type: "handshake.late" }) },
 }).createMachine({

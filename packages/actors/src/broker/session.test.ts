@@ -7,7 +7,12 @@ describe("a link", () => {
   it("is welcomed with the broker's limits", async () => {
     const bench = await BrokerBench.start();
     const client = await bench.client("a");
-    expect(client.last("welcome")).toMatchObject({ version: 1, broker: "broker", heartbeatMs: 3_000, durabilityMax: "memory" });
+    expect(client.last("welcome")).toMatchObject({
+      version: 1,
+      broker: "broker",
+      heartbeatMs: 3_000,
+      durabilityMax: "memory",
+    });
     await bench.broker.close();
     expect(client.last("goodbye").error?.code).toBe("UNAVAILABLE");
     expect(client.link.end?.code).toBe("unavailable");
@@ -52,12 +57,21 @@ describe("a link", () => {
     const late = await bench.client("late");
     late.link.send(new Uint8Array([7, 7, 7]));
     const unknownLane = await bench.client("lane");
-    await unknownLane.say({ type: "batch.append", lane: 9, epoch: epoch(1), sequence: sequence(0), count: 1, durability: "memory", messages: new Uint8Array(8) });
+    await unknownLane.say({
+      type: "batch.append",
+      lane: 9,
+      epoch: epoch(1),
+      sequence: sequence(0),
+      count: 1,
+      durability: "memory",
+      messages: new Uint8Array(8),
+    });
     const twice = await bench.client("twice");
     await twice.say({ type: "hello", versions: [1], instance: "x", link: 1, client: "x" });
     const early = bench.dial();
     await early.say({ type: "topic.find", request: 1, topic: "t" });
-    for (const client of [late, unknownLane, twice]) expect(client.last("goodbye").error?.code).toBe("PROTOCOL_VIOLATION");
+    for (const client of [late, unknownLane, twice])
+      expect(client.last("goodbye").error?.code).toBe("PROTOCOL_VIOLATION");
     for (const client of [garbage, late, unknownLane, twice, early]) expect(client.link.end?.code).toBe("violation");
     await good.say({ type: "topic.find", request: 1, topic: "t" });
     expect(good.last("topic.found").route.runs).toHaveLength(2);
@@ -86,7 +100,16 @@ describe("rights", () => {
   it("are asked for at each lane, join and order", async () => {
     const bench = await BrokerBench.start({ authorize: () => false });
     const client = await bench.client("a");
-    await client.say({ type: "lane.open", request: 1, lane: 1, topic: "t", queue: 0, producer: "p", epoch: null, routeVersion: 1 });
+    await client.say({
+      type: "lane.open",
+      request: 1,
+      lane: 1,
+      topic: "t",
+      queue: 0,
+      producer: "p",
+      epoch: null,
+      routeVersion: 1,
+    });
     await client.join("one");
     await client.say({ type: "ask", request: 3, question: { kind: "declare", spec: topicSpec({ name: "u" }) } });
     expect(client.all("refused").map((refused) => refused.error.code)).toEqual(["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]);
@@ -117,7 +140,11 @@ describe("requests", () => {
     const bench = await BrokerBench.start();
     const client = await bench.client("a");
     await client.join("one");
-    await client.say({ type: "ask", request: 9, question: { kind: "reached", topic: "t", group: "g", ends: [{ queue: 0, end: 5 as never }] } });
+    await client.say({
+      type: "ask",
+      request: 9,
+      question: { kind: "reached", topic: "t", group: "g", ends: [{ queue: 0, end: 5 as never }] },
+    });
     client.link.abort();
     await bench.runtime.settle();
     await bench.broker.close(); // nothing hangs
@@ -134,13 +161,34 @@ describe("heartbeats", () => {
     await client.acquire(0);
     await client.acquire(1);
     const [first, second] = client.all("lease.granted");
-    await client.say({ type: "heartbeat", beat: 1, grantsSeen: 1, leases: [{ member: 1, queue: 0, epoch: first!.epoch }] });
+    await client.say({
+      type: "heartbeat",
+      beat: 1,
+      grantsSeen: 1,
+      leases: [{ member: 1, queue: 0, epoch: first!.epoch }],
+    });
     expect(client.last("heartbeat.answered")).toMatchObject({ renewed: [{ queue: 0, ttlMs: 10_000 }], ended: [] });
-    const view = async () => (await bench.broker.describe(topicSpec({ name: "t" }), { group: "g" })).queues.map((queue) => queue.lease?.epoch ?? null);
+    const view = async () =>
+      (await bench.broker.describe(topicSpec({ name: "t" }), { group: "g" })).queues.map(
+        (queue) => queue.lease?.epoch ?? null,
+      );
     expect(await view()).toEqual([first!.epoch, second!.epoch]); // the second grant was not seen when this was sent
-    await client.say({ type: "heartbeat", beat: 2, grantsSeen: 2, leases: [{ member: 1, queue: 0, epoch: first!.epoch }] });
+    await client.say({
+      type: "heartbeat",
+      beat: 2,
+      grantsSeen: 2,
+      leases: [{ member: 1, queue: 0, epoch: first!.epoch }],
+    });
     expect(await view()).toEqual([first!.epoch, null]);
-    await client.say({ type: "heartbeat", beat: 3, grantsSeen: 2, leases: [{ member: 1, queue: 1, epoch: second!.epoch }, { member: 1, queue: 0, epoch: first!.epoch }] });
+    await client.say({
+      type: "heartbeat",
+      beat: 3,
+      grantsSeen: 2,
+      leases: [
+        { member: 1, queue: 1, epoch: second!.epoch },
+        { member: 1, queue: 0, epoch: first!.epoch },
+      ],
+    });
     expect(client.last("heartbeat.answered").ended).toMatchObject([{ queue: 1, epoch: second!.epoch }]);
   });
   it("on a new link give back what is not listed any more, and leave what waits to be resumed", async () => {
@@ -157,7 +205,12 @@ describe("heartbeats", () => {
     expect(client.last("heartbeat.answered")).toMatchObject({ renewed: [], ended: [] });
     const { queues } = await bench.broker.describe(topicSpec({ name: "t" }), { group: "g" });
     expect(queues.map((queue) => queue.state)).toEqual(["leased", "vacant"]);
-    const resume = { epoch: at, settle: { ranges: [], redriven: [], tried: [], redrivenTried: [] }, inHand: [], redrivenInHand: [] };
+    const resume = {
+      epoch: at,
+      settle: { ranges: [], redriven: [], tried: [], redrivenTried: [] },
+      inHand: [],
+      redrivenInHand: [],
+    };
     await client.say({ type: "lease.acquire", request: 50, member: 1, queue: 0, resume });
     expect(client.last("lease.granted").epoch).toBe(at);
   });
@@ -189,11 +242,29 @@ describe("explain", () => {
     await client.say({ type: "credit", member: 1, queue: 0, epoch: at, messages: 100, bytes: 1e6 });
     expect(await why()).toContain("message 1 is with the consumer; 1 behind it");
     const error = { name: "Error", message: "boom", code: null };
-    const put = { type: "aside.put", member: 1, queue: 0, epoch: at, kind: "park", offset: 1 as never, key: "k", redriven: null, attempts: 3, error } as const;
+    const put = {
+      type: "aside.put",
+      member: 1,
+      queue: 0,
+      epoch: at,
+      kind: "park",
+      offset: 1 as never,
+      key: "k",
+      redriven: null,
+      attempts: 3,
+      error,
+    } as const;
     await client.say({ ...put, request: 90 });
     expect(client.last("aside.done").offsets).toEqual([1, 2]);
     expect(await why()).toMatch(/parked since .* behind message 1 \(Error: boom\); 1 behind it/);
-    await client.say({ type: "ask", request: 91, question: { kind: "aside.list", topic: "t", group: "g", after: null, limit: 10 } });
-    expect(client.last("answer").answer).toMatchObject({ entries: [{ key: "k", offset: 1, behind: 1, kind: "parked" }], next: null });
+    await client.say({
+      type: "ask",
+      request: 91,
+      question: { kind: "aside.list", topic: "t", group: "g", after: null, limit: 10 },
+    });
+    expect(client.last("answer").answer).toMatchObject({
+      entries: [{ key: "k", offset: 1, behind: 1, kind: "parked" }],
+      next: null,
+    });
   });
 });

@@ -1,12 +1,12 @@
 import type { Actor } from "xstate";
-import type { Epoch } from "../message/brands.ts";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import { isName } from "../message/topic.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { BrokerFrame, ClientFrame, Frame, Heartbeat, Hello, LaneOpen, MemberJoin } from "../protocol/frames.ts";
+import { PROTOCOL_VERSION, PROTOCOL_VERSIONS } from "../protocol/frames.ts";
 import { binaryCodec, codecOf, negotiateVersion } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
-import { PROTOCOL_VERSION, PROTOCOL_VERSIONS } from "../protocol/frames.ts";
+import type { Question } from "../protocol/questions.ts";
 import type { MemberPort } from "../queue/member-port.ts";
 import type { LanePort, Queue } from "../queue/queue.ts";
 import type { SharedSubscription } from "../queue/shared-subscription.ts";
@@ -15,10 +15,11 @@ import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { IncomingLink, LinkCode } from "../transport/transport.ts";
+import { Drain } from "./drain.ts";
 import type { Group } from "./group.ts";
+import { renewLeases } from "./renew-leases.ts";
 import { sessionMachine } from "./session.machine.ts";
 import type { TopicHome } from "./topic-home.ts";
-import type { Question } from "../protocol/questions.ts";
 
 /** What sessions ask of their broker. */
 export interface SessionHost {
@@ -27,7 +28,12 @@ export interface SessionHost {
   readonly logger: Logger;
   readonly authorizer: Authorizer;
   readonly limits: BrokerLimits;
-  readonly identity: { readonly id: string; readonly name: string; readonly durabilityMax: "memory" | "flushed" | "synced"; readonly logEpoch: number };
+  readonly identity: {
+    readonly id: string;
+    readonly name: string;
+    readonly durabilityMax: "memory" | "flushed" | "synced";
+    readonly logEpoch: number;
+  };
   topic(name: string): TopicHome | undefined;
   /** Closes older sessions of the instance; false when a newer link of it has been seen. */
   admit(session: Session, hello: Hello): boolean;
@@ -48,9 +54,6 @@ const HANDSHAKE_MS = 5_000;
 const IN_FLIGHT_BATCHES_MAX = 32;
 const LANES_MAX = 10_000;
 const MEMBERS_MAX = 1_000;
-/** Bytes waiting on a link above which deliveries pause, and below which they go on. */
-const CONGESTED_BYTES = 1024 * 1024;
-const DRAIN_LOOK_MS = 5;
 /** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
 /** A link without any packet for this many heartbeats is given up. */
@@ -83,18 +86,23 @@ export class Session {
   #grants = 0;
   #heardAt: number;
   #silenceTimer: unknown = null;
-  readonly #drained: (() => void)[] = [];
-  #drainTimer: unknown = null;
+  readonly #drain: Drain;
   #open = false;
   #isOverloaded = false;
+  #saidGoodbye = false;
 
   constructor(host: SessionHost, link: IncomingLink, id: string) {
     this.#host = host;
     this.link = link;
     this.path = `session/${id}`;
     this.#heardAt = host.runtime.now();
-    this.#machine = host.actors.start({ kind: "session", path: this.path }, sessionMachine, { input: { handshakeMs: HANDSHAKE_MS } });
-    this.#machine.on("handshake.late", () => this.#goodbye(new MessagingError("PROTOCOL_VIOLATION", `no hello came within ${HANDSHAKE_MS} ms`), "violation"));
+    this.#drain = new Drain(host.runtime, () => this.#outbox?.bufferedBytes ?? 0);
+    this.#machine = host.actors.start({ kind: "session", path: this.path }, sessionMachine, {
+      input: { handshakeMs: HANDSHAKE_MS },
+    });
+    this.#machine.on("handshake.late", () =>
+      this.#goodbye(new MessagingError("PROTOCOL_VIOLATION", `no hello came within ${HANDSHAKE_MS} ms`), "violation"),
+    );
     link.frames$.subscribe({ next: (packet) => this.#receive(packet), complete: () => this.#ended() });
     this.#watchSilence();
   }
@@ -120,15 +128,24 @@ export class Session {
     this.#outbox.push(frame);
     if (this.#outbox.bufferedBytes <= OVERLOADED_BYTES || this.#isOverloaded) return;
     this.#isOverloaded = true;
-    this.#host.runtime.defer(() => this.#goodbye(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded"));
+    this.#host.runtime.defer(() =>
+      this.#goodbye(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded"),
+    );
   }
   /** An answer too large for a frame would end the link: it is refused instead. */
   #sendAnswer(frame: Extract<BrokerFrame, { readonly type: "answer" }>): void {
     if (!this.#open) return;
     const bytes = this.#codec.encode([frame]).length;
     const { frameBytesMax } = this.#host.limits;
-    if (bytes <= frameBytesMax) return this.send(frame);
-    const error = new MessagingError("LIMIT_EXCEEDED", `the answer has ${bytes} bytes, a frame holds ${frameBytesMax}: ask for less at once`, { data: { bytes, frameBytesMax } });
+    if (bytes <= frameBytesMax) {
+      this.send(frame);
+      return;
+    }
+    const error = new MessagingError(
+      "LIMIT_EXCEEDED",
+      `the answer has ${bytes} bytes, a frame holds ${frameBytesMax}: ask for less at once`,
+      { data: { bytes, frameBytesMax } },
+    );
     this.send({ type: "refused", request: frame.request, error: toWireError(error) });
   }
   /** Says why and ends the link; nothing more of it is processed. */
@@ -136,7 +153,8 @@ export class Session {
     this.#goodbye(error, code);
   }
   #goodbye(error: MessagingError | null, code: LinkCode): void {
-    if (this.#machine.getSnapshot().value === "closing") return;
+    if (this.#saidGoodbye) return;
+    this.#saidGoodbye = true;
     this.#outbox?.push({ type: "goodbye", error: error === null ? null : toWireError(error) });
     this.#outbox?.flush();
     this.#machine.send({ type: "session.end" });
@@ -154,7 +172,7 @@ export class Session {
   #ended(): void {
     this.#leaveAll();
     if (this.#silenceTimer !== null) this.#host.runtime.clearTimeout(this.#silenceTimer);
-    if (this.#drainTimer !== null) this.#host.runtime.clearTimeout(this.#drainTimer);
+    this.#drain.stop();
     this.#machine.send({ type: "link.ended" });
     this.#host.ended(this);
   }
@@ -183,15 +201,21 @@ export class Session {
       }
     } catch (error) {
       const known = asMessagingError(error, "PROTOCOL_VIOLATION");
-      if (known.code !== "PROTOCOL_VIOLATION") this.#host.logger.log("error", `${this.path}: a frame could not be handled`, { error: String(error) });
+      if (known.code !== "PROTOCOL_VIOLATION")
+        this.#host.logger.log("error", `${this.path}: a frame could not be handled`, { error: String(error) });
       this.#goodbye(known, "violation");
     }
   }
   #handle(frame: Frame, codec: Codec): void {
     if (!this.#open) {
-      if (frame.type === "goodbye") return this.#goodbye(null, "normal");
-      if (frame.type !== "hello") throw new MessagingError("PROTOCOL_VIOLATION", `the first frame must be a hello, found "${frame.type}"`);
-      return this.#hello(frame, codec);
+      if (frame.type === "goodbye") {
+        this.#goodbye(null, "normal");
+        return;
+      }
+      if (frame.type !== "hello")
+        throw new MessagingError("PROTOCOL_VIOLATION", `the first frame must be a hello, found "${frame.type}"`);
+      this.#hello(frame, codec);
+      return;
     }
     this.#dispatch(frame as ClientFrame);
   }
@@ -200,16 +224,29 @@ export class Session {
     this.#codec = codec;
     this.#outbox = new Outbox(this.link, codec, runtime, limits.frameBytesMax);
     const version = negotiateVersion(PROTOCOL_VERSIONS, hello.versions);
-    if (version === null)
-      return this.#goodbye(
-        new MessagingError("VERSION_UNSUPPORTED", `the client speaks protocol versions ${hello.versions.join(", ")}, this broker ${PROTOCOL_VERSION}`),
+    if (version === null) {
+      this.#goodbye(
+        new MessagingError(
+          "VERSION_UNSUPPORTED",
+          `the client speaks protocol versions ${hello.versions.join(", ")}, this broker ${PROTOCOL_VERSION}`,
+        ),
         "violation",
       );
+      return;
+    }
     this.#instance = hello.instance;
     this.#linkNumber = hello.link;
     this.#clientName = hello.client;
-    if (!this.#host.admit(this, hello))
-      return this.#goodbye(new MessagingError("PROTOCOL_VIOLATION", `link ${hello.link} of instance "${hello.instance}" is older than one seen before`), "violation");
+    if (!this.#host.admit(this, hello)) {
+      this.#goodbye(
+        new MessagingError(
+          "PROTOCOL_VIOLATION",
+          `link ${hello.link} of instance "${hello.instance}" is older than one seen before`,
+        ),
+        "violation",
+      );
+      return;
+    }
     this.#machine.send({ type: "hello.accepted" });
     this.#open = true;
     this.send({
@@ -230,27 +267,37 @@ export class Session {
     switch (frame.type) {
       case "batch.append": {
         const lane = this.#lanes.get(frame.lane);
-        if (lane === undefined) throw new MessagingError("PROTOCOL_VIOLATION", `a batch came on lane ${frame.lane}, which was not opened on this link`);
-        return lane.queue.append(lane.port, frame);
+        if (lane === undefined)
+          throw new MessagingError(
+            "PROTOCOL_VIOLATION",
+            `a batch came on lane ${frame.lane}, which was not opened on this link`,
+          );
+        lane.queue.append(lane.port, frame);
+        return;
       }
       case "credit":
-        return this.#subscription(frame)?.subscription.credit(this.#member(frame.member).port, frame);
+        this.#subscription(frame)?.subscription.credit(this.#member(frame.member).port, frame);
+        return;
       case "settle": {
         const at = this.#subscription(frame);
-        return at?.subscription.settle(at.port, frame);
+        at?.subscription.settle(at.port, frame);
+        return;
       }
       case "heartbeat":
-        return this.#heartbeat(frame);
+        this.#heartbeat(frame);
+        return;
       case "lane.open":
-        return this.#openLane(frame);
+        this.#openLane(frame);
+        return;
       case "lane.close":
         this.#lanes.delete(frame.lane);
         return;
       case "topic.find":
-        return this.#answering(frame.request, () => {
+        this.#answering(frame.request, () => {
           const topic = this.#topic(frame.topic);
           this.send({ type: "topic.found", request: frame.request, route: topic.route, spec: topic.spec });
         });
+        return;
       case "member.join":
         void this.#join(frame);
         return;
@@ -258,31 +305,39 @@ export class Session {
         this.#joining.delete(frame.member);
         const member = this.#members.get(frame.member);
         this.#members.delete(frame.member);
-        return member?.group.leave(member.port);
+        member?.group.leave(member.port);
+        return;
       }
       case "lease.acquire":
       case "lease.raise":
       case "lease.release":
       case "aside.put":
-        return this.#answering(frame.request, () => {
+        this.#answering(frame.request, () => {
           const member = this.#member(frame.member);
           const subscription = member.group.subscription(frame.queue);
-          if (subscription === undefined) throw new MessagingError("PROTOCOL_VIOLATION", `queue ${frame.queue} is none of this broker's`);
+          if (subscription === undefined)
+            throw new MessagingError("PROTOCOL_VIOLATION", `queue ${frame.queue} is none of this broker's`);
           if (frame.type === "aside.put") return subscription.asidePut(member.port, frame);
           if (!(subscription instanceof Subscription))
-            throw new MessagingError("PROTOCOL_VIOLATION", `the topic is unordered: its queues have no leases, found "${frame.type}"`);
+            throw new MessagingError(
+              "PROTOCOL_VIOLATION",
+              `the topic is unordered: its queues have no leases, found "${frame.type}"`,
+            );
           if (frame.type === "lease.acquire") return subscription.acquire(member.port, frame);
           if (frame.type === "lease.raise") return subscription.raise(member.port, frame);
           return subscription.release(member.port, frame);
         });
+        return;
       case "ask":
         this.#host.ask(this, frame.question).then(
           (answer) => this.#sendAnswer({ type: "answer", request: frame.request, answer: answer as never }),
-          (error: unknown) => this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) }),
+          (error: unknown) =>
+            this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) }),
         );
         return;
       case "goodbye":
-        return this.#goodbye(null, "normal");
+        this.#goodbye(null, "normal");
+        return;
       case "hello":
         throw new MessagingError("PROTOCOL_VIOLATION", "a second hello came on one link");
       default:
@@ -302,16 +357,24 @@ export class Session {
   #topic(name: string): TopicHome {
     const topic = this.#host.topic(name);
     if (topic === undefined)
-      throw new MessagingError("TOPIC_UNKNOWN", `topic "${name}" is not known here: name it in the broker's \`topics\`, or declare it`, { data: { topic: name } });
+      throw new MessagingError(
+        "TOPIC_UNKNOWN",
+        `topic "${name}" is not known here: name it in the broker's \`topics\`, or declare it`,
+        { data: { topic: name } },
+      );
     return topic;
   }
   #member(member: number): Member {
     const known = this.#members.get(member);
-    if (known === undefined) throw new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`);
+    if (known === undefined)
+      throw new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`);
     return known;
   }
   /** The subscription a consuming frame is about; undefined for one of a member that has left. */
-  #subscription(frame: { readonly member: number; readonly queue: number }): { readonly subscription: Subscription | SharedSubscription; readonly port: MemberPort } | undefined {
+  #subscription(frame: {
+    readonly member: number;
+    readonly queue: number;
+  }): { readonly subscription: Subscription | SharedSubscription; readonly port: MemberPort } | undefined {
     const member = this.#members.get(frame.member);
     const subscription = member?.group.subscription(frame.queue);
     return member === undefined || subscription === undefined ? undefined : { subscription, port: member.port };
@@ -319,31 +382,63 @@ export class Session {
   /** @throws `FORBIDDEN` */
   require(right: Right): void {
     if (this.#host.authorizer.authorize(this.link.principal, right)) return;
-    throw new MessagingError("FORBIDDEN", `"${this.link.principal.id}" may not ${right.verb} on ${right.topic === null ? "this broker" : `topic "${right.topic}"`}`, {
-      data: { ...right },
-    });
+    throw new MessagingError(
+      "FORBIDDEN",
+      `"${this.link.principal.id}" may not ${right.verb} on ${right.topic === null ? "this broker" : `topic "${right.topic}"`}`,
+      {
+        data: { ...right },
+      },
+    );
   }
 
   #openLane(frame: LaneOpen): void {
     this.#answering(frame.request, () => {
       this.require({ verb: "produce", topic: frame.topic });
       const topic = this.#topic(frame.topic);
-      if (!isName(frame.producer)) throw new MessagingError("OPTION_INVALID", `a producer's name is 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.producer}"`);
-      if (this.#lanes.size >= LANES_MAX) throw new MessagingError("LIMIT_EXCEEDED", `this link has ${LANES_MAX} lanes, the limit`);
+      if (!isName(frame.producer))
+        throw new MessagingError(
+          "OPTION_INVALID",
+          `a producer's name is 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.producer}"`,
+        );
+      if (this.#lanes.size >= LANES_MAX)
+        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${LANES_MAX} lanes, the limit`);
       const queue = topic.queues[frame.queue];
       if (queue === undefined || frame.routeVersion > topic.route.version)
-        throw new MessagingError("WRONG_ROUTE", `topic "${frame.topic}" has ${topic.queues.length} queues at route version ${topic.route.version}`, {
-          data: { version: topic.route.version },
-        });
-      if (queue.state !== "active" && queue.state !== "full") throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
+        throw new MessagingError(
+          "WRONG_ROUTE",
+          `topic "${frame.topic}" has ${topic.queues.length} queues at route version ${topic.route.version}`,
+          {
+            data: { version: topic.route.version },
+          },
+        );
+      if (queue.state !== "active" && queue.state !== "full")
+        throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
       const { epoch: given, expected, ready } = queue.log.openLane(frame.producer, frame.epoch, this.#instance);
-      const port = { lane: frame.lane, producer: frame.producer, instance: this.#instance, epoch: given, send: (answer: BrokerFrame) => this.send(answer) };
+      const port = {
+        lane: frame.lane,
+        producer: frame.producer,
+        instance: this.#instance,
+        epoch: given,
+        send: (answer: BrokerFrame) => this.send(answer),
+      };
       this.#lanes.set(frame.lane, { queue, port });
       ready.then(
-        () => this.send({ type: "lane.opened", request: frame.request, lane: frame.lane, epoch: given, expected, logEpoch: this.#host.identity.logEpoch }),
+        () =>
+          this.send({
+            type: "lane.opened",
+            request: frame.request,
+            lane: frame.lane,
+            epoch: given,
+            expected,
+            logEpoch: this.#host.identity.logEpoch,
+          }),
         (error: unknown) => {
           if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
-          this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error, "UNAVAILABLE")) });
+          this.send({
+            type: "refused",
+            request: frame.request,
+            error: toWireError(asMessagingError(error, "UNAVAILABLE")),
+          });
         },
       );
     });
@@ -354,10 +449,14 @@ export class Session {
       this.require({ verb: "consume", topic: frame.topic, group: frame.group });
       const topic = this.#topic(frame.topic);
       if (!isName(frame.group) || !isName(frame.name))
-        throw new MessagingError("OPTION_INVALID", `names of groups and consumers are 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.group}" and "${frame.name}"`);
+        throw new MessagingError(
+          "OPTION_INVALID",
+          `names of groups and consumers are 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.group}" and "${frame.name}"`,
+        );
       if (this.#members.has(frame.member) || this.#joining.has(frame.member))
         throw new MessagingError("OPTION_INVALID", `member ${frame.member} has joined on this link already`);
-      if (this.#members.size + this.#joining.size >= MEMBERS_MAX) throw new MessagingError("LIMIT_EXCEEDED", `this link has ${MEMBERS_MAX} members, the limit`);
+      if (this.#members.size + this.#joining.size >= MEMBERS_MAX)
+        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${MEMBERS_MAX} members, the limit`);
       this.#joining.add(frame.member);
       const group = await topic.group(frame.group, frame.settings).catch((error: unknown) => {
         this.#joining.delete(frame.member);
@@ -387,30 +486,19 @@ export class Session {
         return self.#open;
       },
       get congested() {
-        return (self.#outbox?.bufferedBytes ?? 0) > CONGESTED_BYTES;
+        return self.#drain.congested;
       },
-      onDrained: (resume) => this.#whenDrained(resume),
+      onDrained: (resume) => this.#drain.whenDrained(resume),
       send: (frame) => this.send(frame),
       nextGrant: () => ++this.#grants,
     };
   }
-  #whenDrained(resume: () => void): void {
-    this.#drained.push(resume);
-    if (this.#drainTimer !== null) return;
-    const look = () => {
-      this.#drainTimer = null;
-      if (this.#open && (this.#outbox?.bufferedBytes ?? 0) > CONGESTED_BYTES / 4) {
-        this.#drainTimer = this.#host.runtime.setTimeout(look, DRAIN_LOOK_MS);
-        return;
-      }
-      for (const waiting of this.#drained.splice(0)) waiting();
-    };
-    this.#drainTimer = this.#host.runtime.setTimeout(look, DRAIN_LOOK_MS);
-  }
-
   #heartbeat(frame: Heartbeat): void {
     const verified = this.#host.ownershipVerified();
-    if (verified === null) return this.#renew(frame);
+    if (verified === null) {
+      this.#renew(frame);
+      return;
+    }
     verified.then(
       () => this.#renew(frame),
       () => {}, // the broker is past and closes
@@ -418,26 +506,7 @@ export class Session {
   }
   #renew(frame: Heartbeat): void {
     if (!this.#open) return;
-    const renewed: { member: number; queue: number; epoch: Epoch; ttlMs: number }[] = [];
-    const ended: { member: number; queue: number; epoch: Epoch; current: Epoch }[] = [];
-    const listed = new Set<unknown>();
-    for (const lease of frame.leases) {
-      const at = this.#subscription(lease);
-      if (at === undefined || !(at.subscription instanceof Subscription)) {
-        listed.add(`${lease.queue}:${lease.epoch}`); // its member's join is still being answered: not renewed, not given back either
-        continue;
-      }
-      listed.add(at.subscription);
-      const ttlMs = at.subscription.renew(at.port, lease.epoch);
-      if (ttlMs !== null) renewed.push({ ...lease, ttlMs });
-      // asked to resume, not answered yet: neither renewed nor over
-      else if (at.subscription.currentEpoch !== lease.epoch || !at.subscription.isHeld) ended.push({ ...lease, current: at.subscription.currentEpoch });
-    }
-    for (const subscription of [...this.#host.heldBy(this.#instance)]) {
-      if (listed.has(subscription) || listed.has(`${subscription.context.queue}:${subscription.currentEpoch}`)) continue;
-      const onThisLink = subscription.flow?.port.link === this;
-      if (!onThisLink || (subscription.grant !== 0 && subscription.grant <= frame.grantsSeen)) subscription.end("released");
-    }
-    this.send({ type: "heartbeat.answered", beat: frame.beat, renewed, ended });
+    const held = this.#host.heldBy(this.#instance);
+    this.send(renewLeases({ find: (lease) => this.#subscription(lease), held, link: this }, frame));
   }
 }

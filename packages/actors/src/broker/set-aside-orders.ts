@@ -35,7 +35,10 @@ export class SetAsideOrders {
   }
 
   /** Heads of parked keys, dead letters and halted messages over all queues, in order of queue and time. */
-  async list(after: string | null, limit: number): Promise<{ readonly entries: readonly AsideListed[]; readonly next: string | null }> {
+  async list(
+    after: string | null,
+    limit: number,
+  ): Promise<{ readonly entries: readonly AsideListed[]; readonly next: string | null }> {
     const from = after === null ? { queue: -1, strand: -1 } : parseEntryId(after);
     const entries: AsideListed[] = [];
     let bytes = 0;
@@ -43,24 +46,27 @@ export class SetAsideOrders {
       if (queue < from.queue) continue;
       const begins = queue === from.queue ? from.strand + 1 : HALT_STRAND;
       if (begins <= HALT_STRAND) entries.push(...(await this.#halted(queue, subscription)));
-      const strands = [...subscription.aside.strands()].filter((strand) => strand.id >= begins).sort((a, b) => a.id - b.id);
+      const strands = [...subscription.aside.strands()]
+        .filter((strand) => strand.id >= begins)
+        .sort((a, b) => a.id - b.id);
       for (const strand of strands) {
-        if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX) return { entries, next: entries.at(-1)?.entry ?? null };
+        if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX)
+          return { entries, next: entries.at(-1)?.entry ?? null };
         const [head] = await subscription.aside.copies(strand, 0, 1);
         if (head === undefined) continue;
         bytes += head.message.length;
         entries.push({
-            kind: strand.kind,
-            entry: entryId(queue, strand.id, head.offset),
-            key: strand.key,
-            behind: strand.offsets.length - 1,
-            sinceMs: strand.sinceMs,
-            attempts: strand.attempts,
-            error: strand.error,
-            queue,
-            offset: offset(head.offset),
-            appendedAtMs: head.appendedAtMs,
-            message: head.message,
+          kind: strand.kind,
+          entry: entryId(queue, strand.id, head.offset),
+          key: strand.key,
+          behind: strand.offsets.length - 1,
+          sinceMs: strand.sinceMs,
+          attempts: strand.attempts,
+          error: strand.error,
+          queue,
+          offset: offset(head.offset),
+          appendedAtMs: head.appendedAtMs,
+          message: head.message,
         });
       }
     }
@@ -106,7 +112,9 @@ export class SetAsideOrders {
   /** The message runs again; a parked key's followers come after it. */
   retry({ entry, reason }: Ordered<"aside.retry" | "aside.skip">): Promise<AsideChanged> {
     return this.#onEntry(entry, "message.retried", reason, {
-      strand: async (subscription, strand) => [subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error })],
+      strand: async (subscription, strand) => [
+        subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error }),
+      ],
       halted: async (subscription, at) => {
         subscription.state.tried.delete(at);
         return [];
@@ -147,11 +155,22 @@ export class SetAsideOrders {
         const { halt } = subscription.state;
         if (halt === null) throw entryUnknown(entry);
         checkKey(message, halt.key);
-        const followers = await copiesOf(subscription.context.log, at + 1, subscription.flow?.deliveredEnd ?? at + 1, (other, key) => key !== null && key === halt.key && !subscription.state.isDone(other));
+        const followers = await copiesOf(
+          subscription.context.log,
+          at + 1,
+          subscription.flow?.deliveredEnd ?? at + 1,
+          (other, key) => key !== null && key === halt.key && !subscription.state.isDone(other),
+        );
         const { runtime } = subscription.context;
         const { strand, writes } = subscription.aside.begin(
           subscription.state,
-          { kind: halt.key === null ? "dead-letter" : "parked", key: halt.key, sinceMs: runtime.wallNow(), attempts: 0, error: halt.error },
+          {
+            kind: halt.key === null ? "dead-letter" : "parked",
+            key: halt.key,
+            sinceMs: runtime.wallNow(),
+            attempts: 0,
+            error: halt.error,
+          },
           { offset: at, appendedAtMs: runtime.wallNow(), message },
           followers,
         );
@@ -169,7 +188,15 @@ export class SetAsideOrders {
       const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
       return { writes: [write], result, after: () => this.#redriven(subscription, strand) };
     });
-    this.#events.tell({ type: "key.redriven", topic: this.#topic.spec.name, queue, group: this.#group.name, key, reason, by: this.#by });
+    this.#events.tell({
+      type: "key.redriven",
+      topic: this.#topic.spec.name,
+      queue,
+      group: this.#group.name,
+      key,
+      reason,
+      by: this.#by,
+    });
     return changed;
   }
   /** All that waits of a key is given up; newer messages run. */
@@ -185,7 +212,15 @@ export class SetAsideOrders {
       }
       return { writes, result: { queue, offsets: offsets.map(offset) } };
     });
-    this.#events.tell({ type: "key.discarded", topic: this.#topic.spec.name, queue, group: this.#group.name, key, reason, by: this.#by });
+    this.#events.tell({
+      type: "key.discarded",
+      topic: this.#topic.spec.name,
+      queue,
+      group: this.#group.name,
+      key,
+      reason,
+      by: this.#by,
+    });
     return changed;
   }
 
@@ -206,7 +241,8 @@ export class SetAsideOrders {
     const result = { queue: id.queue, offsets: [offset(id.offset)] as readonly Offset[] };
     const changed = await subscription.change(async () => {
       if (id.strand === HALT_STRAND) {
-        if (!(subscription instanceof Subscription) || subscription.state.halt?.offset !== id.offset) throw entryUnknown(entry);
+        if (!(subscription instanceof Subscription) || subscription.state.halt?.offset !== id.offset)
+          throw entryUnknown(entry);
         key = subscription.state.halt.key;
         const writes = await order.halted(subscription, id.offset);
         subscription.state.halt = null;
@@ -223,7 +259,16 @@ export class SetAsideOrders {
       const writes = await order.strand(subscription, strand, id.offset);
       return { writes, result, after: () => ran || this.#redriven(subscription, strand) };
     });
-    this.#events.tell({ type, topic: this.#topic.spec.name, queue: id.queue, group: this.#group.name, offset: offset(id.offset), key, reason, by: this.#by });
+    this.#events.tell({
+      type,
+      topic: this.#topic.spec.name,
+      queue: id.queue,
+      group: this.#group.name,
+      offset: offset(id.offset),
+      key,
+      reason,
+      by: this.#by,
+    });
     return changed;
   }
   #redriven(subscription: AnySubscription, strand: Strand): void {
@@ -241,7 +286,11 @@ export class SetAsideOrders {
     const subscription = this.#group.subscription(queue);
     const strand = subscription?.aside.parked(key);
     if (subscription === undefined || strand === undefined)
-      throw new MessagingError("ENTRY_UNKNOWN", `key "${key}" is not parked for group "${this.#group.name}" of topic "${this.#topic.spec.name}"`, { data: { key } });
+      throw new MessagingError(
+        "ENTRY_UNKNOWN",
+        `key "${key}" is not parked for group "${this.#group.name}" of topic "${this.#topic.spec.name}"`,
+        { data: { key } },
+      );
     return { queue, subscription, strand };
   }
 }
@@ -253,7 +302,11 @@ function checkKey(message: Uint8Array, expected: string | null): void {
   const reader = new PackedReader(message);
   const key = reader.next() ? reader.key : null;
   if (key !== expected)
-    throw new MessagingError("KEY_INVALID", `the message set aside has the key ${JSON.stringify(expected)}, its replacement ${JSON.stringify(key)}`, {
-      data: { expected, found: key },
-    });
+    throw new MessagingError(
+      "KEY_INVALID",
+      `the message set aside has the key ${JSON.stringify(expected)}, its replacement ${JSON.stringify(key)}`,
+      {
+        data: { expected, found: key },
+      },
+    );
 }

@@ -21,7 +21,10 @@ export interface TopicHomeOptions {
   readonly logger: Logger;
   readonly messageBytesMax: number;
   readonly leaseTtlMsMax: number;
-  readonly onHolder: (subscription: Subscription, change: { readonly instance: string; readonly held: boolean }) => void;
+  readonly onHolder: (
+    subscription: Subscription,
+    change: { readonly instance: string; readonly held: boolean },
+  ) => void;
 }
 interface StoredTopic {
   readonly spec: TopicSpec;
@@ -65,7 +68,10 @@ export class TopicHome {
     const home = new TopicHome(options, next);
     await Promise.all(home.queues.map((queue) => queue.open()));
     for (const { key: groupKey, value } of await store.list(storeKeys.groups(given.name)))
-      await home.#openGroup(groupKey.slice(storeKeys.groups(given.name).length), decodeRecord<GroupSettings>(groupKey, value));
+      await home.#openGroup(
+        groupKey.slice(storeKeys.groups(given.name).length),
+        decodeRecord<GroupSettings>(groupKey, value),
+      );
     for (const group of given.groups)
       if (!home.#groups.has(group)) {
         home.#preset.add(group);
@@ -88,7 +94,19 @@ export class TopicHome {
     this.queues = Array.from(
       { length: stored.spec.queues },
       (_, queue) =>
-        new Queue({ spec: stored.spec, queue, routeVersion: stored.version, table, messageBytesMax, leaseTtlMsMax, store, runtime, actors, events, logger }),
+        new Queue({
+          spec: stored.spec,
+          queue,
+          routeVersion: stored.version,
+          table,
+          messageBytesMax,
+          leaseTtlMsMax,
+          store,
+          runtime,
+          actors,
+          events,
+          logger,
+        }),
     );
   }
 
@@ -133,7 +151,16 @@ export class TopicHome {
   }
   #openGroup(name: string, settings: GroupSettings): Promise<Group> {
     const { runtime, actors, events, onHolder } = this.#options;
-    const group = new Group({ spec: this.spec, name, settings, queues: this.queues, runtime, actors, events, onHolder });
+    const group = new Group({
+      spec: this.spec,
+      name,
+      settings,
+      queues: this.queues,
+      runtime,
+      actors,
+      events,
+      onHolder,
+    });
     const opening = group.open().then(
       () => {
         this.#opened.set(name, group);

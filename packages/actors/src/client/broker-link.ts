@@ -40,7 +40,6 @@ export interface Requests {
   readonly "aside.put": [AsidePut, AsideDone];
   readonly ask: [Ask, Answer];
 }
-export type RequestFrame = Requests[keyof Requests][0];
 export type LaneFrame = BatchAppended | BatchRefused | LaneKept;
 /** `lease.granted` arrives here only when nobody asked for it (unordered topics). */
 export type MemberFrame =

@@ -73,7 +73,9 @@ export interface OrderedConsumerOptions extends ConsumerCommon {
 export interface UnorderedConsumerOptions extends ConsumerCommon {
   readonly exhausted?: "dead-letter" | undefined;
 }
-export type ConsumerOptions<O extends boolean = true> = O extends true ? OrderedConsumerOptions : UnorderedConsumerOptions;
+export type ConsumerOptions<O extends boolean = true> = O extends true
+  ? OrderedConsumerOptions
+  : UnorderedConsumerOptions;
 
 /** One message in hand, to be settled by whoever took it. */
 export interface Delivery<Body, C = Context> {

@@ -279,6 +279,20 @@ describe("a consumer's handlers", () => {
       expect(broker.environment.actors.list("worker").map((worker) => worker.state)).toEqual(["settingAside"]);
     });
 
+    it("tell what was handled before it first, so that no predecessor can come again behind a parked head", async () => {
+      const broker = group();
+      fill(broker, "a1 a2 a3");
+      void consume(broker, { retry: { attempts: 1 } }).run(({ body }) => {
+        if (body.n === 2) throw new Error("bad");
+      });
+      await broker.runtime.advance(10);
+      const told = broker.frames.flatMap<unknown>((frame) =>
+        frame.type === "settle" ? [frame.settlement.ranges] : frame.type === "aside.put" ? [frame.offset] : [],
+      );
+      expect(told).toEqual([[[0, 1]], 1]);
+      expect([...broker.queue().aside.keys()]).toEqual([1, 2]);
+    });
+
     it("set a message without a key aside alone", async () => {
       const broker = group();
       for (let n = 1; n <= 2; n++) broker.queue().append(null, { game: "", n });

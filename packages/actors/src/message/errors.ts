@@ -84,9 +84,13 @@ export class FlushError extends MessagingError<"FLUSH_FAILED"> {
   override readonly name = "FlushError";
   readonly errors: readonly MessagingError[];
   constructor(errors: readonly MessagingError[]) {
-    super("FLUSH_FAILED", `${errors.length} send(s) failed since the last flush, the first: ${errors[0]?.message ?? "none"}`, {
-      cause: errors[0],
-    });
+    super(
+      "FLUSH_FAILED",
+      `${errors.length} send(s) failed since the last flush, the first: ${errors[0]?.message ?? "none"}`,
+      {
+        cause: errors[0],
+      },
+    );
     this.errors = errors;
   }
 }
@@ -96,7 +100,10 @@ export class StaleEpochError extends MessagingError<"STALE_EPOCH"> {
   override readonly name = "StaleEpochError";
   readonly presented: Epoch;
   readonly current: Epoch;
-  constructor(at: { readonly queue: string; readonly presented: Epoch; readonly current: Epoch }, options: ErrorOptions = {}) {
+  constructor(
+    at: { readonly queue: string; readonly presented: Epoch; readonly current: Epoch },
+    options: ErrorOptions = {},
+  ) {
     super("STALE_EPOCH", `epoch ${at.presented} on queue "${at.queue}" has ended; the current one is ${at.current}`, {
       ...options,
       data: at,
@@ -118,7 +125,10 @@ export type ErrorTypes = {
 };
 
 /** Narrows to one of our errors, of one code when it is given; knows errors of other copies of this package too. */
-export function isMessagingError<Code extends ErrorCode = ErrorCode>(error: unknown, code?: Code): error is ErrorTypes[Code] {
+export function isMessagingError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is ErrorTypes[Code] {
   if (typeof error !== "object" || error === null || !(MARK in error)) return false;
   return code === undefined || (error as MessagingError).code === code;
 }
@@ -145,17 +155,29 @@ export interface WireError {
   readonly message: string;
   readonly data: ErrorData;
 }
-export const toWireError = (error: MessagingError): WireError => ({ code: error.code, message: error.message, data: error.data });
+export const toWireError = (error: MessagingError): WireError => ({
+  code: error.code,
+  message: error.message,
+  data: error.data,
+});
 /** The error a peer sent, as one of our classes; an unknown code (of a newer peer) becomes `PROTOCOL_VIOLATION`. */
 export function fromWireError(wire: WireError): MessagingError {
   if (wire.code === "STALE_EPOCH") {
     const at = wire.data as { queue?: string; presented?: Epoch; current?: Epoch };
-    return new StaleEpochError({ queue: String(at.queue), presented: (at.presented ?? 0) as Epoch, current: (at.current ?? 0) as Epoch });
+    return new StaleEpochError({
+      queue: String(at.queue),
+      presented: (at.presented ?? 0) as Epoch,
+      current: (at.current ?? 0) as Epoch,
+    });
   }
   if (!Object.hasOwn(RETRYABLE, wire.code))
-    return new MessagingError("PROTOCOL_VIOLATION", `the peer answered with an unknown error code "${wire.code}": ${wire.message}`, {
-      data: wire.data,
-    });
+    return new MessagingError(
+      "PROTOCOL_VIOLATION",
+      `the peer answered with an unknown error code "${wire.code}": ${wire.message}`,
+      {
+        data: wire.data,
+      },
+    );
   return new MessagingError(wire.code, wire.message, { data: wire.data });
 }
 /** Anything thrown, as one of our errors. */

@@ -43,10 +43,14 @@ export function packMessage(fields: PackedFields): Uint8Array {
   const key = fields.key === null ? null : utf8.encode(fields.key);
   const id = fields.id === null ? null : utf8.encode(fields.id);
   if (key !== null && key.length > KEY_BYTES_MAX)
-    throw new MessagingError("KEY_INVALID", `expected a key of at most ${KEY_BYTES_MAX} bytes, found one of ${key.length}`);
+    throw new MessagingError(
+      "KEY_INVALID",
+      `expected a key of at most ${KEY_BYTES_MAX} bytes, found one of ${key.length}`,
+    );
   if (id !== null && id.length > ID_BYTES_MAX)
     throw optionInvalid("id", `at most ${ID_BYTES_MAX} bytes`, `a string of ${id.length} bytes`);
-  if (fields.dueMs !== null && !Number.isFinite(fields.dueMs)) throw optionInvalid("dueMs", "a finite number", fields.dueMs);
+  if (fields.dueMs !== null && !Number.isFinite(fields.dueMs))
+    throw optionInvalid("dueMs", "a finite number", fields.dueMs);
   const headers = fields.headers === null ? null : utf8.encode(JSON.stringify(fields.headers));
   const length =
     HEADER +
@@ -59,7 +63,10 @@ export function packMessage(fields: PackedFields): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setUint32(0, length, true);
   bytes[4] =
-    (key === null ? 0 : FLAG.key) | (id === null ? 0 : FLAG.id) | (headers === null ? 0 : FLAG.headers) | (fields.dueMs === null ? 0 : FLAG.due);
+    (key === null ? 0 : FLAG.key) |
+    (id === null ? 0 : FLAG.id) |
+    (headers === null ? 0 : FLAG.headers) |
+    (fields.dueMs === null ? 0 : FLAG.due);
   bytes[5] = ENCODINGS.indexOf(fields.encoding);
   view.setUint16(6, key === null ? NO_SLOT : fields.slot, true);
   let at = HEADER;
@@ -106,7 +113,8 @@ export class PackedReader {
   next(): boolean {
     if (this.end === this.bytes.length) return false;
     this.at = this.end;
-    if (this.bytes.length - this.at < HEADER) throw damaged(`${this.bytes.length - this.at} bytes where a header of ${HEADER} is due`);
+    if (this.bytes.length - this.at < HEADER)
+      throw damaged(`${this.bytes.length - this.at} bytes where a header of ${HEADER} is due`);
     const length = this.#view.getUint32(this.at, true);
     if (length < HEADER || length > this.bytes.length - this.at)
       throw damaged(`a length of ${length} with ${this.bytes.length - this.at} bytes left`);
@@ -115,7 +123,8 @@ export class PackedReader {
     if (this.#flags > 15) throw damaged(`unknown flags ${this.#flags}`);
     if (this.bytes[this.at + 5]! > 2) throw damaged(`unknown encoding ${this.bytes[this.at + 5]}`);
     if (this.#bodyAt() > this.end) throw damaged("fields longer than the message");
-    if (this.hasKey && this.#u16(this.at + HEADER) > KEY_BYTES_MAX) throw damaged(`a key of more than ${KEY_BYTES_MAX} bytes`);
+    if (this.hasKey && this.#u16(this.at + HEADER) > KEY_BYTES_MAX)
+      throw damaged(`a key of more than ${KEY_BYTES_MAX} bytes`);
     if (this.hasId && this.#u16(this.#idAt()) > ID_BYTES_MAX) throw damaged(`an id of more than ${ID_BYTES_MAX} bytes`);
     if (this.hasKey ? this.slot >= SLOTS : this.slot !== NO_SLOT) throw damaged(`a slot ${this.slot}`);
     if (this.dueMs !== null && !Number.isFinite(this.dueMs)) throw damaged("a due time that is no number");
@@ -148,9 +157,12 @@ export class PackedReader {
     const length = this.#view.getUint32(at, true);
     try {
       const headers: unknown = JSON.parse(text.decode(this.bytes.subarray(at + 4, at + 4 + length)));
-      if (typeof headers !== "object" || headers === null || Array.isArray(headers)) throw damaged("headers that are no object");
+      if (typeof headers !== "object" || headers === null || Array.isArray(headers))
+        throw damaged("headers that are no object");
       // own string properties only: what a peer wrote never reaches a prototype
-      return Object.fromEntries(Object.entries(headers).filter(([name, value]) => name !== "__proto__" && typeof value === "string"));
+      return Object.fromEntries(
+        Object.entries(headers).filter(([name, value]) => name !== "__proto__" && typeof value === "string"),
+      );
     } catch (cause) {
       throw cause instanceof MessagingError ? cause : damaged("headers that are no JSON object");
     }
@@ -175,7 +187,8 @@ export class PackedReader {
   }
   #bodyAt(): number {
     let at = this.#headersAt();
-    if ((this.#flags & FLAG.headers) !== 0) at += at + 4 <= this.end ? 4 + this.#view.getUint32(at, true) : this.bytes.length + 1;
+    if ((this.#flags & FLAG.headers) !== 0)
+      at += at + 4 <= this.end ? 4 + this.#view.getUint32(at, true) : this.bytes.length + 1;
     return (this.#flags & FLAG.due) === 0 ? at : at + 8;
   }
   /** A length field; past the message's end it reads as one that no message can hold. */
@@ -193,7 +206,10 @@ export class PackedReader {
 }
 
 /** Packed messages end to end, in one piece. */
-export function concatBytes(parts: readonly Uint8Array[], total = parts.reduce((sum, part) => sum + part.length, 0)): Uint8Array {
+export function concatBytes(
+  parts: readonly Uint8Array[],
+  total = parts.reduce((sum, part) => sum + part.length, 0),
+): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const bytes = new Uint8Array(total);
   let at = 0;

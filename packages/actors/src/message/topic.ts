@@ -7,7 +7,8 @@ export type Keying = "derived" | "given" | "none";
 export type Encoding = "msgpack" | "json" | "bytes";
 
 /** What a topic's schema accepts (`In`, what `send` takes) and yields (`Out`, what a handler gets). */
-export interface Topic<In = unknown, Out = In, K extends Keying = Keying, O extends boolean = boolean> extends TopicSpec {
+export interface Topic<In = unknown, Out = In, K extends Keying = Keying, O extends boolean = boolean>
+  extends TopicSpec {
   readonly schema: StandardSchemaV1<In, Out>;
   readonly keying: K;
   readonly ordered: O;
@@ -69,7 +70,8 @@ export type EventOutput<E extends EventSchemas> = {
   [Type in keyof E & string]: Simplify<{ readonly type: Type } & StandardSchemaV1.InferOutput<E[Type]>>;
 }[keyof E & string];
 
-export interface TopicOptions<E extends EventSchemas, S extends StandardSchemaV1, K, O extends boolean> extends TopicCommon<O> {
+export interface TopicOptions<E extends EventSchemas, S extends StandardSchemaV1, K, O extends boolean>
+  extends TopicCommon<O> {
   /** Event types and the schema of each; a message's body is then one of `{ type, ...payload }`. Exactly one of `events` and `schema`. */
   readonly events?: E | undefined;
   /** One schema for every message of the topic. */
@@ -102,18 +104,20 @@ export function topic<
   E extends EventSchemas = never,
   S extends StandardSchemaV1 = never,
   const O extends boolean = true,
->(
-  name: string,
-  options: TopicOptions<E, S, K, O> & OneOf<E, S>,
-): Topic<InputOf<E, S>, OutputOf<E, S>, KeyingOf<K>, O> {
+>(name: string, options: TopicOptions<E, S, K, O> & OneOf<E, S>): Topic<InputOf<E, S>, OutputOf<E, S>, KeyingOf<K>, O> {
   if (typeof name !== "string" || !NAME.test(name))
     throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", name);
   const events = options.events as EventSchemas | undefined;
   const schema = options.schema as StandardSchemaV1 | undefined;
   if ((events === undefined) === (schema === undefined))
-    throw optionInvalid("events", "given when `schema` is not, and only then", events === undefined ? "neither" : "both");
+    throw optionInvalid(
+      "events",
+      "given when `schema` is not, and only then",
+      events === undefined ? "neither" : "both",
+    );
   const key = options.key as ((body: never) => string) | "send" | null;
-  if (typeof key !== "function" && key !== "send" && key !== null) throw optionInvalid("key", 'a function, "send" or null', key);
+  if (typeof key !== "function" && key !== "send" && key !== null)
+    throw optionInvalid("key", 'a function, "send" or null', key);
   const spec = topicSpec({
     name,
     ...defined({
@@ -126,7 +130,8 @@ export function topic<
     }),
   });
   const encoding = options.encoding ?? "msgpack";
-  if (!["msgpack", "json", "bytes"].includes(encoding)) throw optionInvalid("encoding", '"msgpack", "json" or "bytes"', encoding);
+  if (!["msgpack", "json", "bytes"].includes(encoding))
+    throw optionInvalid("encoding", '"msgpack", "json" or "bytes"', encoding);
   const validate = (options.validate as string | undefined) ?? "both";
   if (validate !== "both" && validate !== "send") throw optionInvalid("validate", '"both" or "send"', validate);
   return Object.freeze({
@@ -154,13 +159,13 @@ export function topicSpec(given: { readonly name: string } & Partial<TopicSpec>)
   if (!Number.isInteger(spec.queues) || spec.queues < 1 || spec.queues > QUEUES_MAX)
     throw optionInvalid("queues", `an integer from 1 to ${QUEUES_MAX}`, spec.queues);
   if (typeof spec.ordered !== "boolean") throw optionInvalid("ordered", "true or false", spec.ordered);
+  // finite, since it travels and is stored: what should last for ever is Number.MAX_SAFE_INTEGER
   for (const [option, value] of [
     ["retention.ageMs", spec.retention.ageMs],
     ["retention.bytesMax", spec.retention.bytesMax],
     ["parkedMessagesMax", spec.parkedMessagesMax],
     ["idWindowMs", spec.idWindowMs],
   ] as const)
-    // finite, since it travels and is stored: what should last for ever is Number.MAX_SAFE_INTEGER
     if (typeof value !== "number" || !Number.isFinite(value) || value < 0)
       throw optionInvalid(option, "a finite number of 0 or more", value);
   for (const [option, value] of [
@@ -168,7 +173,8 @@ export function topicSpec(given: { readonly name: string } & Partial<TopicSpec>)
     ["retention.dropUnsettled", spec.retention.dropUnsettled ?? false],
   ] as const)
     if (typeof value !== "boolean") throw optionInvalid(option, "true or false", value);
-  for (const group of spec.groups) if (!isName(group)) throw optionInvalid("groups", "names of 1 to 128 of A-Z a-z 0-9 . _ -", group);
+  for (const group of spec.groups)
+    if (!isName(group)) throw optionInvalid("groups", "names of 1 to 128 of A-Z a-z 0-9 . _ -", group);
   return Object.freeze(spec);
 }
 const QUEUES_MAX = 4_096;
@@ -194,7 +200,12 @@ function eventsSchema(events: EventSchemas): StandardSchemaV1 {
         const type = typeof value === "object" && value !== null ? (value as { type?: unknown }).type : undefined;
         const schema = typeof type === "string" ? known.get(type) : undefined;
         if (schema === undefined) {
-          const found = typeof type === "string" ? JSON.stringify(type.slice(0, 128)) : type === undefined ? "none" : `a ${typeof type}`;
+          const found =
+            typeof type === "string"
+              ? JSON.stringify(type.slice(0, 128))
+              : type === undefined
+                ? "none"
+                : `a ${typeof type}`;
           return { issues: [{ message: `expected an event of type ${names}, found ${found}`, path: ["type"] }] };
         }
         const { type: _type, ...payload } = value as Record<string, unknown>;

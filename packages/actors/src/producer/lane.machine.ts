@@ -185,4 +185,3 @@ export const laneMachine = lane.createMachine({
   },
 });
 export type LaneRef = ActorRefFrom<typeof laneMachine>;
-export const isSending = (snapshot: SnapshotFrom<typeof laneMachine>): boolean => snapshot.matches("sending");

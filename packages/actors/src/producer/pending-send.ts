@@ -94,7 +94,7 @@ export class PendingSend {
 }
 
 /** A message of a lane that now has its place. */
-export interface Appended {
+interface Appended {
   readonly send: PendingSend;
   readonly offset: Offset;
   readonly duplicate: boolean;

@@ -180,7 +180,12 @@ export interface MemberJoin {
   /** Unordered topics only: how long a delivery may stay unsettled before it is given to another, ms. */
   readonly invisibleMs: number;
   /** Unordered topics only: waits between attempts. */
-  readonly retry: { readonly initialMs: number; readonly factor: number; readonly maxMs: number; readonly jitter: number };
+  readonly retry: {
+    readonly initialMs: number;
+    readonly factor: number;
+    readonly maxMs: number;
+    readonly jitter: number;
+  };
 }
 /** B, answers `member.join`. For an unordered topic a `lease.granted` with `request: null` and epoch 0 follows at once for every queue: there is no lease, the queue is shared. */
 export interface MemberJoined {
@@ -349,7 +354,12 @@ export interface Redeliver {
   readonly member: number;
   readonly queue: number;
   readonly epoch: Epoch;
-  readonly entries: readonly (RedrivenId & { readonly appendedAtMs: number; readonly attempts: number; readonly losses: number; readonly message: Uint8Array })[];
+  readonly entries: readonly (RedrivenId & {
+    readonly appendedAtMs: number;
+    readonly attempts: number;
+    readonly losses: number;
+    readonly message: Uint8Array;
+  })[];
 }
 
 /** What a consumer reports of its messages. */

@@ -15,8 +15,20 @@ export type Question =
   | { readonly kind: "reached"; readonly topic: string; readonly group: string; readonly ends: readonly QueueEnd[] }
   | { readonly kind: "account"; readonly topic: string; readonly group: string }
   | { readonly kind: "declare"; readonly spec: TopicSpec }
-  | { readonly kind: "aside.list"; readonly topic: string; readonly group: string; readonly after: string | null; readonly limit: number }
-  | { readonly kind: "aside.peek"; readonly topic: string; readonly group: string; readonly key: string; readonly limit: number }
+  | {
+      readonly kind: "aside.list";
+      readonly topic: string;
+      readonly group: string;
+      readonly after: string | null;
+      readonly limit: number;
+    }
+  | {
+      readonly kind: "aside.peek";
+      readonly topic: string;
+      readonly group: string;
+      readonly key: string;
+      readonly limit: number;
+    }
   | ({ readonly kind: "aside.retry" | "aside.skip"; readonly entry: string } & Change)
   | ({ readonly kind: "aside.replace"; readonly entry: string; readonly message: Uint8Array } & Change)
   | ({ readonly kind: "aside.redrive" | "aside.discard"; readonly key: string } & Change);

@@ -79,7 +79,8 @@ export class DeliveryFlow {
     this.#position = owner.state.cursor;
     this.deliveredEnd = Math.max(at.deliveredEnd, owner.state.cursor);
     this.#kept = new RangeSet(at.kept);
-    for (const { strand, offset } of at.keptRedriven) this.#redriven.set(strand, Math.max(this.#redriven.get(strand) ?? -1, offset));
+    for (const { strand, offset } of at.keptRedriven)
+      this.#redriven.set(strand, Math.max(this.#redriven.get(strand) ?? -1, offset));
   }
 
   /** Whether a settle of this range can be of something that was sent. */
@@ -137,7 +138,8 @@ export class DeliveryFlow {
   heads(count: number): number[] {
     const heads: number[] = [];
     const { state } = this.#owner;
-    for (let at = state.cursor; at < this.deliveredEnd && heads.length < count; at++) if (!state.isDone(at)) heads.push(at);
+    for (let at = state.cursor; at < this.deliveredEnd && heads.length < count; at++)
+      if (!state.isDone(at)) heads.push(at);
     return heads;
   }
 
@@ -169,7 +171,7 @@ export class DeliveryFlow {
         break;
       }
       if (more instanceof Promise) {
-        more
+        void more
           .catch((error: unknown) => {
             this.#stopped = true;
             this.#owner.failed(error);
@@ -256,7 +258,12 @@ export class DeliveryFlow {
         !state.anyDone(batch.first, end) &&
         !this.#kept.intersects(batch.first, end);
       if (whole) {
-        pieces.push({ offset: offset(batch.first), count: batch.count, appendedAtMs: batch.appendedAtMs, messages: batch.messages });
+        pieces.push({
+          offset: offset(batch.first),
+          count: batch.count,
+          appendedAtMs: batch.appendedAtMs,
+          messages: batch.messages,
+        });
         messages += batch.count;
         bytes += batch.messages.length;
         this.#position = end;
@@ -291,12 +298,17 @@ export class DeliveryFlow {
   }
   #tried(from: number, to: number): TriedMessage[] {
     const tried: TriedMessage[] = [];
-    for (const [at, { attempts, losses }] of this.#owner.state.tried) if (at >= from && at < to) tried.push([at, attempts, losses]);
+    for (const [at, { attempts, losses }] of this.#owner.state.tried)
+      if (at >= from && at < to) tried.push([at, attempts, losses]);
     return tried;
   }
 
   /** Message by message, where a batch cannot go as it is. */
-  #pick(batch: LogBatch, so: { readonly limit: number; readonly messages: number; readonly bytes: number }, captured: StoreWrite[]) {
+  #pick(
+    batch: LogBatch,
+    so: { readonly limit: number; readonly messages: number; readonly bytes: number },
+    captured: StoreWrite[],
+  ) {
     const { state, aside } = this.#owner;
     const pieces: DeliveredBatch[] = [];
     const reader = new PackedReader(batch.messages);
@@ -342,7 +354,9 @@ export class DeliveryFlow {
           complete = false;
           break;
         }
-        captured.push(aside.follow(state, strand, { offset: at, appendedAtMs: batch.appendedAtMs, message: reader.message }));
+        captured.push(
+          aside.follow(state, strand, { offset: at, appendedAtMs: batch.appendedAtMs, message: reader.message }),
+        );
         this.#position = at + 1;
         continue;
       }

@@ -1,7 +1,13 @@
 import type { Actor } from "xstate";
 import { epoch } from "../message/brands.ts";
+import {
+  type Holder,
+  isHeld,
+  type SubscriptionEmitted,
+  type SubscriptionEvent,
+  subscriptionMachine,
+} from "./subscription.machine.ts";
 import type { SubscriptionContextOf } from "./subscription-context.ts";
-import { type Holder, isHeld, type SubscriptionEmitted, type SubscriptionEvent, subscriptionMachine } from "./subscription.machine.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
 export interface LeaseKeeperOwner {
@@ -22,12 +28,7 @@ export class LeaseKeeper {
   #timerAt = Number.POSITIVE_INFINITY;
   #stopped = false;
 
-  constructor(
-    context: SubscriptionContextOf,
-    path: string,
-    state: SubscriptionState,
-    on: LeaseKeeperOwner,
-  ) {
+  constructor(context: SubscriptionContextOf, path: string, state: SubscriptionState, on: LeaseKeeperOwner) {
     this.#context = context;
     this.#path = path;
     this.#on = on;
@@ -86,14 +87,18 @@ export class LeaseKeeper {
 
   #start(state: SubscriptionState): Actor<typeof subscriptionMachine> {
     const { runtime, actors } = this.#context;
-    const machine = actors.start({ kind: "subscription", path: this.#path, failed: this.#on.failed }, subscriptionMachine, {
-      input: {
-        epoch: state.epoch,
-        firstEpoch: epoch(Math.max(1, Math.floor(runtime.wallNow() / 1000))),
-        recorded: state.lease,
-        at: runtime.now(),
+    const machine = actors.start(
+      { kind: "subscription", path: this.#path, failed: this.#on.failed },
+      subscriptionMachine,
+      {
+        input: {
+          epoch: state.epoch,
+          firstEpoch: epoch(Math.max(1, Math.floor(runtime.wallNow() / 1000))),
+          recorded: state.lease,
+          at: runtime.now(),
+        },
       },
-    });
+    );
     machine.on("*", (decision) => this.#decisions.push(decision));
     this.#machine = machine;
     this.watch();
@@ -102,7 +107,10 @@ export class LeaseKeeper {
   /** One timer per lease, not per renewal: when it fires it looks at the deadline as it is then. */
   watch(): void {
     const { runtime } = this.#context;
-    if (this.holder === null) return this.#clearTimer();
+    if (this.holder === null) {
+      this.#clearTimer();
+      return;
+    }
     const { deadline } = this;
     if (this.#timer !== null && this.#timerAt <= deadline) return;
     this.#clearTimer();

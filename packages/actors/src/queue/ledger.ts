@@ -84,7 +84,10 @@ export class Ledger {
     const { spec, queue, group } = this.context;
     const { state } = this;
     const revision = ++state.revision;
-    const all: StoreWrite[] = [...writes, { kind: "put", key: storeKeys.subscription(spec.name, queue, group), value: state.encode() }];
+    const all: StoreWrite[] = [
+      ...writes,
+      { kind: "put", key: storeKeys.subscription(spec.name, queue, group), value: state.encode() },
+    ];
     if (state.discardedChanged) {
       state.discardedChanged = false;
       all.push({ kind: "put", key: storeKeys.discarded(spec.name, queue, group), value: state.encodeDiscarded() });
@@ -144,7 +147,14 @@ export class Ledger {
         if (from === null) return resolve();
         const { spec, queue, group, events } = this.context;
         this.commit().commit.flushed.then(() => {
-          events.tell({ type: "message.expired", topic: spec.name, queue, group, from: from as never, to: before as never });
+          events.tell({
+            type: "message.expired",
+            topic: spec.name,
+            queue,
+            group,
+            from: from as never,
+            to: before as never,
+          });
           resolve();
         }, reject);
       }),
@@ -175,7 +185,9 @@ export class Ledger {
     if (this.#closing || this.#reloading) return;
     this.#reloading = true;
     this.#generation++;
-    this.context.logger.log("error", `${this.path}: a change failed; reloading from the store`, { error: String(error) });
+    this.context.logger.log("error", `${this.path}: a change failed; reloading from the store`, {
+      error: String(error),
+    });
     this.#owner?.failed();
     this.turn.runNext(() => this.#reload());
   }

@@ -5,7 +5,12 @@ import type { AsideCopy } from "./set-aside.ts";
 const SCAN_BYTES = 1024 * 1024;
 
 /** Reads `from … to − 1` of a log and copies what is wanted, in order. */
-export async function copiesOf(log: QueueLog, from: number, to: number, wanted: (offset: number, key: string | null) => boolean): Promise<AsideCopy[]> {
+export async function copiesOf(
+  log: QueueLog,
+  from: number,
+  to: number,
+  wanted: (offset: number, key: string | null) => boolean,
+): Promise<AsideCopy[]> {
   const copies: AsideCopy[] = [];
   for (let at = from; at < to; ) {
     const batches = await log.read(at, SCAN_BYTES);

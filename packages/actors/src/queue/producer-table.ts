@@ -28,7 +28,14 @@ export interface ProducerState {
   seenMs: number;
   readonly runs: Run[];
 }
-type Stored = readonly [name: string, epoch: number, instance: string, next: number, seenMs: number, runs: readonly (readonly [number, number, number, 0 | 1])[]];
+type Stored = readonly [
+  name: string,
+  epoch: number,
+  instance: string,
+  next: number,
+  seenMs: number,
+  runs: readonly (readonly [number, number, number, 0 | 1])[],
+];
 
 /** Who has sent to a queue, under which epoch, how far: what makes a repeated send land once (P2). */
 export class ProducerTable {
@@ -49,16 +56,25 @@ export class ProducerTable {
       next,
       kept: next,
       seenMs,
-      runs: runs.map(([sequence, offset, count, duplicate]) => ({ sequence, offset, count, duplicate: duplicate === 1 })),
+      runs: runs.map(([sequence, offset, count, duplicate]) => ({
+        sequence,
+        offset,
+        count,
+        duplicate: duplicate === 1,
+      })),
     });
   }
   /** A producer under a new epoch, which fences whoever had its name. @throws `LIMIT_EXCEEDED` */
   begin(name: string, at: Epoch, instance: string, nowMs: number): ProducerState {
     const before = this.#byName.get(name);
     if (before === undefined && this.#byName.size >= PRODUCERS_MAX)
-      throw new MessagingError("LIMIT_EXCEEDED", `the queue knows ${PRODUCERS_MAX} producers, expected fewer; give producers stable names`, {
-        data: { producersMax: PRODUCERS_MAX },
-      });
+      throw new MessagingError(
+        "LIMIT_EXCEEDED",
+        `the queue knows ${PRODUCERS_MAX} producers, expected fewer; give producers stable names`,
+        {
+          data: { producersMax: PRODUCERS_MAX },
+        },
+      );
     const state: ProducerState = { name, epoch: at, instance, next: 0, kept: 0, seenMs: nowMs, runs: [] };
     this.#byName.set(name, state);
     return state;
@@ -68,7 +84,8 @@ export class ProducerTable {
     const gone: string[] = [];
     for (const state of this.#byName.values()) {
       if (nowMs - state.seenMs <= KEPT_MS) continue;
-      if (isLinked(state.name)) state.seenMs = nowMs; // the week begins when it goes
+      if (isLinked(state.name))
+        state.seenMs = nowMs; // the week begins when it goes
       else gone.push(state.name);
     }
     for (const name of gone) this.#byName.delete(name);
@@ -87,7 +104,12 @@ export const storedProducer = (state: ProducerState): Stored => [
 /** Notes where the next `count` sequences of a producer stand. */
 export function noteRun(state: ProducerState, offset: number, count: number, duplicate: boolean): void {
   const last = state.runs.at(-1);
-  if (last !== undefined && last.duplicate === duplicate && last.sequence + last.count === state.next && last.offset + last.count === offset)
+  if (
+    last !== undefined &&
+    last.duplicate === duplicate &&
+    last.sequence + last.count === state.next &&
+    last.offset + last.count === offset
+  )
     last.count += count;
   else {
     state.runs.push({ sequence: state.next, offset, count, duplicate });

@@ -43,7 +43,15 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
   const done = (offsets: readonly number[], writes: readonly StoreWrite[]) =>
     commit(writes, (revision) => {
       const { request, epoch } = frame;
-      port.send({ type: "aside.done", request, member: port.member, queue, epoch, revision, offsets: offsets as Offset[] });
+      port.send({
+        type: "aside.done",
+        request,
+        member: port.member,
+        queue,
+        epoch,
+        revision,
+        offsets: offsets as Offset[],
+      });
       flow.asideFlushed();
     });
 
@@ -60,7 +68,9 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
   }
   if (!flow.wasDelivered(frame.offset, frame.offset + 1))
     return refuse(
-      violation(`offset ${frame.offset} of ${ledger.path} was set aside, delivered were those below ${flow.deliveredEnd}`),
+      violation(
+        `offset ${frame.offset} of ${ledger.path} was set aside, delivered were those below ${flow.deliveredEnd}`,
+      ),
     );
   if (frame.kind === "halt") {
     place.halt(frame);
@@ -77,7 +87,8 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
       (at, key) => at === frame.offset || (key === frame.key && !state.isDone(at)),
     );
     const still = place.holding(port, frame);
-    if (still !== flow) return refuse(still instanceof MessagingError ? still : violation("the lease was resumed meanwhile"));
+    if (still !== flow)
+      return refuse(still instanceof MessagingError ? still : violation("the lease was resumed meanwhile"));
     const [head, ...followers] = scanned;
     if (head === undefined || head.offset !== frame.offset) return done([], []); // retention took it
     if (keyOf(head.message) !== frame.key)
@@ -109,6 +120,10 @@ function tellAside({ context }: Ledger, frame: AsidePut, parks: boolean): void {
 }
 const violation = (text: string): MessagingError => new MessagingError("PROTOCOL_VIOLATION", text);
 export const asideFull = (path: string, max: number): MessagingError =>
-  new MessagingError("LIMIT_EXCEEDED", `${path} has set ${max} messages aside, its limit: it halts until some are redriven or discarded`, {
-    data: { parkedMessagesMax: max },
-  });
+  new MessagingError(
+    "LIMIT_EXCEEDED",
+    `${path} has set ${max} messages aside, its limit: it halts until some are redriven or discarded`,
+    {
+      data: { parkedMessagesMax: max },
+    },
+  );

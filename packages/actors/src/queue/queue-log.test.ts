@@ -13,7 +13,8 @@ async function opened(spec = {}) {
   const { log } = bench.queue;
   const lane = log.openLane("p", null, "i");
   await lane.ready;
-  const append = (from: number, messages: Uint8Array, count: number, as = identity(lane.epoch)) => log.append(as, seq(from), count, messages);
+  const append = (from: number, messages: Uint8Array, count: number, as = identity(lane.epoch)) =>
+    log.append(as, seq(from), count, messages);
   return { bench, log, epoch: lane.epoch, append };
 }
 const codeOf = (work: () => unknown): string | null => {
@@ -65,12 +66,16 @@ describe("appending", () => {
   it("refuses a gap with what it expected, and changes nothing", async () => {
     const { log, append } = await opened();
     append(0, packed(["a"]), 1);
-    expect(() => append(5, packed(["b"]), 1)).toThrow(expect.objectContaining({ code: "OUT_OF_SEQUENCE", data: { expected: 1, found: 5 } }));
+    expect(() => append(5, packed(["b"]), 1)).toThrow(
+      expect.objectContaining({ code: "OUT_OF_SEQUENCE", data: { expected: 1, found: 5 } }),
+    );
     expect(log.end).toBe(1);
   });
   it("refuses damaged, miscounted, oversized and misrouted batches whole", async () => {
     const { log, append } = await opened({ queues: 2 });
-    const here = ["a", "b", "c", "d", "e", "f"].filter((key) => codeOf(() => append(log.end, packed([key]), 1)) === null)[0]!;
+    const here = ["a", "b", "c", "d", "e", "f"].filter(
+      (key) => codeOf(() => append(log.end, packed([key]), 1)) === null,
+    )[0]!;
     const { end } = log;
     const codes = [
       codeOf(() => append(end, packed([here]).subarray(0, 9), 1)),
@@ -92,9 +97,13 @@ describe("appending", () => {
     await bench.restart();
     const { log } = bench.queue;
     const { epoch } = log.openLane("q", null, "j");
-    expect(log.append(identity(epoch, "q", "j"), seq(0), 1, message("a", 1, "y")).runs).toEqual([{ count: 1, offset: 1, duplicate: true }]);
+    expect(log.append(identity(epoch, "q", "j"), seq(0), 1, message("a", 1, "y")).runs).toEqual([
+      { count: 1, offset: 1, duplicate: true },
+    ]);
     await bench.runtime.advance(1_001);
-    expect(log.append(identity(epoch, "q", "j"), seq(1), 1, message("a", 1, "y")).runs).toEqual([{ count: 1, offset: 2, duplicate: false }]);
+    expect(log.append(identity(epoch, "q", "j"), seq(1), 1, message("a", 1, "y")).runs).toEqual([
+      { count: 1, offset: 2, duplicate: false },
+    ]);
   });
 });
 
@@ -119,7 +128,9 @@ describe("producers", () => {
     await bench.restart();
     const lane = bench.queue.log.openLane("p", epoch, "i");
     expect(lane).toMatchObject({ epoch, expected: 2 });
-    expect(bench.queue.log.append(identity(epoch), seq(0), 2, packed(["a", "b"])).runs).toEqual([{ count: 2, offset: 0, duplicate: true }]);
+    expect(bench.queue.log.append(identity(epoch), seq(0), 2, packed(["a", "b"])).runs).toEqual([
+      { count: 2, offset: 0, duplicate: true },
+    ]);
   });
   it("an unknown one is refused", async () => {
     const { log, epoch } = await opened();
@@ -164,8 +175,16 @@ describe("a failed commit", () => {
   const frames = (bench: QueueBench) => bench.answers as (BatchAppended | BatchRefused)[];
   it("refuses that batch and all behind it, then takes them again from where the store stands", async () => {
     const { bench, log, epoch } = await opened();
-    const send = (from: Sequence | number, key: string) => {
-      const frame = { type: "batch.append", lane: 1, epoch, sequence: seq(from), count: 1, durability: "memory", messages: packed([key]) } as const;
+    const send = (from: Sequence | number, key: string, durability: "memory" | "flushed" = "memory") => {
+      const frame = {
+        type: "batch.append",
+        lane: 1,
+        epoch,
+        sequence: seq(from),
+        count: 1,
+        durability,
+        messages: packed([key]),
+      } as const;
       bench.queue.append(bench.lane("p", "i", epoch), frame);
     };
     send(0, "a");
@@ -182,12 +201,23 @@ describe("a failed commit", () => {
     await bench.runtime.advance(1_000);
     expect([bench.queue.state, log.end, log.flushedEnd]).toEqual(["active", 1, 1]);
     send(3, "d");
-    expect(frames(bench).at(-1)).toMatchObject({ type: "batch.refused", error: { code: "OUT_OF_SEQUENCE" }, expected: 1 });
-    send(0, "a"); // a repeat of what is stored is answered, though the last commit failed
+    expect(frames(bench).at(-1)).toMatchObject({
+      type: "batch.refused",
+      error: { code: "OUT_OF_SEQUENCE" },
+      expected: 1,
+    });
+    Object.assign(bench.store, { durabilityMax: "flushed" });
+    send(0, "a", "flushed"); // a repeat of what is stored is answered, though the last commit failed
+    await bench.settle();
+    expect(frames(bench).at(-1)).toMatchObject({ type: "batch.appended", runs: [{ offset: 0, duplicate: true }] });
     send(1, "b");
     await bench.settle();
     expect([bench.queue.state, log.flushedEnd]).toEqual(["active", 2]);
-    expect(frames(bench).slice(-3).every((frame) => frame.type !== "batch.refused")).toBe(true);
+    expect(
+      frames(bench)
+        .slice(-3)
+        .every((frame) => frame.type !== "batch.refused"),
+    ).toBe(true);
   });
   it("of a new producer epoch does not keep later ones from opening", async () => {
     const { bench, log } = await opened();

@@ -99,7 +99,8 @@ export class QueueLog {
     const state = await store.get(storeKeys.queue(spec.name, queue));
     if (state !== undefined)
       this.#producerEpoch = decodeRecord<readonly [number]>(storeKeys.queue(spec.name, queue), state)[0];
-    for (const { key, value } of await store.list(storeKeys.producers(spec.name, queue))) this.#producers.load(key, value);
+    for (const { key, value } of await store.list(storeKeys.producers(spec.name, queue)))
+      this.#producers.load(key, value);
     this.#start = extent.start;
     this.#end = extent.end;
     this.#flushedEnd = extent.end;
@@ -109,7 +110,10 @@ export class QueueLog {
       const batches = await store.read(this.name, at, { bytesMax: RECOVERY_BYTES });
       const last = batches.at(-1);
       if (last === undefined)
-        throw new MessagingError("STORE_DAMAGED", `log "${this.name}" ends at ${extent.end}, but holds nothing from ${at} on: restore the data from a copy`);
+        throw new MessagingError(
+          "STORE_DAMAGED",
+          `log "${this.name}" ends at ${extent.end}, but holds nothing from ${at} on: restore the data from a copy`,
+        );
       for (const stored of batches) this.#rememberIds(decodeBatch(this.name, stored), runtime.wallNow());
       at = last.first + last.count;
     }
@@ -123,18 +127,24 @@ export class QueueLog {
   #rememberIds(batch: LogBatch, nowMs: number): void {
     if (nowMs - batch.appendedAtMs > this.#options.spec.idWindowMs) return;
     const reader = new PackedReader(batch.messages);
-    for (let at = batch.first; reader.next(); at++) if (reader.hasId) this.#ids.note(reader.id!, at, batch.appendedAtMs);
+    for (let at = batch.first; reader.next(); at++)
+      if (reader.hasId) this.#ids.note(reader.id!, at, batch.appendedAtMs);
   }
 
   /**
    * Opens a lane: with the epoch it shows, or under a new one, which fences every other instance of the name.
    * `ready` resolves when the epoch may be used. @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
    */
-  openLane(producer: string, shown: Epoch | null, instance: string): { readonly epoch: Epoch; readonly expected: Sequence; readonly ready: Promise<void> } {
+  openLane(
+    producer: string,
+    shown: Epoch | null,
+    instance: string,
+  ): { readonly epoch: Epoch; readonly expected: Sequence; readonly ready: Promise<void> } {
     if (shown !== null) {
       const state = this.#producers.get(producer);
       if (state === undefined) throw producerUnknown(producer, this.name);
-      if (state.epoch !== shown || state.instance !== instance) throw producerFenced(producer, this.name, shown, state.epoch);
+      if (state.epoch !== shown || state.instance !== instance)
+        throw producerFenced(producer, this.name, shown, state.epoch);
       return { epoch: shown, expected: expectedOf(state), ready: Promise.resolve() };
     }
     const nowMs = this.#options.runtime.wallNow();
@@ -155,14 +165,21 @@ export class QueueLog {
     if (producer.epoch !== lane.epoch || producer.instance !== lane.instance)
       throw producerFenced(lane.producer, this.name, lane.epoch, producer.epoch);
     if (from > producer.next)
-      throw new MessagingError("OUT_OF_SEQUENCE", `queue "${this.name}" expected sequence ${producer.next} of "${lane.producer}", found ${from}`, {
-        data: { expected: producer.next, found: from },
-      });
+      throw new MessagingError(
+        "OUT_OF_SEQUENCE",
+        `queue "${this.name}" expected sequence ${producer.next} of "${lane.producer}", found ${from}`,
+        {
+          data: { expected: producer.next, found: from },
+        },
+      );
     const nowMs = runtime.wallNow();
     const known = Math.min(producer.next - from, count);
     const repeated = known === 0 ? [] : placesOf(producer, from, known);
     if (repeated === undefined)
-      throw new MessagingError("PROTOCOL_VIOLATION", `sequence ${from} of "${lane.producer}" was acknowledged too long ago to be sent again`);
+      throw new MessagingError(
+        "PROTOCOL_VIOLATION",
+        `sequence ${from} of "${lane.producer}" was acknowledged too long ago to be sent again`,
+      );
     const fresh = this.#examine(messages, count, known, nowMs);
     const runs: AppendedRun[] = [...repeated];
     if (known < count) {
@@ -213,16 +230,25 @@ export class QueueLog {
     while (reader.next()) {
       if (index++ < known) continue;
       if (reader.length > messageBytesMax)
-        throw new MessagingError("MESSAGE_TOO_LARGE", `a message of ${reader.length} bytes was sent, at most ${messageBytesMax} are taken`, {
-          data: { bytes: reader.length, messageBytesMax },
-        });
+        throw new MessagingError(
+          "MESSAGE_TOO_LARGE",
+          `a message of ${reader.length} bytes was sent, at most ${messageBytesMax} are taken`,
+          {
+            data: { bytes: reader.length, messageBytesMax },
+          },
+        );
       reader.key; // text that is not UTF-8 is refused here, not found by every consumer
       const slot = reader.slot;
       if (slot !== NO_SLOT && table[slot] !== queue)
-        throw new MessagingError("WRONG_ROUTE", `slot ${slot} belongs to queue ${table[slot] ?? "none"}, the message came to queue ${queue}`, {
-          data: { slot, queue },
-        });
-      if (reader.dueMs !== null) throw new MessagingError("PROTOCOL_VIOLATION", "delayed messages are not taken yet, found one with a due time");
+        throw new MessagingError(
+          "WRONG_ROUTE",
+          `slot ${slot} belongs to queue ${table[slot] ?? "none"}, the message came to queue ${queue}`,
+          {
+            data: { slot, queue },
+          },
+        );
+      if (reader.dueMs !== null)
+        throw new MessagingError("PROTOCOL_VIOLATION", "delayed messages are not taken yet, found one with a due time");
       let duplicateOf: number | null = null;
       if (reader.hasId) {
         const id = reader.id!;
@@ -242,7 +268,9 @@ export class QueueLog {
       else runs.push({ count: 1, duplicateOf });
     }
     if (index !== count)
-      throw new MessagingError("PROTOCOL_VIOLATION", `a batch said it holds ${count} messages, found ${index}`, { data: { count, found: index } });
+      throw new MessagingError("PROTOCOL_VIOLATION", `a batch said it holds ${count} messages, found ${index}`, {
+        data: { count, found: index },
+      });
     if (partFrom >= 0) parts.push(messages.subarray(partFrom));
     return { runs, parts, ids };
   }
@@ -252,7 +280,9 @@ export class QueueLog {
     if (from >= this.#flushedEnd) return [];
     const cached = this.#cache.read(from, this.#flushedEnd, bytesMax);
     if (cached !== undefined) return cached;
-    return this.#options.store.read(this.name, from, { bytesMax }).then((batches) => batches.map((batch) => decodeBatch(this.name, batch)));
+    return this.#options.store
+      .read(this.name, from, { bytesMax })
+      .then((batches) => batches.map((batch) => decodeBatch(this.name, batch)));
   }
 
   /** Removes batches that lie wholly below `before`. */
@@ -265,7 +295,8 @@ export class QueueLog {
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
     const { spec, queue, runtime } = this.#options;
     const gone = this.#producers.forgetIdle(runtime.wallNow(), isLinked);
-    if (gone.length > 0) this.#commit(gone.map((name) => ({ kind: "remove", key: storeKeys.producer(spec.name, queue, name) })));
+    if (gone.length > 0)
+      this.#commit(gone.map((name) => ({ kind: "remove", key: storeKeys.producer(spec.name, queue, name) })));
   }
 
   #commit(writes: readonly StoreWrite[]): Commit {
@@ -280,7 +311,11 @@ export class QueueLog {
   }
   #producerWrite(state: ProducerState): StoreWrite {
     const { spec, queue } = this.#options;
-    return { kind: "put", key: storeKeys.producer(spec.name, queue, state.name), value: encodeRecord(storedProducer(state)) };
+    return {
+      kind: "put",
+      key: storeKeys.producer(spec.name, queue, state.name),
+      value: encodeRecord(storedProducer(state)),
+    };
   }
   #counterWrite(): StoreWrite {
     const { spec, queue } = this.#options;
@@ -289,8 +324,16 @@ export class QueueLog {
 }
 
 const producerUnknown = (producer: string, queue: string) =>
-  new MessagingError("PRODUCER_UNKNOWN", `queue "${queue}" knows no producer "${producer}": its lane needs a new epoch`, { data: { producer } });
+  new MessagingError(
+    "PRODUCER_UNKNOWN",
+    `queue "${queue}" knows no producer "${producer}": its lane needs a new epoch`,
+    { data: { producer } },
+  );
 const producerFenced = (producer: string, queue: string, presented: Epoch, current: Epoch) =>
-  new MessagingError("PRODUCER_FENCED", `producer "${producer}" on queue "${queue}" shows epoch ${presented}, but epoch ${current} has taken its name over`, {
-    data: { producer, presented, current },
-  });
+  new MessagingError(
+    "PRODUCER_FENCED",
+    `producer "${producer}" on queue "${queue}" shows epoch ${presented}, but epoch ${current} has taken its name over`,
+    {
+      data: { producer, presented, current },
+    },
+  );

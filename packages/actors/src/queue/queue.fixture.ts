@@ -77,7 +77,8 @@ export class FakePort implements MemberPort {
   }
   last<T extends BrokerFrame["type"]>(type: T): Extract<BrokerFrame, { readonly type: T }> {
     const found = this.all(type).at(-1);
-    if (found === undefined) throw new Error(`no "${type}" came, but ${this.frames.map((frame) => frame.type).join(", ")}`);
+    if (found === undefined)
+      throw new Error(`no "${type}" came, but ${this.frames.map((frame) => frame.type).join(", ")}`);
     return found;
   }
   /** Offsets delivered, in order. */
@@ -104,6 +105,7 @@ export class QueueBench {
   #sequence = 0;
   #epoch: Epoch | null = null;
   readonly answers: BrokerFrame[] = [];
+  #life = { over: false };
 
   constructor(spec: Partial<TopicSpec> = {}, disk?: MemoryDisk) {
     this.runtime = simulatedRuntime({ seed: 1 });
@@ -118,8 +120,19 @@ export class QueueBench {
     return bench;
   }
   #make(): void {
-    const { runtime, store, spec } = this;
-    const actors = new ActorRegistry({ runtime, onFailure: (path, error) => this.told.push(`${path}: ${String(error)}`) });
+    const { store, spec } = this;
+    const life = { over: false };
+    this.#life.over = true;
+    this.#life = life;
+    // timers of a process that has died do not fire
+    const runtime: SimulatedRuntime = Object.create(this.runtime, {
+      setTimeout: { value: (fn: () => void, ms: number) => this.runtime.setTimeout(() => life.over || fn(), ms) },
+      now: { value: () => this.runtime.now() },
+    });
+    const actors = new ActorRegistry({
+      runtime,
+      onFailure: (path, error) => this.told.push(`${path}: ${String(error)}`),
+    });
     const events = new EventBus(runtime);
     events.events$.subscribe((event) => this.told.push(event.type));
     this.actors = actors;
@@ -145,7 +158,10 @@ export class QueueBench {
     this.#make();
     await this.queue.open();
   }
-  async subscribe(startAt: "earliest" | "latest" | { timestampMs: number } = "earliest", name = "g"): Promise<Subscription> {
+  async subscribe(
+    startAt: "earliest" | "latest" | { timestampMs: number } = "earliest",
+    name = "g",
+  ): Promise<Subscription> {
     const subscription = await this.#subscribe(startAt, name);
     if (!(subscription instanceof Subscription)) throw new Error("unordered");
     return subscription;
@@ -214,7 +230,12 @@ export class Talk {
     this.port = port;
   }
   /** Takes the lease, with credit for everything. */
-  static async hold(bench: QueueBench, subscription: Subscription, instance = "c", join: Partial<MemberJoin> = {}): Promise<Talk> {
+  static async hold(
+    bench: QueueBench,
+    subscription: Subscription,
+    instance = "c",
+    join: Partial<MemberJoin> = {},
+  ): Promise<Talk> {
     const talk = new Talk(bench, subscription, new FakePort(instance, join));
     await talk.acquire();
     talk.epoch = talk.port.last("lease.granted").epoch;
@@ -244,7 +265,19 @@ export class Talk {
   put(at: number, key: string | null, rest: Partial<AsidePut> = {}): Promise<void> {
     const request = this.port.nextRequest();
     const { epoch } = this;
-    const frame = { type: "aside.put", request, member: 1, queue: 0, epoch, kind: "park", offset: offset(at), key, redriven: null, attempts: 3, error: failure } as const;
+    const frame = {
+      type: "aside.put",
+      request,
+      member: 1,
+      queue: 0,
+      epoch,
+      kind: "park",
+      offset: offset(at),
+      key,
+      redriven: null,
+      attempts: 3,
+      error: failure,
+    } as const;
     this.subscription.asidePut(this.port, { ...frame, ...rest });
     return this.bench.settle();
   }
@@ -256,7 +289,14 @@ export class Talk {
   async release(ranges: readonly OffsetRange[] = []): Promise<void> {
     const request = this.port.nextRequest();
     const settle = settlement(ranges);
-    this.subscription.release(this.port, { type: "lease.release", request, member: 1, queue: 0, epoch: this.epoch, settle });
+    this.subscription.release(this.port, {
+      type: "lease.release",
+      request,
+      member: 1,
+      queue: 0,
+      epoch: this.epoch,
+      settle,
+    });
     await this.bench.settle();
   }
 }
@@ -267,7 +307,8 @@ export function accountProblem(subscription: { account(): ReturnType<Subscriptio
   const { settled, filtered, skipped, expired, backlog, deadLettered, parked, discarded } = account;
   const parts = [settled, filtered, skipped, expired, backlog, deadLettered.length, parked.length, discarded.length];
   const sum = parts.reduce((total, part) => total + part, 0);
-  if (sum !== account.end - account.start) return `${parts.join(" + ")} = ${sum}, expected ${account.end - account.start}`;
+  if (sum !== account.end - account.start)
+    return `${parts.join(" + ")} = ${sum}, expected ${account.end - account.start}`;
   if (parts.some((part) => part < 0)) return `a class is negative: ${parts.join(", ")}`;
   const aside = [...deadLettered, ...parked, ...discarded];
   if (new Set(aside).size !== aside.length) return "an offset is in two classes";
@@ -280,13 +321,29 @@ export async function storedBeside(bench: QueueBench, subscription: Subscription
   const { Ledger } = await import("./ledger.ts");
   const stored = await Ledger.open(subscription.context, 0);
   const plain = ({ account, strands }: { account: unknown; strands: unknown }) => JSON.stringify({ account, strands });
-  const strands = (aside: typeof stored.aside) => 
+  const strands = (aside: typeof stored.aside) =>
     [...aside.strands()]
       .sort((a, b) => a.id - b.id)
-      .map((one) => [one.id, one.kind, one.key, one.offsets, one.sinceMs, one.phase, one.attempts, one.losses, one.error]);
+      .map((one) => [
+        one.id,
+        one.kind,
+        one.key,
+        one.offsets,
+        one.sinceMs,
+        one.phase,
+        one.attempts,
+        one.losses,
+        one.error,
+      ]);
   const of = (one: { state: typeof stored.state; aside: typeof stored.aside }) =>
     plain({
-      account: [one.state.account(bench.queue.log.flushedEnd), one.state.epoch, one.state.lease, [...one.state.tried], one.state.halt],
+      account: [
+        one.state.account(bench.queue.log.flushedEnd),
+        one.state.epoch,
+        one.state.lease,
+        [...one.state.tried],
+        one.state.halt,
+      ],
       strands: strands(one.aside),
     });
   return { memory: of(subscription), store: of(stored) };

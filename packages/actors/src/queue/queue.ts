@@ -1,15 +1,15 @@
 import type { Actor } from "xstate";
 import { atLeastAsDurable, type Sequence, sequence } from "../message/brands.ts";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import type { TopicSpec } from "../message/topic.ts";
 import type { BatchAppend, BrokerFrame, GroupSettings } from "../protocol/frames.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
-import type { TopicSpec } from "../message/topic.ts";
 import type { Logger } from "../system/contracts.ts";
-import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
 import { queueMachine } from "./queue.machine.ts";
+import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
 import { retain } from "./retention.ts";
 import { SharedSubscription } from "./shared-subscription.ts";
 import { Subscription } from "./subscription.ts";
@@ -41,7 +41,8 @@ export interface LanePort extends LaneIdentity {
 }
 const RETRY_AFTER_MS = 200;
 const RECOVER_AFTER_MS = 500;
-const unstored = (error: unknown) => new MessagingError("UNAVAILABLE", `a batch could not be stored: ${String(error)}`, { cause: error });
+const unstored = (error: unknown) =>
+  new MessagingError("UNAVAILABLE", `a batch could not be stored: ${String(error)}`, { cause: error });
 const SCAN_BYTES = 4 * 1024 * 1024;
 
 /** One ordered log with its groups: takes batches, tells subscriptions what is flushed, lets retention work, and recovers when a commit has failed. */
@@ -86,7 +87,9 @@ export class Queue {
         for (const subscription of this.subscriptions.values()) subscription.flushed();
       } catch (error) {
         const known = asMessagingError(error, "STORE_FAILED");
-        logger.log("error", `${this.path}: cannot recover${known.code === "STORE_DAMAGED" ? "" : " yet"}`, { error: known.message });
+        logger.log("error", `${this.path}: cannot recover${known.code === "STORE_DAMAGED" ? "" : " yet"}`, {
+          error: known.message,
+        });
         if (known.code === "STORE_DAMAGED") this.#machine.send({ type: "queue.damaged" });
         else await new Promise<void>((resolve) => void runtime.setTimeout(resolve, RECOVER_AFTER_MS));
       }
@@ -114,7 +117,9 @@ export class Queue {
       onHolder: (change: { readonly instance: string; readonly held: boolean }) => part.onHolder(queue, change),
     };
     const begin = await this.#beginAt(part.settings.startAt);
-    const opened = spec.ordered ? await Subscription.open(context, begin) : await SharedSubscription.open(context, begin);
+    const opened = spec.ordered
+      ? await Subscription.open(context, begin)
+      : await SharedSubscription.open(context, begin);
     this.subscriptions.set(part.name, opened);
     return opened;
   }
@@ -135,27 +140,56 @@ export class Queue {
   /** Takes a batch, or refuses it; answers on the lane's link. */
   append(lane: LanePort, frame: BatchAppend): void {
     const refuse = (error: MessagingError, expected: Sequence | null = null, retryAfterMs: number | null = null) =>
-      lane.send({ type: "batch.refused", lane: lane.lane, epoch: frame.epoch, sequence: frame.sequence, error: toWireError(error), expected, retryAfterMs });
+      lane.send({
+        type: "batch.refused",
+        lane: lane.lane,
+        epoch: frame.epoch,
+        sequence: frame.sequence,
+        error: toWireError(error),
+        expected,
+        retryAfterMs,
+      });
     const { store } = this.#options;
-    if (!atLeastAsDurable(store.durabilityMax, frame.durability) && frame.durability !== "memory")
-      return refuse(
-        new MessagingError("DURABILITY_UNAVAILABLE", `durability "${frame.durability}" was asked for, the store here reaches "${store.durabilityMax}"`, {
-          data: { durabilityMax: store.durabilityMax },
-        }),
+    if (!atLeastAsDurable(store.durabilityMax, frame.durability) && frame.durability !== "memory") {
+      refuse(
+        new MessagingError(
+          "DURABILITY_UNAVAILABLE",
+          `durability "${frame.durability}" was asked for, the store here reaches "${store.durabilityMax}"`,
+          {
+            data: { durabilityMax: store.durabilityMax },
+          },
+        ),
       );
+      return;
+    }
     if (this.state === "full") this.#lookForRoom();
     else if (this.state === "active") this.#lookWhetherFull();
     if (this.state !== "active") {
-      if (this.state !== "full")
-        return refuse(new MessagingError("UNAVAILABLE", `${this.path} is ${this.state}`, { data: { state: this.state } }), null, RETRY_AFTER_MS);
+      if (this.state !== "full") {
+        refuse(
+          new MessagingError("UNAVAILABLE", `${this.path} is ${this.state}`, { data: { state: this.state } }),
+          null,
+          RETRY_AFTER_MS,
+        );
+        return;
+      }
       const error = store.usage().hasRoom
-        ? new MessagingError("QUEUE_FULL", `${this.path} holds ${this.log.bytes} bytes that are not settled by all groups; its limit is ${this.#bytesMax}`, {
-            data: { bytes: this.log.bytes, bytesMax: this.#bytesMax },
-          })
-        : new MessagingError("STORE_FULL", `the store uses ${store.usage().usedBytes} of ${store.usage().capacityBytes} bytes: let consumers drain, or give it more`, {
-            data: { ...store.usage() },
-          });
-      return refuse(error, null, RETRY_AFTER_MS);
+        ? new MessagingError(
+            "QUEUE_FULL",
+            `${this.path} holds ${this.log.bytes} bytes that are not settled by all groups; its limit is ${this.#bytesMax}`,
+            {
+              data: { bytes: this.log.bytes, bytesMax: this.#bytesMax },
+            },
+          )
+        : new MessagingError(
+            "STORE_FULL",
+            `the store uses ${store.usage().usedBytes} of ${store.usage().capacityBytes} bytes: let consumers drain, or give it more`,
+            {
+              data: { ...store.usage() },
+            },
+          );
+      refuse(error, null, RETRY_AFTER_MS);
+      return;
     }
     let appended: Appended;
     try {
@@ -163,7 +197,8 @@ export class Queue {
     } catch (error) {
       const known = asMessagingError(error, "PROTOCOL_VIOLATION");
       const expected = known.data["expected"];
-      return refuse(known, known.code === "OUT_OF_SEQUENCE" && typeof expected === "number" ? sequence(expected) : null);
+      refuse(known, known.code === "OUT_OF_SEQUENCE" && typeof expected === "number" ? sequence(expected) : null);
+      return;
     }
     this.#answer(lane, frame, appended, refuse);
   }
@@ -187,7 +222,8 @@ export class Queue {
     commit.flushed.then(
       () => {
         if (frame.durability === "flushed") appended();
-        else if (frame.durability === "memory") lane.send({ type: "lane.kept", lane: lane.lane, epoch: frame.epoch, kept: sequence(producer.kept) });
+        else if (frame.durability === "memory")
+          lane.send({ type: "lane.kept", lane: lane.lane, epoch: frame.epoch, kept: sequence(producer.kept) });
         this.#notifyFlushed();
       },
       (error: unknown) => {
@@ -205,7 +241,9 @@ export class Queue {
   }
   #commitFailed(error: unknown): void {
     if (this.state !== "active" && this.state !== "full") return;
-    this.#options.logger.log("error", `${this.path}: a commit failed; reloading from the store`, { error: String(error) });
+    this.#options.logger.log("error", `${this.path}: a commit failed; reloading from the store`, {
+      error: String(error),
+    });
     this.#machine.send({ type: "commit.failed" });
   }
   /** Subscriptions look once for all that was flushed in one go. */
@@ -224,11 +262,13 @@ export class Queue {
   #lookWhetherFull(): void {
     if (this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) return;
     void this.retain();
-    if (this.log.bytes >= this.#bytesMax || !this.#options.store.usage().hasRoom) this.#machine.send({ type: "queue.filled" });
+    if (this.log.bytes >= this.#bytesMax || !this.#options.store.usage().hasRoom)
+      this.#machine.send({ type: "queue.filled" });
   }
   #lookForRoom(): void {
     if (this.log.bytes >= this.#bytesMax) void this.retain();
-    if (this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) this.#machine.send({ type: "queue.drained" });
+    if (this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom)
+      this.#machine.send({ type: "queue.drained" });
   }
   /** Removes what retention lets go. */
   async retain(): Promise<void> {
@@ -242,7 +282,8 @@ export class Queue {
     } finally {
       this.#retaining = false;
     }
-    if (this.state === "full" && this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) this.#machine.send({ type: "queue.drained" });
+    if (this.state === "full" && this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom)
+      this.#machine.send({ type: "queue.drained" });
   }
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
     if (this.state === "active" || this.state === "full") this.log.forgetIdleProducers(isLinked);

@@ -10,10 +10,14 @@ export function decodeRecord<T>(key: string, bytes: Uint8Array): T {
   try {
     return packr.unpack(bytes) as T;
   } catch (cause) {
-    throw new MessagingError("STORE_DAMAGED", `record "${key}" (${bytes.length} bytes) cannot be decoded: restore the data from a copy`, {
-      cause,
-      data: { key },
-    });
+    throw new MessagingError(
+      "STORE_DAMAGED",
+      `record "${key}" (${bytes.length} bytes) cannot be decoded: restore the data from a copy`,
+      {
+        cause,
+        data: { key },
+      },
+    );
   }
 }
 
@@ -29,11 +33,13 @@ export const storeKeys = {
   producers: (topic: string, queue: number) => `p/${topic}/${queue}/`,
   subscription: (topic: string, queue: number, group: string) => `s/${topic}/${queue}/${group}`,
   discarded: (topic: string, queue: number, group: string) => `sc/${topic}/${queue}/${group}`,
-  strand: (topic: string, queue: number, group: string, strand: number) => `st/${topic}/${queue}/${group}/${padded(strand)}`,
+  strand: (topic: string, queue: number, group: string, strand: number) =>
+    `st/${topic}/${queue}/${group}/${padded(strand)}`,
   strands: (topic: string, queue: number, group: string) => `st/${topic}/${queue}/${group}/`,
   entry: (topic: string, queue: number, group: string, strand: number, offset: number) =>
     `se/${topic}/${queue}/${group}/${padded(strand)}/${padded(offset)}`,
-  entries: (topic: string, queue: number, group: string, strand: number) => `se/${topic}/${queue}/${group}/${padded(strand)}/`,
+  entries: (topic: string, queue: number, group: string, strand: number) =>
+    `se/${topic}/${queue}/${group}/${padded(strand)}/`,
 } as const;
 /** Numbers in keys sort as numbers. */
 const padded = (value: number): string => String(value).padStart(16, "0");

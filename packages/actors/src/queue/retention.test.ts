@@ -47,7 +47,9 @@ describe("retention", () => {
     const { bench, subscription, talk, log } = await filled({ settledByAll: true });
     let fail = () => {};
     bench.disk.beforeApply = (writes) =>
-      writes.some((write) => write.kind === "put" && write.key.startsWith("s/")) ? new Promise((_, reject) => (fail = () => reject(new Error("disk")))) : undefined;
+      writes.some((write) => write.kind === "put" && write.key.startsWith("s/"))
+        ? new Promise((_, reject) => (fail = () => reject(new Error("disk"))))
+        : undefined;
     void talk.settle([[0, 8]]);
     await bench.settle();
     void bench.queue.retain();
@@ -88,7 +90,11 @@ describe("a full queue", () => {
   it("refuses producers and takes them again once consumers have drained it", async () => {
     const { bench, talk } = await filled({ bytesMax: 200 });
     bench.append(["a"]);
-    expect(bench.answers.at(-1)).toMatchObject({ type: "batch.refused", error: { code: "QUEUE_FULL" }, retryAfterMs: 200 });
+    expect(bench.answers.at(-1)).toMatchObject({
+      type: "batch.refused",
+      error: { code: "QUEUE_FULL" },
+      retryAfterMs: 200,
+    });
     expect(bench.queue.state).toBe("full");
     await talk.settle([[0, 8]]);
     await bench.queue.retain();
@@ -118,7 +124,11 @@ describe("a new group", () => {
     const timestampMs = bench.runtime.wallNow();
     bench.append(["a"]);
     await bench.settle();
-    const cursors = [await bench.subscribe("earliest", "x"), await bench.subscribe("latest", "y"), await bench.subscribe({ timestampMs }, "z")];
+    const cursors = [
+      await bench.subscribe("earliest", "x"),
+      await bench.subscribe("latest", "y"),
+      await bench.subscribe({ timestampMs }, "z"),
+    ];
     expect(cursors.map((one) => [one.account().cursor, one.account().skipped])).toEqual([
       [0, 0],
       [3, 3],

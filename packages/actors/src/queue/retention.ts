@@ -16,7 +16,12 @@ export interface RetentionGroup {
  * Removes whole batches from the front of a log: those older than `ageMs`, those over `bytesMax`, or (`settledByAll`) all that every group has settled.
  * Never at or above a group's cursor, unless `dropUnsettled`: then the groups count what they lose, in a commit before the removal.
  */
-export async function retain(log: QueueLog, retention: Retention, groups: readonly RetentionGroup[], nowMs: number): Promise<void> {
+export async function retain(
+  log: QueueLog,
+  retention: Retention,
+  groups: readonly RetentionGroup[],
+  nowMs: number,
+): Promise<void> {
   const settled = groups.length === 0 ? log.flushedEnd : Math.min(...groups.map((group) => group.committedCursor));
   const bound = retention.dropUnsettled === true ? log.flushedEnd : settled;
   const ageMs = retention.ageMs ?? Number.POSITIVE_INFINITY;

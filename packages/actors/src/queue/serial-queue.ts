@@ -23,19 +23,23 @@ export class SerialQueue {
   #drain(first: () => void | Promise<void>): void {
     let next: (() => void | Promise<void>) | undefined = first;
     while (next !== undefined) {
-      let result: void | Promise<void> = undefined;
-      try {
-        result = next();
-      } catch (error) {
-        this.#onBroken(error);
-      }
-      if (result !== undefined) {
-        result.catch(this.#onBroken).then(() => this.#continue());
+      const pending = this.#begin(next);
+      if (pending !== undefined) {
+        void pending.catch(this.#onBroken).then(() => this.#continue());
         return;
       }
       next = this.#waiting.shift();
     }
     this.#busy = false;
+  }
+  /** What has to be awaited before the next one may begin. */
+  #begin(change: () => void | Promise<void>): Promise<void> | undefined {
+    try {
+      return change() ?? undefined;
+    } catch (error) {
+      this.#onBroken(error);
+      return undefined;
+    }
   }
   #continue(): void {
     const next = this.#waiting.shift();

@@ -21,7 +21,15 @@ export interface Strand {
   losses: number;
   error: FailureInfo;
 }
-type StoredStrand = readonly [kind: Strand["kind"], key: string | null, sinceMs: number, phase: Strand["phase"], attempts: number, losses: number, error: FailureInfo];
+type StoredStrand = readonly [
+  kind: Strand["kind"],
+  key: string | null,
+  sinceMs: number,
+  phase: Strand["phase"],
+  attempts: number,
+  losses: number,
+  error: FailureInfo,
+];
 /** A set-aside message as it is stored: a copy, so that retention of its queue does not touch it. */
 export interface AsideCopy {
   readonly offset: number;
@@ -144,7 +152,11 @@ export class SetAside {
         copy.offset,
       );
     this.#messages++;
-    return { kind: "put", key: this.#entryKey(strand.id, copy.offset), value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy) };
+    return {
+      kind: "put",
+      key: this.#entryKey(strand.id, copy.offset),
+      value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy),
+    };
   }
   /** Takes a message out: it is settled or discarded now, which the caller notes. The key opens with the last one. */
   take(state: SubscriptionState, strand: Strand, offset: number): StoreWrite[] {
@@ -191,14 +203,21 @@ export class SetAside {
     return [this.#strandWrite(strand)];
   }
   replace(strand: Strand, copy: AsideCopy): StoreWrite {
-    return { kind: "put", key: this.#entryKey(strand.id, copy.offset), value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy) };
+    return {
+      kind: "put",
+      key: this.#entryKey(strand.id, copy.offset),
+      value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy),
+    };
   }
 
   /** Copies of a strand's messages from `fromOffset` on, in order. */
   async copies(strand: Strand, fromOffset: number, limit: number): Promise<AsideCopy[]> {
     const { topic, queue, group } = this.#of;
     const after = fromOffset === 0 ? undefined : this.#entryKey(strand.id, fromOffset - 1);
-    const records = await this.#store.list(storeKeys.entries(topic, queue, group, strand.id), { limit, ...(after === undefined ? {} : { after }) });
+    const records = await this.#store.list(storeKeys.entries(topic, queue, group, strand.id), {
+      limit,
+      ...(after === undefined ? {} : { after }),
+    });
     return records.map(({ key, value }) => {
       const [appendedAtMs, message] = decodeRecord<StoredCopy>(key, value);
       return { offset: lastNumber(key), appendedAtMs, message };
@@ -207,7 +226,11 @@ export class SetAside {
 
   #strandWrite(strand: Strand): StoreWrite {
     const { kind, key, sinceMs, phase, attempts, losses, error } = strand;
-    return { kind: "put", key: this.#strandKey(strand.id), value: encodeRecord([kind, key, sinceMs, phase, attempts, losses, error] satisfies StoredStrand) };
+    return {
+      kind: "put",
+      key: this.#strandKey(strand.id),
+      value: encodeRecord([kind, key, sinceMs, phase, attempts, losses, error] satisfies StoredStrand),
+    };
   }
   #strandKey(id: number): string {
     return storeKeys.strand(this.#of.topic, this.#of.queue, this.#of.group, id);
@@ -221,14 +244,28 @@ const lastNumber = (key: string): number => Number(key.slice(key.lastIndexOf("/"
 /** `queue:strand:offset`: names a set-aside message for people and tools. */
 export const entryId = (queue: number, strand: number, offset: number): string => `${queue}:${strand}:${offset}`;
 /** @throws `ENTRY_UNKNOWN` for what is no entry's name */
-export function parseEntryId(entry: string): { readonly queue: number; readonly strand: number; readonly offset: number } {
+export function parseEntryId(entry: string): {
+  readonly queue: number;
+  readonly strand: number;
+  readonly offset: number;
+} {
   const [queue, strand, offset, ...rest] = entry.split(":").map(Number);
-  if (rest.length > 0 || queue === undefined || strand === undefined || offset === undefined || ![queue, strand, offset].every(Number.isSafeInteger))
+  if (
+    rest.length > 0 ||
+    queue === undefined ||
+    strand === undefined ||
+    offset === undefined ||
+    ![queue, strand, offset].every(Number.isSafeInteger)
+  )
     throw entryUnknown(entry);
   return { queue, strand, offset };
 }
 export const entryUnknown = (entry: string): MessagingError<"ENTRY_UNKNOWN"> =>
-  new MessagingError("ENTRY_UNKNOWN", `nothing is set aside under "${entry}": it may have been redriven, skipped or discarded meanwhile`, { data: { entry } });
+  new MessagingError(
+    "ENTRY_UNKNOWN",
+    `nothing is set aside under "${entry}": it may have been redriven, skipped or discarded meanwhile`,
+    { data: { entry } },
+  );
 /** The key of a packed message. */
 export const keyOf = (message: Uint8Array): string | null => {
   const reader = new PackedReader(message);

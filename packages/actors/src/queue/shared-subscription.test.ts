@@ -12,19 +12,50 @@ async function shared(keys: readonly (string | null)[], spec = {}) {
   await bench.settle();
   return { bench, subscription };
 }
-async function join(bench: QueueBench, subscription: SharedSubscription, name: string, messages = 100, how: Partial<MemberJoin> = {}) {
+async function join(
+  bench: QueueBench,
+  subscription: SharedSubscription,
+  name: string,
+  messages = 100,
+  how: Partial<MemberJoin> = {},
+) {
   const port = new FakePort(name, how);
   subscription.join(port);
   subscription.credit(port, { type: "credit", member: 1, queue: 0, epoch: EPOCH, messages, bytes: 1e9 });
   await bench.settle();
   return port;
 }
-async function settle(bench: QueueBench, subscription: SharedSubscription, port: FakePort, ranges: readonly OffsetRange[], rest: Partial<Settlement> = {}) {
-  subscription.settle(port, { type: "settle", member: 1, queue: 0, epoch: EPOCH, settle: 0, settlement: settlement(ranges, rest) });
+async function settle(
+  bench: QueueBench,
+  subscription: SharedSubscription,
+  port: FakePort,
+  ranges: readonly OffsetRange[],
+  rest: Partial<Settlement> = {},
+) {
+  subscription.settle(port, {
+    type: "settle",
+    member: 1,
+    queue: 0,
+    epoch: EPOCH,
+    settle: 0,
+    settlement: settlement(ranges, rest),
+  });
   await bench.settle();
 }
 async function deadLetter(bench: QueueBench, subscription: SharedSubscription, port: FakePort, at: number) {
-  const frame = { type: "aside.put", request: 1, member: 1, queue: 0, epoch: EPOCH, kind: "dead-letter", offset: offset(at), key: null, redriven: null, attempts: 3, error: failure } as const;
+  const frame = {
+    type: "aside.put",
+    request: 1,
+    member: 1,
+    queue: 0,
+    epoch: EPOCH,
+    kind: "dead-letter",
+    offset: offset(at),
+    key: null,
+    redriven: null,
+    attempts: 3,
+    error: failure,
+  } as const;
   subscription.asidePut(port, frame);
   await bench.settle();
 }
@@ -36,7 +67,9 @@ describe("an unordered queue", () => {
     const two = await join(bench, subscription, "two", 100);
     expect(one.delivered).toHaveLength(10);
     expect(one.last("lease.granted")).toMatchObject({ request: null, epoch: 0 });
-    expect([...one.delivered, ...two.delivered].sort((a, b) => a - b)).toEqual(Array.from({ length: 80 }, (_, at) => at));
+    expect([...one.delivered, ...two.delivered].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 80 }, (_, at) => at),
+    );
   });
   it("brings a failed message back after its backoff, to anybody, with its attempts", async () => {
     const { bench, subscription } = await shared([null, null]);
@@ -70,7 +103,10 @@ describe("an unordered queue", () => {
     expect(subscription.account()).toMatchObject({ deadLettered: [0], backlog: 1, cursor: 1 });
     const strand = [...subscription.aside.strands()][0]!;
     await Promise.all([
-      subscription.change(async () => ({ writes: [subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: failure })], result: {} })),
+      subscription.change(async () => ({
+        writes: [subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: failure })],
+        result: {},
+      })),
       bench.settle(),
     ]);
     await bench.settle();

@@ -9,7 +9,7 @@ import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
 import { asideFull } from "./put-aside.ts";
 import type { AsideCopy, SetAside, Strand } from "./set-aside.ts";
-import { type Claim, SharedMembers, type SharedMember } from "./shared-members.ts";
+import { type Claim, type SharedMember, SharedMembers } from "./shared-members.ts";
 import { SPAN_MAX, type SubscriptionContextOf } from "./subscription-context.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
@@ -57,20 +57,12 @@ export class SharedSubscription {
       },
       reloaded: () => {
         this.#pauses--;
-        this.#begin();
+        this.#position = this.state.cursor;
         this.#pump();
       },
       pause: () => this.#pause(),
       changed: () => this.#pump(),
     });
-    this.#begin();
-  }
-  #begin(): void {
-    this.#position = this.state.cursor;
-    // what had failed before waits no longer than anything else
-    for (const at of this.state.tried.keys()) {
-      this.#again.set(at, this.context.runtime.now());
-    }
   }
 
   get path(): string {
@@ -92,7 +84,16 @@ export class SharedSubscription {
     const { queue, log } = this.context;
     const state = this.#members.size === 0 ? "vacant" : "leased";
     const { backlog } = this.state.counts(log.flushedEnd);
-    return { queue, state, halted: false, lease: null, cursor: offset(this.state.cursor), end: log.flushedEnd, backlog, lagMs };
+    return {
+      queue,
+      state,
+      halted: false,
+      lease: null,
+      cursor: offset(this.state.cursor),
+      end: log.flushedEnd,
+      backlog,
+      lagMs,
+    };
   }
   reached(end: number): { readonly done: Promise<void>; cancel(): void } {
     return this.#ledger.reached(end);
@@ -147,10 +148,14 @@ export class SharedSubscription {
       const { settlement } = frame;
       const answer = { member: port.member, queue: this.context.queue, epoch: EPOCH, settle: frame.settle };
       const beyond = settlement.ranges.find(([, to]) => to > this.#position);
-      const refuse = (error: MessagingError) => port.send({ type: "settle.refused", ...answer, error: toWireError(error) });
+      const refuse = (error: MessagingError) =>
+        port.send({ type: "settle.refused", ...answer, error: toWireError(error) });
       if (beyond !== undefined)
         return refuse(
-          new MessagingError("PROTOCOL_VIOLATION", `offsets up to ${beyond[1]} of ${this.path} were settled, delivered were those below ${this.#position}`),
+          new MessagingError(
+            "PROTOCOL_VIOLATION",
+            `offsets up to ${beyond[1]} of ${this.path} were settled, delivered were those below ${this.#position}`,
+          ),
         );
       for (const [from, to] of settlement.ranges) {
         for (let at = Math.max(from, state.cursor); at < to; at++) this.#forget(at);
@@ -206,14 +211,21 @@ export class SharedSubscription {
         }
       } else if (!state.isDone(frame.offset)) {
         if (frame.offset >= this.#position)
-          throw new MessagingError("PROTOCOL_VIOLATION", `offset ${frame.offset} of ${this.path} was set aside, but never delivered`);
+          throw new MessagingError(
+            "PROTOCOL_VIOLATION",
+            `offset ${frame.offset} of ${this.path} was set aside, but never delivered`,
+          );
         if (aside.messages >= spec.parkedMessagesMax) throw asideFull(this.path, spec.parkedMessagesMax);
         const [head] = await copiesOf(log, frame.offset, frame.offset + 1, () => true);
-        if (generation !== this.#ledger.generation) throw new MessagingError("UNAVAILABLE", `${this.path} is reloading; try again`);
+        if (generation !== this.#ledger.generation)
+          throw new MessagingError("UNAVAILABLE", `${this.path} is reloading; try again`);
         if (head !== undefined && !state.isDone(frame.offset)) {
           this.#forget(frame.offset);
           state.tried.delete(frame.offset);
-          writes.push(...aside.begin(state, { kind: "dead-letter", key, sinceMs: runtime.wallNow(), attempts, error }, head, []).writes);
+          writes.push(
+            ...aside.begin(state, { kind: "dead-letter", key, sinceMs: runtime.wallNow(), attempts, error }, head, [])
+              .writes,
+          );
           events.tell({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key });
         }
       }
@@ -223,7 +235,15 @@ export class SharedSubscription {
     state.advance();
     const { commit, revision } = this.#ledger.commit(writes);
     commit.flushed.then(() => {
-      port.send({ type: "aside.done", request: frame.request, member: port.member, queue, epoch: EPOCH, revision, offsets: [frame.offset] });
+      port.send({
+        type: "aside.done",
+        request: frame.request,
+        member: port.member,
+        queue,
+        epoch: EPOCH,
+        revision,
+        offsets: [frame.offset],
+      });
     }, refuse);
     this.#pump();
   }
@@ -300,7 +320,9 @@ export class SharedSubscription {
     if (!this.#mayGive()) return;
     this.#pumping = true;
     void this.#run()
-      .catch((error: unknown) => this.context.logger.log("error", `${this.path}: delivery failed`, { error: String(error) }))
+      .catch((error: unknown) =>
+        this.context.logger.log("error", `${this.path}: delivery failed`, { error: String(error) }),
+      )
       .then(() => {
         this.#pumping = false;
         if (!this.#pumpAgain) return;
@@ -338,7 +360,14 @@ export class SharedSubscription {
       this.#redriven.set(strand, { member, untilMs: runtime.now() + member.port.join.invisibleMs });
       this.#members.took(member, 1, copy.message.length);
       const { attempts, losses } = strand;
-      const entry = { strand: strand.id, offset: offset(copy.offset), appendedAtMs: copy.appendedAtMs, attempts, losses, message: copy.message };
+      const entry = {
+        strand: strand.id,
+        offset: offset(copy.offset),
+        appendedAtMs: copy.appendedAtMs,
+        attempts,
+        losses,
+        message: copy.message,
+      };
       member.port.send({ type: "redeliver", member: member.port.member, queue, epoch: EPOCH, entries: [entry] });
     }
   }
@@ -385,7 +414,12 @@ export class SharedSubscription {
       member: port.member,
       queue: this.context.queue,
       epoch: EPOCH,
-      batches: copies.map((copy) => ({ offset: offset(copy.offset), count: 1, appendedAtMs: copy.appendedAtMs, messages: copy.message })),
+      batches: copies.map((copy) => ({
+        offset: offset(copy.offset),
+        count: 1,
+        appendedAtMs: copy.appendedAtMs,
+        messages: copy.message,
+      })),
       tried: copies.flatMap((copy) => {
         const tried = this.state.tried.get(copy.offset);
         return tried === undefined ? [] : [[copy.offset, tried.attempts, tried.losses] as const];

@@ -31,12 +31,19 @@ export function encodeBatch(appendedAtMs: number, routeVersion: number, messages
   return bytes;
 }
 /** @throws `STORE_DAMAGED` */
-export function decodeBatch(log: string, stored: { readonly first: number; readonly count: number; readonly bytes: Uint8Array }): LogBatch {
+export function decodeBatch(
+  log: string,
+  stored: { readonly first: number; readonly count: number; readonly bytes: Uint8Array },
+): LogBatch {
   const { first, count, bytes } = stored;
   if (bytes.length < HEADER || bytes[0] !== LAYOUT)
-    throw new MessagingError("STORE_DAMAGED", `batch ${first} of log "${log}" has layout ${bytes[0]}, expected ${LAYOUT}: restore the data from a copy`, {
-      data: { log, first },
-    });
+    throw new MessagingError(
+      "STORE_DAMAGED",
+      `batch ${first} of log "${log}" has layout ${bytes[0]}, expected ${LAYOUT}: restore the data from a copy`,
+      {
+        data: { log, first },
+      },
+    );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { first, count, appendedAtMs: view.getFloat64(1, true), messages: bytes.subarray(HEADER) };
 }

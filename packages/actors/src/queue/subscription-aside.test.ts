@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { accountProblem, failure, FakePort, message, QueueBench, storedBeside, Talk } from "./queue.fixture.ts";
+import { accountProblem, FakePort, failure, message, QueueBench, storedBeside, Talk } from "./queue.fixture.ts";
 
 async function held(keys: readonly string[], spec = {}, join = {}) {
   const bench = await QueueBench.open(spec);
@@ -162,7 +162,9 @@ describe("redrive", () => {
     await bench.settle();
     let release = () => {};
     bench.disk.beforeApply = (writes) =>
-      writes.some((write) => write.kind === "put" && write.key.startsWith("se/")) ? new Promise((resolve) => (release = resolve)) : undefined;
+      writes.some((write) => write.kind === "put" && write.key.startsWith("se/"))
+        ? new Promise((resolve) => (release = resolve))
+        : undefined;
     bench.append(["a"]);
     await bench.settle();
     expect(talk.port.redelivered).toEqual([0]);

@@ -3,8 +3,8 @@ import type { GroupSettings } from "../protocol/frames.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Logger } from "../system/contracts.ts";
 import type { Store } from "../store/store.ts";
+import type { Logger } from "../system/contracts.ts";
 import type { QueueLog } from "./queue-log.ts";
 
 /** What a subscription works with. */

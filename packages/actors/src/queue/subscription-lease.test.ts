@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FakePort, message, QueueBench, settlement, storedBeside, Talk } from "./queue.fixture.ts";
+import { FakePort, QueueBench, settlement, Talk } from "./queue.fixture.ts";
 
 async function held(keys: readonly string[] = ["a", "b", "c"], join = {}) {
   const bench = await QueueBench.open();
@@ -23,7 +23,10 @@ describe("a lease", () => {
     await bench.runtime.advance(4_000);
     const other = new Talk(bench, subscription, new FakePort("d"));
     await other.acquire();
-    expect(other.port.last("refused").error).toMatchObject({ code: "LEASE_HELD", data: { holder: "c", expiresInMs: 6_000 } });
+    expect(other.port.last("refused").error).toMatchObject({
+      code: "LEASE_HELD",
+      data: { holder: "c", expiresInMs: 6_000 },
+    });
   });
   it("is granted only once everything before it is stored", async () => {
     const { bench, subscription, talk } = await held();
@@ -51,7 +54,11 @@ describe("a lease", () => {
     await talk.put(0, "a");
     await talk.raise();
     await talk.release([[0, 3]]);
-    expect(talk.port.all("refused").map((refused) => refused.error.code)).toEqual(["STALE_EPOCH", "STALE_EPOCH", "STALE_EPOCH"]);
+    expect(talk.port.all("refused").map((refused) => refused.error.code)).toEqual([
+      "STALE_EPOCH",
+      "STALE_EPOCH",
+      "STALE_EPOCH",
+    ]);
     expect(subscription.account()).toMatchObject({ backlog: 3, settled: 0 });
     expect(bench.vacancies).toBe(1);
   });
@@ -171,7 +178,13 @@ describe("after a restart", () => {
   });
   it("the cursor, settled ranges, attempts and epoch are those that were stored", async () => {
     const { bench, subscription, talk } = await held(["a", "b", "c", "d"]);
-    await talk.settle([[0, 1], [2, 3]], { tried: [[1, 2]] });
+    await talk.settle(
+      [
+        [0, 1],
+        [2, 3],
+      ],
+      { tried: [[1, 2]] },
+    );
     const before = subscription.account();
     await bench.restart();
     const after = await bench.subscribe();
@@ -186,7 +199,15 @@ describe("resume", () => {
     const { bench, subscription, talk } = await held(["a", "b", "c", "d", "e"]);
     talk.port.open = false;
     talk.port = new FakePort("c");
-    await talk.acquire({ epoch: talk.epoch, settle: settlement([[0, 1]]), inHand: [[1, 2], [3, 4]], redrivenInHand: [] });
+    await talk.acquire({
+      epoch: talk.epoch,
+      settle: settlement([[0, 1]]),
+      inHand: [
+        [1, 2],
+        [3, 4],
+      ],
+      redrivenInHand: [],
+    });
     expect(talk.port.last("lease.granted").epoch).toBe(talk.epoch);
     expect(talk.port.delivered).toEqual([]);
     await talk.credit();
@@ -240,14 +261,16 @@ describe("raise", () => {
   it("sends nothing under either epoch until the new one is stored", async () => {
     const { bench, talk } = await held(["a"]);
     let let_ = () => {};
-    bench.disk.beforeApply = (writes) => (writes.some((write) => write.kind === "append") ? undefined : new Promise((resolve) => (let_ = resolve)));
+    bench.disk.beforeApply = (writes) =>
+      writes.some((write) => write.kind === "append") ? undefined : new Promise((resolve) => (let_ = resolve));
     bench.append(["b"]);
     void talk.raise();
     await bench.settle();
     bench.disk.beforeApply = undefined;
     let_();
     await bench.settle();
-    for (const { epoch, batches } of talk.port.all("deliver")) for (const { offset } of batches) if (offset > 0) expect(epoch).toBe(talk.epoch + 1);
+    for (const { epoch, batches } of talk.port.all("deliver"))
+      for (const { offset } of batches) if (offset > 0) expect(epoch).toBe(talk.epoch + 1);
   });
 });
 
@@ -284,7 +307,10 @@ describe("losses", () => {
 describe("settle", () => {
   it("of what was never delivered is refused, whole", async () => {
     const { bench, subscription, talk } = await held();
-    await talk.settle([[0, 1], [2, 9]]);
+    await talk.settle([
+      [0, 1],
+      [2, 9],
+    ]);
     expect(talk.port.last("settle.refused").error.code).toBe("PROTOCOL_VIOLATION");
     expect(subscription.account().settled).toBe(0);
     expect(bench.told).toContain("settle.refused");
@@ -302,153 +328,5 @@ describe("settle", () => {
     await talk.release([[2, 3]]);
     await bench.settle();
     expect(reached).toBe("23");
-  });
-});
-
-describe("credit", () => {
-  it("bounds messages and bytes in all", async () => {
-    const bench = await QueueBench.open();
-    const subscription = await bench.subscribe();
-    bench.append(Array.from({ length: 20 }, () => "k"), 100);
-    const talk = new Talk(bench, subscription, new FakePort("c"));
-    await talk.acquire();
-    talk.epoch = talk.port.last("lease.granted").epoch;
-    await bench.settle();
-    await talk.credit(3, 1e9);
-    expect(talk.port.delivered).toEqual([0, 1, 2]);
-    await talk.credit(3, 1e9); // repeated
-    await talk.credit(1, 1e9); // late
-    expect(talk.port.delivered).toHaveLength(3);
-    await talk.credit(20, 1); // totals only grow
-    expect(talk.port.delivered).toHaveLength(20);
-  });
-  it("in bytes lets as many messages through as fit", async () => {
-    const bench = await QueueBench.open();
-    const subscription = await bench.subscribe();
-    bench.append(Array.from({ length: 20 }, () => "k"), 100);
-    const talk = new Talk(bench, subscription, new FakePort("c"));
-    await talk.acquire();
-    talk.epoch = talk.port.last("lease.granted").epoch;
-    const size = message("k", 100).length;
-    await talk.credit(100, size * 5 + 1);
-    expect(talk.port.delivered).toEqual([0, 1, 2, 3, 4]);
-    await talk.credit(100, size * 7);
-    expect(talk.port.delivered).toEqual([0, 1, 2, 3, 4, 5, 6]);
-  });
-  it("lets a message larger than all of it go when nothing else is in hand", async () => {
-    const bench = await QueueBench.open();
-    const subscription = await bench.subscribe();
-    bench.appendMessages([message("a", 10), message("a", 5_000), message("a", 5_000), message("b", 10)]);
-    const talk = new Talk(bench, subscription, new FakePort("c"));
-    await talk.acquire();
-    talk.epoch = talk.port.last("lease.granted").epoch;
-    await talk.credit(100, 1_000);
-    expect(talk.port.delivered).toEqual([0]);
-    await talk.settle([[0, 1]]);
-    expect(talk.port.delivered).toEqual([0, 1]);
-    await talk.put(1, "a", { kind: "dead-letter" });
-    expect(talk.port.delivered).toEqual([0, 1, 2]);
-    expect(subscription.state.isDone(2)).toBe(false);
-    await talk.settle([[2, 3]]);
-    await talk.credit(100, 20_000);
-    expect(talk.port.delivered).toEqual([0, 1, 2, 3]);
-  });
-  it("a link that does not take more gets nothing until it has drained", async () => {
-    const { bench, subscription, talk } = await held(["a"]);
-    talk.port.congested = true;
-    bench.append(["b"]);
-    await bench.settle();
-    expect(talk.port.delivered).toEqual([0]);
-    expect(bench.actors.list("subscription")[0]?.state).toBe("leased.suspended");
-    talk.port.congested = false;
-    for (const resume of talk.port.drained.splice(0)) resume();
-    expect(talk.port.delivered).toEqual([0, 1]);
-    expect(subscription.isHeld).toBe(true);
-  });
-  it("a batch of any size travels in frames of bounded size", async () => {
-    const bench = await QueueBench.open();
-    const subscription = await bench.subscribe();
-    bench.appendMessages(Array.from({ length: 40 }, () => message("k", 50_000)));
-    const talk = await Talk.hold(bench, subscription);
-    expect(talk.port.delivered).toEqual(Array.from({ length: 40 }, (_, at) => at));
-    for (const { batches } of talk.port.all("deliver"))
-      expect(batches.reduce((sum, batch) => sum + batch.messages.length, 0)).toBeLessThanOrEqual(256 * 1024);
-  });
-});
-
-describe("the span", () => {
-  it("stops 10,000 messages beyond the oldest unsettled one, and goes on when that is settled", async () => {
-    const bench = await QueueBench.open();
-    const subscription = await bench.subscribe();
-    for (let batch = 0; batch < 12; batch++) bench.append(Array.from({ length: 1_000 }, () => "k"));
-    await bench.settle();
-    const talk = await Talk.hold(bench, subscription);
-    await talk.settle([[1, 10_000]]);
-    expect(talk.port.delivered).toHaveLength(10_000);
-    expect(bench.actors.list("subscription")[0]?.state).toBe("leased.suspended");
-    await talk.settle([[0, 1]]);
-    expect(talk.port.delivered).toHaveLength(12_000);
-    expect(bench.actors.list("subscription")[0]?.state).toBe("leased.flowing");
-  });
-});
-
-describe("a failed commit", () => {
-  const kinds: readonly [string, (talk: Talk) => Promise<void>][] = [
-    ["settle", (talk) => talk.settle([[0, 2]])],
-    ["release", (talk) => talk.release([[0, 2]])],
-    ["raise", (talk) => talk.raise()],
-    ["park", (talk) => talk.put(0, "a")],
-    ["halt", (talk) => talk.put(0, "a", { kind: "halt" })],
-    ["new lease", (talk) => talk.acquire()],
-    ["expiry", (talk) => talk.bench.runtime.advance(10_000)],
-  ];
-  for (const [kind, change] of kinds)
-    it(`of a ${kind} leaves memory as the store has it, cuts the holder off, and lets it come back under a higher epoch`, async () => {
-      const { bench, subscription, talk } = await held();
-      let failing = true;
-      bench.disk.beforeApply = () => {
-        if (failing) throw new Error("disk");
-      };
-      const known = talk.epoch;
-      void change(talk);
-      await bench.settle();
-      const waiting = new Talk(bench, subscription, new FakePort("c"));
-      void waiting.acquire(); // asked for while it reloads: waits its turn
-      failing = false;
-      await bench.runtime.advance(10_001);
-      const both = await storedBeside(bench, subscription);
-      expect(both.memory).toBe(both.store);
-      expect(subscription.account()).toMatchObject({ backlog: 3, settled: 0 });
-      await talk.settle([[0, 1]]);
-      expect(talk.port.last("settle.refused").error.code).toBe("STALE_EPOCH");
-      const back = await Talk.hold(bench, subscription, "c");
-      expect(back.epoch).toBeGreaterThan(known);
-      expect(back.port.delivered).toEqual([0, 1, 2]);
-    });
-  it("lets changes that wait see only what the store has", async () => {
-    const { bench, subscription, talk } = await held();
-    let fail = () => {};
-    bench.disk.beforeApply = () => new Promise((_, reject) => (fail = () => reject(new Error("disk"))));
-    void talk.settle([[0, 1]]);
-    void talk.settle([[1, 2]]);
-    await bench.settle();
-    bench.disk.beforeApply = undefined;
-    fail();
-    await bench.runtime.advance(1_000);
-    expect(talk.port.all("settled")).toEqual([]);
-    expect(subscription.account()).toMatchObject({ settled: 0, backlog: 3 });
-    expect(subscription.isQuarantined).toBe(true);
-    expect(bench.vacancies).toBeGreaterThan(0); // its group may offer it to the holder that was cut off
-  });
-  it("does not keep the broker from closing, even if the store never answers well again", async () => {
-    const { bench, talk, subscription } = await held();
-    bench.disk.beforeApply = () => {
-      throw new Error("disk");
-    };
-    void talk.settle([[0, 1]]);
-    await bench.settle();
-    await bench.store.close();
-    await bench.runtime.run(subscription.close());
-    expect(bench.runtime.timers).toBe(0);
   });
 });

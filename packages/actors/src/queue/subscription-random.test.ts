@@ -4,13 +4,29 @@ import { epoch } from "../message/brands.ts";
 import { accountProblem, FakePort, QueueBench, settlement, storedBeside, Talk } from "./queue.fixture.ts";
 
 const step = fc.oneof(
-  fc.record({ do: fc.constant("append" as const), keys: fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 4 }) }),
+  fc.record({
+    do: fc.constant("append" as const),
+    keys: fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 4 }),
+  }),
   fc.record({ do: fc.constant("settle" as const), at: fc.nat(30), count: fc.integer({ min: 1, max: 4 }) }),
   fc.record({ do: fc.constant("tried" as const), at: fc.nat(30), attempts: fc.nat(3) }),
   fc.record({ do: fc.constantFrom("park" as const, "dead-letter" as const, "halt" as const), at: fc.nat(30) }),
-  fc.record({ do: fc.constantFrom("redrive" as const, "discard" as const, "skip" as const), key: fc.constantFrom("a", "b", "c") }),
+  fc.record({
+    do: fc.constantFrom("redrive" as const, "discard" as const, "skip" as const),
+    key: fc.constantFrom("a", "b", "c"),
+  }),
   fc.record({ do: fc.constantFrom("settleRedriven" as const, "putBack" as const), nth: fc.nat(3) }),
-  fc.record({ do: fc.constantFrom("release" as const, "expire" as const, "relink" as const, "raise" as const, "restart" as const, "drop" as const, "failNext" as const) }),
+  fc.record({
+    do: fc.constantFrom(
+      "release" as const,
+      "expire" as const,
+      "relink" as const,
+      "raise" as const,
+      "restart" as const,
+      "drop" as const,
+      "failNext" as const,
+    ),
+  }),
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
@@ -92,7 +108,9 @@ async function play(steps: readonly Step[]): Promise<void> {
         await talk.credit();
         break;
       case "relink": {
-        const inHand = talk.port.delivered.filter((at) => !subscription.state.isDone(at)).map((at) => [at, at + 1] as const);
+        const inHand = talk.port.delivered
+          .filter((at) => !subscription.state.isDone(at))
+          .map((at) => [at, at + 1] as const);
         talk.port.open = false;
         talk.port = new FakePort(talk.port.instance);
         await talk.acquire({ epoch: talk.epoch, settle: settlement([]), inHand, redrivenInHand: [] });
@@ -106,7 +124,8 @@ async function play(steps: readonly Step[]): Promise<void> {
         await hold();
         break;
       case "drop":
-        if (subscription.state.cursor + 2 < bench.queue.log.flushedEnd) await bench.runtime.run(subscription.expire(subscription.state.cursor + 2));
+        if (subscription.state.cursor + 2 < bench.queue.log.flushedEnd)
+          await bench.runtime.run(subscription.expire(subscription.state.cursor + 2));
         break;
       case "failNext":
         bench.disk.beforeApply = (writes) => {
@@ -127,7 +146,14 @@ async function play(steps: readonly Step[]): Promise<void> {
       if (strand.kind === "parked") {
         // P6: nothing newer of a parked key has been delivered past it and is still waiting to run
         const head = strand.offsets[0]!;
-        const open = keys.flatMap((key, at) => (key === strand.key && at > head && at < (subscription.flow?.deliveredEnd ?? 0) && !subscription.state.isDone(at) ? [at] : []));
+        const open = keys.flatMap((key, at) =>
+          key === strand.key &&
+          at > head &&
+          at < (subscription.flow?.deliveredEnd ?? 0) &&
+          !subscription.state.isDone(at)
+            ? [at]
+            : [],
+        );
         expect(open).toEqual([]);
       }
     }

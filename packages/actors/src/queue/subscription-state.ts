@@ -67,7 +67,8 @@ export class SubscriptionState {
   /** @throws `STORE_DAMAGED` */
   static decode(key: string, bytes: Uint8Array, discarded: Uint8Array | undefined): SubscriptionState {
     const state = new SubscriptionState();
-    const [revision, at, start, cursor, settled, tried, lease, skipped, expired, halt, strandNext] = decodeRecord<Stored>(key, bytes);
+    const [revision, at, start, cursor, settled, tried, lease, skipped, expired, halt, strandNext] =
+      decodeRecord<Stored>(key, bytes);
     state.revision = revision;
     state.epoch = epoch(at);
     state.start = start;
@@ -103,7 +104,13 @@ export class SubscriptionState {
 
   /** Whether the offset is settled or set aside: not to be delivered. */
   isDone(offset: number): boolean {
-    return offset < this.cursor || this.settled.has(offset) || this.parked.has(offset) || this.deadLettered.has(offset) || this.discarded.has(offset);
+    return (
+      offset < this.cursor ||
+      this.settled.has(offset) ||
+      this.parked.has(offset) ||
+      this.deadLettered.has(offset) ||
+      this.discarded.has(offset)
+    );
   }
   /** Whether any offset of the range is done. */
   anyDone(from: number, to: number): boolean {
@@ -178,7 +185,8 @@ export class SubscriptionState {
   /** How many offsets each class has; they add up to `end − start`. */
   counts(end: number): Record<OffsetClass, number> {
     const { cursor } = this;
-    const asideBelow = this.parked.countBelow(cursor) + this.deadLettered.countBelow(cursor) + this.discarded.countBelow(cursor);
+    const asideBelow =
+      this.parked.countBelow(cursor) + this.deadLettered.countBelow(cursor) + this.discarded.countBelow(cursor);
     const asideAll = this.parked.size + this.deadLettered.size + this.discarded.size;
     return {
       settled: cursor - this.start - asideBelow - this.skipped - this.expired + this.settled.size,
@@ -214,8 +222,12 @@ export class SubscriptionState {
   /** @throws `STORE_DAMAGED` when what is stored cannot be of this log */
   check(name: string, end: number): void {
     if (this.cursor <= end) return;
-    throw new MessagingError("STORE_DAMAGED", `subscription "${name}" has settled up to ${this.cursor}, but its queue ends at ${end}: restore the data from a copy`, {
-      data: { cursor: this.cursor, end },
-    });
+    throw new MessagingError(
+      "STORE_DAMAGED",
+      `subscription "${name}" has settled up to ${this.cursor}, but its queue ends at ${end}: restore the data from a copy`,
+      {
+        data: { cursor: this.cursor, end },
+      },
+    );
   }
 }

@@ -1,5 +1,5 @@
 // subscription.machine.ts: who may consume this queue for this group right now, and under which epoch?
-import { assign, emit, setup, type SnapshotFrom } from "xstate";
+import { assign, emit, type SnapshotFrom, setup } from "xstate";
 import { type Epoch, epoch, NO_EPOCH } from "../message/brands.ts";
 
 export type Holder = Readonly<{ instance: string; member: string; ttlMs: number }>;
@@ -93,7 +93,9 @@ export const subscriptionMachine = subscription.createMachine({
     renewUntil: Number.POSITIVE_INFINITY,
   }),
   states: {
-    deciding: { always: [{ guard: ({ context }) => context.holder !== null, target: "quarantined" }, { target: "vacant" }] },
+    deciding: {
+      always: [{ guard: ({ context }) => context.holder !== null, target: "quarantined" }, { target: "vacant" }],
+    },
     // an older lease may be live at a holder that has not heard of the restart; only that holder may come in before it has run out
     quarantined: {
       on: {
@@ -107,7 +109,10 @@ export const subscriptionMachine = subscription.createMachine({
           target: "leased",
           actions: [{ type: "begin", params: ({ event }) => event }, "tellGranted"],
         },
-        "lease.end": { target: "vacant", actions: [{ type: "tellEnded", params: ({ event }) => event.reason }, "forget"] },
+        "lease.end": {
+          target: "vacant",
+          actions: [{ type: "tellEnded", params: ({ event }) => event.reason }, "forget"],
+        },
       },
     },
     vacant: {
@@ -128,7 +133,10 @@ export const subscriptionMachine = subscription.createMachine({
         "lease.renew": { actions: { type: "renew", params: ({ event }) => event.at } },
         "lease.raise": { actions: [{ type: "raise", params: ({ event }) => event.at }, "tellRaised"] },
         "lease.release": { target: "vacant", actions: [{ type: "tellEnded", params: "released" }, "forget"] },
-        "lease.end": { target: "vacant", actions: [{ type: "tellEnded", params: ({ event }) => event.reason }, "forget"] },
+        "lease.end": {
+          target: "vacant",
+          actions: [{ type: "tellEnded", params: ({ event }) => event.reason }, "forget"],
+        },
         "lease.revoke": { target: "revoking", actions: { type: "limitRenewals", params: ({ event }) => event } },
       },
       states: {
@@ -145,10 +153,16 @@ export const subscriptionMachine = subscription.createMachine({
           target: "vacant",
           actions: [{ type: "tellEnded", params: "expired" }, "forget"],
         },
-        "lease.renew": { guard: { type: "mayRenew", params: ({ event }) => event.at }, actions: { type: "renew", params: ({ event }) => event.at } },
+        "lease.renew": {
+          guard: { type: "mayRenew", params: ({ event }) => event.at },
+          actions: { type: "renew", params: ({ event }) => event.at },
+        },
         "lease.raise": { actions: [{ type: "raise", params: ({ event }) => event.at }, "tellRaised"] },
         "lease.release": { target: "vacant", actions: [{ type: "tellEnded", params: "released" }, "forget"] },
-        "lease.end": { target: "vacant", actions: [{ type: "tellEnded", params: ({ event }) => event.reason }, "forget"] },
+        "lease.end": {
+          target: "vacant",
+          actions: [{ type: "tellEnded", params: ({ event }) => event.reason }, "forget"],
+        },
       },
     },
   },

@@ -1,18 +1,19 @@
 import type { Epoch } from "../message/brands.ts";
 import { offset } from "../message/brands.ts";
 import { asMessagingError, MessagingError, StaleEpochError, toWireError } from "../message/errors.ts";
-import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle, Settlement } from "../protocol/frames.ts";
+import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { StoreWrite } from "../store/store.ts";
 import type { LeaseView, QueueView } from "../system/views.ts";
+import { applySettlement } from "./apply-settlement.ts";
 import { DeliveryFlow, type FlowOwner } from "./delivery-flow.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { type Change, Ledger, unavailable } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import { asideFull, putAside } from "./put-aside.ts";
 import type { SetAside } from "./set-aside.ts";
-import type { SubscriptionContextOf } from "./subscription-context.ts";
 import type { LeaseEndReason, SubscriptionEmitted } from "./subscription.machine.ts";
+import type { SubscriptionContextOf } from "./subscription-context.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
 /**
@@ -130,11 +131,13 @@ export class Subscription {
     this.#ledger.turn.run(() => {
       const at = this.#check();
       const { holder, isHeld } = this.#lease;
-      const refuse = (error: MessagingError) => port.send({ type: "refused", request: frame.request, error: toWireError(error) });
+      const refuse = (error: MessagingError) =>
+        port.send({ type: "refused", request: frame.request, error: toWireError(error) });
       if (this.#closed) return refuse(unavailable(this.path));
       const isSame = holder?.instance === port.instance && holder.member === port.name;
       if (frame.resume !== null) {
-        if (!isHeld || !isSame || frame.resume.epoch !== this.state.epoch) return refuse(this.#stale(frame.resume.epoch));
+        if (!isHeld || !isSame || frame.resume.epoch !== this.state.epoch)
+          return refuse(this.#stale(frame.resume.epoch));
         return this.#resume(port, frame, frame.resume, at);
       }
       if (holder !== null && !isSame) return refuse(this.#leaseHeld());
@@ -145,7 +148,13 @@ export class Subscription {
       const granted = this.#lease.epoch;
       this.state.epoch = granted;
       this.state.lease = lease;
-      const flow = new DeliveryFlow(this.#flowOwner, { port, epoch: granted, deliveredEnd: 0, kept: [], keptRedriven: [] });
+      const flow = new DeliveryFlow(this.#flowOwner, {
+        port,
+        epoch: granted,
+        deliveredEnd: 0,
+        kept: [],
+        keptRedriven: [],
+      });
       this.#flow = flow;
       if (this.state.halt !== null) this.#standStill();
       const goOn = flow.pause();
@@ -162,12 +171,20 @@ export class Subscription {
     const before = this.#flow;
     const deliveredEnd = before?.deliveredEnd ?? this.state.cursor;
     before?.stop();
-    const writes = this.#applySettlement(resume.settle, deliveredEnd);
+    const writes = applySettlement(this.#ledger, resume.settle, deliveredEnd);
     this.#lease.tell({ type: "lease.renew", at });
     const ttlMs = this.#lease.deadline - at; // less than the whole when it is being revoked
-    const kept = resume.inHand.flatMap(([from, to]) => (from < deliveredEnd ? [[from, Math.min(to, deliveredEnd)] as const] : []));
+    const kept = resume.inHand.flatMap(([from, to]) =>
+      from < deliveredEnd ? [[from, Math.min(to, deliveredEnd)] as const] : [],
+    );
     const granted = this.state.epoch;
-    const flow = new DeliveryFlow(this.#flowOwner, { port, epoch: granted, deliveredEnd, kept, keptRedriven: resume.redrivenInHand });
+    const flow = new DeliveryFlow(this.#flowOwner, {
+      port,
+      epoch: granted,
+      deliveredEnd,
+      kept,
+      keptRedriven: resume.redrivenInHand,
+    });
     this.#flow = flow;
     this.#grant = 0;
     if (this.state.halt !== null) this.#standStill();
@@ -202,7 +219,17 @@ export class Subscription {
     const grant = port.nextGrant();
     this.#grant = grant;
     const { queue, store } = this.context;
-    port.send({ type: "lease.granted", request, member: port.member, queue, epoch, ttlMs, grant, revision, logEpoch: store.ownerEpoch });
+    port.send({
+      type: "lease.granted",
+      request,
+      member: port.member,
+      queue,
+      epoch,
+      ttlMs,
+      grant,
+      revision,
+      logEpoch: store.ownerEpoch,
+    });
   }
   /** Renews for the holder; its TTL, or null when this epoch is over for it, or past the time a revoke left it. */
   renew(port: MemberPort, epoch: Epoch): number | null {
@@ -216,13 +243,23 @@ export class Subscription {
     this.#ledger.turn.run(() => {
       this.#check();
       const { request, epoch } = frame;
-      if (!this.#isCurrent(port, epoch)) return port.send({ type: "refused", request, error: toWireError(this.#stale(epoch)) });
-      const writes = this.#applySettlement(frame.settle, this.#flow?.deliveredEnd ?? 0);
+      if (!this.#isCurrent(port, epoch))
+        return port.send({ type: "refused", request, error: toWireError(this.#stale(epoch)) });
+      const writes = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);
       this.state.lease = null;
       const { commit, revision } = this.#ledger.commit(writes);
       commit.flushed.then(
-        () => port.send({ type: "lease.released", request, member: port.member, queue: this.context.queue, epoch, revision }),
-        (error: unknown) => port.send({ type: "refused", request, error: toWireError(asMessagingError(error, "STORE_FAILED")) }),
+        () =>
+          port.send({
+            type: "lease.released",
+            request,
+            member: port.member,
+            queue: this.context.queue,
+            epoch,
+            revision,
+          }),
+        (error: unknown) =>
+          port.send({ type: "refused", request, error: toWireError(asMessagingError(error, "STORE_FAILED")) }),
       );
       this.#lease.tell({ type: "lease.release" });
     });
@@ -238,7 +275,13 @@ export class Subscription {
   }
   #sendRevoke(port: MemberPort): void {
     const withinMs = Math.max(0, this.#lease.renewUntil - this.context.runtime.now());
-    port.send({ type: "lease.revoke", member: port.member, queue: this.context.queue, epoch: this.state.epoch, withinMs });
+    port.send({
+      type: "lease.revoke",
+      member: port.member,
+      queue: this.context.queue,
+      epoch: this.state.epoch,
+      withinMs,
+    });
   }
   /** Ends the present lease (its holder says it is not its own, or has left), unless it has ended by itself before this has its turn. */
   end(reason: LeaseEndReason): void {
@@ -265,13 +308,16 @@ export class Subscription {
       const { queue } = this.context;
       const answer = { member: port.member, queue, epoch: frame.epoch, settle: frame.settle };
       const flow = this.#flow;
-      if (flow === null || !this.#isCurrent(port, frame.epoch)) return this.#refuseSettle(port, frame, this.#stale(frame.epoch));
+      if (flow === null || !this.#isCurrent(port, frame.epoch))
+        return this.#refuseSettle(port, frame, this.#stale(frame.epoch));
       const beyond = frame.settlement.ranges.find(([from, to]) => !flow.wasDelivered(from, to));
       if (beyond !== undefined) {
         const text = `offsets ${beyond[0]} to ${beyond[1]} of ${this.path} were settled, delivered were those below ${flow.deliveredEnd}`;
         return this.#refuseSettle(port, frame, new MessagingError("PROTOCOL_VIOLATION", text));
       }
-      const { commit, revision } = this.#ledger.commit(this.#applySettlement(frame.settlement, flow.deliveredEnd));
+      const { commit, revision } = this.#ledger.commit(
+        applySettlement(this.#ledger, frame.settlement, flow.deliveredEnd),
+      );
       commit.flushed.then(
         () => port.send({ type: "settled", ...answer, revision }),
         () => {}, // the commit's failure ends the lease
@@ -285,26 +331,6 @@ export class Subscription {
     const messages = settlement.ranges.reduce((sum, [from, to]) => sum + to - from, settlement.redriven.length);
     events.tell({ type: "settle.refused", topic: spec.name, queue, group, epoch, code: error.code, messages });
     port.send({ type: "settle.refused", member: port.member, queue, epoch, settle, error: toWireError(error) });
-  }
-  /** Notes what a consumer reports. Ranges beyond what was delivered are cut off. */
-  #applySettlement(settlement: Settlement, deliveredEnd: number): StoreWrite[] {
-    const { state, aside } = this;
-    const writes: StoreWrite[] = [];
-    for (const [from, to] of settlement.ranges) state.settle(from, Math.min(to, deliveredEnd));
-    for (const { strand: id, offset: at } of settlement.redriven) {
-      const strand = aside.strand(id);
-      const taken = strand === undefined ? [] : aside.take(state, strand, at);
-      if (taken.length > 0 && at >= state.cursor) state.settled.add(at, at + 1);
-      writes.push(...taken);
-    }
-    for (const [at, attempts] of settlement.tried)
-      if (at < deliveredEnd && !state.isDone(at)) state.noteTried(at, { attempts, losses: 0 });
-    for (const { strand: id, offset: at, attempts } of settlement.redrivenTried) {
-      const strand = aside.strand(id);
-      if (strand !== undefined) writes.push(...aside.tried(strand, at, { attempts, losses: 0 }));
-    }
-    state.advance();
-    return writes;
   }
   asidePut(port: MemberPort, frame: AsidePut): void {
     this.#ledger.turn.run(() =>
@@ -326,7 +352,13 @@ export class Subscription {
   #halt(at: Pick<AsidePut, "offset" | "key" | "attempts" | "error">): void {
     const { spec, queue, group, events, runtime } = this.context;
     if (this.state.halt !== null) return; // it stands at the first one
-    this.state.halt = { offset: at.offset, key: at.key, attempts: at.attempts, error: at.error, sinceMs: runtime.wallNow() };
+    this.state.halt = {
+      offset: at.offset,
+      key: at.key,
+      attempts: at.attempts,
+      error: at.error,
+      sinceMs: runtime.wallNow(),
+    };
     this.#standStill();
     events.tell({ type: "queue.halted", topic: spec.name, queue, group, offset: offset(at.offset) });
   }
@@ -358,7 +390,12 @@ export class Subscription {
       },
       asideFull(at: { readonly offset: number; readonly key: string }) {
         const error = asideFull(self.path, self.context.spec.parkedMessagesMax);
-        self.#halt({ ...at, offset: offset(at.offset), attempts: 0, error: { name: error.name, message: error.message, code: error.code } });
+        self.#halt({
+          ...at,
+          offset: offset(at.offset),
+          attempts: 0,
+          error: { name: error.name, message: error.message, code: error.code },
+        });
         self.#ledger.commit();
       },
       suspended(reason: "span" | "congested" | null) {
@@ -406,7 +443,11 @@ export class Subscription {
     const { state, aside } = this;
     const flow = this.#flow;
     const hands = flow?.port.join.concurrency ?? 1;
-    const heads = this.isHeld ? (flow?.heads(hands) ?? []) : state.cursor < this.context.log.flushedEnd ? [state.cursor] : [];
+    const heads = this.isHeld
+      ? (flow?.heads(hands) ?? [])
+      : state.cursor < this.context.log.flushedEnd
+        ? [state.cursor]
+        : [];
     for (const head of heads) state.noteTried(head, { attempts: 0, losses: 1 });
     const redriven = flow?.redrivenHeads().slice(0, hands) ?? [];
     const writes = redriven.flatMap((head) => aside.tried(head.strand, head.offset, { attempts: 0, losses: 1 }));
@@ -424,13 +465,22 @@ export class Subscription {
   }
   #leaseHeld(): MessagingError {
     const { holder, expiresInMs } = this.lease() ?? { holder: null, expiresInMs: 0 };
-    return new MessagingError("LEASE_HELD", `${this.path} is held by "${holder ?? "nobody"}" for another ${expiresInMs} ms`, {
-      data: { holder, expiresInMs },
-    });
+    return new MessagingError(
+      "LEASE_HELD",
+      `${this.path} is held by "${holder ?? "nobody"}" for another ${expiresInMs} ms`,
+      {
+        data: { holder, expiresInMs },
+      },
+    );
   }
   /** Answers a request when its commit is through, if its lease is still the one it was about. */
-  #answer(durable: Promise<void>, of: { readonly epoch: Epoch; readonly port: MemberPort; readonly request: number }, answer: () => void): void {
-    const refuse = (error: MessagingError) => of.port.send({ type: "refused", request: of.request, error: toWireError(error) });
+  #answer(
+    durable: Promise<void>,
+    of: { readonly epoch: Epoch; readonly port: MemberPort; readonly request: number },
+    answer: () => void,
+  ): void {
+    const refuse = (error: MessagingError) =>
+      of.port.send({ type: "refused", request: of.request, error: toWireError(error) });
     durable.then(
       () => (this.#isCurrent(of.port, of.epoch) ? answer() : refuse(this.#stale(of.epoch))),
       (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),

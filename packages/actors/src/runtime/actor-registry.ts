@@ -1,5 +1,5 @@
 import { Observable, Subject } from "rxjs";
-import { type ActorOptions, type AnyActorLogic, type Actor, createActor } from "xstate";
+import { type Actor, type ActorOptions, type AnyActorLogic, createActor } from "xstate";
 import type { ActorKind, Actors, ActorView, Inspect } from "../client/client-api.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -48,7 +48,13 @@ export class ActorRegistry implements Actors {
       id: as.path,
       ...(this.#inspect === undefined ? {} : { inspect: this.#inspect }),
     } as ActorOptions<L>) as Actor<L>;
-    const entry: Entry = { kind: as.kind, path: as.path, actor: actor as Actor<AnyActorLogic>, state: "", sinceMs: this.#runtime.wallNow() };
+    const entry: Entry = {
+      kind: as.kind,
+      path: as.path,
+      actor: actor as Actor<AnyActorLogic>,
+      state: "",
+      sinceMs: this.#runtime.wallNow(),
+    };
     this.#entries.set(as.path, entry);
     const drop = () => {
       if (this.#entries.get(as.path) === entry) this.#entries.delete(as.path);

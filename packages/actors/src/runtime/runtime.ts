@@ -20,6 +20,9 @@ export interface Runtime {
 /** An id of 20 characters drawn from `random`: what a `Runtime` without a source of its own uses. */
 export function randomId(random: () => number): string {
   let id = "";
-  for (let part = 0; part < 4; part++) id += Math.floor(random() * 36 ** 5).toString(36).padStart(5, "0");
+  for (let part = 0; part < 4; part++)
+    id += Math.floor(random() * 36 ** 5)
+      .toString(36)
+      .padStart(5, "0");
   return id;
 }

@@ -1,7 +1,7 @@
 import { Container, type ContainerModule } from "inversify";
 import { MessagingError, optionInvalid } from "../message/errors.ts";
-import { binaryCodec } from "../protocol/index.ts";
 import type { Codec } from "../protocol/codec.ts";
+import { binaryCodec } from "../protocol/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { systemRuntime } from "../runtime/system-runtime.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
@@ -32,7 +32,10 @@ const everything: Authorizer = { authorize: () => true };
 export async function assemble(modules: readonly ContainerModule[]): Promise<Parts> {
   if (!Array.isArray(modules)) throw optionInvalid("modules", "a list of container modules", modules);
   const container = new Container();
-  container.bind(tokens.runtime).toDynamicValue(() => systemRuntime()).inSingletonScope();
+  container
+    .bind(tokens.runtime)
+    .toDynamicValue(() => systemRuntime())
+    .inSingletonScope();
   container.bind(tokens.codec).toConstantValue(binaryCodec);
   container.bind(tokens.logger).toConstantValue(quietLogger);
   for (const module of modules) {
@@ -47,7 +50,8 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
       { data: { token: "transport" } },
     );
   const get = <T>(token: Token<T>): Promise<T> => container.getAsync<T>(token);
-  const optional = async <T>(token: Token<T>, otherwise: T): Promise<T> => (container.isBound(token) ? await get(token) : otherwise);
+  const optional = async <T>(token: Token<T>, otherwise: T): Promise<T> =>
+    container.isBound(token) ? await get(token) : otherwise;
   const runtime = await get(tokens.runtime);
   return {
     runtime,

@@ -65,9 +65,23 @@ export async function createSystem(options: SystemOptions): Promise<System> {
 
 async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker> {
   const { transport, runtime, authenticator, authorizer, logger } = parts;
-  return await startBroker(settings, { transport, runtime, authenticator, authorizer, logger, store: await parts.store() });
+  return await startBroker(settings, {
+    transport,
+    runtime,
+    authenticator,
+    authorizer,
+    logger,
+    store: await parts.store(),
+  });
 }
 async function clientOn(parts: Parts, settings: ClientSettings): Promise<Client> {
   const { transport, runtime, codec, logger, history } = parts;
-  return await createClientCore({ ...settings, transport, runtime, codec, logger, ...(history === null ? {} : { history }) });
+  return await createClientCore({
+    ...settings,
+    transport,
+    runtime,
+    codec,
+    logger,
+    ...(history === null ? {} : { history }),
+  });
 }

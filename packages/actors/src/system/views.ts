@@ -28,7 +28,15 @@ export interface Explanation {
   readonly groups: readonly KeyView[];
 }
 /** The class of every offset: they add up to what was appended since the group's start (P9). */
-export type OffsetClass = "settled" | "filtered" | "skipped" | "expired" | "deadLettered" | "parked" | "discarded" | "backlog";
+export type OffsetClass =
+  | "settled"
+  | "filtered"
+  | "skipped"
+  | "expired"
+  | "deadLettered"
+  | "parked"
+  | "discarded"
+  | "backlog";
 export interface GroupDescription {
   readonly topic: string;
   readonly group: string;
@@ -56,6 +64,9 @@ export interface TopicDescription {
   readonly producers: readonly string[];
 }
 export interface Description {
-  readonly brokers: readonly { readonly name: string; readonly state: "starting" | "serving" | "draining" | "stopped" | "failed" }[];
+  readonly brokers: readonly {
+    readonly name: string;
+    readonly state: "starting" | "serving" | "draining" | "stopped" | "failed";
+  }[];
   readonly topics: readonly TopicDescription[];
 }

@@ -50,6 +50,9 @@ export class ChildHandle {
     });
     this.order({ type: "begin", spec });
   }
+  get pid(): number | null {
+    return this.#process.pid ?? null;
+  }
   order(order: Order): void {
     if (this.#process.connected) this.#process.send(order, () => {}); // a child that has died is heard of by `exit`
   }

@@ -24,6 +24,8 @@ export type Order =
   | { readonly type: "relax" }
   /** Answers to writes, in the order they were asked. */
   | { readonly type: "written"; readonly outcomes: readonly WriteOutcome[] }
+  /** Another process is stopped and cannot see the driver go: should that happen, continue it. `null`: no longer. */
+  | { readonly type: "guard"; readonly pid: number | null }
   | { readonly type: "close"; readonly timeoutMs: number };
 
 /** Child to driver. */

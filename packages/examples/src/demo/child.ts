@@ -23,7 +23,11 @@ export function runChild(): void {
     if (!process.connected) process.exit(1);
     process.send?.({ type: "failed", code, message } satisfies Tell, () => process.exit(1));
   };
-  process.on("disconnect", () => process.exit(0)); // the driver is gone
+  let guarded: number | null = null;
+  process.on("disconnect", () => {
+    if (guarded !== null) wake(guarded);
+    process.exit(0); // the driver is gone
+  });
   if (!process.connected) process.exit(0);
   process.on("SIGINT", () => {}); // Ctrl-C reaches the whole group; the driver says what happens
   process.on("uncaughtException", fail);
@@ -36,6 +40,7 @@ export function runChild(): void {
         running = started;
         tell({ type: "ready" });
       }, fail);
+    else if (order.type === "guard") guarded = order.pid;
     else if (order.type === "close") {
       if (running === null) process.exit(0);
       running.role.close({ timeoutMs: order.timeoutMs }).then(() => {
@@ -46,6 +51,13 @@ export function runChild(): void {
   });
 }
 
+function wake(pid: number): void {
+  try {
+    process.kill(pid, "SIGCONT");
+  } catch {
+    // it has ended
+  }
+}
 /** An error that nobody foresaw says where it was thrown. */
 const whereOf = (error: Error): string =>
   error.stack

@@ -23,6 +23,7 @@ export async function drive(args: readonly string[]): Promise<number> {
       if (++signals > 1) process.exit(130); // asked twice: at once
       interrupted.abort(new DemoError("INTERRUPTED", "interrupted"));
     });
+  process.stdout.on("error", () => interrupted.abort(new DemoError("INTERRUPTED", "nobody reads the output any more")));
   const log = await openLog(options);
   await using folders = await workFolders(options);
   const view: View = process.stdout.isTTY ? new LiveView(process.stdout) : new PlainView((line) => console.log(line));

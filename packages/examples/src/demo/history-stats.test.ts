@@ -24,7 +24,7 @@ describe("historyStats", () => {
       retried: 1,
       handledAgain: 1,
       firstSendingAt: 1_000,
-      lastHandledAt: 1_040,
+      lastStepAt: 1_040,
     });
     expect(stats.latencyMs.max).toBeCloseTo(20, 0);
   });

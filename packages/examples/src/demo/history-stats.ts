@@ -33,7 +33,8 @@ export interface HistoryStats {
   /** Signals of handlers that fired. */
   readonly aborted: number;
   readonly firstSendingAt: number;
-  readonly lastHandledAt: number;
+  /** The last time anything happened to a message. */
+  readonly lastStepAt: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly leases: readonly LeaseLine[];
   /** When receipts came, ms since 1970, one entry a receipt. */
@@ -76,10 +77,11 @@ class Counting {
   #refusedByBroker = 0;
   #aborted = 0;
   #firstSendingAt = Number.POSITIVE_INFINITY;
-  #lastHandledAt = 0;
+  #lastStepAt = 0;
 
   take(line: Line): void {
     const { type, id, at } = line;
+    if (id !== undefined) this.#lastStepAt = Math.max(this.#lastStepAt, at);
     switch (type) {
       case "sending":
         this.#firstSendingAt = Math.min(this.#firstSendingAt, at);
@@ -97,7 +99,6 @@ class Counting {
         break;
       case "handled":
         this.#handled++;
-        this.#lastHandledAt = Math.max(this.#lastHandledAt, at);
         if (id !== undefined) this.#handledAt.set(id, Math.min(at, this.#handledAt.get(id) ?? at));
         this.#handling(line).handled = true;
         break;
@@ -144,7 +145,7 @@ class Counting {
       },
       aborted: this.#aborted,
       firstSendingAt: this.#firstSendingAt,
-      lastHandledAt: this.#lastHandledAt,
+      lastStepAt: this.#lastStepAt,
       latencyMs: {
         p50: ms(histogram.getValueAtPercentile(50)),
         p99: ms(histogram.getValueAtPercentile(99)),

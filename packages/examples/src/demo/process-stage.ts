@@ -96,10 +96,13 @@ export class ProcessStage implements Stage {
     await this.#spawn(target, role, incarnation + 1).ready;
   }
   pause(target: string): void {
-    this.#child(target).pause();
+    const child = this.#child(target);
+    this.#child(BROKER).order({ type: "guard", pid: child.pid });
+    child.pause();
   }
   resume(target: string): void {
     this.#child(target).resume();
+    this.#child(BROKER).order({ type: "guard", pid: null });
   }
   incarnation(target: string): string {
     return this.#child(target).incarnation;

@@ -90,7 +90,7 @@ export function demoReport({ options, log, accounts, verdict, stats, faults, pro
   const elsewhere = sum(({ filtered, skipped, expired, discarded }) => filtered + skipped + expired + discarded.length);
   const haltedBacklog = sum((account) => (account.halted ? account.backlog : 0));
   const refusedStaleBy = { ...stats.stale, fence: projection.counts.refused };
-  const durationMs = Math.max(1, stats.lastHandledAt - stats.firstSendingAt);
+  const durationMs = Math.max(1, stats.lastStepAt - stats.firstSendingAt);
   const from = Number.isFinite(stats.firstSendingAt) ? stats.firstSendingAt : 0;
   const perPromise = (of: Readonly<Record<PromiseName, number>>) =>
     Object.fromEntries(PROMISE_NAMES.map((name) => [name, of[name]])) as Record<PromiseName, number>;
