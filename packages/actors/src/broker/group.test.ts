@@ -60,6 +60,34 @@ describe("a group", () => {
     expect([...new Set(two.offered)].sort()).toEqual([0, 1, 2, 3]);
     expect(two.all("lease.revoke")).toEqual([]);
   });
+  it("offers what a frozen member lost to others at once, and gives it its share back when it is heard again", async () => {
+    const bench = await start();
+    const one = await bench.client("a");
+    await one.join("one", { leaseTtlMs: 8_000 });
+    await bench.runtime.advance(0);
+    await takeAll(one);
+    const two = await bench.client("b");
+    await two.join("two");
+    await bench.runtime.advance(1_000);
+    for (const { queue, epoch } of one.all("lease.revoke")) {
+      const settle = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
+      await one.say({ type: "lease.release", request: one.next(), member: 1, queue, epoch, settle });
+    }
+    await takeAll(two);
+    const kept = [0, 1, 2, 3].filter((queue) => !two.offered.includes(queue));
+    expect(kept).toHaveLength(2);
+    // `one` says nothing more; its leases run out after 8 s, `two` renews its own
+    for (let beats = 0; beats < 4; beats++) {
+      await beat(two);
+      await bench.runtime.advance(2_100);
+    }
+    expect([...new Set(two.offered)].sort()).toEqual([0, 1, 2, 3]);
+    for (const queue of kept) await two.acquire(queue);
+    const revokes = two.all("lease.revoke").length;
+    await beat(one);
+    await bench.runtime.advance(1_000);
+    expect(two.all("lease.revoke").length - revokes).toBe(2);
+  });
   it("changes nothing for a client that is back on a new link, and offers it again what was on its way", async () => {
     const bench = await start();
     const one = await bench.client("a");

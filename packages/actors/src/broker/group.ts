@@ -91,12 +91,13 @@ export class Group implements GroupPart {
     this.#members.set(port.name, port);
     for (const subscription of this.#subscriptions.values())
       if (!(subscription instanceof Subscription)) subscription.join(port);
-    // a link that is back changes nothing: the plan stands
+    // a link that is back changes nothing: the plan stands, unless others have taken over meanwhile
     if (
       before?.instance === port.instance &&
       before !== undefined &&
       this.#plan.size > 0 &&
-      this.#isPlannedFor(port.name)
+      this.#isPlannedFor(port.name) &&
+      !this.#isDeprived(port.name)
     ) {
       this.#offerVacant(port.name);
       return;
@@ -106,6 +107,21 @@ export class Group implements GroupPart {
   #isPlannedFor(name: string): boolean {
     for (const ranking of this.#plan.values()) return ranking.includes(name);
     return false;
+  }
+  /** Whether a queue that the plan gives to this member is held by another. */
+  #isDeprived(name: string): boolean {
+    for (const [queue, ranking] of this.#plan) {
+      if (ranking[0] !== name) continue;
+      const subscription = this.#subscriptions.get(queue);
+      const holder = subscription instanceof Subscription && subscription.isHeld ? subscription.holder : null;
+      if (holder !== null && holder.member !== name) return true;
+    }
+    return false;
+  }
+  /** A member that had fallen silent (frozen, cut off) is heard again: what went to others meanwhile is dealt out anew. */
+  heardAgain(port: MemberPort): void {
+    if (this.#members.get(port.name) === port && this.#isDeprived(port.name))
+      this.#machine.send({ type: "members.changed", atOnce: false });
   }
   /** The member has left for good: its queues are dealt out at once. */
   leave(port: MemberPort): void {
@@ -201,15 +217,15 @@ export class Group implements GroupPart {
       return;
     }
     if (!subscription.isVacant) return;
-    for (let step = 0; step < ranking.length; step++) {
-      const at = (rank + step) % ranking.length;
-      const port = this.#members.get(ranking[at] as string);
-      if (port?.open !== true) continue;
-      this.#offers.set(queue, { port, rank: at, atMs: this.#options.runtime.now() });
-      port.send({ type: "lease.offered", member: port.member, queue });
-      this.#watchOffers();
-      return;
-    }
+    const turns = ranking.map((_, step) => (rank + step) % ranking.length);
+    const reachable = turns.filter((at) => this.#members.get(ranking[at] as string)?.open === true);
+    // one that has fallen silent would not answer: it is asked when nobody else is there
+    const at = reachable.find((turn) => this.#members.get(ranking[turn] as string)?.silent === false) ?? reachable[0];
+    if (at === undefined) return;
+    const port = this.#members.get(ranking[at] as string) as MemberPort;
+    this.#offers.set(queue, { port, rank: at, atMs: this.#options.runtime.now() });
+    port.send({ type: "lease.offered", member: port.member, queue });
+    this.#watchOffers();
   }
   /** One timer for all offers. */
   #watchOffers(): void {

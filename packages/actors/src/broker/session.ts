@@ -58,6 +58,8 @@ const MEMBERS_MAX = 1_000;
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
 /** A link without any packet for this many heartbeats is given up. */
 const SILENT_BEATS = 4;
+/** After this many it is taken for silent: queues are offered to others first. */
+const SUSPECT_BEATS = 2;
 
 interface Lane {
   readonly queue: Queue;
@@ -176,6 +178,10 @@ export class Session {
     this.#machine.send({ type: "link.ended" });
     this.#host.ended(this);
   }
+  get #isSilent(): boolean {
+    const { runtime, limits } = this.#host;
+    return runtime.now() - this.#heardAt > limits.heartbeatMs * SUSPECT_BEATS;
+  }
   #watchSilence(): void {
     const { runtime, limits } = this.#host;
     const limit = limits.heartbeatMs * SILENT_BEATS;
@@ -191,7 +197,9 @@ export class Session {
 
   #receive(packet: Uint8Array): void {
     if (this.#machine.getSnapshot().value === "closing") return;
+    const wasSilent = this.#isSilent;
     this.#heardAt = this.#host.runtime.now();
+    if (wasSilent) for (const { port, group } of this.#members.values()) group.heardAgain(port);
     try {
       const codec = codecOf(packet);
       const frames = codec.decode(packet);
@@ -484,6 +492,9 @@ export class Session {
       link: this,
       get open() {
         return self.#open;
+      },
+      get silent() {
+        return self.#isSilent;
       },
       get congested() {
         return self.#drain.congested;

@@ -9,6 +9,8 @@ export interface MemberPort {
   readonly join: MemberJoin;
   /** False once its link has ended: nothing reaches it any more. */
   readonly open: boolean;
+  /** Nothing has been heard on its link for more than two heartbeats: it may be frozen or cut off. */
+  readonly silent: boolean;
   /** Its link holds more than it should: deliver later (`onDrained` tells when). */
   readonly congested: boolean;
   onDrained(resume: () => void): void;

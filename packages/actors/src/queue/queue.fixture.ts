@@ -35,6 +35,7 @@ export class FakePort implements MemberPort {
   readonly join: MemberJoin;
   open = true;
   congested = false;
+  silent = false;
   readonly link = {};
   readonly frames: BrokerFrame[] = [];
   #grants = 0;
