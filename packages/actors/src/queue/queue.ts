@@ -7,6 +7,7 @@ import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
+import { storeReserveBytes } from "../store/store-rules.ts";
 import type { Logger } from "../system/contracts.ts";
 import { queueMachine } from "./queue.machine.ts";
 import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
@@ -40,6 +41,8 @@ export interface LanePort extends LaneIdentity {
   send(frame: BrokerFrame): void;
 }
 const RETRY_AFTER_MS = 200;
+/** What a batch takes beside its messages: its own record, its producer's state. */
+const COMMIT_OVERHEAD_BYTES = 1_024;
 const RECOVER_AFTER_MS = 500;
 const unstored = (error: unknown) =>
   new MessagingError("UNAVAILABLE", `a batch could not be stored: ${String(error)}`, { cause: error });
@@ -162,8 +165,8 @@ export class Queue {
       );
       return;
     }
-    if (this.state === "full") this.#lookForRoom();
-    else if (this.state === "active") this.#lookWhetherFull();
+    if (this.state === "full") this.#lookForRoom(frame.messages.length);
+    else if (this.state === "active") this.#lookWhetherFull(frame.messages.length);
     if (this.state !== "active") {
       if (this.state !== "full") {
         refuse(
@@ -173,21 +176,22 @@ export class Queue {
         );
         return;
       }
-      const error = store.usage().hasRoom
-        ? new MessagingError(
-            "QUEUE_FULL",
-            `${this.path} holds ${this.log.bytes} bytes that are not settled by all groups; its limit is ${this.#bytesMax}`,
-            {
-              data: { bytes: this.log.bytes, bytesMax: this.#bytesMax },
-            },
-          )
-        : new MessagingError(
-            "STORE_FULL",
-            `the store uses ${store.usage().usedBytes} of ${store.usage().capacityBytes} bytes: let consumers drain, or give it more`,
-            {
-              data: { ...store.usage() },
-            },
-          );
+      const error =
+        this.log.bytes >= this.#bytesMax
+          ? new MessagingError(
+              "QUEUE_FULL",
+              `${this.path} holds ${this.log.bytes} bytes that are not settled by all groups; its limit is ${this.#bytesMax}`,
+              {
+                data: { bytes: this.log.bytes, bytesMax: this.#bytesMax },
+              },
+            )
+          : new MessagingError(
+              "STORE_FULL",
+              `the store uses ${store.usage().usedBytes} of ${store.usage().capacityBytes} bytes: let consumers drain, or give it more`,
+              {
+                data: { ...store.usage() },
+              },
+            );
       refuse(error, null, RETRY_AFTER_MS);
       return;
     }
@@ -259,31 +263,41 @@ export class Queue {
   get #bytesMax(): number {
     return this.#options.spec.retention.bytesMax ?? Number.POSITIVE_INFINITY;
   }
-  #lookWhetherFull(): void {
-    if (this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom) return;
-    void this.retain();
-    if (this.log.bytes >= this.#bytesMax || !this.#options.store.usage().hasRoom)
-      this.#machine.send({ type: "queue.filled" });
+  /** Whether a batch of this size can be taken: a commit that the store has no room for would cost a reload. */
+  #hasRoom(bytes: number): boolean {
+    const { usedBytes, capacityBytes, hasRoom } = this.#options.store.usage();
+    const room = capacityBytes - storeReserveBytes(capacityBytes) - usedBytes;
+    return this.log.bytes < this.#bytesMax && hasRoom && bytes + COMMIT_OVERHEAD_BYTES <= room;
   }
-  #lookForRoom(): void {
-    if (this.log.bytes >= this.#bytesMax) void this.retain();
-    if (this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom)
-      this.#machine.send({ type: "queue.drained" });
+  #lookWhetherFull(bytes: number): void {
+    if (this.#hasRoom(bytes)) return;
+    void this.retain();
+    if (this.#hasRoom(bytes)) return;
+    this.#refusedBytes = bytes;
+    this.#machine.send({ type: "queue.filled" });
+  }
+  /** The batch that did not fit: what there must be room for before the queue is no longer full. */
+  #refusedBytes = 0;
+  #lookForRoom(bytes: number): void {
+    void this.retain();
+    if (this.#hasRoom(bytes)) this.#machine.send({ type: "queue.drained" });
   }
   /** Removes what retention lets go. */
   async retain(): Promise<void> {
     if (this.#retaining || (this.state !== "active" && this.state !== "full")) return;
     this.#retaining = true;
     try {
-      const { spec, runtime } = this.#options;
-      await retain(this.log, spec.retention, [...this.subscriptions.values()], runtime.wallNow());
+      const { spec, runtime, store } = this.#options;
+      await retain(this.log, spec.retention, [...this.subscriptions.values()], {
+        wallMs: runtime.wallNow(),
+        storeHasRoom: store.usage().hasRoom && !(this.state === "full" && this.log.bytes < this.#bytesMax),
+      });
     } catch (error) {
       this.#options.logger.log("error", `${this.path}: retention failed`, { error: String(error) });
     } finally {
       this.#retaining = false;
     }
-    if (this.state === "full" && this.log.bytes < this.#bytesMax && this.#options.store.usage().hasRoom)
-      this.#machine.send({ type: "queue.drained" });
+    if (this.state === "full" && this.#hasRoom(this.#refusedBytes)) this.#machine.send({ type: "queue.drained" });
   }
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
     if (this.state === "active" || this.state === "full") this.log.forgetIdleProducers(isLinked);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { MemoryDisk } from "../store/memory-disk.ts";
 import { accountProblem, QueueBench, Talk } from "./queue.fixture.ts";
 
 async function filled(retention: object, batches = 4) {
@@ -111,6 +112,28 @@ describe("a full queue", () => {
     expect(bench.queue.state).toBe("full");
     await talk.settle([[0, 8]]);
     await bench.queue.retain();
+    expect(bench.queue.state).toBe("active");
+  });
+});
+
+describe("a full store", () => {
+  it("refuses producers, lets groups settle, and takes messages again once what all have settled is removed, however young", async () => {
+    const bench = await QueueBench.open({}, new MemoryDisk({ bytesMax: 60_000 }));
+    const subscription = await bench.subscribe();
+    const talk = await Talk.hold(bench, subscription);
+    let appended = -1;
+    do {
+      bench.append(["a"], 1_000);
+      appended++;
+      await bench.settle();
+    } while (bench.answers.at(-1)?.type !== "batch.refused");
+    expect(bench.answers.at(-1)).toMatchObject({ error: { code: "STORE_FULL" } });
+    expect(appended).toBeGreaterThan(20);
+    await bench.queue.retain();
+    expect(bench.queue.log.start).toBe(0); // nothing is settled yet
+    await talk.settle([[0, appended]]);
+    await bench.queue.retain();
+    expect(bench.queue.log.start).toBe(appended);
     expect(bench.queue.state).toBe("active");
   });
 });

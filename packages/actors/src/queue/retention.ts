@@ -13,20 +13,22 @@ export interface RetentionGroup {
 }
 
 /**
- * Removes whole batches from the front of a log: those older than `ageMs`, those over `bytesMax`, or (`settledByAll`) all that every group has settled.
+ * Removes whole batches from the front of a log: those older than `ageMs`, those over `bytesMax`, or (`settledByAll`, and in a store
+ * without room) all that every group has settled.
  * Never at or above a group's cursor, unless `dropUnsettled`: then the groups count what they lose, in a commit before the removal.
  */
 export async function retain(
   log: QueueLog,
   retention: Retention,
   groups: readonly RetentionGroup[],
-  nowMs: number,
+  now: { readonly wallMs: number; readonly storeHasRoom: boolean },
 ): Promise<void> {
   const settled = groups.length === 0 ? log.flushedEnd : Math.min(...groups.map((group) => group.committedCursor));
   const bound = retention.dropUnsettled === true ? log.flushedEnd : settled;
   const ageMs = retention.ageMs ?? Number.POSITIVE_INFINITY;
   const bytesMax = retention.bytesMax ?? Number.POSITIVE_INFINITY;
-  const bySettled = retention.settledByAll === true && groups.length > 0 ? settled : 0;
+  const settledGoes = retention.settledByAll === true || !now.storeHasRoom;
+  const bySettled = settledGoes && groups.length > 0 ? settled : 0;
   let before: number = log.start;
   let freed = 0;
   scan: while (before < bound) {
@@ -34,7 +36,7 @@ export async function retain(
     if (batches.length === 0) break;
     for (const batch of batches) {
       const end = batch.first + batch.count;
-      const goes = end <= bySettled || nowMs - batch.appendedAtMs > ageMs || log.bytes - freed >= bytesMax;
+      const goes = end <= bySettled || now.wallMs - batch.appendedAtMs > ageMs || log.bytes - freed >= bytesMax;
       if (end > bound || !goes) break scan;
       before = end;
       freed += storedBytes(batch);
