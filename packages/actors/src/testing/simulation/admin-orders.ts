@@ -1,0 +1,75 @@
+import type { Client, SetAsideEntry } from "../../client/client-api.ts";
+import { isMessagingError } from "../../message/errors.ts";
+import type { OrderPlan } from "./plan.ts";
+import { describeError } from "./process-slot.ts";
+import type { SimulatedBody, World } from "./world.ts";
+
+const LISTED = 10;
+const BECAUSE = { reason: "the simulation says so" };
+/** What an order may meet when there are faults about. */
+const EXPECTED: ReadonlySet<string> = new Set([
+  "UNAVAILABLE",
+  "OUTCOME_UNKNOWN",
+  "ENTRY_UNKNOWN",
+  "STORE_FAILED",
+  "OPTION_INVALID",
+  "CLOSED",
+  "STORE_IN_USE",
+]);
+
+/** The person who looks after what was set aside, while traffic goes on. */
+export class AdminOrders {
+  readonly #world: World;
+  readonly #client: Client;
+
+  constructor(world: World, client: Client) {
+    this.#world = world;
+    this.#client = client;
+  }
+  schedule(orders: readonly OrderPlan[]): void {
+    for (const order of orders) this.#world.runtime.setTimeout(() => void this.#carryOut(order), order.atMs);
+  }
+  async #carryOut(order: OrderPlan): Promise<void> {
+    const entries = await this.list(order.topic, order.group);
+    const entry = entries[order.pick % Math.max(1, entries.length)];
+    if (entry !== undefined) await this.give(order, entry);
+  }
+  async list(topic: string, group: string): Promise<SetAsideEntry<SimulatedBody>[]> {
+    const entries: SetAsideEntry<SimulatedBody>[] = [];
+    try {
+      for await (const entry of this.#aside(topic, group).list({ limit: LISTED })) entries.push(entry);
+    } catch (error) {
+      this.#expect("list", error);
+    }
+    return entries;
+  }
+  async give(
+    { order, topic, group }: Pick<OrderPlan, "order" | "topic" | "group">,
+    entry: SetAsideEntry<SimulatedBody>,
+  ): Promise<void> {
+    const world = this.#world;
+    const aside = this.#aside(topic, group);
+    const { key } = entry;
+    if (key !== null && (order === "discard" || order === "skip")) world.effects.mayHaveGaps(topic, group, key);
+    try {
+      if (order === "retry") await aside.retry(entry.entry, BECAUSE);
+      else if (order === "skip") await aside.skip(entry.entry, BECAUSE);
+      else if (order === "replace") await aside.replace(entry.entry, entry.message.body, BECAUSE);
+      else if (key !== null && order === "redrive") await aside.redrive(key, BECAUSE);
+      else if (key !== null) await aside.discard(key, BECAUSE);
+    } catch (error) {
+      if (isMessagingError(error, "OUTCOME_UNKNOWN")) {
+        world.counters.hit("orderOutcomeUnknown");
+        world.unclear.add(world.keyName(topic, group, key));
+      }
+      this.#expect(order, error);
+    }
+  }
+  #aside(topic: string, group: string) {
+    return this.#client.admin.setAside(this.#world.topic(topic).topic, { group });
+  }
+  #expect(order: string, error: unknown): void {
+    if (isMessagingError(error) && EXPECTED.has(error.code)) return;
+    this.#world.violate("P11", `order "${order}" was answered with ${describeError(error)}`);
+  }
+}

@@ -1,0 +1,75 @@
+import { type Broker, startBroker } from "../../broker/broker.ts";
+import { isMessagingError } from "../../message/errors.ts";
+import { topicSpec } from "../../message/topic.ts";
+import { createMemoryStore } from "../../store/memory-store.ts";
+import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
+import { SyncingStore } from "./syncing-store.ts";
+import type { World } from "./world.ts";
+
+const RETRY_MS = 300;
+
+/** A broker on the disk that outlives it. Started again when its store did not let it start. */
+export class BrokerApp implements App {
+  readonly #incarnation: Incarnation;
+  #broker: Broker | null = null;
+  #closed = false;
+
+  constructor(incarnation: Incarnation) {
+    this.#incarnation = incarnation;
+    const { world, runtime } = incarnation;
+    const { storeTrouble, counters, plan } = world;
+    const random = world.stream(`${incarnation.process} store`);
+    world.disk.beforeApply = () => {
+      if (storeTrouble.failRate > 0 && random() < storeTrouble.failRate) {
+        counters.hit("commitFailed");
+        throw new Error("the disk failed");
+      }
+      const ms = Math.max(storeTrouble.eachMs, plan.broker.commitMs) * random();
+      if (ms > 0) return new Promise((resolve) => void runtime.setTimeout(resolve, ms));
+      return undefined;
+    };
+    void this.#start();
+  }
+  async #start(): Promise<void> {
+    const { world, runtime, side, process } = this.#incarnation;
+    const { plan, network, topics, disk, counters } = world;
+    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, plan.broker.syncMs);
+    try {
+      const broker = await startBroker(
+        { name: "broker", topics: topics.map((each) => topicSpec(each)), heartbeatMs: plan.broker.heartbeatMs },
+        {
+          transport: network.transport(side),
+          store,
+          runtime,
+          authenticator: { authenticate: async (token) => ({ id: token ?? "anybody" }) },
+          authorizer: { authorize: () => true },
+          logger: { log: (level, text, data) => world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data)}`) },
+        },
+      );
+      this.#broker = broker;
+      broker.events$.subscribe((event) => counters.event(event));
+      broker.actors.watch("broker").subscribe(({ state }) => {
+        if (state === "failed") counters.hit("oldBrokerWokeFenced");
+      });
+      for (const { path, state } of broker.actors.list("subscription")) counters.subscriptionState(path, state);
+      broker.actors.watch("subscription").subscribe(({ path, state }) => counters.subscriptionState(path, state));
+    } catch (error) {
+      if (runtime.isDead || this.#closed) return;
+      const passes = isMessagingError(error) && (error.retryable || error.code === "STORE_IN_USE");
+      if (!passes) world.violate("P3", `${process} cannot start on its own data: ${describeError(error)}`);
+      runtime.setTimeout(() => void this.#start(), RETRY_MS);
+    }
+  }
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#broker?.close();
+  }
+}
+
+export const brokerSlot = (world: World): ProcessSlot<BrokerApp> =>
+  new ProcessSlot(world, {
+    name: "broker",
+    role: "broker",
+    settings: {},
+    begin: (incarnation) => new BrokerApp(incarnation),
+  });

@@ -1,0 +1,96 @@
+import type { Durability } from "../../message/brands.ts";
+
+/** Everything a run does, as plain data: made from a seed, printed when it fails, made smaller by the shrinker. Times are ms of virtual time since the start. */
+export interface Plan {
+  readonly seed: number;
+  readonly broker: BrokerPlan;
+  readonly network: { readonly delayMs: number; readonly jitterMs: number; readonly pingTimeoutMs: number };
+  readonly topics: readonly TopicPlan[];
+  readonly producers: readonly ProducerPlan[];
+  readonly consumers: readonly ConsumerPlan[];
+  readonly load: { readonly messages: number; readonly overMs: number };
+  readonly faults: readonly FaultPlan[];
+  readonly orders: readonly OrderPlan[];
+  /** How long phase 2 may take until everything is drained. */
+  readonly healWithinMs: number;
+}
+export interface BrokerPlan {
+  readonly heartbeatMs: number;
+  /** What each commit takes, at most, when nothing is wrong with the store. */
+  readonly commitMs: number;
+  readonly syncMs: number;
+}
+export interface TopicPlan {
+  readonly name: string;
+  readonly queues: number;
+  readonly keys: number;
+  readonly settledByAll: boolean;
+  readonly parkedMessagesMax: number;
+  readonly groups: readonly GroupPlan[];
+}
+export interface GroupPlan {
+  readonly name: string;
+  readonly exhausted: "park" | "dead-letter" | "halt";
+  readonly concurrency: number;
+  readonly attempts: number;
+  readonly leaseTtlMs: number;
+  readonly handlerTimeoutMs: number;
+  readonly handlerGraceMs: number;
+  readonly inFlightMax: number;
+  readonly revokeTimeoutMs: number;
+  /** Longest a handler works, ms; some take no time at all. */
+  readonly workMs: number;
+  readonly failRate: number;
+  /** Share of messages that fail whatever one does, until phase 2. */
+  readonly poisonRate: number;
+  /** Share of attempts that hang; half of them ignore their signal too. */
+  readonly hangRate: number;
+}
+export interface ProducerPlan {
+  readonly name: string;
+  readonly durability: Durability;
+  /** Names itself towards the queues, so that a new incarnation fences the old one. */
+  readonly stableName: boolean;
+  readonly sendTimeoutMs: number;
+  readonly bufferMessagesMax: number;
+}
+export interface ConsumerPlan {
+  readonly name: string;
+  readonly memberships: readonly { readonly topic: string; readonly group: string }[];
+  /** When it starts first. */
+  readonly startsAtMs: number;
+}
+export type FaultPlan = { readonly atMs: number } & (
+  | { readonly kind: "kill"; readonly target: string; readonly downMs: number; readonly silent: boolean }
+  | { readonly kind: "leave"; readonly target: string; readonly downMs: number }
+  | {
+      readonly kind: "freeze";
+      readonly target: string;
+      readonly forMs: number;
+      readonly clockStops: boolean;
+      readonly deliveriesFirst: boolean;
+    }
+  | { readonly kind: "takeOver"; readonly wakesAfterMs: number }
+  | { readonly kind: "wallJump"; readonly target: string; readonly byMs: number }
+  | { readonly kind: "cut"; readonly target: string }
+  | { readonly kind: "halfOpen"; readonly target: string; readonly blind: "dialler" | "listener" | "both" }
+  | {
+      readonly kind: "partition";
+      readonly target: string;
+      readonly direction: "in" | "out" | "both";
+      readonly forMs: number;
+    }
+  | { readonly kind: "slowLink"; readonly target: string; readonly factor: number; readonly forMs: number }
+  | { readonly kind: "slowStore"; readonly eachMs: number; readonly forMs: number }
+  | { readonly kind: "failStore"; readonly rate: number; readonly forMs: number }
+  | { readonly kind: "pauseConsumer"; readonly target: string; readonly forMs: number }
+);
+/** What a person does while traffic goes on, to whatever is set aside then. */
+export interface OrderPlan {
+  readonly atMs: number;
+  readonly order: "redrive" | "discard" | "skip" | "retry" | "replace";
+  readonly topic: string;
+  readonly group: string;
+  /** Which of the entries listed then. */
+  readonly pick: number;
+}

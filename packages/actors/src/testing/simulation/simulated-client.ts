@@ -1,0 +1,39 @@
+import { createClientCore } from "../../client/client.ts";
+import type { Client } from "../../client/client-api.ts";
+import type { Incarnation } from "./process-slot.ts";
+
+const RETRY_MS = 200;
+
+/** A client of this process, as soon as there is a broker for it. Null when the process has been told to end meanwhile. */
+export async function connectClient(incarnation: Incarnation, isOver: () => boolean): Promise<Client | null> {
+  const { world, runtime, side, history, process } = incarnation;
+  for (;;) {
+    if (isOver()) return null;
+    try {
+      const client = await createClientCore({
+        name: side.name,
+        token: side.name,
+        transport: world.network.transport(side),
+        runtime,
+        history,
+        logger: {
+          log: (level, text, data) => {
+            world.trace.text(`${process} ${level} ${text}`);
+            if (level === "error") world.violate("P11", `${process} logged an error: ${text} ${detail(data)}`);
+          },
+        },
+      });
+      client.events$.subscribe((event) => {
+        if (event.type === "link.closed" && event.code === "UNAVAILABLE") world.counters.hit("silentLinkGivenUp");
+      });
+      return client;
+    } catch {
+      await new Promise<void>((resolve) => void runtime.setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+function detail(data: object): string {
+  const { error } = data as { readonly error?: unknown };
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

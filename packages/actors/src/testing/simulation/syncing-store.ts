@@ -1,0 +1,58 @@
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { Commit, LogExtent, ReadLimit, Store, StoredBatch, StoredRecord, StoreUsage, StoreWriter } from "../../store/store.ts";
+
+/** A store whose commits are synced some time after they are flushed: what a disk behind a cache looks like. */
+export class SyncingStore implements Store {
+  readonly durabilityMax = "synced";
+  readonly #inner: Store;
+  readonly #runtime: Runtime;
+  readonly #syncMs: number;
+
+  constructor(inner: Store, runtime: Runtime, syncMs: number) {
+    this.#inner = inner;
+    this.#runtime = runtime;
+    this.#syncMs = syncMs;
+  }
+  get id(): string {
+    return this.#inner.id;
+  }
+  get ownerEpoch(): number {
+    return this.#inner.ownerEpoch;
+  }
+  writer(): StoreWriter {
+    const writer = this.#inner.writer();
+    return { commit: (writes) => this.#syncedLater(writer.commit(writes)) };
+  }
+  #syncedLater(commit: Commit): Commit {
+    if (this.#syncMs === 0) return commit;
+    const synced = commit.flushed.then(
+      () => new Promise<void>((resolve) => void this.#runtime.setTimeout(resolve, this.#syncMs)),
+    );
+    synced.catch(() => {});
+    return { flushed: commit.flushed, synced };
+  }
+  extent(log: string): Promise<LogExtent> {
+    return this.#inner.extent(log);
+  }
+  read(log: string, from: number, limit: ReadLimit): Promise<readonly StoredBatch[]> {
+    return this.#inner.read(log, from, limit);
+  }
+  get(key: string): Promise<Uint8Array | undefined> {
+    return this.#inner.get(key);
+  }
+  list(prefix: string, options?: { readonly after?: string; readonly limit?: number }): Promise<readonly StoredRecord[]> {
+    return this.#inner.list(prefix, options);
+  }
+  usage(): StoreUsage {
+    return this.#inner.usage();
+  }
+  verifyOwner(): Promise<void> {
+    return this.#inner.verifyOwner();
+  }
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
