@@ -135,6 +135,7 @@ describe("the examples of the documents", () => {
       /^refused: \[ 'cents' \]$/m,
       /^\[ 'SCHEMA_FAILED' \]$/m,
     ],
+    "docs/api.md/metrics.ts": [/^2 1\n$/],
     "docs/api.md/deno.ts": [/^o-1 0\n$/],
   };
   const programs = all.flatMap(({ path, modules }) =>

@@ -8,18 +8,17 @@ import {
   type SystemEvent,
   tokens,
   topic,
-  typed,
 } from "@seriatim/actors";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { expect, vi } from "vitest";
+import { z } from "zod";
 
 /** `text` begins with its key: "a1" is the first of key "a". */
 export const lines = topic("lines", {
-  schema: typed<{ text: string; body?: string }>(),
+  schema: z.object({ text: z.string(), body: z.string().optional() }),
   key: ({ text }) => text.slice(0, 1),
   queues: 1,
 });
-type Line = { readonly text: string; readonly body?: string };
 export type Policy = "park" | "dead-letter" | "halt";
 
 /** One system over memory with one queue and one group, whose handler fails at what is broken. */
@@ -78,11 +77,11 @@ export class LinesScene implements AsyncDisposable {
   }
   /** Handlers of this text wait from now on, until the function returned is called. */
   gate(text: string): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.gates.set(text, promise);
+    let open = () => {};
+    this.gates.set(text, new Promise((resolve) => (open = resolve)));
     return () => {
       this.gates.delete(text);
-      resolve();
+      open();
     };
   }
   async send(...texts: readonly string[]): Promise<void> {
@@ -91,14 +90,19 @@ export class LinesScene implements AsyncDisposable {
     await producer.close();
   }
   get aside() {
-    return this.system.admin.setAside<Line, Line, "derived", true>(lines as never, { group: "g" });
+    return this.system.admin.setAside(lines, { group: "g" });
   }
   async listed() {
-    return await Array.fromAsync(this.aside.list());
+    const entries = [];
+    for await (const entry of this.aside.list()) entries.push(entry);
+    return entries;
   }
   /** The one thing set aside. */
   async entry() {
-    const [entry, ...more] = await until(() => this.listed(), (entries) => entries.length > 0);
+    const [entry, ...more] = await until(
+      () => this.listed(),
+      (entries) => entries.length > 0,
+    );
     expect(more).toEqual([]);
     if (entry === undefined) throw new Error("nothing is set aside");
     return entry;
@@ -118,7 +122,10 @@ export class LinesScene implements AsyncDisposable {
     await vi.waitFor(() => expect(this.handled).toEqual(texts), { interval: 2, timeout: 2_000 });
   }
   async settles(count: number): Promise<void> {
-    await until(() => this.account(), ({ settled }) => settled === count);
+    await until(
+      () => this.account(),
+      ({ settled }) => settled === count,
+    );
   }
   /** What either side told about an order: the broker names the principal, the client itself. */
   orders(type: SystemEvent["type"]): readonly object[] {
@@ -127,7 +134,6 @@ export class LinesScene implements AsyncDisposable {
     return [...of(this.told.broker), ...of(this.told.client)];
   }
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const text of [...this.gates.keys()]) this.gates.delete(text);
     await this.system.close({ timeoutMs: 100 });
     expect(this.errors).toEqual([]);
   }

@@ -7,13 +7,14 @@ import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
 import type { Hello } from "../protocol/frames.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
+import { Counters } from "../queue/counters.ts";
 import { decodeRecord, storeKeys } from "../queue/records.ts";
 import type { Subscription } from "../queue/subscription.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
-import type { Authenticator, Authorizer, Logger } from "../system/contracts.ts";
+import type { Authenticator, Authorizer, Logger, Metrics } from "../system/contracts.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
 import { FRAME_BYTES_MAX, type IncomingLink, type Listener, type Transport } from "../transport/transport.ts";
 import { type Asker, answerQuestion } from "./answer-question.ts";
@@ -56,6 +57,8 @@ export interface BrokerParts {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly logger: Logger;
+  /** @default null: nothing is counted */
+  readonly metrics?: Metrics | null;
 }
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
@@ -80,6 +83,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly runtime: Runtime;
   readonly actors: ActorRegistry;
   readonly logger: Logger;
+  readonly counters: Counters | null;
   readonly authorizer: Authorizer;
   readonly limits: BrokerLimits;
   readonly identity: SessionHost["identity"];
@@ -92,7 +96,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly #sessions = new Set<Session>();
   readonly #instances = new Map<string, Session>();
   /** Highest link number of each instance, also after that link has ended: one that was overtaken on its way is refused. */
-  readonly #linksSeen = new Map<string, number>();
+  readonly #linksSeen = new Map<string, { readonly link: number; readonly principal: string }>();
   readonly #held = new Map<string, Set<Subscription>>();
   #listener: Listener | null = null;
   #sessionNumber = 0;
@@ -113,6 +117,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
     if (!isName(this.name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", settings.name);
     this.runtime = parts.runtime;
     this.logger = parts.logger;
+    const { metrics = null } = parts;
+    this.counters = metrics === null ? null : new Counters(metrics, parts.logger);
     this.authorizer = parts.authorizer;
     this.limits = {
       messageBytesMax: positive("messageBytesMax", settings.messageBytesMax ?? 1024 * 1024),
@@ -216,6 +222,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
       actors: this.actors,
       events: this.#bus,
       logger,
+      counters: this.counters,
       messageBytesMax: this.limits.messageBytesMax,
       leaseTtlMsMax: this.limits.leaseTtlMsMax,
       onHolder: (subscription, change) => this.#noteHolder(subscription, change),
@@ -245,11 +252,13 @@ class BrokerNode implements Broker, SessionHost, Asker {
   }
   admit(session: Session, hello: Hello): boolean {
     const older = this.#instances.get(hello.instance);
-    if ((this.#linksSeen.get(hello.instance) ?? -1) >= hello.link) return false;
-    // an instance is its client's own: another principal that shows it takes nothing over
-    if (older !== undefined && older.link.principal.id !== session.link.principal.id) return false;
+    const seen = this.#linksSeen.get(hello.instance);
+    const principal = session.link.principal.id;
+    // an instance is its client's own: another principal that shows it takes nothing over, nor locks it out while it is away
+    if (seen !== undefined && (seen.link >= hello.link || seen.principal !== principal)) return false;
+    if (older !== undefined && older.link.principal.id !== principal) return false;
     this.#linksSeen.delete(hello.instance); // the newest last
-    this.#linksSeen.set(hello.instance, hello.link);
+    this.#linksSeen.set(hello.instance, { link: hello.link, principal });
     for (const instance of this.#linksSeen.keys()) {
       if (this.#linksSeen.size <= LINKS_SEEN_MAX) break;
       this.#linksSeen.delete(instance);

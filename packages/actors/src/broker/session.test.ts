@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { epoch, sequence } from "../message/brands.ts";
+import { concatBytes } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
+import { message } from "../queue/queue.fixture.ts";
 import { BrokerBench } from "./broker.fixture.ts";
 
 describe("a link", () => {
@@ -266,5 +268,50 @@ describe("explain", () => {
       entries: [{ key: "k", offset: 1, behind: 1, kind: "parked" }],
       next: null,
     });
+  });
+});
+
+describe("what one client can pile up", () => {
+  it("an instance stays its principal's own, also while it is away", async () => {
+    const bench = await BrokerBench.start();
+    const first = await bench.client("a", 1, "alice");
+    first.link.abort();
+    await bench.runtime.settle();
+    const thief = await bench.client("a", 99, "mallory");
+    expect(thief.last("goodbye").error?.code).toBe("PROTOCOL_VIOLATION");
+    expect((await bench.client("a", 2, "alice")).all("welcome")).toHaveLength(1);
+  });
+  it("no more than 1,000 questions without an answer on a link", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    await client.join("m");
+    const question = { kind: "reached", topic: "t", group: "g", ends: [{ queue: 0, end: 1 }] } as const;
+    await client.say(
+      ...Array.from({ length: 1_200 }, (_, n) => ({ type: "ask", request: 100 + n, question }) as const),
+    );
+    expect(client.all("refused").map(({ error }) => error.code)).toEqual(new Array(200).fill("LIMIT_EXCEEDED"));
+    await bench.client("b"); // others ask on
+    expect(client.link.end).toBeNull();
+  });
+  it("no more than 1,000 groups of a topic", async () => {
+    const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 1 })] });
+    const client = await bench.client("a");
+    for (let n = 0; n <= 1_000; n++) {
+      await client.join("m", { group: `g${n}` });
+      await client.say({ type: "member.leave", member: 1 });
+    }
+    expect(client.all("member.joined")).toHaveLength(1_000);
+    expect(client.all("refused").map(({ error }) => error.code)).toEqual(["LIMIT_EXCEEDED"]);
+  });
+  it("nothing under an epoch that its lane was not opened with", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    await client.produce(["k"], 0);
+    const { epoch: given } = client.last("lane.opened");
+    const batch = { type: "batch.append", lane: 1, sequence: sequence(1), count: 1, durability: "memory" } as const;
+    await client.say({ ...batch, epoch: epoch(given + 1), messages: concatBytes([message("k")]) });
+    expect(client.last("batch.refused")).toMatchObject({ sequence: 1, error: { code: "PRODUCER_FENCED" } });
+    await client.say({ ...batch, epoch: given, messages: concatBytes([message("k")]) });
+    expect(client.last("batch.appended")).toMatchObject({ sequence: 1 });
   });
 });

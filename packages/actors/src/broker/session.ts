@@ -1,24 +1,23 @@
 import type { Actor } from "xstate";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
-import { isName } from "../message/topic.ts";
 import type { Codec } from "../protocol/codec.ts";
-import type { BrokerFrame, ClientFrame, Frame, Heartbeat, Hello, LaneOpen, MemberJoin } from "../protocol/frames.ts";
+import type { Ask, BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSIONS } from "../protocol/frames.ts";
 import { binaryCodec, codecOf, negotiateVersion } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
 import type { Question } from "../protocol/questions.ts";
-import type { MemberPort } from "../queue/member-port.ts";
-import type { LanePort, Queue } from "../queue/queue.ts";
-import type { SharedSubscription } from "../queue/shared-subscription.ts";
+import type { Counters } from "../queue/counters.ts";
+import type { Queue } from "../queue/queue.ts";
 import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { IncomingLink, LinkCode } from "../transport/transport.ts";
 import { Drain } from "./drain.ts";
-import type { Group } from "./group.ts";
 import { renewLeases } from "./renew-leases.ts";
 import { sessionMachine } from "./session.machine.ts";
+import { SessionLanes } from "./session-lanes.ts";
+import { SessionMembers } from "./session-members.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 /** What sessions ask of their broker. */
@@ -26,6 +25,7 @@ export interface SessionHost {
   readonly runtime: Runtime;
   readonly actors: ActorRegistry;
   readonly logger: Logger;
+  readonly counters: Counters | null;
   readonly authorizer: Authorizer;
   readonly limits: BrokerLimits;
   readonly identity: {
@@ -52,23 +52,14 @@ export interface BrokerLimits {
 }
 const HANDSHAKE_MS = 5_000;
 const IN_FLIGHT_BATCHES_MAX = 32;
-const LANES_MAX = 10_000;
-const MEMBERS_MAX = 1_000;
 /** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
+/** Questions of a link that wait for their answer, at most: some wait for a cursor, for as long as it takes. */
+const ASKED_MAX = 1_000;
 /** A link without any packet for this many heartbeats is given up. */
 const SILENT_BEATS = 4;
 /** After this many it is taken for silent: queues are offered to others first. */
 const SUSPECT_BEATS = 2;
-
-interface Lane {
-  readonly queue: Queue;
-  readonly port: LanePort;
-}
-interface Member {
-  readonly port: MemberPort;
-  readonly group: Group;
-}
 
 /** One link of one client: checks what comes in, hands it to queues and groups, batches what goes out. */
 export class Session {
@@ -76,20 +67,19 @@ export class Session {
   readonly link: IncomingLink;
   readonly path: string;
   readonly #machine: Actor<typeof sessionMachine>;
-  readonly #lanes = new Map<number, Lane>();
-  readonly #members = new Map<number, Member>();
-  /** Members whose group is being opened. */
-  readonly #joining = new Set<number>();
+  readonly #lanes: SessionLanes;
+  readonly #members: SessionMembers;
   #outbox: Outbox | null = null;
   #codec: Codec = binaryCodec;
   #instance = "";
   #linkNumber = 0;
   #clientName = "";
-  #grants = 0;
   #heardAt: number;
   #silenceTimer: unknown = null;
   readonly #drain: Drain;
+  #asked = 0;
   #open = false;
+  #wasOpen = false;
   #isOverloaded = false;
   #saidGoodbye = false;
 
@@ -99,6 +89,8 @@ export class Session {
     this.path = `session/${id}`;
     this.#heardAt = host.runtime.now();
     this.#drain = new Drain(host.runtime, () => this.#outbox?.bufferedBytes ?? 0);
+    this.#lanes = new SessionLanes(this, host.identity.logEpoch);
+    this.#members = new SessionMembers(this, this.#drain);
     this.#machine = host.actors.start({ kind: "session", path: this.path }, sessionMachine, {
       input: { handshakeMs: HANDSHAKE_MS },
     });
@@ -120,11 +112,14 @@ export class Session {
   get clientName(): string {
     return this.#clientName;
   }
-  isProducing(queue: Queue, producer: string): boolean {
-    for (const lane of this.#lanes.values()) if (lane.queue === queue && lane.port.producer === producer) return true;
-    return false;
+  /** Nothing was heard for so long that its client may be frozen or cut off. */
+  get isSilent(): boolean {
+    const { runtime, limits } = this.#host;
+    return runtime.now() - this.#heardAt > limits.heartbeatMs * SUSPECT_BEATS;
   }
-
+  isProducing(queue: Queue, producer: string): boolean {
+    return this.#lanes.has(queue, producer);
+  }
   send(frame: BrokerFrame): void {
     if (!this.#open || this.#outbox === null) return;
     this.#outbox.push(frame);
@@ -164,23 +159,17 @@ export class Session {
     this.#leaveAll();
   }
   #leaveAll(): void {
-    if (!this.#open && this.#members.size === 0) return;
     this.#open = false;
-    const members = [...this.#members.values()];
-    this.#members.clear();
-    this.#lanes.clear();
-    for (const { port, group } of members) group.linkEnded(port);
+    this.#lanes.closeAll();
+    this.#members.linkEnded();
   }
   #ended(): void {
     this.#leaveAll();
     if (this.#silenceTimer !== null) this.#host.runtime.clearTimeout(this.#silenceTimer);
     this.#drain.stop();
     this.#machine.send({ type: "link.ended" });
+    if (this.#wasOpen) this.#host.counters?.linkClosed();
     this.#host.ended(this);
-  }
-  get #isSilent(): boolean {
-    const { runtime, limits } = this.#host;
-    return runtime.now() - this.#heardAt > limits.heartbeatMs * SUSPECT_BEATS;
   }
   #watchSilence(): void {
     const { runtime, limits } = this.#host;
@@ -197,9 +186,9 @@ export class Session {
 
   #receive(packet: Uint8Array): void {
     if (this.#machine.getSnapshot().value === "closing") return;
-    const wasSilent = this.#isSilent;
+    const wasSilent = this.isSilent;
     this.#heardAt = this.#host.runtime.now();
-    if (wasSilent) for (const { port, group } of this.#members.values()) group.heardAgain(port);
+    if (wasSilent) this.#members.heardAgain();
     try {
       const codec = codecOf(packet);
       const frames = codec.decode(packet);
@@ -257,6 +246,8 @@ export class Session {
     }
     this.#machine.send({ type: "hello.accepted" });
     this.#open = true;
+    this.#wasOpen = true;
+    this.#host.counters?.linkOpened();
     this.send({
       type: "welcome",
       version,
@@ -273,21 +264,14 @@ export class Session {
 
   #dispatch(frame: ClientFrame): void {
     switch (frame.type) {
-      case "batch.append": {
-        const lane = this.#lanes.get(frame.lane);
-        if (lane === undefined)
-          throw new MessagingError(
-            "PROTOCOL_VIOLATION",
-            `a batch came on lane ${frame.lane}, which was not opened on this link`,
-          );
-        lane.queue.append(lane.port, frame);
+      case "batch.append":
+        this.#lanes.append(frame);
         return;
-      }
       case "credit":
-        this.#subscription(frame)?.subscription.credit(this.#member(frame.member).port, frame);
+        this.#members.subscription(frame)?.subscription.credit(this.#members.get(frame.member).port, frame);
         return;
       case "settle": {
-        const at = this.#subscription(frame);
+        const at = this.#members.subscription(frame);
         at?.subscription.settle(at.port, frame);
         return;
       }
@@ -295,33 +279,29 @@ export class Session {
         this.#heartbeat(frame);
         return;
       case "lane.open":
-        this.#openLane(frame);
+        this.#lanes.open(frame);
         return;
       case "lane.close":
-        this.#lanes.delete(frame.lane);
+        this.#lanes.close(frame.lane);
         return;
       case "topic.find":
-        this.#answering(frame.request, () => {
-          const topic = this.#topic(frame.topic);
+        this.answering(frame.request, () => {
+          const topic = this.topic(frame.topic);
           this.send({ type: "topic.found", request: frame.request, route: topic.route, spec: topic.spec });
         });
         return;
       case "member.join":
-        void this.#join(frame);
+        void this.#members.join(frame);
         return;
-      case "member.leave": {
-        this.#joining.delete(frame.member);
-        const member = this.#members.get(frame.member);
-        this.#members.delete(frame.member);
-        member?.group.leave(member.port);
+      case "member.leave":
+        this.#members.leave(frame.member);
         return;
-      }
       case "lease.acquire":
       case "lease.raise":
       case "lease.release":
       case "aside.put":
-        this.#answering(frame.request, () => {
-          const member = this.#member(frame.member);
+        this.answering(frame.request, () => {
+          const member = this.#members.get(frame.member);
           const subscription = member.group.subscription(frame.queue);
           if (subscription === undefined)
             throw new MessagingError("PROTOCOL_VIOLATION", `queue ${frame.queue} is none of this broker's`);
@@ -337,11 +317,7 @@ export class Session {
         });
         return;
       case "ask":
-        this.#host.ask(this, frame.question).then(
-          (answer) => this.#sendAnswer({ type: "answer", request: frame.request, answer: answer as never }),
-          (error: unknown) =>
-            this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) }),
-        );
+        this.#ask(frame);
         return;
       case "goodbye":
         this.#goodbye(null, "normal");
@@ -352,8 +328,22 @@ export class Session {
         throw new MessagingError("PROTOCOL_VIOLATION", `a client must not send "${(frame as Frame).type}"`);
     }
   }
+  #ask({ request, question }: Ask): void {
+    this.answering(request, () => {
+      if (this.#asked >= ASKED_MAX)
+        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${ASKED_MAX} questions without an answer, the limit`);
+      this.#asked++;
+      this.#host
+        .ask(this, question)
+        .finally(() => this.#asked--)
+        .then(
+          (answer) => this.#sendAnswer({ type: "answer", request, answer: answer as never }),
+          (error: unknown) => this.send({ type: "refused", request, error: toWireError(asMessagingError(error)) }),
+        );
+    });
+  }
   /** What a request throws becomes its `refused`; a broken protocol ends the link. */
-  #answering(request: number, work: () => void): void {
+  answering(request: number, work: () => void): void {
     try {
       work();
     } catch (error) {
@@ -362,7 +352,8 @@ export class Session {
       this.send({ type: "refused", request, error: toWireError(known) });
     }
   }
-  #topic(name: string): TopicHome {
+  /** @throws `TOPIC_UNKNOWN` */
+  topic(name: string): TopicHome {
     const topic = this.#host.topic(name);
     if (topic === undefined)
       throw new MessagingError(
@@ -371,21 +362,6 @@ export class Session {
         { data: { topic: name } },
       );
     return topic;
-  }
-  #member(member: number): Member {
-    const known = this.#members.get(member);
-    if (known === undefined)
-      throw new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`);
-    return known;
-  }
-  /** The subscription a consuming frame is about; undefined for one of a member that has left. */
-  #subscription(frame: {
-    readonly member: number;
-    readonly queue: number;
-  }): { readonly subscription: Subscription | SharedSubscription; readonly port: MemberPort } | undefined {
-    const member = this.#members.get(frame.member);
-    const subscription = member?.group.subscription(frame.queue);
-    return member === undefined || subscription === undefined ? undefined : { subscription, port: member.port };
   }
   /** @throws `FORBIDDEN` */
   require(right: Right): void {
@@ -399,111 +375,6 @@ export class Session {
     );
   }
 
-  #openLane(frame: LaneOpen): void {
-    this.#answering(frame.request, () => {
-      this.require({ verb: "produce", topic: frame.topic });
-      const topic = this.#topic(frame.topic);
-      if (!isName(frame.producer))
-        throw new MessagingError(
-          "OPTION_INVALID",
-          `a producer's name is 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.producer}"`,
-        );
-      if (this.#lanes.size >= LANES_MAX)
-        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${LANES_MAX} lanes, the limit`);
-      const queue = topic.queues[frame.queue];
-      if (queue === undefined || frame.routeVersion > topic.route.version)
-        throw new MessagingError(
-          "WRONG_ROUTE",
-          `topic "${frame.topic}" has ${topic.queues.length} queues at route version ${topic.route.version}`,
-          {
-            data: { version: topic.route.version },
-          },
-        );
-      if (queue.state !== "active" && queue.state !== "full")
-        throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
-      const { epoch: given, expected, ready } = queue.log.openLane(frame.producer, frame.epoch, this.#instance);
-      const port = {
-        lane: frame.lane,
-        producer: frame.producer,
-        instance: this.#instance,
-        epoch: given,
-        send: (answer: BrokerFrame) => this.send(answer),
-      };
-      this.#lanes.set(frame.lane, { queue, port });
-      ready.then(
-        () =>
-          this.send({
-            type: "lane.opened",
-            request: frame.request,
-            lane: frame.lane,
-            epoch: given,
-            expected,
-            logEpoch: this.#host.identity.logEpoch,
-          }),
-        (error: unknown) => {
-          if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
-          this.send({
-            type: "refused",
-            request: frame.request,
-            error: toWireError(asMessagingError(error, "UNAVAILABLE")),
-          });
-        },
-      );
-    });
-  }
-
-  async #join(frame: MemberJoin): Promise<void> {
-    try {
-      this.require({ verb: "consume", topic: frame.topic, group: frame.group });
-      const topic = this.#topic(frame.topic);
-      if (!isName(frame.group) || !isName(frame.name))
-        throw new MessagingError(
-          "OPTION_INVALID",
-          `names of groups and consumers are 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.group}" and "${frame.name}"`,
-        );
-      if (this.#members.has(frame.member) || this.#joining.has(frame.member))
-        throw new MessagingError("OPTION_INVALID", `member ${frame.member} has joined on this link already`);
-      if (this.#members.size + this.#joining.size >= MEMBERS_MAX)
-        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${MEMBERS_MAX} members, the limit`);
-      this.#joining.add(frame.member);
-      const group = await topic.group(frame.group, frame.settings).catch((error: unknown) => {
-        this.#joining.delete(frame.member);
-        throw error;
-      });
-      const isWanted = this.#joining.delete(frame.member);
-      if (!this.#open) return;
-      if (!isWanted) throw new MessagingError("CLOSED", `member ${frame.member} has left before it had joined`);
-      group.requireFree(frame.name);
-      const port = this.#port(frame);
-      this.#members.set(frame.member, { port, group });
-      this.send({ type: "member.joined", request: frame.request, member: frame.member, ordered: topic.spec.ordered });
-      group.join(port);
-    } catch (error) {
-      this.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) });
-    }
-  }
-  #port(join: MemberJoin): MemberPort {
-    const self = this;
-    return {
-      instance: this.#instance,
-      name: join.name,
-      member: join.member,
-      join,
-      link: this,
-      get open() {
-        return self.#open;
-      },
-      get silent() {
-        return self.#isSilent;
-      },
-      get congested() {
-        return self.#drain.congested;
-      },
-      onDrained: (resume) => this.#drain.whenDrained(resume),
-      send: (frame) => this.send(frame),
-      nextGrant: () => ++this.#grants,
-    };
-  }
   #heartbeat(frame: Heartbeat): void {
     const verified = this.#host.ownershipVerified();
     if (verified === null) {
@@ -518,6 +389,6 @@ export class Session {
   #renew(frame: Heartbeat): void {
     if (!this.#open) return;
     const held = this.#host.heldBy(this.#instance);
-    this.send(renewLeases({ find: (lease) => this.#subscription(lease), held, link: this }, frame));
+    this.send(renewLeases({ find: (lease) => this.#members.subscription(lease), held, link: this }, frame));
   }
 }

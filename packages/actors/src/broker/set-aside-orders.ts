@@ -1,10 +1,10 @@
 import { type Offset, offset } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
-import { PackedReader } from "../message/packed.ts";
+import { PackedReader, withBodyOf } from "../message/packed.ts";
 import { slotOf } from "../message/route.ts";
 import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
 import { copiesOf } from "../queue/log-scan.ts";
-import { entryId, entryUnknown, parseEntryId, type Strand } from "../queue/set-aside.ts";
+import { type AsideCopy, entryId, entryUnknown, keyOf, parseEntryId, type Strand } from "../queue/set-aside.ts";
 import type { SharedSubscription } from "../queue/shared-subscription.ts";
 import { Subscription } from "../queue/subscription.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
@@ -45,7 +45,13 @@ export class SetAsideOrders {
     for (const [queue, subscription] of this.#subscriptions()) {
       if (queue < from.queue) continue;
       const begins = queue === from.queue ? from.strand + 1 : HALT_STRAND;
-      if (begins <= HALT_STRAND) entries.push(...(await this.#halted(queue, subscription)));
+      if (begins <= HALT_STRAND) {
+        if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX)
+          return { entries, next: entries.at(-1)?.entry ?? null };
+        const halted = await this.#halted(queue, subscription);
+        for (const { message } of halted) bytes += message.length;
+        entries.push(...halted);
+      }
       const strands = [...subscription.aside.strands()]
         .filter((strand) => strand.id >= begins)
         .sort((a, b) => a.id - b.id);
@@ -115,7 +121,7 @@ export class SetAsideOrders {
       strand: async (subscription, strand) => [
         subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error }),
       ],
-      halted: async (subscription, at) => {
+      halted: async (subscription, { offset: at }) => {
         subscription.state.tried.delete(at);
         return [];
       },
@@ -124,41 +130,36 @@ export class SetAsideOrders {
   /** The message is given up; a parked key's followers run. */
   skip({ entry, reason }: Ordered<"aside.retry" | "aside.skip">): Promise<AsideChanged> {
     return this.#onEntry(entry, "message.skipped", reason, {
-      strand: async (subscription, strand, at) => {
+      strand: async (subscription, strand, { offset: at }) => {
         const writes = subscription.aside.take(subscription.state, strand, at);
         subscription.state.discard(at);
         if (strand.offsets.length > 0)
           writes.push(subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error }));
         return writes;
       },
-      halted: async (subscription, at) => {
+      halted: async (subscription, { offset: at }) => {
         subscription.state.discard(at);
         subscription.state.tried.delete(at);
         return [];
       },
     });
   }
-  /** Another message runs in its place: same key, same offset. @throws `KEY_INVALID` when the key differs */
+  /** Another body runs in its place: same key, id, headers and offset. @throws `KEY_INVALID` when it comes with another key; `MESSAGE_TOO_LARGE` */
   replace({ entry, message, reason }: Ordered<"aside.replace">): Promise<AsideChanged> {
     return this.#onEntry(entry, "message.replaced", reason, {
-      strand: async (subscription, strand, at) => {
-        checkKey(message, strand.key);
-        const [old] = await subscription.aside.copies(strand, at, 1);
-        const copy = { offset: at, appendedAtMs: old?.appendedAtMs ?? subscription.context.runtime.wallNow(), message };
-        return [
-          subscription.aside.replace(strand, copy),
-          subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error }),
-        ];
-      },
+      strand: async (subscription, strand, old) => [
+        subscription.aside.replace(strand, this.#inPlaceOf(old, message)),
+        subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error }),
+      ],
       // set aside with its new body, and run again at once; the key waits behind it
-      halted: async (subscription, at) => {
+      halted: async (subscription, old) => {
         const { halt } = subscription.state;
         if (halt === null) throw entryUnknown(entry);
-        checkKey(message, halt.key);
+        const copy = this.#inPlaceOf(old, message);
         const followers = await copiesOf(
           subscription.context.log,
-          at + 1,
-          subscription.flow?.deliveredEnd ?? at + 1,
+          old.offset + 1,
+          subscription.flow?.deliveredEnd ?? old.offset + 1,
           (other, key) => key !== null && key === halt.key && !subscription.state.isDone(other),
         );
         const { runtime } = subscription.context;
@@ -171,7 +172,7 @@ export class SetAsideOrders {
             attempts: 0,
             error: halt.error,
           },
-          { offset: at, appendedAtMs: runtime.wallNow(), message },
+          copy,
           followers,
         );
         return [...writes, subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: halt.error })];
@@ -183,7 +184,7 @@ export class SetAsideOrders {
     const { queue, subscription } = this.#strandOf(key);
     const changed = await subscription.change(async () => {
       const { strand } = this.#strandOf(key);
-      const result = { queue, offsets: strand.offsets.map(offset) };
+      const result = { queue, offsets: strand.offsets.map(offset), key, id: null };
       if (strand.phase === "redriving") return { writes: [], result }; // it runs already: what was sent is not sent again
       const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
       return { writes: [write], result, after: () => this.#redriven(subscription, strand) };
@@ -204,13 +205,15 @@ export class SetAsideOrders {
     const { queue, subscription } = this.#strandOf(key);
     const changed = await subscription.change(async () => {
       const { strand } = this.#strandOf(key);
-      const offsets = [...strand.offsets];
+      // what has gone out to be run again is no longer waiting: it would be handled, and settled, after it was given up
+      const runs = strand.phase === "redriving";
+      const offsets = strand.offsets.filter((at) => !(runs && isInHand(subscription, strand, at)));
       const writes: StoreWrite[] = [];
       for (const at of offsets) {
         writes.push(...subscription.aside.take(subscription.state, strand, at));
         subscription.state.discard(at);
       }
-      return { writes, result: { queue, offsets: offsets.map(offset) } };
+      return { writes, result: { queue, offsets: offsets.map(offset), key, id: null } };
     });
     this.#events.tell({
       type: "key.discarded",
@@ -230,33 +233,39 @@ export class SetAsideOrders {
     type: "message.retried" | "message.skipped" | "message.replaced",
     reason: string,
     order: {
-      strand(subscription: AnySubscription, strand: Strand, at: number): Promise<StoreWrite[]>;
-      halted(subscription: Subscription, at: number): Promise<StoreWrite[]>;
+      strand(subscription: AnySubscription, strand: Strand, message: AsideCopy): Promise<StoreWrite[]>;
+      halted(subscription: Subscription, message: AsideCopy): Promise<StoreWrite[]>;
     },
   ): Promise<AsideChanged> {
     const id = parseEntryId(entry);
     const subscription = this.#group.subscription(id.queue);
     if (subscription === undefined) throw entryUnknown(entry);
-    let key: string | null = null;
-    const result = { queue: id.queue, offsets: [offset(id.offset)] as readonly Offset[] };
+    const resultOf = ({ message }: AsideCopy, key: string | null) => {
+      const offsets: readonly Offset[] = [offset(id.offset)];
+      return { queue: id.queue, offsets, key, id: idOf(message) };
+    };
     const changed = await subscription.change(async () => {
       if (id.strand === HALT_STRAND) {
         if (!(subscription instanceof Subscription) || subscription.state.halt?.offset !== id.offset)
           throw entryUnknown(entry);
-        key = subscription.state.halt.key;
-        const writes = await order.halted(subscription, id.offset);
+        const { key } = subscription.state.halt;
+        const [message] = await copiesOf(subscription.context.log, id.offset, id.offset + 1, () => true);
+        if (message === undefined) throw entryUnknown(entry);
+        const writes = await order.halted(subscription, message);
         subscription.state.halt = null;
-        return { writes, result, after: () => subscription.endHalt() };
+        return { writes, result: resultOf(message, key), after: () => subscription.endHalt() };
       }
       const strand = subscription.aside.strand(id.strand);
       if (strand === undefined || strand.offsets[0] !== id.offset) throw entryUnknown(entry);
-      key = strand.key;
+      const [message] = await subscription.aside.copies(strand, id.offset, 1);
+      if (message?.offset !== id.offset) throw entryUnknown(entry);
+      const result = resultOf(message, strand.key);
       if (strand.phase === "redriving" && isInHand(subscription, strand)) {
         if (type === "message.retried") return { writes: [], result };
         throw entryUnknown(entry); // it runs right now: what a handler is busy with is neither skipped nor replaced
       }
       const ran = strand.phase === "redriving";
-      const writes = await order.strand(subscription, strand, id.offset);
+      const writes = await order.strand(subscription, strand, message);
       return { writes, result, after: () => ran || this.#redriven(subscription, strand) };
     });
     this.#events.tell({
@@ -265,11 +274,23 @@ export class SetAsideOrders {
       queue: id.queue,
       group: this.#group.name,
       offset: offset(id.offset),
-      key,
+      key: changed.key,
       reason,
       by: this.#by,
     });
     return changed;
+  }
+  #inPlaceOf(old: AsideCopy, replacement: Uint8Array): AsideCopy {
+    checkKey(replacement, keyOf(old.message));
+    const message = withBodyOf(old.message, replacement);
+    const { messageBytesMax } = this.#topic;
+    if (message.length > messageBytesMax)
+      throw new MessagingError(
+        "MESSAGE_TOO_LARGE",
+        `the message would have ${message.length} bytes; the broker takes at most ${messageBytesMax}`,
+        { data: { bytes: message.length, bytesMax: messageBytesMax } },
+      );
+    return { ...old, message };
   }
   #redriven(subscription: AnySubscription, strand: Strand): void {
     if (subscription instanceof Subscription) subscription.flow?.redrive(strand.id);
@@ -294,14 +315,18 @@ export class SetAsideOrders {
     return { queue, subscription, strand };
   }
 }
-function isInHand(subscription: AnySubscription, strand: Strand): boolean {
+function isInHand(subscription: AnySubscription, strand: Strand, at = strand.offsets[0] ?? 0): boolean {
   if (!(subscription instanceof Subscription)) return subscription.hasSent(strand);
-  return subscription.flow?.hasSent(strand.id, strand.offsets[0] ?? 0) === true;
+  return subscription.flow?.hasSent(strand.id, at) === true;
 }
-function checkKey(message: Uint8Array, expected: string | null): void {
+const idOf = (message: Uint8Array): string | null => {
   const reader = new PackedReader(message);
-  const key = reader.next() ? reader.key : null;
-  if (key !== expected)
+  return reader.next() ? reader.id : null;
+};
+/** One without a key takes that of the message it replaces: whoever ordered it need not know it. */
+function checkKey(message: Uint8Array, expected: string | null): void {
+  const key = keyOf(message);
+  if (key !== null && key !== expected)
     throw new MessagingError(
       "KEY_INVALID",
       `the message set aside has the key ${JSON.stringify(expected)}, its replacement ${JSON.stringify(key)}`,

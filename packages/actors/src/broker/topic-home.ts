@@ -2,6 +2,7 @@ import { MessagingError } from "../message/errors.ts";
 import { evenRuns, type Route, slotTable } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
+import { type Counters, TopicCounters } from "../queue/counters.ts";
 import { Queue } from "../queue/queue.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
 import type { Subscription } from "../queue/subscription.ts";
@@ -19,6 +20,7 @@ export interface TopicHomeOptions {
   readonly actors: ActorRegistry;
   readonly events: EventBus;
   readonly logger: Logger;
+  readonly counters: Counters | null;
   readonly messageBytesMax: number;
   readonly leaseTtlMsMax: number;
   readonly onHolder: (
@@ -91,6 +93,7 @@ export class TopicHome {
     };
     const table = slotTable(this.route);
     const { store, runtime, actors, events, logger, messageBytesMax, leaseTtlMsMax } = options;
+    const counters = options.counters === null ? null : new TopicCounters(options.counters, stored.spec.name);
     this.queues = Array.from(
       { length: stored.spec.queues },
       (_, queue) =>
@@ -106,17 +109,21 @@ export class TopicHome {
           actors,
           events,
           logger,
+          counters,
         }),
     );
   }
 
+  get messageBytesMax(): number {
+    return this.#options.messageBytesMax;
+  }
   get groups(): readonly Group[] {
     return [...this.#opened.values()];
   }
   findGroup(name: string): Group | undefined {
     return this.#opened.get(name);
   }
-  /** The group, begun with these settings when it is new. @throws `GROUP_SETTINGS_DIFFER` */
+  /** The group, begun with these settings when it is new. @throws `GROUP_SETTINGS_DIFFER` `LIMIT_EXCEEDED` */
   async group(name: string, settings: GroupSettings): Promise<Group> {
     const known = this.#groups.get(name);
     if (known !== undefined && !this.#preset.has(name)) {
@@ -130,6 +137,8 @@ export class TopicHome {
         );
       return group;
     }
+    if (known === undefined && this.#groups.size >= GROUPS_MAX)
+      throw new MessagingError("LIMIT_EXCEEDED", `topic "${this.spec.name}" has ${GROUPS_MAX} groups, the limit`);
     this.#preset.delete(name);
     const opened = this.#begin(name, settings, known);
     this.#groups.set(name, opened);
@@ -179,6 +188,8 @@ export class TopicHome {
     await Promise.all(this.queues.map((queue) => queue.close()));
   }
 }
+/** Groups stay: whoever may begin some must not begin any number. */
+const GROUPS_MAX = 1_000;
 const settingThatDiffers = (ours: GroupSettings, theirs: GroupSettings): "exhausted" | "attempts" | null => {
   if (ours.exhausted !== theirs.exhausted) return "exhausted";
   if (ours.attempts !== theirs.attempts) return "attempts";

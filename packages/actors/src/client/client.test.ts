@@ -287,7 +287,9 @@ describe("admin", () => {
     broker.onAsk = (question): Answers[keyof Answers] => {
       asked.push(question);
       if (question.kind === "aside.peek") return [stored(1, {}, "a"), stored(4, {}, null)];
-      return { queue: 1, revision: 9, offsets: [offset(1), offset(4)] };
+      const about = { queue: 1, revision: 9, key: "k" };
+      if (question.kind === "aside.replace") return { ...about, offsets: [offset(1)], id: "a" };
+      return { ...about, offsets: [offset(1), offset(4)], id: null };
     };
     const aside = client.admin.setAside(bodies, { group: "g" });
     expect(await runtime.run(aside.redrive("k", { reason: "bank is back" }))).toEqual({ redriven: 2 });
@@ -298,13 +300,12 @@ describe("admin", () => {
       ["redriven", 4, null],
       ["discarded", 1, "a"],
       ["discarded", 4, null],
-      ["redriven", 1, null],
-      ["redriven", 4, null],
+      ["redriven", 1, "a"],
     ]);
     expect(events).toMatchObject([
       { type: "key.redriven", key: "k", reason: "bank is back", by: "ops" },
       { type: "key.discarded", by: "ops" },
-      { type: "message.replaced", offset: 1 },
+      { type: "message.replaced", offset: 1, key: "k" },
     ]);
     expect(await codeOf(aside.redrive("k", { reason: " " }))).toBe("OPTION_INVALID");
     expect(await codeOf(aside.replace("e1", { id: 5 } as never, { reason: "x" }))).toBe("SCHEMA_FAILED");

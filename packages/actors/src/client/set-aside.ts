@@ -2,7 +2,7 @@ import { decodeBody, encodeBody, validate } from "../message/body.ts";
 import { asMessagingError, optionInvalid } from "../message/errors.ts";
 import type { Message } from "../message/message.ts";
 import { PackedReader, packMessage } from "../message/packed.ts";
-import { slotOf } from "../message/route.ts";
+import { NO_SLOT, slotOf } from "../message/route.ts";
 import { isName, type Keying, type Topic } from "../message/topic.ts";
 import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
 import { ask } from "./ask.ts";
@@ -26,19 +26,13 @@ export function createSetAside<In, Out, K extends Keying, O extends boolean>(
   return new LiveSetAside(environment, topic as unknown as Topic<In, Out, Keying, boolean>, group);
 }
 
-interface Named {
-  readonly queue: number;
-  readonly offset: number;
-  readonly key: string | null;
-  readonly id: string | null;
-}
+/** Ids of messages, by their offsets. */
+type Ids = ReadonlyMap<number, string | null>;
 
 class LiveSetAside<In, Out> implements SetAside<In, Out> {
   readonly #environment: ClientEnvironment;
   readonly #topic: Topic<In, Out, Keying, boolean>;
   readonly #at: { readonly topic: string; readonly group: string };
-  /** What was listed, by entry, so that an event and a history step about it can say its key and id. */
-  readonly #listed = new Map<string, Named>();
 
   constructor(environment: ClientEnvironment, topic: Topic<In, Out, Keying, boolean>, group: string) {
     this.#environment = environment;
@@ -71,41 +65,39 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
   async retry(entry: string, because: Because): Promise<void> {
     const { reason } = checked(because);
     const changed = await this.#ask({ kind: "aside.retry", ...this.#at, entry, reason });
-    this.#record("redriven", changed, this.#named(entry, changed));
-    this.#tell("message.retried", entry, changed, reason);
+    this.#record("redriven", changed);
+    this.#tell("message.retried", changed, reason);
   }
   async skip(entry: string, because: Because): Promise<void> {
     const { reason } = checked(because);
     const changed = await this.#ask({ kind: "aside.skip", ...this.#at, entry, reason });
-    this.#record("discarded", changed, this.#named(entry, changed));
-    this.#tell("message.skipped", entry, changed, reason);
-    this.#listed.delete(entry);
+    this.#record("discarded", changed);
+    this.#tell("message.skipped", changed, reason);
   }
   async replace(entry: string, body: In, because: Because): Promise<void> {
     const { reason } = checked(because);
     const topic = this.#topic;
     const parsed = validate(topic, body);
-    const listed = this.#listed.get(entry);
-    // The broker keeps the message's own key and id; a derived key is sent so that it can refuse a body of another key.
-    const key = topic.keyOf !== null ? topic.keyOf(parsed) : (listed?.key ?? null);
+    // The broker keeps the message's own key, id and headers; a derived key is sent so that it can refuse a body of another key.
+    const key = topic.keyOf?.(parsed) ?? null;
     const message = packMessage({
       key,
-      slot: key === null ? 0 : slotOf(key),
-      id: listed?.id ?? null,
+      slot: key === null ? NO_SLOT : slotOf(key),
+      id: null,
       headers: null,
       dueMs: null,
       encoding: topic.encoding,
       body: encodeBody(topic.encoding, body),
     });
     const changed = await this.#ask({ kind: "aside.replace", ...this.#at, entry, message, reason });
-    this.#record("redriven", changed, this.#named(entry, changed));
-    this.#tell("message.replaced", entry, changed, reason);
+    this.#record("redriven", changed);
+    this.#tell("message.replaced", changed, reason);
   }
   async redrive(key: string, because: Because): Promise<{ readonly redriven: number }> {
     const { reason } = checked(because);
-    const named = await this.#namesOf(key);
+    const ids = await this.#idsOf(key);
     const changed = await this.#ask({ kind: "aside.redrive", ...this.#at, key, reason });
-    this.#record("redriven", changed, named);
+    this.#record("redriven", changed, ids);
     this.#environment.events.tell({
       type: "key.redriven",
       ...this.#at,
@@ -118,9 +110,9 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
   }
   async discard(key: string, because: Because): Promise<{ readonly discarded: number }> {
     const { reason } = checked(because);
-    const named = await this.#namesOf(key);
+    const ids = await this.#idsOf(key);
     const changed = await this.#ask({ kind: "aside.discard", ...this.#at, key, reason });
-    this.#record("discarded", changed, named);
+    this.#record("discarded", changed, ids);
     this.#environment.events.tell({
       type: "key.discarded",
       ...this.#at,
@@ -138,7 +130,6 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
   #entry(listed: AsideListed): SetAsideEntry<Out> {
     const message = this.#message(listed);
     const { entry, kind, key, behind, sinceMs, attempts, error } = listed;
-    this.#listed.set(entry, { queue: listed.queue, offset: listed.offset, key, id: message.id });
     const common = { entry, message, sinceMs, attempts, error };
     return kind === "parked" ? { kind, key: key ?? "", behind, ...common } : { kind, key, behind: 0, ...common };
   }
@@ -171,45 +162,37 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     }
   }
 
-  #named(entry: string, changed: AsideChanged): readonly Named[] {
-    const listed = this.#listed.get(entry);
-    return listed === undefined || !changed.offsets.some((offset) => offset === listed.offset) ? [] : [listed];
-  }
-  async #namesOf(key: string): Promise<readonly Named[]> {
-    if (this.#environment.history === null) return [];
+  async #idsOf(key: string): Promise<Ids> {
+    if (this.#environment.history === null) return new Map();
     const messages = await this.#ask({ kind: "aside.peek", ...this.#at, key, limit: NAMED_MAX });
-    return messages.map(({ queue, offset, message }) => {
-      const reader = new PackedReader(message);
-      reader.next();
-      return { queue, offset, key, id: reader.id };
-    });
+    return new Map(
+      messages.map(({ offset, message }) => {
+        const reader = new PackedReader(message);
+        reader.next();
+        return [offset, reader.id];
+      }),
+    );
   }
-  #record(type: "redriven" | "discarded", { queue, revision, offsets }: AsideChanged, named: readonly Named[]): void {
-    const { history } = this.#environment;
-    if (history === null) return;
-    const names = new Map(named.map((name) => [name.offset, name]));
-    for (const offset of offsets) {
-      const name = names.get(offset);
-      history.record({ type, revision, ...this.#at, queue, offset, key: name?.key ?? null, id: name?.id ?? null });
-    }
-  }
-  #tell(
-    type: "message.retried" | "message.skipped" | "message.replaced",
-    entry: string,
-    { queue, offsets }: AsideChanged,
-    reason: string,
-  ): void {
-    const listed = this.#listed.get(entry);
-    for (const offset of offsets.slice(0, 1))
-      this.#environment.events.tell({
+  #record(type: "redriven" | "discarded", changed: AsideChanged, ids?: Ids): void {
+    const { queue, revision, offsets, key, id } = changed;
+    for (const offset of offsets)
+      this.#environment.history?.record({
         type,
+        revision,
         ...this.#at,
         queue,
         offset,
-        key: listed?.key ?? null,
-        reason,
-        by: this.#environment.name,
+        key,
+        id: ids === undefined ? id : (ids.get(offset) ?? null),
       });
+  }
+  #tell(
+    type: "message.retried" | "message.skipped" | "message.replaced",
+    { queue, offsets, key }: AsideChanged,
+    reason: string,
+  ): void {
+    for (const offset of offsets)
+      this.#environment.events.tell({ type, ...this.#at, queue, offset, key, reason, by: this.#environment.name });
   }
 }
 

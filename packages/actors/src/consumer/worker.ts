@@ -183,8 +183,10 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   }
   exhausted(entry: Entry, error: unknown): void {
     const { exhausted, ordered } = this.#work.settings;
+    // what was set aside before goes back to its place: the broker halts nothing for it, so neither may this end
+    const policy = exhausted === "halt" && entry.redriven !== null ? "park" : exhausted;
     // without a key there is nobody to wait behind it
-    const kind = exhausted === "park" && entry.key === null ? "dead-letter" : exhausted;
+    const kind = policy === "park" && entry.key === null ? "dead-letter" : policy;
     this.#talk.flush(); // what was handled before it must be settled before it: else a predecessor could come again behind a parked head (P6)
     const dropped = kind === "park" && ordered ? this.hands.buffer.dropBehind(entry) : [];
     for (const each of dropped) this.#credit.left(each.packed.length);

@@ -205,6 +205,17 @@ export class PackedReader {
   }
 }
 
+/** The first message with the body of the second: same key, id and headers. @throws `PROTOCOL_VIOLATION` */
+export function withBodyOf(message: Uint8Array, other: Uint8Array): Uint8Array {
+  const { key, slot, id, headers, dueMs } = onlyOne(message);
+  const { encoding, body } = onlyOne(other);
+  return packMessage({ key, slot, id, headers, dueMs, encoding, body });
+}
+function onlyOne(message: Uint8Array): PackedReader {
+  const reader = new PackedReader(message);
+  if (!reader.next() || reader.end !== message.length) throw damaged("none or several messages where one is due");
+  return reader;
+}
 /** Packed messages end to end, in one piece. */
 export function concatBytes(
   parts: readonly Uint8Array[],

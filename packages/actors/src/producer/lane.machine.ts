@@ -1,5 +1,5 @@
 // lane.machine.ts: may this producer write to one queue right now, and if not, what has to happen first?
-import { type ActorRefFrom, assign, fromPromise, type SnapshotFrom, setup } from "xstate";
+import { type ActorRefFrom, assign, fromPromise, setup } from "xstate";
 import { asMessagingError, type ErrorCode, type MessagingError } from "../message/errors.ts";
 import type { Standing } from "./lane-buffer.ts";
 

@@ -1,4 +1,3 @@
-import type { Offset } from "../message/brands.ts";
 import type { MessagingError } from "../message/errors.ts";
 import type { Receipt } from "../message/message.ts";
 
@@ -91,11 +90,4 @@ export class PendingSend {
     this.promise.disown();
     this.#reject(error);
   }
-}
-
-/** A message of a lane that now has its place. */
-interface Appended {
-  readonly send: PendingSend;
-  readonly offset: Offset;
-  readonly duplicate: boolean;
 }

@@ -1,19 +1,23 @@
 import type { Subscription } from "rxjs";
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import type { TopicView } from "../client/topic-directory.ts";
-import { encodeBody, validate } from "../message/body.ts";
 import { atLeastAsDurable, type Durability, type Epoch, type Offset } from "../message/brands.ts";
-import { asMessagingError, type ErrorCode, FlushError, MessagingError, optionInvalid } from "../message/errors.ts";
+import { asMessagingError, type ErrorCode, FlushError, MessagingError } from "../message/errors.ts";
 import type { Receipt } from "../message/message.ts";
-import { ID_BYTES_MAX, KEY_BYTES_MAX, packMessage } from "../message/packed.ts";
-import { NO_SLOT, slotOf } from "../message/route.ts";
+import { NO_SLOT } from "../message/route.ts";
 import type { Keying, Topic } from "../message/topic.ts";
+import { AbortWatch } from "./abort-watch.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import { PendingSend } from "./pending-send.ts";
 import { type ProducerRef, producerMachine } from "./producer.machine.ts";
-import type { CloseOptions, Producer, ProducerOptions, SendArgs, SendOptions, WaitOptions } from "./producer-api.ts";
+import type { CloseOptions, Producer, ProducerOptions, SendArgs, WaitOptions } from "./producer-api.ts";
 import { closeTimeout, type ProducerSettings, producerSettings } from "./producer-options.ts";
 import { Ring } from "./ring.ts";
+import { SendChronicle } from "./send-chronicle.ts";
+import { aborted, outcomeUnknown, predecessorFailed, sendTimeout } from "./send-errors.ts";
+import { SendPacker } from "./send-packer.ts";
+import { Unanswered } from "./unanswered.ts";
+import { UnreadFailures } from "./unread-failures.ts";
 import { Waits } from "./waits.ts";
 
 /** Starts a producer. Its sends wait until the topic's route is known. @throws `OPTION_INVALID` */
@@ -33,13 +37,6 @@ export function createProducer<In, Out, K extends Keying, O extends boolean>(
   ) as Producer<In, K>;
 }
 
-/** Sends that failed and that nobody has looked at, at most this many, until the next flush tells of them. */
-const FAILURES_MAX = 1_000;
-/** The sweep for sends that took too long runs this often at most, ms. */
-const SWEEP_MS_MIN = 5;
-/** Keys whose slot is remembered. */
-const SLOTS_KNOWN_MAX = 4_096;
-
 class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   readonly name: string;
   readonly environment: ClientEnvironment;
@@ -56,7 +53,8 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   readonly #lanes: (Lane | undefined)[] = [];
   #dirty: Lane[] = [];
   #nextQueue = 0;
-  readonly #slots = new Map<string, number>();
+  readonly #packer: SendPacker<In, Out>;
+  readonly #chronicle: SendChronicle | null;
 
   #calls = 0;
   /** Messages and bytes that lanes hold, or that wait for the route. */
@@ -67,13 +65,10 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   /** In call order: there is no room. */
   readonly #waiting = new Ring<PendingSend>();
   #waitingGone = 0;
-  /** In call order, and so in the order of their deadlines: sends without an answer, and answered ones behind such. */
-  readonly #unanswered = new Ring<PendingSend>();
-  #answeredBehind = 0;
-  #sweep: unknown = null;
+  readonly #unanswered: Unanswered;
 
-  readonly #signals = new Map<AbortSignal, { readonly sends: Set<PendingSend>; readonly leave: () => void }>();
-  #failures: PendingSend[] = [];
+  readonly #aborts = new AbortWatch((sends, error) => this.#takeAllBack(sends.filter(isTakeable), error));
+  readonly #failures = new UnreadFailures();
   readonly #readyWaits = new Waits<null>();
   readonly #flushWaits = new Waits<number>();
   #fenced: MessagingError | null = null;
@@ -92,6 +87,9 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     this.name = name;
     this.topic = topic.name;
     this.#definition = topic;
+    this.#packer = new SendPacker(topic);
+    const { history } = environment;
+    this.#chronicle = history === null ? null : new SendChronicle(history, topic.name, name);
     this.#settings = settings;
     this.#onClosed = onClosed;
     this.path = uniquePath(environment, `${environment.name}/${topic.name}/${name}`);
@@ -105,6 +103,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       }) as typeof producerMachine,
       {},
     );
+    this.#unanswered = new Unanswered(environment.runtime, (sends) => this.#late(sends));
     this.#links = environment.connection.links$.subscribe((link) => {
       for (const lane of this.#lanes) lane?.linked(link);
     });
@@ -120,20 +119,9 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       if (this.#ended || this.#closing !== null)
         throw new MessagingError("CLOSED", `producer "${this.name}" is closed`);
       if (this.#fenced !== null) throw this.#fenced;
-      const topic = this.#definition;
-      const parsed = validate(topic, body);
-      key = this.#keyOf(parsed, options);
-      if (key !== null) slot = this.#slotOf(key);
-      const { id, headers } = options === undefined ? NO_OPTIONS : checked(options);
-      packed = packMessage({
-        key,
-        slot,
-        id,
-        headers,
-        dueMs: null,
-        encoding: topic.encoding,
-        body: encodeBody(topic.encoding, body),
-      });
+      key = this.#packer.keyOf(body, options);
+      if (key !== null) slot = this.#packer.slotOf(key);
+      packed = this.#packer.pack(body, key, slot, options);
       const { messageBytesMax } = this.environment.connection.welcome;
       if (packed.length > messageBytesMax)
         throw new MessagingError(
@@ -169,58 +157,12 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       this.environment.runtime.now() + this.#settings.sendTimeoutMs,
     );
     this.#unanswered.push(send);
-    if (this.#sweep === null) this.#armSweep();
-    if (signal !== undefined) this.#listen(send, signal);
+    if (signal !== undefined) this.#aborts.listen(send, signal);
     if (room) this.#admit(send);
     else this.#waiting.push(send);
     return send.promise;
   }
 
-  #keyOf(parsed: Out, options: SendOptions | undefined): string | null {
-    const { keying, keyOf, name } = this.#definition;
-    const given = (options as { readonly key?: unknown } | undefined)?.key;
-    if (keying !== "given" && given !== undefined)
-      throw optionInvalid(
-        "key",
-        `left out: topic "${name}" ${keying === "none" ? "has no keys" : "takes the key from the body"}`,
-        given,
-      );
-    if (keying === "none") return null;
-    let key: unknown = given;
-    if (keying === "derived") {
-      try {
-        key = keyOf?.(parsed);
-      } catch (cause) {
-        throw new MessagingError(
-          "KEY_INVALID",
-          `the key function of topic "${name}" threw: ${cause instanceof Error ? cause.message : String(cause)}`,
-          { cause },
-        );
-      }
-    }
-    if (typeof key !== "string")
-      throw new MessagingError(
-        "KEY_INVALID",
-        `the key of a message of topic "${name}" must be a string, found ${key === null ? "null" : typeof key}`,
-      );
-    return key;
-  }
-  /** Checked once per key, and remembered: the hash of a key is read again and again. */
-  #slotOf(key: string): number {
-    const known = this.#slots.get(key);
-    if (known !== undefined) return known;
-    if (key.length > KEY_BYTES_MAX || utf8.encode(key).length > KEY_BYTES_MAX)
-      throw new MessagingError(
-        "KEY_INVALID",
-        `a key has at most ${KEY_BYTES_MAX} bytes as UTF-8, found ${key.length} characters`,
-      );
-    if (LONE_SURROGATE.test(key))
-      throw new MessagingError("KEY_INVALID", "a key must be well-formed Unicode, found a lone surrogate");
-    const slot = slotOf(key);
-    if (this.#slots.size >= SLOTS_KNOWN_MAX) this.#slots.clear();
-    this.#slots.set(key, slot);
-    return slot;
-  }
   #checkDurability(): void {
     const { durability } = this.#settings;
     const { durabilityMax } = this.environment.connection.welcome;
@@ -239,28 +181,6 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     send.stage = "gone";
     this.#answerFailed(send, error, "notAppended");
     return send.promise;
-  }
-  /** One listener per signal, however many sends share it. */
-  #listen(send: PendingSend, signal: AbortSignal): void {
-    let listening = this.#signals.get(signal);
-    if (listening === undefined) {
-      const sends = new Set<PendingSend>();
-      listening = { sends, leave: () => signal.removeEventListener("abort", take) };
-      const take = (): void => {
-        this.#signals.delete(signal);
-        this.#takeAllBack([...sends].filter(isTakeable), aborted(signal));
-      };
-      signal.addEventListener("abort", take, { once: true });
-      this.#signals.set(signal, listening);
-    }
-    const { sends, leave } = listening;
-    sends.add(send);
-    send.unlisten = () => {
-      sends.delete(send);
-      if (sends.size > 0 || this.#signals.get(signal)?.sends !== sends) return;
-      this.#signals.delete(signal);
-      leave();
-    };
   }
   /** With what follows them, in call order. */
   #takeAllBack(sends: readonly PendingSend[], error: MessagingError): void {
@@ -354,36 +274,14 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     );
   }
   sending(send: PendingSend): void {
-    if (this.environment.history === null) return;
-    const { key, id, queue } = send;
-    this.environment.history.record({
-      type: "sending",
-      topic: this.topic,
-      queue,
-      id,
-      key,
-      producer: this.name,
-      durability: this.durability(),
-    });
+    this.#chronicle?.sending(send, this.durability());
   }
   appended(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void {
-    const { key, id, queue } = send;
+    const { key, queue } = send;
     const durability = this.durability();
-    if (this.environment.history !== null)
-      this.environment.history.record({
-        type: "sent",
-        topic: this.topic,
-        queue,
-        offset,
-        logEpoch,
-        id,
-        key,
-        producer: this.name,
-        durability,
-        duplicate,
-      });
+    this.#chronicle?.sent(send, { offset, logEpoch, durability, duplicate });
     if (send.answered) return;
-    this.#answered();
+    this.#unanswered.answered();
     send.resolve({ topic: this.topic, queue, offset, key, durability, duplicate, orderKept: true });
   }
   released(_send: PendingSend, bytes: number): void {
@@ -413,7 +311,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     this.turned();
   }
   tailLost(queue: number, from: number, to: number): void {
-    this.environment.history?.record({ type: "tailLost", topic: this.topic, queue, producer: this.name, from, to });
+    this.#chronicle?.tailLost(queue, from, to);
     this.environment.logger.log("warn", `the broker lost messages it had acknowledged to producer "${this.name}"`, {
       topic: this.topic,
       queue,
@@ -429,24 +327,14 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       else break;
       this.#waiting.shift();
     }
-    for (let send = this.#unanswered.peek(); send?.answered === true; send = this.#unanswered.peek()) {
-      this.#unanswered.shift();
-      this.#answeredBehind--;
-    }
-    if (this.#answeredBehind > 1_024 && this.#answeredBehind > this.#unanswered.length / 2) {
-      this.#unanswered.retain((send) => !send.answered);
-      this.#answeredBehind = 0;
-    }
+    this.#unanswered.forgetAnswered();
     if (this.#readyWaits.any && this.#isReady) this.#readyWaits.release(() => true);
     if (this.#flushWaits.any) {
-      const oldest = this.#unanswered.peek()?.call ?? Number.POSITIVE_INFINITY;
+      const oldest = this.#unanswered.oldestCall;
       this.#flushWaits.release((upTo) => upTo < oldest);
     }
-    if (this.#unanswered.length === 0) {
-      if (this.#sweep !== null) this.environment.runtime.clearTimeout(this.#sweep);
-      this.#sweep = null;
-      if (this.#closing !== null && !this.#ended) this.#actor.send({ type: "producer.drained" });
-    }
+    if (this.#unanswered.length === 0 && this.#closing !== null && !this.#ended)
+      this.#actor.send({ type: "producer.drained" });
   }
 
   /* ---------- failing ---------- */
@@ -474,43 +362,23 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     for (const send of this.#waiting) if (follows(send)) this.#takeBack(send, predecessorFailed(send));
   }
   #answerFailed(send: PendingSend, error: MessagingError, outcome: "notAppended" | "unknown"): void {
-    const { key, id } = send;
-    const { history, events } = this.environment;
-    history?.record({ type: "refused", topic: this.topic, id, key, producer: this.name, code: error.code, outcome });
-    if (send.deadline > 0) this.#answered();
-    events.tell({ type: "send.refused", topic: this.topic, key, code: error.code as ErrorCode });
-    if (this.#failures.length >= FAILURES_MAX) this.#forgetRead();
-    if (this.#failures.length < FAILURES_MAX) this.#failures.push(send);
+    this.#chronicle?.refused(send, error.code, outcome);
+    if (send.deadline > 0) this.#unanswered.answered();
+    const { events } = this.environment;
+    events.tell({ type: "send.refused", topic: this.topic, key: send.key, code: error.code as ErrorCode });
+    this.#failures.note(send);
     send.reject(error);
   }
-  #answered(): void {
-    this.#answeredBehind++;
-  }
-  #forgetRead(): void {
-    this.#failures = this.#failures.filter((send) => !send.promise.read);
-  }
-
-  #armSweep(): void {
-    const oldest = this.#unanswered.peek();
-    if (oldest === undefined) return;
-    const { runtime } = this.environment;
-    this.#sweep = runtime.setTimeout(this.#sweepLate, Math.max(SWEEP_MS_MIN, oldest.deadline - runtime.now()));
-  }
-  readonly #sweepLate = (): void => {
-    this.#sweep = null;
-    const now = this.environment.runtime.now();
+  #late(sends: readonly PendingSend[]): void {
     const keys = new Map<string, number>();
-    for (const send of this.#unanswered) {
-      if (send.deadline > now) break;
-      if (send.answered) continue;
+    for (const send of sends) {
       if (send.key !== null && !keys.has(send.key)) keys.set(send.key, send.call);
       if (isTakeable(send)) this.#takeBack(send, sendTimeout(this.#settings.sendTimeoutMs));
       else this.#answerFailed(send, outcomeUnknown(sendTimeout(this.#settings.sendTimeoutMs)), "unknown");
     }
     this.#failFollowers(keys);
     this.turned();
-    this.#armSweep();
-  };
+  }
 
   /* ---------- waiting and ending ---------- */
 
@@ -525,11 +393,9 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   }
   async flush(options?: WaitOptions): Promise<void> {
     const upTo = this.#calls;
-    if ((this.#unanswered.peek()?.call ?? Number.POSITIVE_INFINITY) <= upTo) await this.#flushWaits.wait(upTo, options);
-    this.#forgetRead();
-    const unread = this.#failures.filter((send) => send.call <= upTo);
+    if (this.#unanswered.oldestCall <= upTo) await this.#flushWaits.wait(upTo, options);
+    const unread = this.#failures.takeUpTo(upTo);
     if (unread.length === 0) return;
-    this.#failures = this.#failures.filter((send) => send.call > upTo);
     throw new FlushError(unread.map((send) => send.failure as MessagingError));
   }
   close(options: CloseOptions = {}): Promise<void> {
@@ -550,8 +416,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     this.#ended = true;
     this.#links.unsubscribe();
     this.#finding?.abort();
-    if (this.#sweep !== null) this.environment.runtime.clearTimeout(this.#sweep);
-    const left = [...this.#unanswered].filter((send) => !send.answered);
+    const left = this.#unanswered.left();
     if (left.length > 0)
       this.environment.logger.log("warn", `producer "${this.name}" was closed with ${left.length} sends under way`, {
         topic: this.topic,
@@ -575,48 +440,6 @@ const isTakeable = (send: PendingSend): boolean =>
   send.stage === "waiting" || send.stage === "admitted" || send.stage === "buffered";
 
 const EMPTY = new Uint8Array(0);
-const utf8 = new TextEncoder();
-const LONE_SURROGATE = /\p{Surrogate}/u;
-const NO_OPTIONS = { id: null, headers: null };
-
-function checked(options: SendOptions): {
-  readonly id: string | null;
-  readonly headers: Readonly<Record<string, string>> | null;
-} {
-  const { id, headers, deliverAtMs } = options;
-  if (deliverAtMs !== undefined)
-    throw optionInvalid("deliverAtMs", "left out: delayed messages are not available yet", deliverAtMs);
-  if (id !== undefined && (typeof id !== "string" || id === "" || utf8.encode(id).length > ID_BYTES_MAX))
-    throw optionInvalid("id", `a string of 1 to ${ID_BYTES_MAX} bytes`, id);
-  if (headers !== undefined) {
-    if (typeof headers !== "object" || headers === null)
-      throw optionInvalid("headers", "an object of strings", headers);
-    for (const [name, value] of Object.entries(headers))
-      if (typeof value !== "string") throw optionInvalid(`headers.${name}`, "a string", value);
-  }
-  return { id: id ?? null, headers: headers === undefined ? null : headers };
-}
-const aborted = (signal: AbortSignal): MessagingError =>
-  new MessagingError("SEND_ABORTED", "the send was taken back before it left", { cause: signal.reason });
-const sendTimeout = (ms: number): MessagingError =>
-  new MessagingError("SEND_TIMEOUT", `the message had not left after ${ms} ms; it was not appended`, {
-    data: { timeoutMs: ms },
-  });
-const outcomeUnknown = (cause: MessagingError): MessagingError =>
-  cause.code === "OUTCOME_UNKNOWN"
-    ? cause
-    : new MessagingError(
-        "OUTCOME_UNKNOWN",
-        `the message was sent, and whether it was appended is not known: ${cause.message}`,
-        { cause },
-      );
-const predecessorFailed = (send: PendingSend): MessagingError =>
-  new MessagingError(
-    "PREDECESSOR_FAILED",
-    `an earlier send of key ${JSON.stringify(send.key)} failed, so this one was not sent`,
-    { data: { key: send.key } },
-  );
-
 /** Two producers of one name may live in one client: the second fences the first. */
 function uniquePath(environment: ClientEnvironment, path: string): string {
   const taken = new Set(environment.actors.list("producer").map((producer) => producer.path));

@@ -1,9 +1,10 @@
 import { type Durability, epoch, offset, sequence } from "../message/brands.ts";
 import type { WireError } from "../message/errors.ts";
 import type { Codec } from "./codec.ts";
+import { LIMITS } from "./field-checks.ts";
 import type { Frame, FrameType, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
 import { sendable } from "./sendable.ts";
-import { LIMITS, validateFrame } from "./validate-frame.ts";
+import { validateFrame } from "./validate-frame.ts";
 import { violation } from "./violation.ts";
 import { ByteReader, ByteWriter } from "./wire-bytes.ts";
 

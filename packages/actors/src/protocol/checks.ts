@@ -169,3 +169,16 @@ export const hasField =
   (name: string) =>
   (value: unknown): boolean =>
     isObject(value) && Object.hasOwn(value, name);
+
+/** The members of a union by their tag, without it; members may share tags and have several. */
+export type Variant<U, Tag extends string, Value> = U extends { readonly [T in Tag]: infer Own }
+  ? Value extends Own
+    ? Omit<U, Tag>
+    : never
+  : never;
+/** A record for each tag, the tag itself left to `tagged`. */
+export const tagRecords = (
+  fields: Readonly<Record<string, unknown>>,
+  tag: string,
+): Readonly<Record<string, Check<unknown>>> =>
+  Object.fromEntries(Object.entries(fields).map(([variant, own]) => [variant, record(own as Fields<unknown>, tag)]));

@@ -5,10 +5,11 @@ import { epoch, offset, sequence } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
+import { LIMITS } from "./field-checks.ts";
 import { answers, anyFrame, anyFrames, frames } from "./frames.fixture.ts";
 import type { Frame, FrameType } from "./frames.ts";
 import { answerTo, binaryCodec, type Codec, codecOf, jsonCodec, validateFrame } from "./index.ts";
-import { FRAME_TYPES, LIMITS } from "./validate-frame.ts";
+import { FRAME_TYPES } from "./validate-frame.ts";
 
 const CODECS: readonly Codec[] = [binaryCodec, jsonCodec];
 const utf8 = new TextEncoder();

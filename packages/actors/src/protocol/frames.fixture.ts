@@ -232,7 +232,13 @@ const asideListed = record<AsideListed>({
   attempts: natural,
   error: failure,
 });
-const asideChanged = record<AsideChanged>({ queue, revision: natural, offsets: few(offsets) });
+const asideChanged = record<AsideChanged>({
+  queue,
+  revision: natural,
+  offsets: few(offsets),
+  key: orNull(key),
+  id: orNull(text),
+});
 /** Answers by the kind of question. */
 export const answers: { readonly [Kind in keyof Answers]: fc.Arbitrary<Answers[Kind]> } = {
   describe: record<Description>({

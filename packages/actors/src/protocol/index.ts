@@ -2,5 +2,6 @@ export { binaryCodec } from "./binary-codec.ts";
 export type { Codec } from "./codec.ts";
 export { jsonCodec } from "./json-codec.ts";
 export { codecOf } from "./pick-codec.ts";
-export { answerTo, validateFrame } from "./validate-frame.ts";
+export { answerTo } from "./validate-answer.ts";
+export { validateFrame } from "./validate-frame.ts";
 export { negotiateVersion } from "./version.ts";

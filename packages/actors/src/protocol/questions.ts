@@ -60,6 +60,9 @@ export interface AsideChanged {
   readonly queue: number;
   readonly revision: number;
   readonly offsets: readonly Offset[];
+  readonly key: string | null;
+  /** Of the message that an order about one entry names; null under an order about a whole key. */
+  readonly id: string | null;
 }
 export interface QueueEnd {
   readonly queue: number;

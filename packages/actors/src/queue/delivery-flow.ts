@@ -24,6 +24,8 @@ export interface FlowOwner {
   captured(writes: StoreWrite[]): void;
   /** Nothing more may be set aside (`parkedMessagesMax`): the queue halts rather than overtake. */
   asideFull(at: { readonly offset: number; readonly key: string }): void;
+  /** A frame with so many messages has gone to the holder. */
+  sent(messages: number): void;
   /** The flow stands (span, congestion) or goes on. */
   suspended(reason: "span" | "congested" | null): void;
   failed(error: unknown): void;
@@ -162,7 +164,7 @@ export class DeliveryFlow {
     this.#running = true;
     for (;;) {
       this.#again = false;
-      let more: boolean | Promise<void>;
+      let more: boolean | Promise<boolean>;
       try {
         more = this.#step();
       } catch (error) {
@@ -175,10 +177,12 @@ export class DeliveryFlow {
           .catch((error: unknown) => {
             this.#stopped = true;
             this.#owner.failed(error);
+            return false;
           })
-          .then(() => {
+          .then((moved) => {
             this.#running = false;
-            this.pump();
+            // what moved nothing moves nothing a second time (no room for it, or the log is another broker's now): only news may
+            if (moved || this.#again) this.pump();
           });
         return;
       }
@@ -202,7 +206,7 @@ export class DeliveryFlow {
     return this.#creditMessages - this.#sentMessages;
   }
   /** True when there may be more to send, a promise when that has to be read first. */
-  #step(): boolean | Promise<void> {
+  #step(): boolean | Promise<boolean> {
     if (!this.#mayFlow() || this.#roomMessages <= 0) return false;
     if (this.port.congested) {
       if (!this.#waitsForDrain) {
@@ -220,7 +224,7 @@ export class DeliveryFlow {
     const strand = this.#strandToSend();
     if (strand !== undefined) {
       if (this.#redrivenBytes > this.#creditBytes - this.#sentBytes && this.#hasInHand()) return false;
-      return this.#redeliver(strand);
+      return this.#redeliver(strand).then(() => true);
     }
     const { state, log } = this.#owner;
     if (this.#position < state.cursor) this.#position = state.cursor;
@@ -230,7 +234,7 @@ export class DeliveryFlow {
       return false;
     }
     const batches = log.read(this.#position, DELIVER_BYTES_MAX);
-    if (batches instanceof Promise) return batches.then((read) => void this.#send(read));
+    if (batches instanceof Promise) return batches.then((read) => this.#send(read));
     return this.#send(batches);
   }
 
@@ -291,6 +295,7 @@ export class DeliveryFlow {
       batches: pieces,
       tried: this.#tried(first, this.#position),
     });
+    this.#owner.sent(messages);
     return true;
   }
   get #queue(): number {
@@ -442,5 +447,6 @@ export class DeliveryFlow {
         message: entry.message,
       })),
     });
+    this.#owner.sent(entries.length);
   }
 }

@@ -42,8 +42,11 @@ export class Ledger {
   #generation = 0;
   #last: Commit | null = null;
   #committedCursor: number;
+  /** What is in commits, of that which is counted. */
+  #counted = NOTHING_COUNTED;
   #closing = false;
   #reloading = false;
+  #reloadedAt = Number.NEGATIVE_INFINITY;
   readonly #waiters = new Set<{ readonly end: number; readonly reached: () => void }>();
 
   /** Loads it from the store, or begins it where the group's settings say. @throws `STORE_DAMAGED` */
@@ -60,6 +63,7 @@ export class Ledger {
     this.state = state;
     this.aside = aside;
     this.#committedCursor = state.cursor;
+    if (context.counters !== null) this.#counted = countsOf(state, aside);
     this.#writer = context.store.writer();
     this.turn = new SerialQueue((error) => this.fail(error));
   }
@@ -94,10 +98,12 @@ export class Ledger {
     }
     const generation = this.#generation;
     const { cursor } = state;
+    const count = this.#counting();
     const commit = this.#writer.commit(all);
     this.#last = commit;
     commit.flushed.then(
       () => {
+        count?.();
         if (generation === this.#generation) this.#reach(cursor);
       },
       (error: unknown) => {
@@ -106,6 +112,19 @@ export class Ledger {
     );
     commit.synced.catch(() => {}); // who waits for it hears of it
     return { commit, revision };
+  }
+  /** Counts what this commit settles and sets aside, once it is through; null when nobody counts. */
+  #counting(): (() => void) | null {
+    const { counters } = this.context;
+    if (counters === null) return null;
+    const before = this.#counted;
+    const now = countsOf(this.state, this.aside);
+    this.#counted = now;
+    return () => {
+      counters.settled(now.settled - before.settled);
+      counters.parked(now.parked - before.parked);
+      counters.deadLettered(now.deadLettered - before.deadLettered);
+    };
   }
   /**
    * Runs a change in its turn, committed together with the state; resolves with its revision once it is flushed.
@@ -193,14 +212,19 @@ export class Ledger {
   }
   async #reload(): Promise<void> {
     const { runtime, logger, store } = this.context;
+    // a store that fails again is given time: offer, grant, failed commit and reload would go round as fast as the links carry them
+    const wait = this.#reloadedAt + RELOAD_AFTER_MS - runtime.now();
+    if (wait > 0) await new Promise<void>((resolve) => void runtime.setTimeout(resolve, wait));
     while (!this.#closing) {
       try {
         await this.#last?.flushed.catch(() => {}); // what was on its way has arrived or failed
         const { state, aside } = await load(this.context, this.state.start);
         this.state = state;
         this.aside = aside;
+        if (this.context.counters !== null) this.#counted = countsOf(state, aside);
         this.#writer = store.writer();
         this.#reloading = false;
+        this.#reloadedAt = runtime.now();
         this.#owner?.reloaded();
         this.#reach(state.cursor);
         return;
@@ -241,5 +265,12 @@ async function load(context: SubscriptionContextOf, begin: number) {
   await aside.recover(state);
   return { state, aside, isNew: false };
 }
+const NOTHING_COUNTED = { settled: 0, parked: 0, deadLettered: 0 };
+/** Numbers that only grow. */
+const countsOf = (state: SubscriptionState, { taken }: SetAside): typeof NOTHING_COUNTED => ({
+  settled: state.counts(state.cursor).settled,
+  parked: taken.parked,
+  deadLettered: taken["dead-letter"],
+});
 export const unavailable = (path: string): MessagingError =>
   new MessagingError("UNAVAILABLE", `${path} is closing, or could not store a change; try again`);

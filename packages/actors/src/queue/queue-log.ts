@@ -125,10 +125,11 @@ export class QueueLog {
     return batch === undefined || runtime.wallNow() - decodeBatch(this.name, batch).appendedAtMs <= spec.idWindowMs;
   }
   #rememberIds(batch: LogBatch, nowMs: number): void {
-    if (nowMs - batch.appendedAtMs > this.#options.spec.idWindowMs) return;
+    const ageMs = Math.max(0, nowMs - batch.appendedAtMs);
+    if (ageMs > this.#options.spec.idWindowMs) return;
     const reader = new PackedReader(batch.messages);
-    for (let at = batch.first; reader.next(); at++)
-      if (reader.hasId) this.#ids.note(reader.id!, at, batch.appendedAtMs);
+    const notedAt = this.#options.runtime.now() - ageMs;
+    for (let at = batch.first; reader.next(); at++) if (reader.hasId) this.#ids.note(reader.id!, at, notedAt);
   }
 
   /**
@@ -180,7 +181,9 @@ export class QueueLog {
         "PROTOCOL_VIOLATION",
         `sequence ${from} of "${lane.producer}" was acknowledged too long ago to be sent again`,
       );
-    const fresh = this.#examine(messages, count, known, nowMs);
+    // ids are remembered by the clock that does not jump: the wall clock only dates those that are read from the store
+    const notedAt = runtime.now();
+    const fresh = this.#examine(messages, count, known, notedAt);
     const runs: AppendedRun[] = [...repeated];
     if (known < count) {
       const first = this.#end;
@@ -191,7 +194,7 @@ export class QueueLog {
         noteRun(producer, at, run.count, run.duplicateOf !== null);
         runs.push({ count: run.count, offset: offset(at), duplicate: run.duplicateOf !== null });
       }
-      for (const [id, index] of fresh.ids) this.#ids.note(id, first + index, nowMs);
+      for (const [id, index] of fresh.ids) this.#ids.note(id, first + index, notedAt);
       producer.seenMs = nowMs;
       const writes: StoreWrite[] = [this.#producerWrite(producer)];
       if (appended > 0) {

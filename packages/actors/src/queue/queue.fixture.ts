@@ -7,7 +7,9 @@ import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
+import type { Metrics } from "../system/contracts.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { Counters, TopicCounters } from "./counters.ts";
 import type { MemberPort } from "./member-port.ts";
 import { Queue } from "./queue.ts";
 import { SharedSubscription } from "./shared-subscription.ts";
@@ -107,16 +109,18 @@ export class QueueBench {
   #epoch: Epoch | null = null;
   readonly answers: BrokerFrame[] = [];
   #life = { over: false };
+  readonly #metrics: Metrics | null;
 
-  constructor(spec: Partial<TopicSpec> = {}, disk?: MemoryDisk) {
+  constructor(spec: Partial<TopicSpec> = {}, disk?: MemoryDisk, metrics: Metrics | null = null) {
+    this.#metrics = metrics;
     this.runtime = simulatedRuntime({ seed: 1 });
     this.disk = disk ?? new MemoryDisk({ runtime: this.runtime });
     this.spec = topicSpec({ name: "t", queues: 1, ...spec });
     this.store = createMemoryStore({ runtime: this.runtime, disk: this.disk });
     this.#make();
   }
-  static async open(spec: Partial<TopicSpec> = {}, disk?: MemoryDisk): Promise<QueueBench> {
-    const bench = new QueueBench(spec, disk);
+  static async open(spec: Partial<TopicSpec> = {}, disk?: MemoryDisk, metrics?: Metrics): Promise<QueueBench> {
+    const bench = new QueueBench(spec, disk, metrics);
     await bench.queue.open();
     return bench;
   }
@@ -134,6 +138,7 @@ export class QueueBench {
       runtime,
       onFailure: (path, error) => this.told.push(`${path}: ${String(error)}`),
     });
+    const logger = { log: () => {} };
     const events = new EventBus(runtime);
     events.events$.subscribe((event) => this.told.push(event.type));
     this.actors = actors;
@@ -148,7 +153,8 @@ export class QueueBench {
       runtime,
       actors,
       events,
-      logger: { log: () => {} },
+      logger,
+      counters: this.#metrics === null ? null : new TopicCounters(new Counters(this.#metrics, logger), spec.name),
     });
   }
   /** The process dies and another takes the data up. */

@@ -9,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
 import { storeReserveBytes } from "../store/store-rules.ts";
 import type { Logger } from "../system/contracts.ts";
+import type { TopicCounters } from "./counters.ts";
 import { queueMachine } from "./queue.machine.ts";
 import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
 import { retain } from "./retention.ts";
@@ -27,6 +28,7 @@ export interface QueueOptions {
   readonly actors: ActorRegistry;
   readonly events: EventBus;
   readonly logger: Logger;
+  readonly counters: TopicCounters | null;
 }
 /** What a group wants to hear of its part of a queue. */
 export interface GroupPart {
@@ -103,7 +105,7 @@ export class Queue {
   async subscribe(part: GroupPart): Promise<Subscription | SharedSubscription> {
     const known = this.subscriptions.get(part.name);
     if (known !== undefined) return known;
-    const { spec, queue, store, runtime, actors, events, logger, leaseTtlMsMax } = this.#options;
+    const { spec, queue, store, runtime, actors, events, logger, counters, leaseTtlMsMax } = this.#options;
     const context = {
       spec,
       queue,
@@ -115,6 +117,7 @@ export class Queue {
       actors,
       events,
       logger,
+      counters: counters?.group(part.name) ?? null,
       leaseTtlMsMax,
       onVacant: () => part.onVacant(queue),
       onHolder: (change: { readonly instance: string; readonly held: boolean }) => part.onHolder(queue, change),
@@ -142,7 +145,9 @@ export class Queue {
 
   /** Takes a batch, or refuses it; answers on the lane's link. */
   append(lane: LanePort, frame: BatchAppend): void {
-    const refuse = (error: MessagingError, expected: Sequence | null = null, retryAfterMs: number | null = null) =>
+    const { store, counters } = this.#options;
+    const refuse = (error: MessagingError, expected: Sequence | null = null, retryAfterMs: number | null = null) => {
+      counters?.batchRefused(error.code);
       lane.send({
         type: "batch.refused",
         lane: lane.lane,
@@ -152,7 +157,12 @@ export class Queue {
         expected,
         retryAfterMs,
       });
-    const { store } = this.#options;
+    };
+    if (frame.epoch !== lane.epoch) {
+      const text = `a batch of epoch ${frame.epoch} came on a lane of ${this.path} that was opened under ${lane.epoch}`;
+      refuse(new MessagingError("PRODUCER_FENCED", text, { data: { presented: frame.epoch, current: lane.epoch } }));
+      return;
+    }
     if (!atLeastAsDurable(store.durabilityMax, frame.durability) && frame.durability !== "memory") {
       refuse(
         new MessagingError(
@@ -195,6 +205,7 @@ export class Queue {
       refuse(error, null, RETRY_AFTER_MS);
       return;
     }
+    const { end } = this.log;
     let appended: Appended;
     try {
       appended = this.log.append(lane, frame.sequence, frame.count, frame.messages);
@@ -205,6 +216,14 @@ export class Queue {
       return;
     }
     this.#answer(lane, frame, appended, refuse);
+    if (counters !== null) {
+      const fresh = this.log.end - end;
+      counters.duplicates(frame.count - fresh);
+      appended.commit.flushed.then(
+        () => counters.appended(fresh),
+        () => {}, // it comes again
+      );
+    }
   }
   #answer(
     lane: LanePort,

@@ -57,6 +57,8 @@ export class SetAside {
   readonly #parkedKeys = new Map<string, Strand>();
   readonly #redriving = new Set<Strand>();
   #messages = 0;
+  /** Messages set aside so far, since it was loaded; only grows. */
+  readonly taken: Record<Strand["kind"], number> = { parked: 0, "dead-letter": 0 };
 
   constructor(of: SetAsideOf, store: Store) {
     this.#of = of;
@@ -152,6 +154,7 @@ export class SetAside {
         copy.offset,
       );
     this.#messages++;
+    this.taken[strand.kind]++;
     return {
       kind: "put",
       key: this.#entryKey(strand.id, copy.offset),

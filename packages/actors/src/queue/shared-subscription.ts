@@ -148,8 +148,10 @@ export class SharedSubscription {
       const { settlement } = frame;
       const answer = { member: port.member, queue: this.context.queue, epoch: EPOCH, settle: frame.settle };
       const beyond = settlement.ranges.find(([, to]) => to > this.#position);
-      const refuse = (error: MessagingError) =>
+      const refuse = (error: MessagingError) => {
+        this.context.counters?.settleRefused(error.code);
         port.send({ type: "settle.refused", ...answer, error: toWireError(error) });
+      };
       if (beyond !== undefined)
         return refuse(
           new MessagingError(
@@ -369,6 +371,7 @@ export class SharedSubscription {
         message: copy.message,
       };
       member.port.send({ type: "redeliver", member: member.port.member, queue, epoch: EPOCH, entries: [entry] });
+      this.context.counters?.delivered(1);
     }
   }
   async #giveNew(): Promise<void> {
@@ -425,6 +428,7 @@ export class SharedSubscription {
         return tried === undefined ? [] : [[copy.offset, tried.attempts, tried.losses] as const];
       }),
     });
+    this.context.counters?.delivered(copies.length);
     this.#watch();
   }
 }

@@ -5,6 +5,7 @@ import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../system/contracts.ts";
+import type { GroupCounters } from "./counters.ts";
 import type { QueueLog } from "./queue-log.ts";
 
 /** What a subscription works with. */
@@ -19,6 +20,7 @@ export interface SubscriptionContextOf {
   readonly actors: ActorRegistry;
   readonly events: EventBus;
   readonly logger: Logger;
+  readonly counters: GroupCounters | null;
   readonly leaseTtlMsMax: number;
   /** The lease has come free, or the cursor has moved: whoever waits looks again. */
   readonly onVacant: () => void;

@@ -7,7 +7,7 @@ import { systemRuntime } from "../runtime/system-runtime.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
 import type { Transport } from "../transport/transport.ts";
-import type { Authenticator, Authorizer, HistorySink, Logger } from "./contracts.ts";
+import type { Authenticator, Authorizer, HistorySink, Logger, Metrics } from "./contracts.ts";
 import { quietLogger } from "./quiet-logger.ts";
 import { type Token, tokens } from "./tokens.ts";
 
@@ -18,6 +18,7 @@ export interface Parts {
   readonly codec: Codec;
   readonly logger: Logger;
   readonly history: HistorySink | null;
+  readonly metrics: Metrics | null;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   /** Opened when asked for: a client needs none. */
@@ -59,6 +60,7 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
     codec: await get(tokens.codec),
     logger: await get(tokens.logger),
     history: await optional<HistorySink | null>(tokens.history as Token<HistorySink | null>, null),
+    metrics: await optional<Metrics | null>(tokens.metrics as Token<Metrics | null>, null),
     authenticator: await optional(tokens.authenticator, everybody),
     authorizer: await optional(tokens.authorizer, everything),
     store: async () => (container.isBound(tokens.store) ? await get(tokens.store) : createMemoryStore({ runtime })),

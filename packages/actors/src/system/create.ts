@@ -64,13 +64,14 @@ export async function createSystem(options: SystemOptions): Promise<System> {
 }
 
 async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker> {
-  const { transport, runtime, authenticator, authorizer, logger } = parts;
+  const { transport, runtime, authenticator, authorizer, logger, metrics } = parts;
   return await startBroker(settings, {
     transport,
     runtime,
     authenticator,
     authorizer,
     logger,
+    metrics,
     store: await parts.store(),
   });
 }

@@ -4,7 +4,7 @@ import type { OrderPlan } from "./plan.ts";
 import { describeError } from "./process-slot.ts";
 import type { SimulatedBody, World } from "./world.ts";
 
-const LISTED = 10;
+const LISTED = 50;
 const BECAUSE = { reason: "the simulation says so" };
 /** What an order may meet when there are faults about. */
 const EXPECTED: ReadonlySet<string> = new Set([

@@ -25,6 +25,7 @@ export interface TopicPlan {
   readonly queues: number;
   readonly keys: number;
   readonly settledByAll: boolean;
+  readonly idWindowMs: number;
   readonly parkedMessagesMax: number;
   readonly groups: readonly GroupPlan[];
 }

@@ -16,6 +16,11 @@ interface Frozen {
   readonly deliveries: (() => void)[];
 }
 
+/** Less than the clock can show of a moment: what is due after so little would be due before any time has passed. */
+const TICK_MS = 0.001;
+/** Steps in one instant of virtual time at which a process counts as turning in a circle. */
+const STEPS_AT_ONCE_MAX = 50_000;
+
 /**
  * The time of one simulated process: the virtual clock they all share, as this one sees it. It can be frozen (timers and deliveries are held and run when it
  * wakes), its wall clock can jump, and it can be killed: nothing of it runs any more, for ever.
@@ -29,6 +34,8 @@ export class ProcessRuntime implements Runtime {
   #behind = 0;
   #frozen: Frozen | null = null;
   #dead = false;
+  #steps = 0;
+  #stepsAt = -1;
 
   constructor(options: {
     readonly base: SimulatedRuntime;
@@ -57,7 +64,7 @@ export class ProcessRuntime implements Runtime {
     return this.#base.wallNow() + this.#wallAhead;
   }
   setTimeout(fn: () => void, ms: number): unknown {
-    const timer: Timer = { fn, due: this.now() + (ms > 0 ? ms : 0), inner: null, live: true };
+    const timer: Timer = { fn, due: this.now() + (ms > 0 ? Math.max(ms, TICK_MS) : 0), inner: null, live: true };
     this.#arm(timer);
     return timer;
   }
@@ -124,6 +131,14 @@ export class ProcessRuntime implements Runtime {
     this.#run(timer.fn);
   }
   #run(fn: () => void): void {
+    const now = this.#base.now();
+    if (now !== this.#stepsAt) this.#steps = 0;
+    this.#stepsAt = now;
+    if (++this.#steps > STEPS_AT_ONCE_MAX) {
+      this.kill();
+      this.#onCrash(new Error("it turns in a circle: it never waits, and gets nowhere"));
+      return;
+    }
     try {
       fn();
     } catch (error) {

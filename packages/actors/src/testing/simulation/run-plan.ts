@@ -12,6 +12,7 @@ import { ProcessRuntime } from "./process-runtime.ts";
 import { describeError } from "./process-slot.ts";
 import { connectClient } from "./simulated-client.ts";
 import type { Sometimes } from "./sometimes.ts";
+import { chance } from "./trace-hash.ts";
 import { type Problem, World } from "./world.ts";
 
 export interface RunResult {
@@ -25,6 +26,7 @@ export interface RunResult {
   readonly virtualMs: number;
 }
 const LOOK_MS = 500;
+const ASIDE_SMALL = 100;
 const OVERALL_MS = 600_000;
 
 /** Runs a plan: phase 1 with faults, phase 2 healed, then judged. Takes no real time but that of the computing. */
@@ -129,16 +131,17 @@ class Run {
     const world = this.#world;
     const { plan, runtime } = world;
     const until = runtime.now() + plan.healWithinMs;
-    let redrives = 0;
     for (;;) {
       let open = this.#outboxes.reduce((sum, outbox) => sum + outbox.pending, 0);
-      for (const { name: topic, groups } of plan.topics)
+      for (const { name: topic, groups, parkedMessagesMax } of plan.topics)
         for (const { name: group } of groups) {
           for (const account of await this.#account(client, topic, group)) open += account.backlog;
-          for (const entry of await orders.list(topic, group))
-            if (entry.kind === "halted") await orders.give({ order: "retry", topic, group }, entry);
-            else if (redrives < 20 && redrives++ % 3 !== 0)
+          for (const entry of await orders.list(topic, group)) {
+            // a third stays where it is, unless it would fill what may be set aside and so halt the queue
+            const stays = parkedMessagesMax > ASIDE_SMALL && chance(plan.seed, "stays", topic, group, entry.entry) < 1 / 3;
+            if (entry.kind === "halted" || !stays)
               await orders.give({ order: entry.kind === "parked" ? "redrive" : "retry", topic, group }, entry);
+          }
         }
       if (open === 0) return;
       if (runtime.now() > until) {

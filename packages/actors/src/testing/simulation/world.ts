@@ -69,6 +69,7 @@ export class World {
         key: (body: SimulatedBody) => body.key,
         queues: of.queues,
         parkedMessagesMax: of.parkedMessagesMax,
+        idWindowMs: of.idWindowMs,
         groups: of.groups.map(({ name }) => name),
         retention: { settledByAll: of.settledByAll },
       }),

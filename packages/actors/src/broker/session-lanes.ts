@@ -1,0 +1,94 @@
+import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { isName } from "../message/topic.ts";
+import type { BatchAppend, BrokerFrame, LaneOpen } from "../protocol/frames.ts";
+import type { LanePort, Queue } from "../queue/queue.ts";
+import type { Session } from "./session.ts";
+
+const LANES_MAX = 10_000;
+
+interface Lane {
+  readonly queue: Queue;
+  readonly port: LanePort;
+}
+/** The lanes of one link: each is a producer's way to one queue. */
+export class SessionLanes {
+  readonly #session: Session;
+  readonly #logEpoch: number;
+  readonly #lanes = new Map<number, Lane>();
+
+  constructor(session: Session, logEpoch: number) {
+    this.#session = session;
+    this.#logEpoch = logEpoch;
+  }
+  has(queue: Queue, producer: string): boolean {
+    for (const lane of this.#lanes.values()) if (lane.queue === queue && lane.port.producer === producer) return true;
+    return false;
+  }
+  append(frame: BatchAppend): void {
+    const lane = this.#lanes.get(frame.lane);
+    if (lane === undefined)
+      throw new MessagingError(
+        "PROTOCOL_VIOLATION",
+        `a batch came on lane ${frame.lane}, which was not opened on this link`,
+      );
+    lane.queue.append(lane.port, frame);
+  }
+  open(frame: LaneOpen): void {
+    this.#session.answering(frame.request, () => {
+      this.#session.require({ verb: "produce", topic: frame.topic });
+      const topic = this.#session.topic(frame.topic);
+      if (!isName(frame.producer))
+        throw new MessagingError(
+          "OPTION_INVALID",
+          `a producer's name is 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.producer}"`,
+        );
+      if (this.#lanes.size >= LANES_MAX)
+        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${LANES_MAX} lanes, the limit`);
+      const queue = topic.queues[frame.queue];
+      if (queue === undefined || frame.routeVersion > topic.route.version)
+        throw new MessagingError(
+          "WRONG_ROUTE",
+          `topic "${frame.topic}" has ${topic.queues.length} queues at route version ${topic.route.version}`,
+          {
+            data: { version: topic.route.version },
+          },
+        );
+      if (queue.state !== "active" && queue.state !== "full")
+        throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
+      const { epoch: given, expected, ready } = queue.log.openLane(frame.producer, frame.epoch, this.#session.instance);
+      const port = {
+        lane: frame.lane,
+        producer: frame.producer,
+        instance: this.#session.instance,
+        epoch: given,
+        send: (answer: BrokerFrame) => this.#session.send(answer),
+      };
+      this.#lanes.set(frame.lane, { queue, port });
+      ready.then(
+        () =>
+          this.#session.send({
+            type: "lane.opened",
+            request: frame.request,
+            lane: frame.lane,
+            epoch: given,
+            expected,
+            logEpoch: this.#logEpoch,
+          }),
+        (error: unknown) => {
+          if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
+          this.#session.send({
+            type: "refused",
+            request: frame.request,
+            error: toWireError(asMessagingError(error, "UNAVAILABLE")),
+          });
+        },
+      );
+    });
+  }
+  close(lane: number): void {
+    this.#lanes.delete(lane);
+  }
+  closeAll(): void {
+    this.#lanes.clear();
+  }
+}

@@ -1,0 +1,120 @@
+import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { isName } from "../message/topic.ts";
+import type { MemberJoin } from "../protocol/frames.ts";
+import type { MemberPort } from "../queue/member-port.ts";
+import type { SharedSubscription } from "../queue/shared-subscription.ts";
+import type { Subscription } from "../queue/subscription.ts";
+import type { Drain } from "./drain.ts";
+import type { Group } from "./group.ts";
+import type { Session } from "./session.ts";
+
+const MEMBERS_MAX = 1_000;
+
+interface Member {
+  readonly port: MemberPort;
+  readonly group: Group;
+}
+
+/** The members of groups that have joined on one link. */
+export class SessionMembers {
+  readonly #session: Session;
+  readonly #drain: Drain;
+  readonly #members = new Map<number, Member>();
+  /** Members whose group is being opened. */
+  readonly #joining = new Set<number>();
+  #grants = 0;
+
+  constructor(session: Session, drain: Drain) {
+    this.#session = session;
+    this.#drain = drain;
+  }
+  /** @throws `UNAVAILABLE` */
+  get(member: number): Member {
+    const known = this.#members.get(member);
+    if (known === undefined)
+      throw new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`);
+    return known;
+  }
+  /** The subscription a consuming frame is about; undefined for one of a member that has left. */
+  subscription(frame: {
+    readonly member: number;
+    readonly queue: number;
+  }): { readonly subscription: Subscription | SharedSubscription; readonly port: MemberPort } | undefined {
+    const member = this.#members.get(frame.member);
+    const subscription = member?.group.subscription(frame.queue);
+    return member === undefined || subscription === undefined ? undefined : { subscription, port: member.port };
+  }
+  async join(frame: MemberJoin): Promise<void> {
+    try {
+      this.#session.require({ verb: "consume", topic: frame.topic, group: frame.group });
+      const topic = this.#session.topic(frame.topic);
+      if (!isName(frame.group) || !isName(frame.name))
+        throw new MessagingError(
+          "OPTION_INVALID",
+          `names of groups and consumers are 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.group}" and "${frame.name}"`,
+        );
+      if (this.#members.has(frame.member) || this.#joining.has(frame.member))
+        throw new MessagingError("OPTION_INVALID", `member ${frame.member} has joined on this link already`);
+      if (this.#members.size + this.#joining.size >= MEMBERS_MAX)
+        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${MEMBERS_MAX} members, the limit`);
+      this.#joining.add(frame.member);
+      const group = await topic.group(frame.group, frame.settings).catch((error: unknown) => {
+        this.#joining.delete(frame.member);
+        throw error;
+      });
+      const isWanted = this.#joining.delete(frame.member);
+      if (!this.#session.isOpen) return;
+      if (!isWanted) throw new MessagingError("CLOSED", `member ${frame.member} has left before it had joined`);
+      group.requireFree(frame.name);
+      const port = this.#port(frame);
+      this.#members.set(frame.member, { port, group });
+      this.#session.send({
+        type: "member.joined",
+        request: frame.request,
+        member: frame.member,
+        ordered: topic.spec.ordered,
+      });
+      group.join(port);
+    } catch (error) {
+      this.#session.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) });
+    }
+  }
+  #port(join: MemberJoin): MemberPort {
+    const session = this.#session;
+    const drain = this.#drain;
+    return {
+      instance: this.#session.instance,
+      name: join.name,
+      member: join.member,
+      join,
+      link: session,
+      get open() {
+        return session.isOpen;
+      },
+      get silent() {
+        return session.isSilent;
+      },
+      get congested() {
+        return drain.congested;
+      },
+      onDrained: (resume) => drain.whenDrained(resume),
+      send: (frame) => this.#session.send(frame),
+      nextGrant: () => ++this.#grants,
+    };
+  }
+  leave(number: number): void {
+    this.#joining.delete(number);
+    const member = this.#members.get(number);
+    this.#members.delete(number);
+    member?.group.leave(member.port);
+  }
+  /** The link was silent, and is heard again. */
+  heardAgain(): void {
+    for (const { port, group } of this.#members.values()) group.heardAgain(port);
+  }
+  linkEnded(): void {
+    const members = [...this.#members.values()];
+    this.#members.clear();
+    for (const { port, group } of members) group.linkEnded(port);
+  }
+}

@@ -1,0 +1,140 @@
+import type { Durability, Epoch, Offset, Sequence } from "../message/brands.ts";
+import type { ErrorCode, WireError } from "../message/errors.ts";
+import { ID_BYTES_MAX, KEY_BYTES_MAX } from "../message/packed.ts";
+import type { Route } from "../message/route.ts";
+import { SLOTS } from "../message/route.ts";
+import type { Retention, TopicSpec } from "../message/topic.ts";
+import {
+  amount,
+  anyObject,
+  type Check,
+  choice,
+  type Fields,
+  fault,
+  finite,
+  hasField,
+  list,
+  nullable,
+  oneOf,
+  optional,
+  record,
+  string,
+  stringOfBytes,
+  tuple,
+  whole,
+  yesOrNo,
+} from "./checks.ts";
+import type { FailureInfo, GroupSettings, LeaseKey, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
+import type { QueueEnd } from "./questions.ts";
+import { describeFound } from "./violation.ts";
+
+/** Most items a list of a frame may have, and most characters a string. What a broker can take is less: it says so in `welcome`. */
+export const LIMITS = {
+  name: 128,
+  text: 65_536,
+  /** Names of set-aside entries and places in lists of them: they may hold a key. */
+  place: 4_096,
+  versions: 64,
+  queues: 4_096,
+  groups: 4_096,
+  runs: 100_000,
+  batches: 100_000,
+  /** The span a subscription may have open is 10,000 (PROTOCOL.md, 21). */
+  ranges: 10_001,
+  leases: 100_000,
+  /** Offsets that one change set aside, or that stand aside in one queue. */
+  offsets: 1_000_000,
+  described: 100_000,
+} as const;
+
+export const count = whole(1);
+export const natural = whole();
+export const positive = whole(1);
+export const queue = whole(0, LIMITS.queues - 1);
+export const anOffset = natural as Check<Offset>;
+export const anEpoch = natural as Check<Epoch>;
+export const aSequence = natural as Check<Sequence>;
+export const name = string(LIMITS.name);
+export const text = string(LIMITS.text);
+export const place = string(LIMITS.place);
+export const key = stringOfBytes(KEY_BYTES_MAX);
+export const id = stringOfBytes(ID_BYTES_MAX);
+export const instance = stringOfBytes(ID_BYTES_MAX);
+export const durability: Check<Durability> = choice("memory", "flushed", "synced");
+
+/** Codes of newer peers pass: `fromWireError` knows what to make of them. */
+const errorCode: Check<ErrorCode> = (value) =>
+  typeof value === "string" && /^[A-Z][A-Z_]{0,63}$/.test(value) ? null : fault("an error code", value);
+export const wireError = record<WireError>({ code: errorCode, message: text, data: anyObject });
+export const failure = record<FailureInfo>({ name, message: text, code: nullable(name) });
+
+const rangeShape = tuple<OffsetRange>(natural, natural);
+const range: Check<OffsetRange> = (value) => {
+  const found = rangeShape(value);
+  if (found !== null) return found;
+  const [from, to] = value as OffsetRange;
+  return from < to ? null : fault("a range that begins before it ends", `${from} to ${to}`);
+};
+export const ranges = list(LIMITS.ranges, range);
+export const offsets = list(LIMITS.offsets, anOffset);
+
+export const redrivenFields: Fields<RedrivenId> = { strand: natural, offset: anOffset };
+export const redriven = record<RedrivenId>(redrivenFields);
+export const settlement = record<Settlement>({
+  ranges,
+  redriven: list(LIMITS.ranges, redriven),
+  tried: list(LIMITS.ranges, tuple<readonly [number, number]>(natural, natural)),
+  redrivenTried: list(
+    LIMITS.ranges,
+    record<Settlement["redrivenTried"][number]>({ ...redrivenFields, attempts: natural }),
+  ),
+});
+export const leaseFields: Fields<LeaseKey> = { member: natural, queue, epoch: anEpoch };
+
+const runShape = list(LIMITS.queues, tuple<readonly [number, number]>(whole(0, SLOTS - 1), queue));
+const routeShape = record<Route>({
+  topic: name,
+  version: natural,
+  ordered: yesOrNo,
+  homes: list(LIMITS.queues, name),
+  runs: runShape,
+});
+/** Every slot belongs to one queue, and every queue that is named has a home. */
+export const route: Check<Route> = (value) => {
+  const found = routeShape(value);
+  if (found !== null) return found;
+  const { homes, runs } = value as Route;
+  if (runs[0]?.[0] !== 0) return { field: "runs", expected: "runs from slot 0", found: describeFound(runs[0]?.[0]) };
+  for (const [index, [slot, owner]] of runs.entries()) {
+    if (index > 0 && slot <= runs[index - 1]![0])
+      return { field: `runs[${index}]`, expected: "slots that ascend", found: String(slot) };
+    if (owner >= homes.length)
+      return { field: `runs[${index}]`, expected: `one of ${homes.length} queues`, found: String(owner) };
+  }
+  return null;
+};
+export const topicSpec = record<TopicSpec>({
+  name,
+  queues: whole(1, LIMITS.queues),
+  ordered: yesOrNo,
+  retention: record<Retention>({
+    ageMs: optional(amount),
+    bytesMax: optional(amount),
+    settledByAll: optional(yesOrNo),
+    dropUnsettled: optional(yesOrNo),
+  }),
+  groups: list(LIMITS.groups, name),
+  parkedMessagesMax: amount,
+  idWindowMs: amount,
+});
+
+export const groupSettings = record<GroupSettings>({
+  exhausted: choice("park", "dead-letter", "halt"),
+  attempts: nullable(positive),
+  startAt: oneOf<GroupSettings["startAt"]>(
+    '"earliest", "latest" or { timestampMs }',
+    [(value) => typeof value === "string", choice("earliest", "latest")],
+    [hasField("timestampMs"), record<{ readonly timestampMs: number }>({ timestampMs: finite })],
+  ),
+});
+export const queueEnd = record<QueueEnd>({ queue, end: anOffset });

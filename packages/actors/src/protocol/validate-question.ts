@@ -1,0 +1,26 @@
+import { byteString, type Check, type Fields, list, nullable, tagged, tagRecords, type Variant } from "./checks.ts";
+import { key, LIMITS, name, place, positive, queueEnd, text, topicSpec } from "./field-checks.ts";
+import type { Question } from "./questions.ts";
+
+const aside = { topic: name, group: name, reason: text };
+const entryChange = { ...aside, entry: place };
+const keyChange = { ...aside, key };
+const questionFields: { readonly [Kind in Question["kind"]]: Fields<Variant<Question, "kind", Kind>> } = {
+  describe: {},
+  "describe.topic": { topic: name },
+  "describe.group": { topic: name, group: name },
+  explain: { topic: name, key },
+  ends: { topic: name },
+  reached: { topic: name, group: name, ends: list(LIMITS.queues, queueEnd) },
+  account: { topic: name, group: name },
+  declare: { spec: topicSpec },
+  "aside.list": { topic: name, group: name, after: nullable(place), limit: positive },
+  "aside.peek": { topic: name, group: name, key, limit: positive },
+  "aside.retry": entryChange,
+  "aside.skip": entryChange,
+  "aside.replace": { ...entryChange, message: byteString },
+  "aside.redrive": keyChange,
+  "aside.discard": keyChange,
+};
+/** Any question, every field looked at. */
+export const question = tagged("kind", tagRecords(questionFields, "kind")) as Check<Question>;

@@ -1,0 +1,162 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { binaryCodec } from "@seriatim/actors";
+import { type ClientOptions, WebSocket } from "ws";
+import { until } from "./ws.fixture.ts";
+
+type Frame = Parameters<typeof binaryCodec.encode>[0][number];
+type Told = { readonly type: string } & Readonly<Record<string, number & string>>;
+const program = fileURLToPath(new URL("../test/hostile-process.mjs", import.meta.url));
+
+/** A broker or a well-behaved client, in a process of its own. */
+export class Other {
+  readonly #child: ChildProcess;
+  #stderr = "";
+  #told: Told[] = [];
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr += text;
+    });
+    child.on("message", (message) => void this.#told.push(message as Told));
+  }
+  static async start(...args: string[]): Promise<[Other, Told]> {
+    const child = fork(program, args, { execArgv: ["--expose-gc"], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    const other = new Other(child);
+    return [other, await other.hear("ready")];
+  }
+  get isUp(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+  get stderr(): string {
+    return this.#stderr;
+  }
+  async ask(command: string, answer = command): Promise<Told> {
+    this.#child.send(command);
+    return await this.hear(answer);
+  }
+  async hear(type: string): Promise<Told> {
+    const find = () => this.#told.find((told) => told.type === type);
+    await until(() => find() !== undefined || !this.isUp, `"${type}" of the other process`, 15_000);
+    const told = find();
+    if (told === undefined) throw new Error(`the other process has ended: ${this.#stderr}`);
+    this.#told = this.#told.filter((one) => one !== told);
+    return told;
+  }
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+export interface DialHow extends ClientOptions {
+  readonly protocols?: readonly string[];
+  readonly token?: string;
+}
+export const validFor = (name: string, ms = 3_600_000): string => `${name}:${Date.now() + ms}`;
+
+/** A client that speaks the protocol as it likes. */
+export class Attacker {
+  readonly socket: WebSocket;
+  readonly frames: (Frame & Record<string, unknown>)[] = [];
+  closeCode: number | null = null;
+  reason = "";
+  #requests = 0;
+  constructor(url: string, { protocols = ["seriatim.v1"], token = validFor("mallory"), ...options }: DialHow = {}) {
+    this.socket = new WebSocket(url, [...protocols], {
+      perMessageDeflate: false,
+      ...options,
+      headers: { authorization: `Bearer ${token}`, ...options.headers },
+    });
+    this.socket.on("error", () => {});
+    this.socket.on("message", (data) => {
+      const packet = new Uint8Array(data as Buffer);
+      if (packet[0] === 0x53) this.frames.push(...(binaryCodec.decode(packet) as never[]));
+    });
+    this.socket.on("close", (code, reason) => {
+      this.closeCode = code;
+      this.reason = reason.toString();
+    });
+  }
+  static async open(url: string, how: DialHow = {}): Promise<Attacker> {
+    const attacker = new Attacker(url, how);
+    await once(attacker.socket, "open");
+    return attacker;
+  }
+  /** One that has said hello. */
+  static async welcome(url: string, hello: object = {}, how: DialHow = {}): Promise<Attacker> {
+    const attacker = await Attacker.open(url, how);
+    attacker.hello(hello);
+    await until(() => attacker.closeCode !== null || attacker.has("welcome"), "an answer to hello");
+    return attacker;
+  }
+  hello(hello: object = {}): void {
+    const instance = `i${Math.random()}`;
+    this.say({ type: "hello", versions: [1], instance, link: 1, client: "mallory", ...hello });
+  }
+  say(...frames: object[]): void {
+    this.socket.send(binaryCodec.encode(frames as Frame[]));
+  }
+  json(text: string): void {
+    this.socket.send(Buffer.from(text));
+  }
+  has(type: string): boolean {
+    return this.frames.some((frame) => frame.type === type);
+  }
+  next(): number {
+    return ++this.#requests;
+  }
+  /** What answers a request, or the first of a type that comes from now on. */
+  async answer(what: { readonly request: number } | { readonly type: string; readonly from: number }) {
+    const find = () =>
+      "request" in what
+        ? this.frames.find((frame) => frame["request"] === what.request)
+        : this.frames.slice(what.from).find((frame) => frame.type === what.type);
+    await until(() => find() !== undefined || this.closeCode !== null, `an answer to ${JSON.stringify(what)}`);
+    const found = find();
+    if (found === undefined) throw new Error(`the link was closed: ${this.closeCode} ${this.reason}`);
+    return found as unknown as Record<string, never> & { error: { code: string } };
+  }
+  /** Sends a request; the type of its answer, or the code of its refusal. */
+  async request(frame: object): Promise<string> {
+    const request = this.next();
+    this.say({ ...frame, request });
+    const answer = await this.answer({ request });
+    return (answer["type"] as string) === "refused" ? answer.error.code : (answer["type"] as string);
+  }
+  async ended(ms = 5_000): Promise<number> {
+    await until(() => this.closeCode !== null, "the end of the link", ms);
+    return this.closeCode as number;
+  }
+  get goodbye(): string | null {
+    const said = this.frames.find((frame) => frame.type === "goodbye") as
+      | { error: { code: string } | null }
+      | undefined;
+    return said?.error?.code ?? null;
+  }
+}
+
+export const joinFrame = (topic: string, name: string) => ({
+  type: "member.join",
+  member: 1,
+  topic,
+  group: "g",
+  name,
+  settings: { exhausted: "park", attempts: 3, startAt: "earliest" },
+  concurrency: 1,
+  leaseTtlMs: 20_000,
+  revokeTimeoutMs: 2_000,
+  allocation: "sticky",
+  invisibleMs: 5_000,
+  retry: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },
+});
+export const NOTHING_SETTLED = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
+/** A packed message of one byte, without a key, in the layout of `packed.ts`. */
+export const packedMessage = (body = 1): Uint8Array => {
+  const bytes = new Uint8Array(8 + body);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  bytes[5] = 2;
+  view.setUint16(6, 0xffff, true);
+  return bytes;
+};
