@@ -1,7 +1,15 @@
 // npm run sim -- --seeds 1000 --from 1        runs a range of seeds
 // npm run sim -- --seed 4711 --trace          runs one, with its whole history
 // npm run sim -- --seed 4711 --shrink         looks for a smaller plan that fails the same way
-import { describePlan, makePlan, type RunResult, runPlan, SOMETIMES, type Sometimes, shrink } from "@seriatim/actors/testing";
+import {
+  describePlan,
+  makePlan,
+  type RunResult,
+  runPlan,
+  SOMETIMES,
+  type Sometimes,
+  shrink,
+} from "@seriatim/actors/testing";
 import { Command, InvalidArgumentError } from "commander";
 
 interface Options {
@@ -51,26 +59,35 @@ async function run(options: Options): Promise<number> {
       tell(result);
       if (options.shrink) tell(await shrink(result));
       if (failures.length === 10 && !options.keepGoing) break;
-    } else if (count === 1) console.log(`${describePlan(result.plan)}\ntrace hash ${result.traceHash}, ${result.virtualMs} virtual ms`);
+    } else if (count === 1)
+      console.log(`${describePlan(result.plan)}\ntrace hash ${result.traceHash}, ${result.virtualMs} virtual ms`);
     progress(seed - from + 1, count, failures.length);
   }
   clearProgress();
   const took = (performance.now() - started) / 1_000;
-  console.log(`${count} seeds from ${from}, ${lines} history lines, ${took.toFixed(1)} s: ${failures.length === 0 ? "every promise was kept" : `FAILED ${failures.join(", ")}`}`);
+  console.log(
+    `${count} seeds from ${from}, ${lines} history lines, ${took.toFixed(1)} s: ${failures.length === 0 ? "every promise was kept" : `FAILED ${failures.join(", ")}`}`,
+  );
   const never = SOMETIMES.filter((name) => totals[name] === 0);
-  console.log(SOMETIMES.filter((name) => totals[name] > 0).map((name) => `${name} ${totals[name]}`).join("  "));
+  console.log(
+    SOMETIMES.filter((name) => totals[name] > 0)
+      .map((name) => `${name} ${totals[name]}`)
+      .join("  "),
+  );
   if (never.length > 0) console.log(`never: ${never.join(", ")}`);
   return failures.length === 0 ? 0 : 1;
 }
 
 function tell({ plan, problems, traceHash }: RunResult): void {
   console.log(`\n${describePlan(plan)}\ntrace hash ${traceHash}`);
-  for (const { promise, text, atMs } of problems.slice(0, 5)) console.log(`  ${promise}${atMs === null ? "" : ` at ${atMs} ms`}: ${text}`);
+  for (const { promise, text, atMs } of problems.slice(0, 5))
+    console.log(`  ${promise}${atMs === null ? "" : ` at ${atMs} ms`}: ${text}`);
   if (problems.length > 5) console.log(`  … and ${problems.length - 5} more`);
   console.log(`  replay: npm run sim -- --seed ${plan.seed} --trace`);
 }
 function progress(done: number, count: number, failed: number): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${count} seeds${failed === 0 ? "" : `, ${failed} failed`} `);
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r${done} of ${count} seeds${failed === 0 ? "" : `, ${failed} failed`} `);
 }
 function clearProgress(): void {
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");

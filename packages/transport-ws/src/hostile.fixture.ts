@@ -115,7 +115,7 @@ export class Attacker {
     await until(() => find() !== undefined || this.closeCode !== null, `an answer to ${JSON.stringify(what)}`);
     const found = find();
     if (found === undefined) throw new Error(`the link was closed: ${this.closeCode} ${this.reason}`);
-    return found as unknown as Record<string, never> & { error: { code: string } };
+    return found as unknown as Readonly<Record<string, unknown>> & { readonly error: { readonly code: string } };
   }
   /** Sends a request; the type of its answer, or the code of its refusal. */
   async request(frame: object): Promise<string> {

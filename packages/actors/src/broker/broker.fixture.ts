@@ -50,7 +50,7 @@ export interface BenchOptions {
   readonly disk?: MemoryDisk;
   readonly runtime?: SimulatedRuntime;
   readonly topics?: readonly TopicSpec[];
-  readonly authorize?: (right: Right) => boolean;
+  readonly authorize?: (right: Right, principal: string) => boolean;
 }
 /** A broker on a simulated clock, with links that speak real frames. */
 export class BrokerBench {
@@ -83,7 +83,7 @@ export class BrokerBench {
         runtime,
         store: createMemoryStore({ runtime, disk }),
         authenticator: { authenticate: async () => ({ id: "anybody" }) },
-        authorizer: { authorize: (_principal, right) => options.authorize?.(right) ?? true },
+        authorizer: { authorize: ({ id }, right) => options.authorize?.(right, id) ?? true },
         logger: { log: () => {} },
       },
     );

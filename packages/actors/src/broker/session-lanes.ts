@@ -65,7 +65,7 @@ export class SessionLanes {
       };
       this.#lanes.set(frame.lane, { queue, port });
       ready.then(
-        () =>
+        () => {
           this.#session.send({
             type: "lane.opened",
             request: frame.request,
@@ -73,7 +73,9 @@ export class SessionLanes {
             epoch: given,
             expected,
             logEpoch: this.#logEpoch,
-          }),
+          });
+          if (frame.epoch !== null) queue.tellKept(port);
+        },
         (error: unknown) => {
           if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
           this.#session.send({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { epoch, sequence } from "../message/brands.ts";
+import { epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
 import { message } from "../queue/queue.fixture.ts";
@@ -285,7 +285,7 @@ describe("what one client can pile up", () => {
     const bench = await BrokerBench.start();
     const client = await bench.client("a");
     await client.join("m");
-    const question = { kind: "reached", topic: "t", group: "g", ends: [{ queue: 0, end: 1 }] } as const;
+    const question = { kind: "reached", topic: "t", group: "g", ends: [{ queue: 0, end: offset(1) }] } as const;
     await client.say(
       ...Array.from({ length: 1_200 }, (_, n) => ({ type: "ask", request: 100 + n, question }) as const),
     );

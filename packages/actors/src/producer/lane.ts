@@ -166,7 +166,12 @@ export class Lane {
   async #open(link: BrokerLink, signal: AbortSignal): Promise<Standing> {
     const number = link.nextNumber();
     const shown = this.#epoch;
-    const frames = link.lane$(number).subscribe((frame) => this.#take(link, number, frame));
+    /** Comes right behind `lane.opened`, which is read a microtask later. */
+    let early: Extract<LaneFrame, { readonly type: "lane.kept" }> | null = null;
+    const frames = link.lane$(number).subscribe((frame) => {
+      if (frame.type === "lane.kept" && this.#opened?.number !== number) early = frame;
+      else this.#take(link, number, frame);
+    });
     const end = (): void => {
       frames.unsubscribe();
       if (link.open) link.send({ type: "lane.close", lane: number });
@@ -194,7 +199,13 @@ export class Lane {
       this.#epoch = opened.epoch;
       this.#expected = opened.expected;
       this.buffer.logEpoch = opened.logEpoch;
-      return this.buffer.rewind(opened.expected);
+      const standing = this.buffer.rewind(opened.expected);
+      const kept = early as Extract<LaneFrame, { readonly type: "lane.kept" }> | null;
+      if (standing === "inStep" && kept !== null && kept.epoch === opened.epoch) {
+        this.buffer.kept(kept.kept);
+        this.#host.turned();
+      }
+      return standing;
     } catch (error) {
       if (isMessagingError(error, "WRONG_ROUTE")) this.#host.wrongRoute(error);
       throw error;

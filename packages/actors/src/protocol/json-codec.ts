@@ -83,7 +83,13 @@ function readableMessage(reader: PackedReader): ReadableMessage | PackedMessage 
       encoding: reader.encoding,
       body: reader.encoding === "json" ? JSON.parse(text.decode(reader.body)) : toBase64(reader.body),
     };
-    if (objectsFault(readable.body, BODY_DEPTH_MAX) === null && sameBytes(packReadable(readable), reader.message))
+    // a body of mostly brackets stays packed: the peer's bound on them would refuse it
+    const isDense = reader.encoding === "json" && containersIn(reader.body) > 4 + reader.body.length / CONTAINER_BYTES;
+    if (
+      !isDense &&
+      objectsFault(readable.body, BODY_DEPTH_MAX) === null &&
+      sameBytes(packReadable(readable), reader.message)
+    )
       return readable;
   } catch {
     // a body or headers that are not the JSON they should be
@@ -173,6 +179,29 @@ function mapBytes(frame: Loose, many: (value: unknown) => unknown, one: (value: 
 
 /* ---------- limits ---------- */
 
+/** Objects and arrays that a packet may hold: these, and one more for so many bytes of it. */
+const CONTAINERS_FREE = 65_536;
+const CONTAINER_BYTES = 8;
+/**
+ * Objects and arrays that JSON text opens, `Infinity` when they lie too deep: counted before anything is made of them, since two bytes of `{}` become
+ * sixty. Text that is no JSON may be counted wrong; parsing finds that.
+ */
+function containersIn(json: Uint8Array): number {
+  let count = 0;
+  let depth = 0;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at]!;
+    if (byte === 0x22) {
+      // to the end of the string
+      for (at++; at < json.length && json[at] !== 0x22; at++) if (json[at] === 0x5c) at++;
+    } else if (byte === 0x5b || byte === 0x7b) {
+      count++;
+      if (++depth > DEPTH_MAX) return Number.POSITIVE_INFINITY;
+    } else if (byte === 0x5d || byte === 0x7d) depth--;
+  }
+  return count;
+}
+
 /** What is wrong with the objects inside a value of `JSON.parse`: too many levels, or keys that may not be. */
 function objectsFault(value: unknown, depth: number): string | null {
   if (typeof value !== "object" || value === null) return null;
@@ -235,6 +264,14 @@ const encode = (frames: readonly Frame[]): Uint8Array =>
   );
 
 function decode(packet: Uint8Array): Frame[] {
+  const containers = containersIn(packet);
+  if (containers > CONTAINERS_FREE + packet.length / CONTAINER_BYTES)
+    throw violation(
+      "packet",
+      "",
+      `at most ${DEPTH_MAX} levels, and values with something in them`,
+      Number.isFinite(containers) ? "too many empty ones" : "more levels",
+    );
   let parsed: unknown;
   try {
     parsed = JSON.parse(text.decode(packet));

@@ -9,9 +9,9 @@ const SCRATCH_BYTES = 16_384;
 const SCRATCH_BYTES_KEPT = 262_144;
 /** Byte strings from this length on are copied once, into the finished packet. */
 const APART_BYTES_MIN = 1_024;
-/** Arrays, maps and byte strings that a packet may hold: these, and one more for so many bytes of it. */
-const CONTAINERS_FREE = 32_768;
-const CONTAINER_BYTES = 3;
+/** Arrays, maps and byte strings that a packet may hold as plain values: these (six lists of a settlement and a resume, full), and one more for so many bytes of it. */
+const CONTAINERS_FREE = 65_536;
+const CONTAINER_BYTES = 16;
 
 const utf8 = new TextEncoder();
 // a BOM is a character like any other: a key that begins with one must not lose it

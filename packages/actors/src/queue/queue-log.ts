@@ -155,6 +155,16 @@ export class QueueLog {
     return { epoch: state.epoch, expected: sequence(0), ready: commit.synced };
   }
 
+  /** Tells, once what is on its way has been flushed, below which sequence everything of a producer is. */
+  whenKept(producer: string, under: Epoch, tell: (kept: Sequence) => void): void {
+    this.#lastCommit.flushed.then(
+      () => {
+        const state = this.#producers.get(producer);
+        if (state?.epoch === under) tell(sequence(state.kept));
+      },
+      () => {}, // read anew from the store, where its lane comes again
+    );
+  }
   /**
    * Numbers a batch and has it stored, together with the producer's state. Nothing is awaited: the offsets are given when this returns.
    * @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `OUT_OF_SEQUENCE` (with `expected`) `WRONG_ROUTE` `MESSAGE_TOO_LARGE` `PROTOCOL_VIOLATION`; nothing has changed then.

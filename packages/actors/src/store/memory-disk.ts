@@ -106,7 +106,8 @@ export class MemoryDisk {
 
 /** Batches of one log in order, the first ones removed by moving `#head`. */
 class MemoryLog {
-  #batches: StoredBatch[] = [];
+  /** Undefined below `#head`: what was removed must not be held. */
+  #batches: (StoredBatch | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   end = 0;
@@ -129,6 +130,7 @@ class MemoryLog {
     ) {
       this.#bytes -= batch.bytes.length;
       freed += batch.bytes.length + OVERHEAD_BYTES;
+      this.#batches[this.#head] = undefined;
       this.#head += 1;
     }
     if (this.#head > 1_024 && this.#head * 2 > this.#batches.length) {

@@ -43,7 +43,9 @@ export class BrokerApp implements App {
           runtime,
           authenticator: { authenticate: async (token) => ({ id: token ?? "anybody" }) },
           authorizer: { authorize: () => true },
-          logger: { log: (level, text, data) => world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data)}`) },
+          logger: {
+            log: (level, text, data) => world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data)}`),
+          },
         },
       );
       this.#broker = broker;

@@ -52,7 +52,8 @@ export class ConsumerApp implements App {
       .catch((error: unknown) => {
         if (this.#closed || runtime.isDead) return;
         const { code } = error as { readonly code?: string };
-        if (code !== "NAME_IN_USE") world.violate("P8", `${process} cannot consume ${topicName}: ${describeError(error)}`);
+        if (code !== "NAME_IN_USE")
+          world.violate("P8", `${process} cannot consume ${topicName}: ${describeError(error)}`);
         this.#consumers = this.#consumers.filter((each) => each !== consumer);
         runtime.setTimeout(() => this.#join(topicName, groupName), REJOIN_MS);
       });
@@ -65,10 +66,13 @@ export class ConsumerApp implements App {
     const draw = (what: string, ...more: readonly (string | number)[]): number =>
       chance(plan.seed, what, group.name, message.id ?? "", ...more);
     const fails =
-      !world.healed &&
-      (draw("poison") < group.poisonRate || draw("fail", context.attempt, process) < group.failRate);
+      !world.healed && (draw("poison") < group.poisonRate || draw("fail", context.attempt, process) < group.failRate);
     const hangs = !world.healed && draw("hang", process, context.fence) < group.hangRate;
-    const workMs = hangs ? HANG_MS : draw("work", process) < 0.3 ? 0 : draw("ms", process, context.attempt) * group.workMs;
+    const workMs = hangs
+      ? HANG_MS
+      : draw("work", process) < 0.3
+        ? 0
+        : draw("ms", process, context.attempt) * group.workMs;
     const finish = (): void => {
       effects.end(handling);
       if (fails) throw new Error("it does not work");

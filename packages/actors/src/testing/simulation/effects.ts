@@ -70,7 +70,10 @@ export class Effects {
     }
     this.applied++;
     if (ordinal > last + 1 && !row.mayHaveGaps && !this.#lossy.has(producer.slice(0, producer.indexOf("/"))))
-      this.#violate("P6", `${text(handling)} takes effect, the last of this producer and key before it was number ${last}`);
+      this.#violate(
+        "P6",
+        `${text(handling)} takes effect, the last of this producer and key before it was number ${last}`,
+      );
     row.done.set(producer, ordinal);
     row.offset = Math.max(row.offset, handling.offset);
     return true;

@@ -39,7 +39,7 @@ export class FaultInjector {
     this.#world.history.record({ type: "fault", fault: "heal" });
   }
 
-  #strike(fault: FaultPlan): void {
+  #strike(fault: FaultPlan) {
     const world = this.#world;
     if (world.healed) return;
     world.trace.text(`${fault.kind} ${world.runtime.now()}`);

@@ -8,7 +8,13 @@ export type OwnLine =
   | { readonly type: "start"; readonly role: string; readonly [setting: string]: unknown }
   | { readonly type: "end" }
   | { readonly type: "fault"; readonly fault: string; readonly target?: string; readonly [detail: string]: unknown }
-  | { readonly type: "state"; readonly topic: string; readonly queue: number; readonly group: string; readonly [field: string]: unknown };
+  | {
+      readonly type: "state";
+      readonly topic: string;
+      readonly queue: number;
+      readonly group: string;
+      readonly [field: string]: unknown;
+    };
 
 /** The history of a run: every line of every process, in the order in which they were written. */
 export class HistoryBook {
@@ -24,11 +30,15 @@ export class HistoryBook {
   }
   /** The history of one incarnation. */
   open(process: string): ProcessHistory {
-    return new ProcessHistory(process, (line) => {
-      this.lines.push(line);
-      this.#trace.text(JSON.stringify(line));
-      this.#hear(line);
-    }, this.#runtime);
+    return new ProcessHistory(
+      process,
+      (line) => {
+        this.lines.push(line);
+        this.#trace.text(JSON.stringify(line));
+        this.#hear(line);
+      },
+      this.#runtime,
+    );
   }
 }
 

@@ -32,7 +32,12 @@ export class ProcessSlot<A extends App = App> {
 
   constructor(
     world: World,
-    of: { readonly name: string; readonly role: string; readonly settings: object; readonly begin: (incarnation: Incarnation) => A },
+    of: {
+      readonly name: string;
+      readonly role: string;
+      readonly settings: object;
+      readonly begin: (incarnation: Incarnation) => A;
+    },
   ) {
     this.#world = world;
     this.name = of.name;
@@ -104,4 +109,8 @@ export function thaw({ world, process, runtime }: Incarnation, deliveriesFirst: 
 }
 
 export const describeError = (error: unknown): string =>
-  isMessagingError(error) ? `${error.code}: ${error.message}` : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  isMessagingError(error)
+    ? `${error.code}: ${error.message}`
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);

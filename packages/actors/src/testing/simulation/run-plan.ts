@@ -7,9 +7,9 @@ import { consumerSlot } from "./consumer-app.ts";
 import { type Cast, FaultInjector } from "./fault-injector.ts";
 import { judge } from "./judge.ts";
 import type { Plan } from "./plan.ts";
-import { Outbox, producerSlot } from "./producer-app.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
 import { describeError } from "./process-slot.ts";
+import { Outbox, producerSlot } from "./producer-app.ts";
 import { connectClient } from "./simulated-client.ts";
 import type { Sometimes } from "./sometimes.ts";
 import { chance } from "./trace-hash.ts";
@@ -138,7 +138,8 @@ class Run {
           for (const account of await this.#account(client, topic, group)) open += account.backlog;
           for (const entry of await orders.list(topic, group)) {
             // a third stays where it is, unless it would fill what may be set aside and so halt the queue
-            const stays = parkedMessagesMax > ASIDE_SMALL && chance(plan.seed, "stays", topic, group, entry.entry) < 1 / 3;
+            const stays =
+              parkedMessagesMax > ASIDE_SMALL && chance(plan.seed, "stays", topic, group, entry.entry) < 1 / 3;
             if (entry.kind === "halted" || !stays)
               await orders.give({ order: entry.kind === "parked" ? "redrive" : "retry", topic, group }, entry);
           }
@@ -162,7 +163,8 @@ class Run {
     const world = this.#world;
     const lines = [`${open} messages are not dealt with ${world.plan.healWithinMs} ms after all faults were healed`];
     for (const [index, outbox] of this.#outboxes.entries())
-      if (outbox.pending > 0) lines.push(`      ${this.#cast.producers[index]?.name} waits for ${outbox.pending} receipts`);
+      if (outbox.pending > 0)
+        lines.push(`      ${this.#cast.producers[index]?.name} waits for ${outbox.pending} receipts`);
     for (const { name: topic, groups } of world.plan.topics)
       for (const { name: group } of groups) {
         for (const account of await this.#account(client, topic, group))
@@ -197,16 +199,20 @@ class Run {
     for (const { name: topic, groups } of world.plan.topics)
       for (const { name: group } of groups)
         for (const account of await this.#account(client, topic, group)) {
-          if (account.start > 0) world.counters.hit("removedBySettledByAll");
           world.history.record({ type: "state", topic, group, ...account });
         }
+    for (const log of world.disk.logs.values()) if (log.extent().start > 0) world.counters.hit("removedBySettledByAll");
     return await this.#accounts(client);
   }
   async #accounts(client: Client): Promise<string> {
     const all: unknown[] = [];
     for (const { name: topic, groups } of this.#world.plan.topics)
       for (const { name: group } of groups)
-        for (const { revision: _r, logEpoch: _l, start: _s, settled: _d, ...rest } of await this.#account(client, topic, group))
+        for (const { revision: _r, logEpoch: _l, start: _s, settled: _d, ...rest } of await this.#account(
+          client,
+          topic,
+          group,
+        ))
           all.push({ topic, group, ...rest });
     return JSON.stringify(all);
   }

@@ -89,7 +89,10 @@ export class SimulatedLink implements IncomingLink {
     if (this.#phase !== "open") return;
     this.#phase = "closing";
     const end = { code, reason };
-    if (this.#severed) return this.finish(end);
+    if (this.#severed) {
+      this.finish(end);
+      return;
+    }
     this.#post({ end, at: this.#arrival() });
     this.#host.after(CLOSE_WITHIN_MS, () => this.side.runtime.deliver(() => this.finish(end)));
   }

@@ -1,6 +1,6 @@
 import type { SystemEvent } from "../../client/client-api.ts";
-import { codecOf } from "../../protocol/pick-codec.ts";
 import type { Frame } from "../../protocol/frames.ts";
+import { codecOf } from "../../protocol/pick-codec.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
 
 /** Situations that are rare and matter: a great many runs in which one of them never came up have not tested it. */
@@ -13,11 +13,9 @@ export const SOMETIMES = [
   "resumeWithMessageInHand",
   "resumeRefused",
   "quarantineWaited",
-  "quarantinedHolderCameBack",
   "parked",
   "parkedWithFollowers",
   "parkedWhileRevoking",
-  "parkedFollowerInBuffer",
   "deadLettered",
   "halted",
   "asideFull",
@@ -38,7 +36,6 @@ export const SOMETIMES = [
   "discardedUnderLoad",
   "handlerAbandoned",
   "epochRaised",
-  "epochRaisedWithOthersInHand",
   "leaseRevoked",
   "leaseEndedByRevokeTimeout",
   "creditUsedUp",
@@ -61,7 +58,10 @@ interface Lease {
 
 /** Counts them, from outside: the history, the packets, the brokers' events. */
 export class SometimesCounters {
-  readonly counts: Record<Sometimes, number> = Object.fromEntries(SOMETIMES.map((name) => [name, 0])) as Record<Sometimes, number>;
+  readonly counts: Record<Sometimes, number> = Object.fromEntries(SOMETIMES.map((name) => [name, 0])) as Record<
+    Sometimes,
+    number
+  >;
   /** By process: how often its wall clock has jumped ahead. */
   readonly #wallJumps = new Map<string, number>();
   readonly #leases = new Map<string, Lease>();
@@ -74,7 +74,14 @@ export class SometimesCounters {
   /** By link and member: what was sent and what credit there is. */
   readonly #flows = new Map<string, { credit: number; sent: number; handedOut: number }>();
   readonly #offers = new Map<string, string>();
+  readonly #resumes = new Set<string>();
+  readonly #hear: (frame: Frame, from: string, to: string) => void;
   loadGoesOn = true;
+
+  /** `hear`: every frame as it is sent. */
+  constructor(hear: (frame: Frame, from: string, to: string) => void) {
+    this.#hear = hear;
+  }
 
   hit(name: Sometimes, times = 1): void {
     this.counts[name] += times;
@@ -90,16 +97,22 @@ export class SometimesCounters {
     this.#revoking.clear();
   }
 
-  line(line: HistoryEvent): void {
+  line(line: HistoryEvent) {
     switch (line.type) {
       case "granted": {
         const subscription = `${line.topic} ${line.queue} ${line.group}`;
-        const before = this.#leases.get(subscription);
-        if (before?.epoch === line.epoch && before.process === line.process) this.hit("resumeKeptEpoch");
         for (const [name, running] of this.#running)
-          if (name.startsWith(`${subscription} `) && running.epoch < (line.epoch ?? 0) && running.process !== line.process)
+          if (
+            name.startsWith(`${subscription} `) &&
+            running.epoch < (line.epoch ?? 0) &&
+            running.process !== line.process
+          )
             this.hit("epochTakenOverInHandler");
-        this.#leases.set(subscription, { epoch: line.epoch ?? 0, process: line.process, wallJumps: this.#wallJumps.get(line.process) ?? 0 });
+        this.#leases.set(subscription, {
+          epoch: line.epoch ?? 0,
+          process: line.process,
+          wallJumps: this.#wallJumps.get(line.process) ?? 0,
+        });
         return;
       }
       case "released":
@@ -111,8 +124,10 @@ export class SometimesCounters {
         this.#leases.delete(subscription);
         if (line.type !== "lost") return;
         const { reason } = line as unknown as { readonly reason: string };
-        if (reason === "expired" && (this.#wallJumps.get(line.process) ?? 0) > lease.wallJumps) this.hit("wallClockEndedLease");
-        if (reason !== "fenced" && reason !== "revoked" && this.#frozenOnce.has(line.process)) this.hit("frozenOwnerWokeFenced");
+        if (reason === "expired" && (this.#wallJumps.get(line.process) ?? 0) > lease.wallJumps)
+          this.hit("wallClockEndedLease");
+        if (reason !== "fenced" && reason !== "revoked" && this.#frozenOnce.has(line.process))
+          this.hit("frozenOwnerWokeFenced");
         return;
       }
       case "handling":
@@ -132,9 +147,6 @@ export class SometimesCounters {
       case "abandoned":
         this.#running.delete(runName(line));
         return this.hit("handlerAbandoned");
-      case "settleRefused":
-        if (line.code === "STALE_EPOCH") this.hit("staleSettleRefused");
-        return;
       case "sent":
         if ((line as unknown as { readonly duplicate: boolean }).duplicate) this.hit("duplicateReceipt");
         if (line.key !== null && this.#redriving.has(`${line.topic} ${line.key}`)) this.hit("newMessageWhileRedriving");
@@ -167,9 +179,12 @@ export class SometimesCounters {
   packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array): void {
     if (what === "lost") this.hit("linkCutWithPacketsOnTheWay");
     if (what !== "sent") return;
-    for (const frame of codecOf(packet).decode(packet)) this.#frame(frame, from, to);
+    for (const frame of codecOf(packet).decode(packet)) {
+      this.#frame(frame, from, to);
+      this.#hear(frame, from, to);
+    }
   }
-  #frame(frame: Frame, from: string, to: string): void {
+  #frame(frame: Frame, from: string, to: string) {
     switch (frame.type) {
       case "batch.refused":
         if (frame.error.code === "OUT_OF_SEQUENCE") this.hit("outOfSequenceRewind");
@@ -181,10 +196,16 @@ export class SometimesCounters {
         return;
       }
       case "lease.acquire":
-        if (frame.resume !== null && frame.resume.inHand.length > 0) this.hit("resumeWithMessageInHand");
+        if (frame.resume === null) return;
+        this.#resumes.add(`${from} ${frame.request} ${frame.resume.epoch}`);
+        if (frame.resume.inHand.length > 0) this.hit("resumeWithMessageInHand");
+        return;
+      case "settle.refused":
+        if (frame.error.code === "STALE_EPOCH") this.hit("staleSettleRefused");
         return;
       case "refused":
         if (frame.error.code === "STALE_EPOCH") this.hit("resumeRefused");
+        if (frame.error.code === "LIMIT_EXCEEDED") this.hit("asideFull");
         return;
       case "lease.raise":
         return this.hit("epochRaised");
@@ -198,6 +219,7 @@ export class SometimesCounters {
         return;
       }
       case "lease.granted":
+        if (this.#resumes.has(`${to} ${frame.request} ${frame.epoch}`)) this.hit("resumeKeptEpoch");
         this.#offers.delete(`${frame.member} ${frame.queue}`);
         this.#flows.set(`${to} ${frame.member} ${frame.queue}`, { credit: 0, sent: 0, handedOut: 0 });
         return;
@@ -208,7 +230,8 @@ export class SometimesCounters {
       }
       case "deliver":
       case "redeliver": {
-        const count = frame.type === "deliver" ? frame.batches.reduce((sum, batch) => sum + batch.count, 0) : frame.entries.length;
+        const count =
+          frame.type === "deliver" ? frame.batches.reduce((sum, batch) => sum + batch.count, 0) : frame.entries.length;
         const flow = this.#flows.get(`${to} ${frame.member} ${frame.queue}`);
         if (flow === undefined) return;
         flow.sent += count;
@@ -227,7 +250,7 @@ export class SometimesCounters {
     }
   }
 
-  event(event: SystemEvent): void {
+  event(event: SystemEvent) {
     switch (event.type) {
       case "key.parked":
         return this.hit("parked");
@@ -252,7 +275,17 @@ export class SometimesCounters {
   }
 }
 
-const offsetName = (line: { readonly topic: string; readonly queue: unknown; readonly group: string; readonly offset: number }): string =>
-  `${line.topic} ${String(line.queue)} ${line.group} ${line.offset}`;
-const runName = (line: { readonly topic: string; readonly queue: unknown; readonly group: string; readonly offset: number; readonly process: string; readonly attempt: number }): string =>
-  `${line.topic} ${String(line.queue)} ${line.group} ${line.offset} ${line.process} ${line.attempt}`;
+const offsetName = (line: {
+  readonly topic: string;
+  readonly queue: unknown;
+  readonly group: string;
+  readonly offset: number;
+}): string => `${line.topic} ${String(line.queue)} ${line.group} ${line.offset}`;
+const runName = (line: {
+  readonly topic: string;
+  readonly queue: unknown;
+  readonly group: string;
+  readonly offset: number;
+  readonly process: string;
+  readonly attempt: number;
+}): string => `${line.topic} ${String(line.queue)} ${line.group} ${line.offset} ${line.process} ${line.attempt}`;

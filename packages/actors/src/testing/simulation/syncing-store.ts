@@ -1,5 +1,14 @@
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { Commit, LogExtent, ReadLimit, Store, StoredBatch, StoredRecord, StoreUsage, StoreWriter } from "../../store/store.ts";
+import type {
+  Commit,
+  LogExtent,
+  ReadLimit,
+  Store,
+  StoredBatch,
+  StoredRecord,
+  StoreUsage,
+  StoreWriter,
+} from "../../store/store.ts";
 
 /** A store whose commits are synced some time after they are flushed: what a disk behind a cache looks like. */
 export class SyncingStore implements Store {
@@ -40,7 +49,10 @@ export class SyncingStore implements Store {
   get(key: string): Promise<Uint8Array | undefined> {
     return this.#inner.get(key);
   }
-  list(prefix: string, options?: { readonly after?: string; readonly limit?: number }): Promise<readonly StoredRecord[]> {
+  list(
+    prefix: string,
+    options?: { readonly after?: string; readonly limit?: number },
+  ): Promise<readonly StoredRecord[]> {
     return this.#inner.list(prefix, options);
   }
   usage(): StoreUsage {

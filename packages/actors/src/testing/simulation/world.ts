@@ -9,6 +9,7 @@ import type { Plan, TopicPlan } from "./plan.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import { SometimesCounters } from "./sometimes.ts";
 import { chance, TraceHash } from "./trace-hash.ts";
+import { WireFence } from "./wire-fence.ts";
 
 export interface SimulatedBody {
   readonly key: string;
@@ -32,7 +33,8 @@ export class World {
   readonly plan: Plan;
   readonly runtime: SimulatedRuntime;
   readonly trace = new TraceHash();
-  readonly counters = new SometimesCounters();
+  readonly #fence = new WireFence((text) => this.violate("P7", text));
+  readonly counters = new SometimesCounters((...sent) => this.#fence.see(...sent));
   readonly problems: Problem[] = [];
   readonly book: HistoryBook;
   readonly network: SimulatedNetwork;

@@ -69,6 +69,8 @@ class GroupOnQueue {
   #mayBeDeadLettered(before: Stored, consumption: Consumption | undefined): boolean {
     if (linesOf(consumption, "deadLettered").length > 0 || this.account?.classOf(before.offset) === "deadLettered")
       return true;
+    // only what was set aside can be redriven: the answer that said so never came
+    if (linesOf(consumption, "redriven").length > 0) return true;
     // It was exhausted, and who set it aside was killed before it could say so.
     return linesOf(consumption, "failed").some((line) => this.model.processes.isCutShort(line.process));
   }

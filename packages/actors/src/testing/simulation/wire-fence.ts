@@ -1,0 +1,42 @@
+import type { Frame } from "../../protocol/frames.ts";
+
+interface Granted {
+  readonly epoch: number;
+  readonly revision: number;
+}
+
+/**
+ * P7 as the packets show it: nothing is confirmed as settled under an epoch in a revision that comes after the grant of a later one. A history cannot show
+ * this: a holder that was outlived writes down no confirmation.
+ */
+export class WireFence {
+  /** By client and member number: the subscription's topic and group. */
+  readonly #members = new Map<string, string>();
+  /** The newest grant of each subscription that was answered. */
+  readonly #granted = new Map<string, Granted>();
+  readonly #violate: (text: string) => void;
+
+  constructor(violate: (text: string) => void) {
+    this.#violate = violate;
+  }
+  /** A frame as it is sent. */
+  see(frame: Frame, from: string, to: string): void {
+    if (frame.type === "member.join") {
+      this.#members.set(`${from} ${frame.member}`, `${frame.topic} ${frame.group}`);
+      return;
+    }
+    if (frame.type !== "lease.granted" && frame.type !== "settled") return;
+    if (frame.epoch === 0) return; // unordered
+    const subscription = `${this.#members.get(`${to} ${frame.member}`) ?? ""} ${frame.queue}`;
+    const newest = this.#granted.get(subscription);
+    if (frame.type === "lease.granted") {
+      if (newest === undefined || frame.epoch > newest.epoch)
+        this.#granted.set(subscription, { epoch: frame.epoch, revision: frame.revision });
+      return;
+    }
+    if (newest === undefined || frame.epoch >= newest.epoch || frame.revision <= newest.revision) return;
+    this.#violate(
+      `a settle of ${to} under epoch ${frame.epoch} of ${subscription} was committed in revision ${frame.revision}, after epoch ${newest.epoch} had been granted in revision ${newest.revision}`,
+    );
+  }
+}
