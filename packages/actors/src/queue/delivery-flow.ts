@@ -355,7 +355,8 @@ export class DeliveryFlow {
       if (strand !== undefined && at > (strand.offsets[0] ?? -1)) {
         closeRun(reader.at);
         if (!this.#mayCapture()) {
-          this.#owner.asideFull({ offset: at, key: key! });
+          // a strand that runs again makes room by itself: wait for that
+          if (strand.phase === "waiting") this.#owner.asideFull({ offset: at, key: key! });
           complete = false;
           break;
         }

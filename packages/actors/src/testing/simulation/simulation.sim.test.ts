@@ -11,6 +11,10 @@ const REGRESSIONS = [
   [206, "message ids were forgotten when the broker's wall clock jumped ahead (P2)"],
   [130, "a redriven message failed in a group that halts: its worker stood still for good (P8)"],
   [249, "a `memory` lane with a full buffer lost its link before it heard what was kept (P8)"],
+  [
+    5113,
+    "a strand that ran again filled what may be set aside: the queue halted, again and again, instead of waiting for it (P8)",
+  ],
 ] as const;
 
 const run = async (seed: number) => {
