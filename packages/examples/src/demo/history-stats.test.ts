@@ -68,8 +68,9 @@ describe("servedAgainMs", () => {
 });
 
 describe("receiptAgainMs", () => {
-  it("is the time to the next receipt", () => {
-    expect(receiptAgainMs([10, 90, 640], 100)).toBe(540);
-    expect(receiptAgainMs([10, 90], 100)).toBeNull();
+  const receipt = (at: number, logEpoch: number) => ({ at, logEpoch });
+  it("is the time to the successor's first receipt; those of the dead broker that are still read do not count", () => {
+    expect(receiptAgainMs([receipt(10, 1), receipt(90, 1), receipt(101, 1), receipt(640, 2)], 100)).toBe(540);
+    expect(receiptAgainMs([receipt(10, 1), receipt(101, 1)], 100)).toBeNull();
   });
 });

@@ -12,6 +12,7 @@ interface Line {
   readonly queue?: number;
   readonly epoch?: number;
   readonly offset?: number;
+  readonly logEpoch?: number;
   readonly attempt?: number;
   readonly code?: string;
   readonly reason?: string;
@@ -38,7 +39,7 @@ export interface HistoryStats {
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly leases: readonly LeaseLine[];
   /** When receipts came, ms since 1970, one entry a receipt. */
-  readonly sentAt: readonly number[];
+  readonly receipts: readonly ReceiptLine[];
   readonly ended: ReadonlySet<string>;
 }
 
@@ -69,7 +70,7 @@ class Counting {
   readonly #handledAt = new Map<string, number>();
   readonly #handlings = new Map<string, { aborted: boolean; handled: boolean; settled: boolean }>();
   readonly #leases: LeaseLine[] = [];
-  readonly #sentAt: number[] = [];
+  readonly #receipts: ReceiptLine[] = [];
   readonly #ended = new Set<string>();
   #handled = 0;
   #retried = 0;
@@ -89,7 +90,7 @@ class Counting {
         break;
       case "sent":
         if (id !== undefined) this.#sent.add(id);
-        this.#sentAt.push(at);
+        this.#receipts.push({ at, logEpoch: line.logEpoch ?? 0 });
         break;
       case "refused":
         this.#refusedSends++;
@@ -152,7 +153,7 @@ class Counting {
         max: ms(histogram.maxValue),
       },
       leases: this.#leases.toSorted((a, b) => a.at - b.at),
-      sentAt: this.#sentAt.toSorted((a, b) => a - b),
+      receipts: this.#receipts.toSorted((a, b) => a.at - b.at),
       ended: this.#ended,
     };
   }
@@ -171,6 +172,12 @@ function parsed(text: string): Line | null {
   } catch {
     return null;
   }
+}
+
+/** A receipt: when it came, and of which incarnation of the log it is. */
+export interface ReceiptLine {
+  readonly at: number;
+  readonly logEpoch: number;
 }
 
 /** How long after `at` the queues that `process` held were granted to someone again, in ms; `null` when one never was. */
@@ -196,8 +203,12 @@ export function servedAgainMs(
   }
   return waiting.size > 0 || last === null ? null : Math.round(last);
 }
-/** How long after `at` the next receipt came, in ms. */
-export const receiptAgainMs = (sentAt: readonly number[], at: number): number | null => {
-  const next = sentAt.find((receipt) => receipt > at);
-  return next === undefined ? null : Math.round(next - at);
+/**
+ * How long after the broker died at `at` its successor's first receipt came, in ms. Receipts of the dead one may still be read
+ * from the socket: only one under a newer incarnation of the log counts.
+ */
+export const receiptAgainMs = (receipts: readonly ReceiptLine[], at: number): number | null => {
+  const before = receipts.findLast((receipt) => receipt.at <= at)?.logEpoch ?? 0;
+  const next = receipts.find((receipt) => receipt.at > at && receipt.logEpoch > before);
+  return next === undefined ? null : Math.round(next.at - at);
 };

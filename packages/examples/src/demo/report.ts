@@ -138,7 +138,7 @@ function faultReport(record: FaultRecord, stats: HistoryStats, from: number): Fa
     inHand,
     healedAfterMs: healedAtMs === null ? null : Math.round(healedAtMs - atMs),
     servedAgainMs: target.startsWith(`${BROKER}#`)
-      ? receiptAgainMs(stats.sentAt, atMs)
+      ? receiptAgainMs(stats.receipts, atMs)
       : servedAgainMs(stats.leases, { process: target, at: atMs }),
   };
 }
