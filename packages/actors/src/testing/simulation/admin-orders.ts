@@ -1,8 +1,8 @@
 import type { Client, SetAsideEntry } from "../../client/client-api.ts";
 import { isMessagingError } from "../../message/errors.ts";
 import type { OrderPlan } from "./plan.ts";
+import type { PlannedWorld, SimulatedBody } from "./planned-world.ts";
 import { describeError } from "./process-slot.ts";
-import type { SimulatedBody, World } from "./world.ts";
 
 const LISTED = 50;
 const BECAUSE = { reason: "the simulation says so" };
@@ -19,10 +19,10 @@ const EXPECTED: ReadonlySet<string> = new Set([
 
 /** The person who looks after what was set aside, while traffic goes on. */
 export class AdminOrders {
-  readonly #world: World;
+  readonly #world: PlannedWorld;
   readonly #client: Client;
 
-  constructor(world: World, client: Client) {
+  constructor(world: PlannedWorld, client: Client) {
     this.#world = world;
     this.#client = client;
   }

@@ -1,6 +1,5 @@
 import { type Broker, startBroker } from "../../broker/broker.ts";
 import { isMessagingError } from "../../message/errors.ts";
-import { topicSpec } from "../../message/topic.ts";
 import { createMemoryStore } from "../../store/memory-store.ts";
 import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
 import { SyncingStore } from "./syncing-store.ts";
@@ -17,14 +16,14 @@ export class BrokerApp implements App {
   constructor(incarnation: Incarnation) {
     this.#incarnation = incarnation;
     const { world, runtime } = incarnation;
-    const { storeTrouble, counters, plan } = world;
+    const { storeTrouble, counters, broker } = world;
     const random = world.stream(`${incarnation.process} store`);
     world.disk.beforeApply = () => {
       if (storeTrouble.failRate > 0 && random() < storeTrouble.failRate) {
         counters.hit("commitFailed");
         throw new Error("the disk failed");
       }
-      const ms = Math.max(storeTrouble.eachMs, plan.broker.commitMs) * random();
+      const ms = Math.max(storeTrouble.eachMs, broker.commitMs) * random();
       if (ms > 0) return new Promise((resolve) => void runtime.setTimeout(resolve, ms));
       return undefined;
     };
@@ -32,11 +31,11 @@ export class BrokerApp implements App {
   }
   async #start(): Promise<void> {
     const { world, runtime, side, process } = this.#incarnation;
-    const { plan, network, topics, disk, counters } = world;
-    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, plan.broker.syncMs);
+    const { network, topicSpecs, disk, counters } = world;
+    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, world.broker.syncMs);
     try {
       const broker = await startBroker(
-        { name: "broker", topics: topics.map((each) => topicSpec(each)), heartbeatMs: plan.broker.heartbeatMs },
+        { name: "broker", topics: topicSpecs, heartbeatMs: world.broker.heartbeatMs },
         {
           transport: network.transport(side),
           store,

@@ -2,10 +2,10 @@ import type { Client } from "../../client/client-api.ts";
 import type { Consumer, Context } from "../../consumer/consumer-api.ts";
 import type { Message } from "../../message/message.ts";
 import type { ConsumerPlan, GroupPlan } from "./plan.ts";
+import type { PlannedWorld, SimulatedBody } from "./planned-world.ts";
 import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
 import { connectClient } from "./simulated-client.ts";
 import { chance } from "./trace-hash.ts";
-import type { SimulatedBody, World } from "./world.ts";
 
 const REJOIN_MS = 500;
 /** A handler that hangs comes back after this long. */
@@ -13,6 +13,7 @@ const HANG_MS = 6_000;
 
 /** A process that consumes in some groups. Its handlers take time, fail, hang and change the world. */
 export class ConsumerApp implements App {
+  readonly #world: PlannedWorld;
   readonly #incarnation: Incarnation;
   readonly #plan: ConsumerPlan;
   #consumers: Consumer<SimulatedBody, Context>[] = [];
@@ -20,7 +21,8 @@ export class ConsumerApp implements App {
   #closed = false;
   #paused = false;
 
-  constructor(incarnation: Incarnation, plan: ConsumerPlan) {
+  constructor(world: PlannedWorld, incarnation: Incarnation, plan: ConsumerPlan) {
+    this.#world = world;
     this.#incarnation = incarnation;
     this.#plan = plan;
     void this.#start();
@@ -31,7 +33,8 @@ export class ConsumerApp implements App {
   }
   #join(topicName: string, groupName: string): void {
     if (this.#client === null || this.#closed) return;
-    const { world, runtime, process } = this.#incarnation;
+    const world = this.#world;
+    const { runtime, process } = this.#incarnation;
     const { topic, plan } = world.topic(topicName);
     const group = plan.groups.find(({ name }) => name === groupName) as GroupPlan;
     const consumer = this.#client.consumer(topic, {
@@ -60,7 +63,8 @@ export class ConsumerApp implements App {
   }
 
   #handle(group: GroupPlan, message: Message<SimulatedBody>, context: Context): Promise<void> | void {
-    const { world, process, runtime } = this.#incarnation;
+    const world = this.#world;
+    const { process, runtime } = this.#incarnation;
     const { effects, plan } = world;
     const handling = effects.begin(process, group.name, message, context.fence);
     const draw = (what: string, ...more: readonly (string | number)[]): number =>
@@ -115,7 +119,7 @@ export class ConsumerApp implements App {
   }
 }
 
-export function consumerSlot(world: World, plan: ConsumerPlan): ProcessSlot<ConsumerApp> {
+export function consumerSlot(world: PlannedWorld, plan: ConsumerPlan): ProcessSlot<ConsumerApp> {
   const settings = plan.memberships.map(({ topic, group }) => {
     const of = world.topic(topic).plan.groups.find(({ name }) => name === group) as GroupPlan;
     const { exhausted, concurrency, leaseTtlMs, attempts } = of;
@@ -125,6 +129,6 @@ export function consumerSlot(world: World, plan: ConsumerPlan): ProcessSlot<Cons
     name: plan.name,
     role: "consumer",
     settings: { settings },
-    begin: (incarnation) => new ConsumerApp(incarnation, plan),
+    begin: (incarnation) => new ConsumerApp(world, incarnation, plan),
   });
 }

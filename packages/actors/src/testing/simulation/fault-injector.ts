@@ -1,13 +1,12 @@
 import type { BrokerApp } from "./broker-app.ts";
-import type { ConsumerApp } from "./consumer-app.ts";
 import type { FaultPlan } from "./plan.ts";
 import { freeze, type Incarnation, killIncarnation, type ProcessSlot, thaw } from "./process-slot.ts";
 import type { World } from "./world.ts";
 
 export interface Cast {
   readonly broker: ProcessSlot<BrokerApp>;
-  readonly producers: readonly ProcessSlot[];
-  readonly consumers: readonly ProcessSlot<ConsumerApp>[];
+  /** Everybody else: clients of the broker. */
+  readonly clients: readonly ProcessSlot[];
 }
 
 /** Carries the plan's faults out, and heals them all at once when phase 2 begins. */
@@ -24,7 +23,7 @@ export class FaultInjector {
   constructor(world: World, cast: Cast) {
     this.#world = world;
     this.#cast = cast;
-    this.#slots = new Map([cast.broker, ...cast.producers, ...cast.consumers].map((slot) => [slot.name, slot]));
+    this.#slots = new Map([cast.broker, ...cast.clients].map((slot) => [slot.name, slot]));
   }
 
   schedule(faults: readonly FaultPlan[]): void {
@@ -90,9 +89,9 @@ export class FaultInjector {
           world.storeTrouble.failRate = 0;
         });
       case "pauseConsumer": {
-        const { app } = slot as ProcessSlot<ConsumerApp>;
-        app?.pause();
-        return this.#lasting(fault.forMs, () => app?.resume());
+        const { app } = slot;
+        app?.pause?.();
+        return this.#lasting(fault.forMs, () => app?.resume?.());
       }
     }
   }

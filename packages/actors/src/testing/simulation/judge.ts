@@ -1,10 +1,11 @@
 import { storeKeys } from "../../queue/records.ts";
 import { checkHistory } from "../history/check-history.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
-import type { Problem, World } from "./world.ts";
+import type { PlannedWorld } from "./planned-world.ts";
+import type { Problem } from "./world.ts";
 
 /** Holds the finished run's history against the promises. */
-export async function judge(world: World): Promise<Problem[]> {
+export async function judge(world: PlannedWorld): Promise<Problem[]> {
   const verdict = await checkHistory(world.book.lines);
   return verdict.violations
     .filter(({ promise, events }) => promise !== "P6" || !events.some((event) => isUnclear(world, event)))
@@ -20,7 +21,7 @@ export async function judge(world: World): Promise<Problem[]> {
  * Known gap (seed 285): ids of what retention has removed are not there to be read back, so a restarted broker takes such a message a second time
  * although `idWindowMs` has not passed.
  */
-function wasRemoved(world: World, event: HistoryEvent): boolean {
+function wasRemoved(world: PlannedWorld, event: HistoryEvent): boolean {
   if (!("offset" in event) || event.offset === undefined || !("queue" in event)) return false;
   if (!world.topic(event.topic ?? "").plan.settledByAll) return false;
   const log = world.disk.logs.get(storeKeys.log(event.topic ?? "", Number(event.queue)));
@@ -28,7 +29,7 @@ function wasRemoved(world: World, event: HistoryEvent): boolean {
 }
 
 /** An order about its key went out and was never answered: whether the key was open is then not known from the history. */
-function isUnclear(world: World, event: HistoryEvent): boolean {
+function isUnclear(world: PlannedWorld, event: HistoryEvent): boolean {
   if (event.type !== "handling" && event.type !== "parked") return false;
   return world.unclear.has(world.keyName(event.topic, event.group, event.key));
 }

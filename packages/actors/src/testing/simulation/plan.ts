@@ -4,7 +4,7 @@ import type { Durability } from "../../message/brands.ts";
 export interface Plan {
   readonly seed: number;
   readonly broker: BrokerPlan;
-  readonly network: { readonly delayMs: number; readonly jitterMs: number; readonly pingTimeoutMs: number };
+  readonly network: NetworkPlan;
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerPlan[];
   readonly consumers: readonly ConsumerPlan[];
@@ -13,6 +13,12 @@ export interface Plan {
   readonly orders: readonly OrderPlan[];
   /** How long phase 2 may take until everything is drained. */
   readonly healWithinMs: number;
+}
+export interface NetworkPlan {
+  readonly delayMs: number;
+  readonly jitterMs: number;
+  /** When a side that nobody told finds out by itself that a link is dead. */
+  readonly pingTimeoutMs: number;
 }
 export interface BrokerPlan {
   readonly heartbeatMs: number;

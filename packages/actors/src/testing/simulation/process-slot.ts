@@ -17,6 +17,9 @@ export interface Incarnation {
 export interface App {
   /** Ends in order. */
   close(): Promise<void>;
+  /** Takes no new messages for a while. */
+  pause?(): void;
+  resume?(): void;
 }
 
 /** A process that crashes, freezes and comes back, under one name. */
@@ -93,8 +96,7 @@ export function killIncarnation({ world, process, runtime, history, side }: Inca
   world.history.record({ type: "fault", fault: "kill", target: process, silent });
   runtime.kill();
   history.abandon();
-  world.network.processDied(side, silent);
-  world.effects.processDied(process);
+  world.processDied(process, side, silent);
 }
 export function freeze({ world, process, runtime }: Incarnation, clockStops: boolean): void {
   if (runtime.isFrozen || runtime.isDead) return;

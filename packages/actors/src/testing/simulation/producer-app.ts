@@ -3,9 +3,9 @@ import { isMessagingError } from "../../message/errors.ts";
 import type { Producer } from "../../producer/producer-api.ts";
 import { messageId } from "./history-book.ts";
 import type { ProducerPlan } from "./plan.ts";
+import type { PlannedWorld, SimulatedBody } from "./planned-world.ts";
 import { type App, type Incarnation, ProcessSlot } from "./process-slot.ts";
 import { connectClient } from "./simulated-client.ts";
-import type { SimulatedBody, World } from "./world.ts";
 
 interface Outgoing {
   readonly id: string;
@@ -59,6 +59,7 @@ const AGAIN_MS = 150;
  * at the first without a receipt, under the same ids.
  */
 export class ProducerApp implements App {
+  readonly #world: PlannedWorld;
   readonly #incarnation: Incarnation;
   readonly #plan: ProducerPlan;
   readonly #outbox: Outbox;
@@ -67,7 +68,8 @@ export class ProducerApp implements App {
   #client: Client | null = null;
   #closed = false;
 
-  constructor(incarnation: Incarnation, plan: ProducerPlan, outbox: Outbox) {
+  constructor(world: PlannedWorld, incarnation: Incarnation, plan: ProducerPlan, outbox: Outbox) {
+    this.#world = world;
     this.#incarnation = incarnation;
     this.#plan = plan;
     this.#outbox = outbox;
@@ -83,7 +85,7 @@ export class ProducerApp implements App {
     if (producer === undefined) {
       const { name, durability, stableName, sendTimeoutMs, bufferMessagesMax } = this.#plan;
       const options = { durability, sendTimeoutMs, bufferMessagesMax, ...(stableName ? { name } : {}) };
-      producer = (this.#client as Client).producer(this.#incarnation.world.topic(topic).topic, options);
+      producer = (this.#client as Client).producer(this.#world.topic(topic).topic, options);
       this.#producers.set(topic, producer);
     }
     return producer;
@@ -128,10 +130,10 @@ export class ProducerApp implements App {
   }
 }
 
-export const producerSlot = (world: World, plan: ProducerPlan, outbox: Outbox): ProcessSlot<ProducerApp> =>
+export const producerSlot = (world: PlannedWorld, plan: ProducerPlan, outbox: Outbox): ProcessSlot<ProducerApp> =>
   new ProcessSlot(world, {
     name: plan.name,
     role: "producer",
     settings: { topics: world.plan.topics.map(({ name }) => name), settings: { durability: plan.durability } },
-    begin: (incarnation) => new ProducerApp(incarnation, plan, outbox),
+    begin: (incarnation) => new ProducerApp(world, incarnation, plan, outbox),
   });

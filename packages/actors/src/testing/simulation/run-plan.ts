@@ -2,18 +2,19 @@ import type { Client } from "../../client/client-api.ts";
 import type { QueueAccount } from "../../protocol/questions.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
 import { AdminOrders } from "./admin-orders.ts";
-import { brokerSlot } from "./broker-app.ts";
-import { consumerSlot } from "./consumer-app.ts";
-import { type Cast, FaultInjector } from "./fault-injector.ts";
+import { type BrokerApp, brokerSlot } from "./broker-app.ts";
+import { type ConsumerApp, consumerSlot } from "./consumer-app.ts";
+import { FaultInjector } from "./fault-injector.ts";
 import { judge } from "./judge.ts";
 import type { Plan } from "./plan.ts";
+import { PlannedWorld } from "./planned-world.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
-import { describeError } from "./process-slot.ts";
-import { Outbox, producerSlot } from "./producer-app.ts";
+import { describeError, type ProcessSlot } from "./process-slot.ts";
+import { Outbox, type ProducerApp, producerSlot } from "./producer-app.ts";
 import { connectClient } from "./simulated-client.ts";
 import type { Sometimes } from "./sometimes.ts";
 import { chance } from "./trace-hash.ts";
-import { type Problem, World } from "./world.ts";
+import type { Problem } from "./world.ts";
 
 export interface RunResult {
   readonly plan: Plan;
@@ -31,7 +32,7 @@ const OVERALL_MS = 600_000;
 
 /** Runs a plan: phase 1 with faults, phase 2 healed, then judged. Takes no real time but that of the computing. */
 export async function runPlan(plan: Plan): Promise<RunResult> {
-  const world = new World(plan);
+  const world = new PlannedWorld(plan);
   const run = new Run(world);
   try {
     await world.runtime.run(run.play(), OVERALL_MS);
@@ -50,13 +51,19 @@ export async function runPlan(plan: Plan): Promise<RunResult> {
   };
 }
 
+interface Cast {
+  readonly broker: ProcessSlot<BrokerApp>;
+  readonly producers: readonly ProcessSlot<ProducerApp>[];
+  readonly consumers: readonly ProcessSlot<ConsumerApp>[];
+}
+
 class Run {
-  readonly #world: World;
+  readonly #world: PlannedWorld;
   readonly #cast: Cast;
   readonly #outboxes: readonly Outbox[];
   readonly #faults: FaultInjector;
 
-  constructor(world: World) {
+  constructor(world: PlannedWorld) {
     const { plan } = world;
     this.#world = world;
     this.#outboxes = plan.producers.map(({ name }) => new Outbox(name));
@@ -65,7 +72,10 @@ class Run {
       producers: plan.producers.map((each, index) => producerSlot(world, each, this.#outboxes[index] as Outbox)),
       consumers: plan.consumers.map((each) => consumerSlot(world, each)),
     };
-    this.#faults = new FaultInjector(world, this.#cast);
+    this.#faults = new FaultInjector(world, {
+      broker: this.#cast.broker,
+      clients: [...this.#cast.producers, ...this.#cast.consumers],
+    });
   }
 
   async play(): Promise<void> {
