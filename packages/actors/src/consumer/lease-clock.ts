@@ -3,6 +3,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 
 /** The share of its TTL that a holder uses: the rest is for clocks that run at different speeds. */
 const USABLE = 0.9;
+/** What is left below this counts as nothing: added to a clock's reading it may not change it, and whoever waits for it waits for ever. */
+const TICK_MS = 0.001;
 
 export const instant = (runtime: Runtime): Instant => ({ now: runtime.now(), wallNow: runtime.wallNow() });
 
@@ -36,7 +38,7 @@ export class LeaseClock {
   }
   /** Reads both clocks. */
   get over(): boolean {
-    if (!this.#over && this.#elapsedMs() >= this.#ttlMs * USABLE) this.#over = true;
+    if (!this.#over && this.#elapsedMs() > this.#ttlMs * USABLE - TICK_MS) this.#over = true;
     return this.#over;
   }
   /** Less than half of the TTL is left: renew before anything starts. */

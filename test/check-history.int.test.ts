@@ -2,11 +2,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Ended, runNode } from "./program.fixture.ts";
+import { type Ended, inRepository, repository, run } from "./program.fixture.ts";
 
 const FIRST = { topic: "orders", queue: 0, offset: 0, logEpoch: 1, id: "m0", key: "a" };
 const SECOND = { ...FIRST, offset: 1, id: "m1" };
 const LEASE = { topic: "orders", queue: 0, group: "billing", consumer: "worker", epoch: 7 };
+
+const checkHistory = (folder: string): Promise<Ended> =>
+  run(process.execPath, [inRepository("packages/proof/dist/check-history.js"), folder], { cwd: repository });
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -42,7 +45,7 @@ describe("check-history", () => {
     ];
     await writeFile(join(folder, "shop.1.jsonl"), history("shop#1", shop));
     await writeFile(join(folder, "worker.1.jsonl"), worker);
-    return runNode("check-history", [folder]).ended;
+    return checkHistory(folder);
   }
   const begin: Line[] = [
     { type: "start", role: "consumer" },
@@ -68,13 +71,13 @@ describe("check-history", () => {
     expect(status).toBe(1);
   });
   it("ends with 2 and one clear line when there is no history, or one with lines missing", async () => {
-    const missing = await runNode("check-history", [join(folder, "missing")]).ended;
+    const missing = await checkHistory(join(folder, "missing"));
     expect(missing).toMatchObject({
       status: 2,
       stdout: "",
       stderr: expect.stringMatching(/^check-history: .* does not exist\n$/),
     });
-    const empty = await runNode("check-history", [folder]).ended;
+    const empty = await checkHistory(folder);
     expect(empty).toMatchObject({
       status: 2,
       stdout: "",
