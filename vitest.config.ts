@@ -11,6 +11,7 @@ export default defineConfig({
       { find: /^@seriatim\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
       { find: /^@seriatim\/([^/]+)\/client$/, replacement: `${packages}$1/src/client.ts` },
       { find: /^@seriatim\/([^/]+)\/testing$/, replacement: `${packages}$1/src/testing/index.ts` },
+      { find: /^@seriatim\/([^/]+)\/demo$/, replacement: `${packages}$1/src/demo/index.ts` },
     ],
   },
   test: {

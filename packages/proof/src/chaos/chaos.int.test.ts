@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FAULT_KINDS } from "./fault-plan.ts";
+import type { ChaosReport } from "./report.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/chaos/main.js", import.meta.url));
+const MINUTE_MS = 60_000;
+let folder: string;
+const started: ChildProcess[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "seriatim-chaos-test-"));
+});
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly said: () => string;
+  readonly status: Promise<number | null>;
+}
+function chaos(...args: string[]): Run {
+  const child = spawn(process.execPath, [MAIN, "--keep", join(folder, "kept"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  started.push(child);
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+  const status = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
+  return { child, said: () => text, status };
+}
+/** What a run of this folder has left: processes by their arguments or open files, and mounts. */
+function leftovers(): string[] {
+  const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
+  const processes = spawnSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).stdout.split("\n");
+  const children = processes.filter((line) => line.includes(`${MAIN} child`));
+  return [...mounts.filter((line) => line.includes(folder)), ...children];
+}
+
+describe("npm run chaos", () => {
+  it("keeps every promise for two minutes of every kind of fault", { timeout: 15 * MINUTE_MS }, async () => {
+    const json = join(folder, "report.json");
+    const { status, said } = chaos("--minutes", "2", "--seed", "1", "--rate", "1000", "--json", json);
+    expect(await status, said().slice(-8_000)).toBe(0);
+    const report = JSON.parse(readFileSync(json, "utf8")) as ChaosReport;
+    expect(report).toMatchObject({ verdict: "clean", failedRounds: 0, acknowledged: report.messages, violations: {} });
+    const isHere = (kind: string): boolean => kind !== "io-error" || report.ioErrorsBy === "strace";
+    for (const kind of FAULT_KINDS.filter(isHere)) expect(report.byKind[kind], kind).toBeGreaterThan(0);
+    expect(report.killsWithWorkInFlight).toBeGreaterThan(0);
+    expect(report.handledAgain).toBeGreaterThan(0);
+    expect(readdirSync(folder)).toEqual(["report.json"]);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it("leaves nothing behind when it is interrupted", { timeout: 2 * MINUTE_MS }, async () => {
+    const { child, status, said } = chaos("--rounds", "1", "--from", "4", "--seed", "1", "--rate", "200");
+    await expect.poll(() => leftovers().length, { timeout: MINUTE_MS }).toBeGreaterThan(3);
+    child.kill("SIGINT");
+    expect(await status).toBe(130);
+    expect(said()).toContain("verdict: interrupted");
+    expect(leftovers()).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("refuses what it does not understand in one line", { timeout: MINUTE_MS }, async () => {
+    const { status, said } = chaos("--minutes", "soon");
+    expect(await status).toBe(2);
+    expect(said()).toContain("It must be a number");
+  });
+});

@@ -1,0 +1,80 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { csvLog } from "@seriatim/examples/demo";
+import { DataDisk } from "./data-disk.ts";
+import { describePlan, type FaultKind, planRounds } from "./fault-plan.ts";
+import { canInjectIoErrors } from "./io-errors.ts";
+import type { ChaosOptions } from "./options.ts";
+import { type ChaosReport, chaosReport, reportText } from "./report.ts";
+import { playRound, type RoundNow } from "./round.ts";
+import { emptyTally } from "./tally.ts";
+import { View } from "./view.ts";
+
+/** Beside the repository; read from there, never copied. */
+const EVENT_LOG = fileURLToPath(new URL("../../../../../shared/data/bpi13-incidents.csv", import.meta.url));
+
+/** In so many, every kind of fault comes up. */
+const ROUNDS_MIN = 2;
+
+/** Plays rounds until the time is over, and prints what they showed; resolves with the exit status. */
+export async function runChaos(options: ChaosOptions, signal: AbortSignal): Promise<number> {
+  const { seed, minutes, rate, from } = options;
+  const log = await csvLog({ file: EVENT_LOG, key: "CaseID", time: "CompleteTimestamp" });
+  const base = options.keep === null ? mkdtempSync(join(tmpdir(), "seriatim-chaos-")) : resolve(options.keep);
+  mkdirSync(base, { recursive: true });
+  const canMount = options.mount && DataDisk.canMount(join(base, "probe"));
+  const canFailIo = canInjectIoErrors();
+  const unavailable = new Set<FaultKind>(canFailIo ? [] : ["io-error"]);
+  const means = {
+    diskFullBy: canMount ? "a tmpfs of its own and a filler" : "the store's capacity, made small",
+    ioErrorsBy: canFailIo ? "strace" : "left out: strace cannot be used here",
+  };
+  const view = new View(process.stdout);
+  view.say(
+    `chaos, seed ${seed}: ${minutes} min at ${rate} msgs/s. Full disk: ${means.diskFullBy}. EIO: ${means.ioErrorsBy}.`,
+  );
+  const tally = emptyTally();
+  const until = performance.now() + minutes * 60_000;
+  let interrupted = false;
+  for (const plan of planRounds(seed)) {
+    if (plan.round < from) continue;
+    const played = plan.round - from;
+    const isOver =
+      options.rounds === null ? played >= ROUNDS_MIN && performance.now() >= until : played >= options.rounds;
+    if (isOver || tally.failedRounds >= options.failuresMax) break;
+    view.say(describePlan(plan));
+    const folder = join(base, `round-${plan.round}`);
+    const show = (now: RoundNow): void => view.show(() => lineOf(plan.round, until, tally.failedRounds, now));
+    try {
+      const problems = await playRound({ plan, seed, rate, log, folder, canMount, unavailable, signal, show }, tally);
+      if (problems.length === 0) continue;
+      tally.failedRounds++;
+      view.say(`round ${plan.round} of seed ${seed} FAILED; histories and data: ${folder}\n${problems.join("\n")}`);
+      view.say(`again: npm run chaos -- --seed ${seed} --from ${plan.round} --rate ${rate} --rounds 1`);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      interrupted = true;
+      rmSync(folder, { recursive: true, force: true });
+      break;
+    }
+  }
+  view.close();
+  const verdict: ChaosReport["verdict"] = tally.failedRounds > 0 ? "violated" : interrupted ? "interrupted" : "clean";
+  const report = chaosReport(tally, { seed, minutes, rate, verdict, ...means });
+  console.log(reportText(report));
+  if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (readdirSync(base).length === 0) rmSync(base, { recursive: true });
+  return verdict === "clean" ? 0 : verdict === "interrupted" ? 130 : 1;
+}
+
+function lineOf(
+  round: number,
+  until: number,
+  failed: number,
+  { phase, acknowledged, events, struck }: RoundNow,
+): string {
+  const left = Math.max(0, Math.round((until - performance.now()) / 1_000));
+  return `round ${round}, ${phase}: ${acknowledged.toLocaleString("en")} of ${events.toLocaleString("en")} acknowledged, ${struck} faults struck; ${failed} rounds failed; ${left} s left`;
+}

@@ -1,0 +1,218 @@
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { type EventLog, type HistoryWriter, shares } from "@seriatim/examples/demo";
+import { ChildHandle } from "./child-handle.ts";
+import type { ChildSpec, Order, ProducerStatus, Role, Tell } from "./child-messages.ts";
+import { sleep } from "./connect.ts";
+import { eventLines } from "./load.ts";
+import { OutsideWorld } from "./outside-world.ts";
+import { FaultyProxy } from "./proxy.ts";
+import { BROKER, CONSUMERS, PRODUCERS, type RoundSettings } from "./settings.ts";
+
+export interface StageOptions {
+  readonly folder: string;
+  readonly historyDir: string;
+  readonly dataPath: string;
+  readonly log: EventLog;
+  readonly settings: RoundSettings;
+  readonly history: HistoryWriter;
+  /** A broker that ends by itself may be one that its disk failed. */
+  readonly mayBrokerEnd: () => boolean;
+  readonly onBrokerEnded: () => void;
+}
+const RESTART_PATIENCE_MS = 30_000;
+const RETRY_MS = 300;
+const NAMES: readonly string[] = [BROKER, ...PRODUCERS.map(({ name }) => name), ...CONSUMERS];
+export const CLIENTS = NAMES.slice(1);
+export const roleOf = (name: string): Role =>
+  name === BROKER ? "broker" : name.startsWith("producer") ? "producer" : "consumer";
+
+/** The processes of a round, each client behind a proxy of its own, and the outside world their handlers write to. */
+export class Stage {
+  readonly world = new OutsideWorld();
+  /** Rejects when something ended that nobody had told to. */
+  readonly failure: Promise<never>;
+  readonly proxies: ReadonlyMap<string, FaultyProxy>;
+  readonly brokerPort: number;
+  readonly #options: StageOptions;
+  readonly #children = new Map<string, ChildHandle>();
+  readonly #incarnations = new Map<string, number>();
+  readonly #producers = new Map<string, ProducerStatus>();
+  #fail!: (error: Error) => void;
+  #allowed = 0;
+  #calm = false;
+  #destroyed = false;
+  readonly #onExit = (): void => {
+    for (const child of this.#children.values()) child.killNow();
+  };
+
+  private constructor(options: StageOptions, brokerPort: number, proxies: ReadonlyMap<string, FaultyProxy>) {
+    this.#options = options;
+    this.brokerPort = brokerPort;
+    this.proxies = proxies;
+    this.failure = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.failure.catch(() => {});
+    process.on("exit", this.#onExit);
+  }
+  static async open(options: StageOptions): Promise<Stage> {
+    const brokerPort = await freePort();
+    const proxies = new Map<string, FaultyProxy>();
+    for (const name of CLIENTS) proxies.set(name, await FaultyProxy.open({ targetPort: brokerPort }));
+    const { log, folder } = options;
+    for (const [index, share] of shares(log, PRODUCERS.length).entries())
+      writeFileSync(join(folder, `${PRODUCERS[index]?.name}.events.jsonl`), eventLines(share));
+    return new Stage(options, brokerPort, proxies);
+  }
+
+  async startAll(names: readonly string[] = NAMES): Promise<void> {
+    await Promise.all(names.map((name) => this.start(name)));
+  }
+  /** Starts the next incarnation. A broker whose disk is full is tried again until it has room. */
+  async start(name: string): Promise<void> {
+    const until = performance.now() + RESTART_PATIENCE_MS;
+    for (;;) {
+      const child = this.#spawn(name);
+      if (await child.ready) return;
+      const { text } = await child.ended;
+      if (this.#destroyed) return;
+      const mayRetry = name === BROKER && this.#options.mayBrokerEnd() && performance.now() < until;
+      if (!mayRetry) {
+        this.#fail(new Error(`${child.incarnation} did not start: ${text}`));
+        return;
+      }
+      await sleep(RETRY_MS);
+    }
+  }
+  /** SIGKILL; whether it was alive until then. */
+  async kill(name: string): Promise<boolean> {
+    const child = this.#child(name);
+    this.#options.history.record({ type: "fault", fault: "kill", target: child.incarnation });
+    return child.kill();
+  }
+  freeze(name: string): boolean {
+    const child = this.#child(name);
+    const done = child.freeze();
+    if (done) this.#options.history.record({ type: "fault", fault: "pause", target: child.incarnation });
+    this.#guard();
+    return done;
+  }
+  thaw(name: string): void {
+    const child = this.#child(name);
+    this.#options.history.record({ type: "fault", fault: "resume", target: child.incarnation });
+    child.thaw();
+    this.#guard();
+  }
+  /** Ends it in order; one that is late is killed. */
+  async close(name: string, timeoutMs: number): Promise<boolean> {
+    const child = this.#child(name);
+    const inTime = await child.close(timeoutMs);
+    if (!inTime) this.#options.history.record({ type: "fault", fault: "kill", target: child.incarnation });
+    return inTime;
+  }
+  pid(name: string): number {
+    return this.#child(name).pid;
+  }
+  isAlive(name: string): boolean {
+    return this.#child(name).isAlive;
+  }
+  incarnation(name: string): string {
+    return this.#child(name).incarnation;
+  }
+
+  /** Producers may send up to this share of their events. */
+  allow(upTo: number): void {
+    this.#allowed = upTo;
+    this.#toAll("producer", { type: "allow", upTo });
+  }
+  /** Handlers fail no more. */
+  calm(): void {
+    this.#calm = true;
+    this.#toAll("consumer", { type: "calm" });
+  }
+  /** Consumers start no more messages and producers send large bodies, so that the store fills; or no longer. */
+  swell(paddingBytes: number): void {
+    this.#toAll("producer", { type: "pad", bytes: paddingBytes });
+    this.#toAll("consumer", { type: "rest", resting: paddingBytes > 0 });
+  }
+  get acknowledged(): number {
+    return [...this.#producers.values()].reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+  }
+  get isBlocked(): boolean {
+    return [...this.#producers.values()].some(({ blocked }) => blocked);
+  }
+  get paths(): readonly string[] {
+    return CLIENTS.map((name) => `${name}: ${this.proxies.get(name)?.openLinks ?? 0} links`);
+  }
+  /** At once; nothing is left running. Idempotent. */
+  async destroy(): Promise<void> {
+    this.#destroyed = true;
+    await Promise.all([...this.#children.values()].map((child) => child.kill()));
+    await Promise.all([...this.proxies.values()].map((proxy) => proxy.close()));
+    process.off("exit", this.#onExit);
+  }
+
+  #child(name: string): ChildHandle {
+    const child = this.#children.get(name);
+    if (child === undefined) throw new Error(`there is no process ${name}`);
+    return child;
+  }
+  #spawn(name: string): ChildHandle {
+    if (this.#destroyed) throw new Error("the round has ended");
+    const { folder, historyDir, dataPath, settings } = this.#options;
+    const incarnation = (this.#incarnations.get(name) ?? 0) + 1;
+    this.#incarnations.set(name, incarnation);
+    const role = roleOf(name);
+    const spec: ChildSpec = {
+      role,
+      name,
+      incarnation,
+      settings,
+      historyFile: join(historyDir, `${name}.${incarnation}.jsonl`),
+      port: this.proxies.get(name)?.port ?? this.brokerPort,
+      dataPath,
+      eventsFile: join(folder, `${name}.events.jsonl`),
+      outboxFile: join(folder, `${name}.outbox`),
+    };
+    const child = new ChildHandle(spec, (tell) => this.#hear(child, tell));
+    this.#children.set(name, child);
+    if (role === "producer") void child.ready.then(() => child.order({ type: "allow", upTo: this.#allowed }));
+    if (role === "consumer" && this.#calm) void child.ready.then(() => child.order({ type: "calm" }));
+    void child.ready.then(async (isUp) => {
+      const { expected, text } = await child.ended;
+      if (!isUp || expected || this.#destroyed) return;
+      if (name === BROKER && this.#options.mayBrokerEnd()) {
+        this.#options.history.record({ type: "fault", fault: "crash", target: child.incarnation, text });
+        this.#options.onBrokerEnded();
+      } else this.#fail(new Error(`${child.incarnation} ended by itself: ${text}`));
+    });
+    this.#guard();
+    return child;
+  }
+  #hear(child: ChildHandle, tell: Tell): void {
+    if (tell.type === "write")
+      child.order({ type: "written", outcomes: tell.writes.map((write) => this.world.apply(write)) });
+    else if (tell.type === "producer") this.#producers.set(child.spec.name, tell.status);
+  }
+  #toAll(role: Role, order: Order): void {
+    for (const child of this.#children.values()) if (child.spec.role === role) child.order(order);
+  }
+  /** Should the driver die, the others continue whoever is stopped then. */
+  #guard(): void {
+    const pids = [...this.#children.values()].filter(({ isFrozen }) => isFrozen).map(({ pid }) => pid);
+    for (const child of this.#children.values()) child.order({ type: "guard", pids });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("the system gave no port");
+  return address.port;
+}
