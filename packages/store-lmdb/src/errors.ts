@@ -17,9 +17,9 @@ export const ownerLost = (folder: string, presented: number, current: unknown) =
 
 /**
  * What lmdb says when the file does not hold what it should: page not found, corrupted, invalid, version mismatch, problem, and bad transaction, which
- * is what a read becomes on a page that makes no sense.
+ * is what a read becomes on a page that makes no sense, and incompatible, since all tables are opened the way they were made.
  */
-const DAMAGE: readonly unknown[] = [-30797, -30796, -30793, -30794, -30779, -30782];
+const DAMAGE: readonly unknown[] = [-30797, -30796, -30793, -30794, -30784, -30779, -30782];
 export function lmdbError(error: unknown, doing: string): MessagingError {
   if (error instanceof MessagingError) return error;
   const { code, message } = error as { code?: unknown; message?: string };

@@ -1,64 +1,17 @@
 // What is left after a process was killed, a file was damaged or a disk was full. The processes run from dist: `npm test` builds first.
-import { type ChildProcess, spawn } from "node:child_process";
-import {
-  cpSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { Store } from "@seriatim/actors";
 import { afterEach, describe, expect, it } from "vitest";
 import { openLmdbStore } from "./lmdb-store.ts";
+import { type Found, folder, readAll, removeFolders, start } from "./process.fixture.ts";
 
-const program = (name: string) => fileURLToPath(new URL(`../test/${name}`, import.meta.url));
-const folders: string[] = [];
-const folder = () => {
-  const path = mkdtempSync(join(tmpdir(), "seriatim-lmdb-"));
-  folders.push(path);
-  return path;
-};
-afterEach(() => {
-  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
-});
+afterEach(removeFolders);
 
 const LOGS = ["a", "b", "c", "d"];
 const text = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : new TextDecoder().decode(bytes));
 const encode = (value: string) => new TextEncoder().encode(value);
-
-interface Run {
-  readonly process: ChildProcess;
-  readonly lines: string[];
-  readonly opened: Promise<string>;
-  readonly ended: Promise<NodeJS.Signals | number | null>;
-}
-function start(name: string, args: readonly string[]): Run {
-  const child = spawn(process.execPath, [program(name), ...args], { stdio: ["ignore", "pipe", "ignore"] });
-  const lines: string[] = [];
-  let rest = "";
-  const opened = new Promise<string>((resolve, reject) => {
-    child.stdout.on("data", (chunk: Buffer) => {
-      const parts = (rest + chunk.toString()).split("\n");
-      rest = parts.pop() ?? "";
-      lines.push(...parts);
-      if (lines[0] !== undefined) resolve(lines[0]);
-    });
-    child.once("close", () => reject(new Error("ended without a word; is dist built?")));
-  });
-  opened.catch(() => {});
-  const ended = new Promise<NodeJS.Signals | number | null>((resolve) =>
-    child.once("close", (code, signal) => resolve(signal ?? code)),
-  );
-  return { process: child, lines, opened, ended };
-}
 
 describe("killed while it commits", () => {
   it("keeps everything reported, every commit whole or absent, and true extents", { timeout: 120_000 }, async () => {
@@ -153,14 +106,8 @@ describe("killed while it commits", () => {
 });
 
 describe("a damaged data file", () => {
-  const read = async (path: string, check = "quick") => {
-    const run = start("reading-process.mjs", [path, LOGS.join(","), check]);
-    const ended = await run.ended;
-    return {
-      signal: typeof ended === "string" ? ended : undefined,
-      ...(JSON.parse(run.lines[0] ?? "{}") as { opened?: boolean; hash?: string; code?: string; message?: string }),
-    };
-  };
+  const read = async (path: string, check: "quick" | "full" = "quick") =>
+    (await readAll([path], LOGS, check))[0] as Found;
   async function filled(): Promise<string> {
     const path = folder();
     const store = await openLmdbStore({ path });
@@ -256,7 +203,7 @@ describe("a damaged data file", () => {
     rmSync(join(path, "store.json")); // as after a crash while it was first made
     const store = await openLmdbStore({ path, check: "full" });
     await store.close();
-    expect(JSON.parse(readFileSync(join(path, "store.json"), "utf8"))).toEqual({ format: 1, id: store.id });
+    expect(JSON.parse(readFileSync(join(path, "store.json"), "utf8"))).toEqual({ format: 2, id: store.id });
   });
 });
 

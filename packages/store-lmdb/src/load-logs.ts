@@ -4,21 +4,31 @@ import { batchKey, decodeLog, type LogState, readBatch, readRecord, textOfKey } 
 import type { Environment, Table } from "./environment.ts";
 import { damaged } from "./errors.ts";
 import { batchHolding, nextBatch, readBatches } from "./reads.ts";
+import { addShare, shareOf } from "./seal.ts";
 
 export interface LoadedLogs {
   /** As of the last transaction. */
   readonly logs: Map<string, LogState>;
   /** Logs that have truncated batches left in the file, and from which offset on. */
   readonly untrimmed: Map<string, number>;
+  /** Of all logs and records; see `seal.ts`. */
+  digest: number;
 }
 
 /** All logs, checked: each has its first and its last batch where its extent says, and no batch belongs to none. @throws STORE_DAMAGED */
 export function loadLogs(env: Environment, full: boolean): LoadedLogs {
   const logs = new Map<string, LogState>();
   const untrimmed = new Map<string, number>();
-  eachOf(env.logs, "logs", (key, value) => logs.set(textOfKey(key), decodeLog(key, value)));
+  let digest = 0;
+  eachOf(env.logs, "logs", (key, value) => {
+    logs.set(textOfKey(key), decodeLog(key, value));
+    digest = addShare(digest, shareOf(value));
+  });
   // All of them, always: a damaged page may hide some without an error, and unlike with batches nothing else would show it. There are few, beside messages.
-  eachOf(env.records, "records", readRecord);
+  eachOf(env.records, "records", (key, value) => {
+    readRecord(key, value);
+    digest = addShare(digest, shareOf(value));
+  });
   let found = nextBatch(env, undefined);
   for (const [log, state] of logs) {
     const { start, end } = state;
@@ -37,7 +47,7 @@ export function loadLogs(env: Environment, full: boolean): LoadedLogs {
     if (full) checkLog(env, log, state);
   }
   if (found !== undefined) throw damaged("there are batches of a log that has no extent", found);
-  return { logs, untrimmed };
+  return { logs, untrimmed, digest };
 }
 
 function checkLog(env: Environment, log: string, state: LogState): void {

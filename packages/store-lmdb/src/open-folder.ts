@@ -8,9 +8,10 @@ import { closedOnFailure, type Environment, openEnvironment } from "./environmen
 import { damaged } from "./errors.ts";
 import { type LoadedLogs, loadLogs } from "./load-logs.ts";
 import type { Settings } from "./options.ts";
-import { takeOwnership } from "./ownership.ts";
+import { storedEpoch, takeOwnership } from "./ownership.ts";
 import { readPassport, writePassport } from "./passport.ts";
 import { FREE_FLOOR, type PagesInUse, pagesInUse } from "./room.ts";
+import { checkSeal } from "./seal.ts";
 
 /** What there is, as of the last transaction. */
 export interface StoreData extends LoadedLogs {
@@ -41,7 +42,7 @@ export async function openFolder(folder: string, settings: Settings): Promise<Op
   const env = openEnvironment(folder, settings.bytesMax);
   return closedOnFailure(env, () => {
     const loaded = loadLogs(env, isSuspicious || settings.check === "full");
-    const { id, epoch } = takeOwnership(env, passport, loaded.logs.size > 0, settings.runtime);
+    const { id, epoch } = takeOwnership(env, passport, loaded.digest, settings.runtime);
     if (passport === undefined) writePassport(folder, id);
     if (isSuspicious) unlinkSync(suspicion);
     return { data: { env, ...loaded, used: pagesInUse(env) }, id, epoch };
@@ -52,5 +53,9 @@ export async function openFolder(folder: string, settings: Settings): Promise<Op
 export async function reopenFolder(folder: string, settings: Settings, failed: Environment): Promise<StoreData> {
   await failed.root.close();
   const env = openEnvironment(folder, settings.bytesMax);
-  return closedOnFailure(env, () => ({ env, ...loadLogs(env, false), used: pagesInUse(env) }));
+  return closedOnFailure(env, () => {
+    const loaded = loadLogs(env, false);
+    checkSeal(env, storedEpoch(env), loaded.digest);
+    return { env, ...loaded, used: pagesInUse(env) };
+  });
 }

@@ -7,6 +7,7 @@ import type { StoreData } from "./open-folder.ts";
 import { writeAsOwner } from "./ownership.ts";
 import { batchHolding, recordAt } from "./reads.ts";
 import { pagesInUse, type Room } from "./room.ts";
+import { addShare, putSeal, shareOf, shareOfLog, takeShare } from "./seal.ts";
 import { NO_TRIMS, nextTrims, type Trims } from "./trims.ts";
 
 type Append = Extract<StoreWrite, { kind: "append" }>;
@@ -20,10 +21,12 @@ export class WriteTransaction implements Changes {
   readonly #room: Room;
   #trims: Trims = NO_TRIMS;
   #cost = 0;
+  #digest: number;
 
   constructor(data: StoreData, room: Room) {
     this.#data = data;
     this.#room = room;
+    this.#digest = data.digest;
   }
 
   get isEmpty(): boolean {
@@ -95,13 +98,32 @@ export class WriteTransaction implements Changes {
   /** All is on the disk when this is true; nothing was written when it is false, since the data has another owner. @throws what lmdb throws */
   write(puts: Puts, ownerEpoch: number): Promise<boolean> {
     const { env } = this.#data;
+    this.#digest = this.#digestWith(puts);
     return writeAsOwner(env, ownerEpoch, () => {
+      if (this.#digest !== this.#data.digest) putSeal(env, ownerEpoch, this.#digest);
       for (const key of this.#trims.keys) void env.batches.remove(key);
       for (const { key, value } of puts.batches) void env.batches.put(key, value);
       for (const { key, value } of puts.records)
         void (value === undefined ? env.records.remove(key) : env.records.put(key, value));
       for (const { key, value } of puts.logs) void env.logs.put(key, value);
     });
+  }
+
+  /** Of all logs and records, once these are what the transaction has put. */
+  #digestWith(puts: Puts): number {
+    const { env, logs } = this.#data;
+    let { digest } = this.#data;
+    for (const { key, value } of puts.records) {
+      const before = env.records.getBinaryFast(key);
+      if (before !== undefined) digest = takeShare(digest, shareOf(before));
+      if (value !== undefined) digest = addShare(digest, shareOf(value));
+    }
+    for (const log of this.logs.keys()) {
+      const before = logs.get(log);
+      if (before !== undefined) digest = takeShare(digest, shareOfLog(log, before));
+    }
+    for (const { value } of puts.logs) digest = addShare(digest, shareOf(value));
+    return digest;
   }
 
   /** Notes in the data what is now on the disk. */
@@ -112,6 +134,7 @@ export class WriteTransaction implements Changes {
       if (from < (logs.get(log)?.start ?? 0)) untrimmed.set(log, from);
       else untrimmed.delete(log);
     }
+    this.#data.digest = this.#digest;
     this.#data.used = pagesInUse(this.#data.env);
   }
 }

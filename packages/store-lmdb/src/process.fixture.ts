@@ -1,0 +1,75 @@
+// Programs of this package's `test` folder as processes. They run from dist: `npm test` builds first.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const folders: string[] = [];
+export function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "seriatim-lmdb-"));
+  folders.push(path);
+  return path;
+}
+/** Removes all that `folder` made. */
+export function removeFolders(): void {
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
+}
+
+export interface Run {
+  readonly process: ChildProcess;
+  /** What it told on stdout. */
+  readonly lines: string[];
+  /** Its first line. */
+  readonly opened: Promise<string>;
+  readonly ended: Promise<NodeJS.Signals | number | null>;
+}
+export function start(name: string, args: readonly string[]): Run {
+  const program = fileURLToPath(new URL(`../test/${name}`, import.meta.url));
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "ignore"] });
+  const lines: string[] = [];
+  let rest = "";
+  const opened = new Promise<string>((resolve, reject) => {
+    child.stdout.on("data", (chunk: Buffer) => {
+      const parts = (rest + chunk.toString()).split("\n");
+      rest = parts.pop() ?? "";
+      lines.push(...parts);
+      if (lines[0] !== undefined) resolve(lines[0]);
+    });
+    child.once("close", () => reject(new Error("ended without a word; is dist built?")));
+  });
+  opened.catch(() => {});
+  const ended = new Promise<NodeJS.Signals | number | null>((resolve) =>
+    child.once("close", (code, signal) => resolve(signal ?? code)),
+  );
+  return { process: child, lines, opened, ended };
+}
+
+/** What became of a data folder when a process opened it and read everything. */
+export interface Found {
+  /** It ended the process. */
+  readonly signal?: NodeJS.Signals;
+  readonly opened?: boolean;
+  readonly ownerEpoch?: number;
+  /** Of all there is. */
+  readonly hash?: string;
+  readonly code?: string;
+  readonly message?: string;
+}
+/** Opens and reads each folder, in as few processes as survive it. */
+export async function readAll(
+  paths: readonly string[],
+  logs: readonly string[],
+  check: "quick" | "full" | "use" = "quick",
+): Promise<Found[]> {
+  const found: Found[] = [];
+  while (found.length < paths.length) {
+    const run = start("reading-process.mjs", [logs.join(","), check, ...paths.slice(found.length)]);
+    const ended = await run.ended;
+    found.push(...run.lines.map((line) => JSON.parse(line) as Found));
+    if (found.length === paths.length) break;
+    if (typeof ended !== "string") throw new Error(`the reading process ended with ${ended}; is dist built?`);
+    found.push({ signal: ended });
+  }
+  return found;
+}

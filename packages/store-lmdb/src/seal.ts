@@ -1,0 +1,43 @@
+// One record that vouches for all logs and records together. Each of them has a checksum, but a damaged page can also hide some of them, or show an
+// older version of the file in which all of them are sound.
+import { crc32, encodeLog, type LogState, textKey } from "./encoding.ts";
+import type { Environment } from "./environment.ts";
+import { damaged } from "./errors.ts";
+
+const SEAL_KEY = textKey("seal");
+/** Checksum, digest, and the owner's epoch, which lies in no checksum of its own. */
+const SEAL_BYTES = 16;
+
+/** What an entry adds to the digest of all, from the checksum it begins with; mixed, since changes of plain checksums can cancel each other. */
+export function shareOf(value: Uint8Array): number {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  let mixed = bytes.readUInt32LE(0); // the finalizer of MurmurHash3
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+export const addShare = (digest: number, share: number): number => (digest + share) >>> 0;
+export const takeShare = (digest: number, share: number): number => (digest - share) >>> 0;
+export function shareOfLog(log: string, state: LogState): number {
+  return shareOf(encodeLog(textKey(log), state));
+}
+
+/** Within a transaction: from now on this is the digest of everything, under this owner. */
+export function putSeal(env: Environment, epoch: number, digest: number): void {
+  const value = Buffer.allocUnsafeSlow(SEAL_BYTES);
+  value.writeUInt32LE(digest, 4);
+  value.writeDoubleLE(epoch, 8);
+  value.writeUInt32LE(crc32(value.subarray(4), crc32(SEAL_KEY)), 0);
+  void env.owner.put(SEAL_KEY, value, epoch);
+}
+/** @param digest of what can be read @param epoch the stored one of the owner @throws STORE_DAMAGED */
+export function checkSeal(env: Environment, epoch: number | undefined, digest: number): void {
+  const found = env.owner.getBinary(SEAL_KEY);
+  if (found === undefined) throw damaged("the seal on it is missing");
+  const value = Buffer.from(found.buffer, found.byteOffset, found.byteLength);
+  if (value.length !== SEAL_BYTES || value.readUInt32LE(0) !== crc32(value.subarray(4), crc32(SEAL_KEY)))
+    throw damaged("the seal on it cannot be decoded");
+  if (value.readDoubleLE(8) !== epoch)
+    throw damaged("its owner's epoch is not the sealed one", { expected: value.readDoubleLE(8), found: epoch ?? null });
+  if (value.readUInt32LE(4) !== digest) throw damaged("some records or logs are missing, or older than they should be");
+}
