@@ -2,8 +2,9 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { binaryCodec } from "@seriatim/actors";
+import { expect } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
-import { until } from "./ws.fixture.ts";
+import { Raw, until, upgradeRequest } from "./ws.fixture.ts";
 
 type Frame = Parameters<typeof binaryCodec.encode>[0][number];
 type Told = { readonly type: string } & Readonly<Record<string, number & string>>;
@@ -124,9 +125,20 @@ export class Attacker {
     const answer = await this.answer({ request });
     return (answer["type"] as string) === "refused" ? answer.error.code : (answer["type"] as string);
   }
-  async ended(ms = 5_000): Promise<number> {
+  async ended(ms = 20_000): Promise<number> {
     await until(() => this.closeCode !== null, "the end of the link", ms);
     return this.closeCode as number;
+  }
+  /** Reads nothing more, and says a little now and then, until the other side has had enough: a socket that is not read hears of its end by writing. */
+  async endedUnread(ms = 30_000): Promise<number> {
+    const saying = setInterval(() => {
+      if (this.socket.readyState === WebSocket.OPEN) this.say({ type: "lane.close", lane: 99 });
+    }, 100);
+    try {
+      return await this.ended(ms);
+    } finally {
+      clearInterval(saying);
+    }
   }
   get goodbye(): string | null {
     const said = this.frames.find((frame) => frame.type === "goodbye") as
@@ -160,3 +172,69 @@ export const packedMessage = (body = 1): Uint8Array => {
   view.setUint16(6, 0xffff, true);
   return bytes;
 };
+export const VIOLATION = { code: 4400, goodbye: "PROTOCOL_VIOLATION" };
+export const laneOpen = {
+  type: "lane.open",
+  lane: 1,
+  topic: "evil",
+  queue: 0,
+  producer: "mallory",
+  epoch: null,
+  routeVersion: 1,
+};
+export const append = (epoch: number, sequence: number, more: object = {}) => ({
+  type: "batch.append",
+  lane: 1,
+  epoch,
+  sequence,
+  count: 1,
+  durability: "memory",
+  messages: packedMessage(),
+  ...more,
+});
+
+/** The broker under attack, and what attacks have in common. They run in rounds: what stays behind after a round has a name of its own. */
+export class Target {
+  url = "";
+  readonly round: number;
+  constructor(round: number) {
+    this.round = round;
+  }
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+  named(name: string): string {
+    return `${name}-${this.round}`;
+  }
+  async openLane(
+    attacker: Attacker,
+    producer = "mallory",
+    topic = "evil",
+  ): Promise<{ epoch: number; expected: number }> {
+    const request = attacker.next();
+    attacker.say({ ...laneOpen, topic, producer, request });
+    return (await attacker.answer({ request })) as never;
+  }
+  /** Joins a topic of one queue and takes its lease. */
+  async holder(topic: string, name: string, group = name): Promise<{ attacker: Attacker; epoch: number }> {
+    const attacker = await Attacker.welcome(this.url, {}, { token: validFor(name) });
+    expect(await attacker.request({ ...joinFrame(topic, name), group })).toBe("member.joined");
+    await attacker.answer({ type: "lease.offered", from: 0 });
+    const request = attacker.next();
+    attacker.say({ type: "lease.acquire", member: 1, queue: 0, resume: null, request });
+    const { epoch } = (await attacker.answer({ request })) as unknown as { epoch: number };
+    return { attacker, epoch };
+  }
+  /** Does something on a link that has said hello, and says how the link ended. */
+  async afterHello(act: (attacker: Attacker) => void, ms?: number) {
+    const attacker = await Attacker.welcome(this.url);
+    act(attacker);
+    return { code: await attacker.ended(ms), goodbye: attacker.goodbye };
+  }
+  async refusal(headers: Record<string, string>): Promise<{ status: number; code: string | undefined }> {
+    const raw = new Raw(this.port);
+    raw.socket.write(upgradeRequest({ authorization: `Bearer ${validFor("mallory")}`, ...headers }));
+    await raw.ended;
+    return { status: raw.status, code: raw.header("seriatim-error") };
+  }
+}

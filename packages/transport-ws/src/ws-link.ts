@@ -28,6 +28,8 @@ export interface LinkSettings {
 
 /** Frames kept for a subscriber that has not come yet, in bytes; beyond it the socket is not read. */
 const KEPT_BYTES_MAX = 1024 * 1024;
+/** Bytes read of one link until it is the others' turn. The platform itself would read a busy socket 2 MiB at a time. */
+const TURN_BYTES_MAX = 256 * 1024;
 /** A buffer this many times over its bound ends the link without a grace period. */
 const BUFFER_FACTOR_MAX = 8;
 /** Unanswered pings that end a link. */
@@ -52,6 +54,8 @@ export class WsLink implements Link {
   /** How this side will say it ended, once that is decided. */
   #end: LinkEnd | null = null;
   #keptBytes = 0;
+  #turnBytes = 0;
+  #hasYielded = false;
   #throttled = false;
   #paused = false;
   #pingTimer: unknown;
@@ -123,6 +127,7 @@ export class WsLink implements Link {
       return;
     }
     this.#spend(frame.byteLength);
+    this.#yieldAfter(frame.byteLength);
     if (this.#inbox.put(frame)) return;
     this.#keptBytes += frame.byteLength;
     if (this.#socket.flow !== undefined) this.#pauseOrResume();
@@ -235,8 +240,21 @@ export class WsLink implements Link {
       this.#pauseOrResume();
     }, Math.ceil(waitMs));
   }
+  /** A link that has much to say lets others speak in between. */
+  #yieldAfter(bytes: number): void {
+    if (this.#socket.flow === undefined) return;
+    this.#turnBytes += bytes;
+    if (this.#turnBytes < TURN_BYTES_MAX || this.#hasYielded) return;
+    this.#turnBytes = 0;
+    this.#hasYielded = true;
+    this.#pauseOrResume();
+    this.#runtime.setTimeout(() => {
+      this.#hasYielded = false;
+      this.#pauseOrResume();
+    }, 0);
+  }
   #pauseOrResume(): void {
-    const pause = this.#phase === "open" && (this.#throttled || this.#keptBytes > KEPT_BYTES_MAX);
+    const pause = this.#phase === "open" && (this.#throttled || this.#hasYielded || this.#keptBytes > KEPT_BYTES_MAX);
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#socket.flow?.pause();
