@@ -10,6 +10,7 @@ import type { Answers, Question } from "../protocol/questions.ts";
 import { Counters } from "../queue/counters.ts";
 import { decodeRecord, storeKeys } from "../queue/records.ts";
 import type { Subscription } from "../queue/subscription.ts";
+import { TailBudget } from "../queue/tail-cache.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -98,6 +99,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   /** Highest link number of each instance, also after that link has ended: one that was overtaken on its way is refused. */
   readonly #linksSeen = new Map<string, { readonly link: number; readonly principal: string }>();
   readonly #held = new Map<string, Set<Subscription>>();
+  readonly #tails = new TailBudget();
   #listener: Listener | null = null;
   #sessionNumber = 0;
   #ownerSeenAt: number;
@@ -223,6 +225,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
       events: this.#bus,
       logger,
       counters: this.counters,
+      tails: this.#tails,
       messageBytesMax: this.limits.messageBytesMax,
       leaseTtlMsMax: this.limits.leaseTtlMsMax,
       onHolder: (subscription, change) => this.#noteHolder(subscription, change),

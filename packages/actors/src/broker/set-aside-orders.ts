@@ -169,6 +169,7 @@ export class SetAsideOrders {
             kind: halt.key === null ? "dead-letter" : "parked",
             key: halt.key,
             sinceMs: runtime.wallNow(),
+            revision: subscription.state.revision + 1,
             attempts: 0,
             error: halt.error,
           },

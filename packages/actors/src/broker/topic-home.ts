@@ -6,6 +6,7 @@ import { type Counters, TopicCounters } from "../queue/counters.ts";
 import { Queue } from "../queue/queue.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
 import type { Subscription } from "../queue/subscription.ts";
+import type { TailBudget } from "../queue/tail-cache.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -21,6 +22,7 @@ export interface TopicHomeOptions {
   readonly events: EventBus;
   readonly logger: Logger;
   readonly counters: Counters | null;
+  readonly tails: TailBudget;
   readonly messageBytesMax: number;
   readonly leaseTtlMsMax: number;
   readonly onHolder: (
@@ -92,7 +94,7 @@ export class TopicHome {
       runs: stored.runs,
     };
     const table = slotTable(this.route);
-    const { store, runtime, actors, events, logger, messageBytesMax, leaseTtlMsMax } = options;
+    const { store, runtime, actors, events, logger, tails, messageBytesMax, leaseTtlMsMax } = options;
     const counters = options.counters === null ? null : new TopicCounters(options.counters, stored.spec.name);
     this.queues = Array.from(
       { length: stored.spec.queues },
@@ -110,6 +112,7 @@ export class TopicHome {
           events,
           logger,
           counters,
+          tails,
         }),
     );
   }

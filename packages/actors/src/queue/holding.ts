@@ -4,42 +4,31 @@ import type { LeaseAcquire, LeaseRaise, LeaseRelease } from "../protocol/frames.
 import type { LeaseView } from "../system/views.ts";
 import { applySettlement } from "./apply-settlement.ts";
 import { DeliveryFlow, type FlowOwner } from "./delivery-flow.ts";
-import { LeaseKeeper } from "./lease-keeper.ts";
-import { type Ledger, unavailable } from "./ledger.ts";
+import { LeaseKeeper, type LeaseKeeperOwner } from "./lease-keeper.ts";
+import { type Ledger, type LedgerOwner, unavailable } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import type { LeaseEndReason, SubscriptionEmitted, SubscriptionEvent } from "./subscription.machine.ts";
 import type { SubscriptionContextOf } from "./subscription-context.ts";
 
 /** Who holds one subscription's lease, and what is on its way to it. The machine decides; this persists what it decided, answers, and begins and ends the flow. */
-export class Holding {
+export class Holding implements LeaseKeeperOwner, LedgerOwner {
   readonly context: SubscriptionContextOf;
   readonly #ledger: Ledger;
-  readonly #flowOwner: FlowOwner;
+  readonly #flowOwner: () => FlowOwner;
   readonly #lease: LeaseKeeper;
   #flow: DeliveryFlow | null = null;
   #grant = 0;
   #closed = false;
 
-  constructor(ledger: Ledger, flowOwner: FlowOwner) {
+  constructor(ledger: Ledger, flowOwner: () => FlowOwner) {
     this.context = ledger.context;
     this.#ledger = ledger;
     this.#flowOwner = flowOwner;
-    this.#lease = new LeaseKeeper(this.context, ledger.path, ledger.state, {
-      decided: (decision) => this.#execute(decision),
-      due: () =>
-        ledger.turn.run(() => {
-          this.check();
-          this.#lease.watch();
-        }),
-      failed: (error) => ledger.fail(error),
-    });
+    this.#lease = new LeaseKeeper(this.context, ledger.path, ledger.state, this);
   }
 
   get state(): LeaseKeeper["state"] {
     return this.#lease.state;
-  }
-  get isSuspended(): boolean {
-    return this.#lease.isSuspended;
   }
   get isVacant(): boolean {
     return this.#lease.state === "vacant" && !this.#closed;
@@ -90,7 +79,7 @@ export class Holding {
       const granted = this.#lease.epoch;
       this.#ledger.state.epoch = granted;
       this.#ledger.state.lease = lease;
-      const flow = new DeliveryFlow(this.#flowOwner, {
+      const flow = new DeliveryFlow(this.#flowOwner(), {
         port,
         epoch: granted,
         deliveredEnd: 0,
@@ -121,7 +110,7 @@ export class Holding {
       from < deliveredEnd ? [[from, Math.min(to, deliveredEnd)] as const] : [],
     );
     const granted = this.#ledger.state.epoch;
-    const flow = new DeliveryFlow(this.#flowOwner, {
+    const flow = new DeliveryFlow(this.#flowOwner(), {
       port,
       epoch: granted,
       deliveredEnd,
@@ -300,25 +289,34 @@ export class Holding {
       (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
     );
   }
-  #execute(decided: SubscriptionEmitted): void {
-    const { spec, queue, group, events, onHolder, onVacant } = this.context;
+  due(): void {
+    this.#ledger.turn.run(() => {
+      this.check();
+      this.#lease.watch();
+    });
+  }
+  machineFailed(error: unknown): void {
+    this.#ledger.fail(error);
+  }
+  decided(decided: SubscriptionEmitted): void {
+    const { spec, queue, group, events, part } = this.context;
     const at = { topic: spec.name, queue, group };
     switch (decided.type) {
       case "lease.granted": {
         const { holder } = this;
-        if (holder !== null) onHolder({ instance: holder.instance, held: true });
+        if (holder !== null) part.onHolder(queue, { instance: holder.instance, held: true });
         return;
       }
       case "lease.raised":
         return;
       case "lease.ended":
-        onHolder({ instance: decided.holder.instance, held: false });
+        part.onHolder(queue, { instance: decided.holder.instance, held: false });
         if (decided.reason === "released") events.tell({ type: "lease.released", ...at, epoch: decided.epoch });
         else this.#tellLost(decided.epoch, decided.reason);
         this.#letGo(decided.epoch, decided.reason);
         return;
       case "queue.vacant":
-        if (!this.#closed) onVacant();
+        if (!this.#closed) part.onVacant(queue);
         return;
     }
   }
@@ -338,7 +336,7 @@ export class Holding {
     this.#lease.stop();
     this.#letGo(epoch, "fenced");
     if (holder === null || !isHeld) return;
-    this.context.onHolder({ instance: holder.instance, held: false });
+    this.context.part.onHolder(this.context.queue, { instance: holder.instance, held: false });
     this.#tellLost(epoch, "fenced");
   }
   #tellLost(epoch: Epoch, reason: Exclude<LeaseEndReason, "released">): void {
@@ -346,10 +344,24 @@ export class Holding {
     events.tell({ type: "lease.lost", topic: spec.name, queue, group, epoch, reason });
     counters?.leaseLost(reason);
   }
+  /** Delivers nothing until the function returned is called. */
+  pause(): () => void {
+    return this.#flow?.pause() ?? (() => {});
+  }
+  /** A change ordered from outside was committed. */
+  changed(): void {
+    this.#flow?.asideFlushed();
+    this.flowAgain();
+  }
+  /** Delivers what may be delivered now. */
+  flowAgain(): void {
+    if (this.#lease.isSuspended) this.#lease.tell({ type: "flow.resume" });
+    this.#flow?.pump();
+  }
   /** State and set-aside are those of the store again. */
   reloaded(): void {
     this.#lease.restart(this.#ledger.state);
-    this.context.onVacant(); // or quarantined: the holder that was cut off may come back at once
+    this.context.part.onVacant(this.context.queue); // or quarantined: the holder that was cut off may come back at once
   }
   close(): void {
     this.#closed = true;

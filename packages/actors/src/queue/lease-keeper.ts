@@ -1,5 +1,5 @@
-import type { Actor } from "xstate";
 import { epoch } from "../message/brands.ts";
+import type { LightRef } from "../runtime/actor-registry.ts";
 import {
   type Holder,
   isHeld,
@@ -14,7 +14,7 @@ export interface LeaseKeeperOwner {
   decided(decision: SubscriptionEmitted): void;
   /** The deadline, as it was when the timer was set, has come: look at the clock, then `watch` again. */
   due(): void;
-  failed(error: unknown): void;
+  machineFailed(error: unknown): void;
 }
 
 /** The machine of one subscription, and the one timer that looks at its deadline. It executes nothing: what the machine decides goes to `decided`. */
@@ -22,7 +22,7 @@ export class LeaseKeeper {
   readonly #context: SubscriptionContextOf;
   readonly #path: string;
   readonly #on: LeaseKeeperOwner;
-  #machine: Actor<typeof subscriptionMachine>;
+  #machine: LightRef<typeof subscriptionMachine>;
   #decisions: SubscriptionEmitted[] = [];
   #timer: unknown = null;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -85,18 +85,16 @@ export class LeaseKeeper {
     this.#clearTimer();
   }
 
-  #start(state: SubscriptionState): Actor<typeof subscriptionMachine> {
+  #start(state: SubscriptionState): LightRef<typeof subscriptionMachine> {
     const { runtime, actors } = this.#context;
-    const machine = actors.start(
-      { kind: "subscription", path: this.#path, failed: this.#on.failed },
+    const machine = actors.startLight(
+      { kind: "subscription", path: this.#path, failed: (error) => this.#on.machineFailed(error) },
       subscriptionMachine,
       {
-        input: {
-          epoch: state.epoch,
-          firstEpoch: epoch(Math.max(1, Math.floor(runtime.wallNow() / 1000))),
-          recorded: state.lease,
-          at: runtime.now(),
-        },
+        epoch: state.epoch,
+        firstEpoch: epoch(Math.max(1, Math.floor(runtime.wallNow() / 1000))),
+        recorded: state.lease,
+        at: runtime.now(),
       },
     );
     machine.on("*", (decision) => this.#decisions.push(decision));

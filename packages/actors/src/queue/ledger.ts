@@ -47,7 +47,7 @@ export class Ledger {
   #closing = false;
   #reloading = false;
   #reloadedAt = Number.NEGATIVE_INFINITY;
-  readonly #waiters = new Set<{ readonly end: number; readonly reached: () => void }>();
+  #waiters: Set<{ readonly end: number; readonly reached: () => void }> | null = null;
 
   /** Loads it from the store, or begins it where the group's settings say. @throws `STORE_DAMAGED` */
   static async open(context: SubscriptionContextOf, begin: number): Promise<Ledger> {
@@ -185,13 +185,15 @@ export class Ledger {
     const done = new Promise<void>((resolve) => {
       if (this.#committedCursor >= end) return resolve();
       const waiter = { end, reached: resolve };
+      this.#waiters ??= new Set();
       this.#waiters.add(waiter);
-      cancel = () => this.#waiters.delete(waiter);
+      cancel = () => this.#waiters?.delete(waiter);
     });
     return { done, cancel: () => cancel() };
   }
   #reach(cursor: number): void {
     this.#committedCursor = Math.max(this.#committedCursor, cursor);
+    if (this.#waiters === null) return;
     for (const waiter of this.#waiters) {
       if (this.#committedCursor < waiter.end) continue;
       this.#waiters.delete(waiter);

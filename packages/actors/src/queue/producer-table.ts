@@ -37,9 +37,12 @@ type Stored = readonly [
   runs: readonly (readonly [number, number, number, 0 | 1])[],
 ];
 
+/** Shared by all tables without a producer, and never added to. */
+const NO_PRODUCERS = new Map<string, ProducerState>();
+
 /** Who has sent to a queue, under which epoch, how far: what makes a repeated send land once (P2). */
 export class ProducerTable {
-  readonly #byName = new Map<string, ProducerState>();
+  #byName = NO_PRODUCERS;
 
   get names(): readonly string[] {
     return [...this.#byName.keys()];
@@ -49,7 +52,7 @@ export class ProducerTable {
   }
   load(key: string, bytes: Uint8Array): void {
     const [name, at, instance, next, seenMs, runs] = decodeRecord<Stored>(key, bytes);
-    this.#byName.set(name, {
+    this.#add({
       name,
       epoch: epoch(at),
       instance,
@@ -76,8 +79,12 @@ export class ProducerTable {
         },
       );
     const state: ProducerState = { name, epoch: at, instance, next: 0, kept: 0, seenMs: nowMs, runs: [] };
-    this.#byName.set(name, state);
+    this.#add(state);
     return state;
+  }
+  #add(state: ProducerState): void {
+    if (this.#byName === NO_PRODUCERS) this.#byName = new Map();
+    this.#byName.set(state.name, state);
   }
   /** Names of producers not seen for a week; they are forgotten, and the caller removes their records. */
   forgetIdle(nowMs: number, isLinked: (name: string) => boolean): string[] {

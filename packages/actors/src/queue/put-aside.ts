@@ -40,7 +40,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     );
     place.flowAgain();
   };
-  const done = (offsets: readonly number[], writes: readonly StoreWrite[]) =>
+  const done = (offsets: readonly number[], writes: readonly StoreWrite[], was?: number) =>
     commit(writes, (revision) => {
       const { request, epoch } = frame;
       port.send({
@@ -49,7 +49,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
         member: port.member,
         queue,
         epoch,
-        revision,
+        revision: was ?? revision,
         offsets: offsets as Offset[],
       });
       flow.asideFlushed();
@@ -62,9 +62,9 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     return done([frame.redriven.offset], [aside.turn(strand, { phase: "waiting", attempts, error })]);
   }
   if (state.isDone(frame.offset)) {
-    // set aside before, and the answer was lost: all that went with it
-    const strand = frame.key === null ? undefined : aside.parked(frame.key);
-    return done(strand?.offsets.includes(frame.offset) ? strand.offsets : [], []);
+    // set aside before, and the answer was lost: all that went with it, in the change in which it went. None: it is settled or discarded by now
+    const strand = aside.holding(frame.offset);
+    return done(strand?.offsets ?? [], [], strand?.revision);
   }
   if (!flow.wasDelivered(frame.offset, frame.offset + 1))
     return refuse(
@@ -76,6 +76,9 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     place.halt(frame);
     return done([], []);
   }
+
+  // a place has become free since it halted, and the same is asked again on a new link: it stands until somebody says what becomes of its message
+  if (state.halt !== null) return refuse(asideFull(ledger.path, spec.parkedMessagesMax));
 
   const parks = frame.kind === "park" && frame.key !== null;
   const goOn = flow.pause(); // nothing more of the key goes out until it is parked
@@ -100,7 +103,8 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     const { attempts, error, key } = frame;
     const kind = parks ? "parked" : "dead-letter";
     for (const copy of scanned) state.tried.delete(copy.offset);
-    const { writes } = aside.begin(state, { kind, key, sinceMs: runtime.wallNow(), attempts, error }, head, followers);
+    const of = { kind, key, sinceMs: runtime.wallNow(), revision: state.revision + 1, attempts, error } as const;
+    const { writes } = aside.begin(state, of, head, followers);
     done(
       scanned.map((copy) => copy.offset),
       writes,

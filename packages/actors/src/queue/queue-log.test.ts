@@ -107,6 +107,40 @@ describe("appending", () => {
   });
 });
 
+describe("ids of messages that retention has removed", () => {
+  it("are known after a restart for as long as any other, and are then dropped", async () => {
+    const { bench, append, log } = await opened({ idWindowMs: 10_000 });
+    const resend = async (id: string, as: string) => {
+      const { epoch, ready } = bench.queue.log.openLane(as, null, as);
+      await ready;
+      return bench.queue.log.append(identity(epoch, as, as), seq(0), 1, message("a", 1, id)).runs;
+    };
+    const records = () => bench.store.list("qi/");
+    append(0, concatBytes([message("a", 1, "x"), message("a", 1, "y")]), 2);
+    append(2, message("a", 1, "z"), 1);
+    await bench.settle();
+    await log.truncate(2, 20).flushed;
+    await log.truncate(3, 10).flushed;
+    expect(await records()).toHaveLength(2);
+
+    await bench.restart();
+    expect(await resend("y", "q")).toEqual([{ count: 1, offset: 1, duplicate: true }]);
+    expect(await resend("z", "r")).toEqual([{ count: 1, offset: 2, duplicate: true }]);
+    await bench.runtime.advance(10_001);
+    expect(await resend("y", "s")).toEqual([{ count: 1, offset: 3, duplicate: false }]);
+    await bench.settle();
+    await bench.queue.log.truncate(4, 10).flushed;
+    expect((await records()).map(({ key }) => key.at(-1))).toEqual(["3"]);
+  });
+  it("that nobody gave cost nothing", async () => {
+    const { bench, append, log } = await opened();
+    append(0, packed(["a", "b"]), 2);
+    await bench.settle();
+    await log.truncate(2, 20).flushed;
+    expect(await bench.store.list("qi/")).toEqual([]);
+  });
+});
+
 describe("producers", () => {
   it("a second one of a name fences the first, for good; epochs come from one counter", async () => {
     const { bench, log, epoch, append } = await opened();

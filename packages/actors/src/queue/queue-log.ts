@@ -9,8 +9,9 @@ import type { Commit, Store, StoreWrite, StoreWriter } from "../store/store.ts";
 import { IDS_MAX, IdWindow } from "./id-window.ts";
 import { expectedOf, noteRun, type ProducerState, ProducerTable, placesOf, storedProducer } from "./producer-table.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "./records.ts";
+import { RemovedIds } from "./removed-ids.ts";
 import { decodeBatch, encodeBatch, type LogBatch } from "./stored-batch.ts";
-import { TailCache } from "./tail-cache.ts";
+import { TailBudget, TailCache } from "./tail-cache.ts";
 
 export interface QueueLogOptions {
   readonly spec: TopicSpec;
@@ -21,8 +22,8 @@ export interface QueueLogOptions {
   readonly messageBytesMax: number;
   readonly store: Store;
   readonly runtime: Runtime;
-  /** A commit failed: nothing in memory above the watermark counts until `recover`. */
-  readonly onFailed: (error: unknown) => void;
+  /** Shared by all queues of a broker. @default one of its own */
+  readonly tails?: TailBudget;
 }
 /** What became of a batch: its places, and when they are durable. */
 export interface Appended {
@@ -46,10 +47,12 @@ const NOTHING_PENDING: Commit = { flushed: Promise.resolve(), synced: Promise.re
 export class QueueLog {
   readonly name: string;
   readonly #options: QueueLogOptions;
+  readonly #onFailed: (error: unknown) => void;
   #writer: StoreWriter;
   #producers = new ProducerTable();
   #ids: IdWindow;
-  #cache = new TailCache();
+  readonly #removedIds: RemovedIds;
+  readonly #cache: TailCache;
   #producerEpoch = 0;
   #start = 0;
   #end = 0;
@@ -58,11 +61,16 @@ export class QueueLog {
   #lastCommit: Commit = NOTHING_PENDING;
   #generation = 0;
 
-  constructor(options: QueueLogOptions) {
+  /** `onFailed`: a commit failed, so nothing in memory above the watermark counts until `recover`. */
+  constructor(options: QueueLogOptions, onFailed: (error: unknown) => void) {
     this.#options = options;
+    this.#onFailed = onFailed;
     this.name = storeKeys.log(options.spec.name, options.queue);
+    this.#cache = new TailCache(options.tails ?? new TailBudget());
     this.#writer = options.store.writer();
-    this.#ids = new IdWindow(options.spec.idWindowMs);
+    const { name: topic, idWindowMs } = options.spec;
+    this.#ids = new IdWindow(idWindowMs);
+    this.#removedIds = new RemovedIds({ topic, queue: options.queue, windowMs: idWindowMs });
   }
   get queue(): number {
     return this.#options.queue;
@@ -94,7 +102,7 @@ export class QueueLog {
     this.#writer = store.writer();
     this.#producers = new ProducerTable();
     this.#ids = new IdWindow(spec.idWindowMs);
-    this.#cache = new TailCache();
+    this.#cache.clear();
     const extent = await store.extent(this.name);
     const state = await store.get(storeKeys.queue(spec.name, queue));
     if (state !== undefined)
@@ -105,6 +113,9 @@ export class QueueLog {
     this.#end = extent.end;
     this.#flushedEnd = extent.end;
     this.#bytes = extent.bytes;
+    const wallNow = runtime.wallNow();
+    for (const { id, offset: at, atMs } of this.#removedIds.load(await store.list(this.#removedIds.prefix)))
+      this.#rememberId(id, at, atMs, wallNow);
     if (!(await this.#isWithinIdWindow(extent.end - 1))) return;
     for (let at = Math.max(extent.start, extent.end - IDS_MAX); at < extent.end; ) {
       const batches = await store.read(this.name, at, { bytesMax: RECOVERY_BYTES });
@@ -114,7 +125,7 @@ export class QueueLog {
           "STORE_DAMAGED",
           `log "${this.name}" ends at ${extent.end}, but holds nothing from ${at} on: restore the data from a copy`,
         );
-      for (const stored of batches) this.#rememberIds(decodeBatch(this.name, stored), runtime.wallNow());
+      for (const stored of batches) this.#rememberIds(decodeBatch(this.name, stored), wallNow);
       at = last.first + last.count;
     }
   }
@@ -125,11 +136,13 @@ export class QueueLog {
     return batch === undefined || runtime.wallNow() - decodeBatch(this.name, batch).appendedAtMs <= spec.idWindowMs;
   }
   #rememberIds(batch: LogBatch, nowMs: number): void {
-    const ageMs = Math.max(0, nowMs - batch.appendedAtMs);
-    if (ageMs > this.#options.spec.idWindowMs) return;
     const reader = new PackedReader(batch.messages);
-    const notedAt = this.#options.runtime.now() - ageMs;
-    for (let at = batch.first; reader.next(); at++) if (reader.hasId) this.#ids.note(reader.id!, at, notedAt);
+    for (let at = batch.first; reader.next(); at++)
+      if (reader.hasId) this.#rememberId(reader.id!, at, batch.appendedAtMs, nowMs);
+  }
+  #rememberId(id: string, at: number, sinceMs: number, nowMs: number): void {
+    const ageMs = Math.max(0, nowMs - sinceMs);
+    if (ageMs <= this.#options.spec.idWindowMs) this.#ids.note(id, at, this.#options.runtime.now() - ageMs);
   }
 
   /**
@@ -300,9 +313,15 @@ export class QueueLog {
 
   /** Removes batches that lie wholly below `before`. */
   truncate(before: number, freedBytes: number): Commit {
+    const { runtime } = this.#options;
+    const wallMs = runtime.wallNow();
+    const aheadMs = wallMs - runtime.now();
+    const ids = this.#ids.between(this.#start, before, runtime.now());
+    const kept = ids.map(({ id, offset: at, atMs }) => ({ id, offset: at, atMs: atMs + aheadMs }));
     this.#start = before;
+    this.#cache.dropBelow(before);
     this.#bytes = Math.max(0, this.#bytes - freedBytes);
-    return this.#commit([{ kind: "truncate", log: this.name, before }]);
+    return this.#commit([{ kind: "truncate", log: this.name, before }, ...this.#removedIds.keep(kept, wallMs)]);
   }
   /** Forgets producers that have been away for a week. */
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
@@ -316,7 +335,7 @@ export class QueueLog {
     const commit = this.#writer.commit(writes);
     const generation = this.#generation;
     commit.flushed.catch((error: unknown) => {
-      if (generation === this.#generation) this.#options.onFailed(error);
+      if (generation === this.#generation) this.#onFailed(error);
     });
     commit.synced.catch(() => {}); // who waits for it hears of it
     this.#lastCommit = commit;

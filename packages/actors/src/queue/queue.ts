@@ -1,9 +1,8 @@
-import type { Actor } from "xstate";
 import { atLeastAsDurable, type Sequence, sequence } from "../message/brands.ts";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { BatchAppend, BrokerFrame, GroupSettings } from "../protocol/frames.ts";
-import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import type { ActorRegistry, LightRef } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
@@ -15,6 +14,8 @@ import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
 import { retain } from "./retention.ts";
 import { SharedSubscription } from "./shared-subscription.ts";
 import { Subscription } from "./subscription.ts";
+import type { LeaseListener } from "./subscription-context.ts";
+import type { TailBudget } from "./tail-cache.ts";
 
 export interface QueueOptions {
   readonly spec: TopicSpec;
@@ -29,13 +30,12 @@ export interface QueueOptions {
   readonly events: EventBus;
   readonly logger: Logger;
   readonly counters: TopicCounters | null;
+  readonly tails?: TailBudget;
 }
 /** What a group wants to hear of its part of a queue. */
-export interface GroupPart {
+export interface GroupPart extends LeaseListener {
   readonly name: string;
   readonly settings: GroupSettings;
-  onVacant(queue: number): void;
-  onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void;
 }
 /** A lane on its link: where its answers go. */
 export interface LanePort extends LaneIdentity {
@@ -56,15 +56,15 @@ export class Queue {
   readonly log: QueueLog;
   readonly subscriptions = new Map<string, Subscription | SharedSubscription>();
   readonly #options: QueueOptions;
-  readonly #machine: Actor<typeof queueMachine>;
+  readonly #machine: LightRef<typeof queueMachine>;
   #retaining = false;
   #notifying = false;
 
   constructor(options: QueueOptions) {
     this.#options = options;
     this.path = `queue/${options.spec.name}/${options.queue}`;
-    this.log = new QueueLog({ ...options, onFailed: (error) => this.#commitFailed(error) });
-    this.#machine = options.actors.start({ kind: "queue", path: this.path }, queueMachine, {});
+    this.log = new QueueLog(options, (error) => this.#commitFailed(error));
+    this.#machine = options.actors.startLight({ kind: "queue", path: this.path }, queueMachine, undefined);
     this.#machine.on("recovery.due", () => void this.#recoverAgain());
   }
   get index(): number {
@@ -119,8 +119,7 @@ export class Queue {
       logger,
       counters: counters?.group(part.name) ?? null,
       leaseTtlMsMax,
-      onVacant: () => part.onVacant(queue),
-      onHolder: (change: { readonly instance: string; readonly held: boolean }) => part.onHolder(queue, change),
+      part,
     };
     const begin = await this.#beginAt(part.settings.startAt);
     const opened = spec.ordered

@@ -1,9 +1,12 @@
 import type { OffsetRange } from "../protocol/frames.ts";
 
+/** Shared by all sets that hold nothing, and never written to: most do, and there are four per subscription. */
+const NONE: number[] = [];
+
 /** A set of offsets kept as sorted, disjoint, half-open ranges: small as long as what is in it is mostly consecutive. */
 export class RangeSet {
-  readonly #from: number[] = [];
-  readonly #to: number[] = [];
+  #from = NONE;
+  #to = NONE;
   #size = 0;
 
   constructor(pairs: Iterable<OffsetRange> = []) {
@@ -56,6 +59,10 @@ export class RangeSet {
       high = Math.max(high, this.#to[last]!);
       covered += this.#to[last]! - this.#from[last]!;
       last++;
+    }
+    if (this.#from === NONE) {
+      this.#from = [];
+      this.#to = [];
     }
     this.#from.splice(first, last - first, low);
     this.#to.splice(first, last - first, high);

@@ -13,6 +13,8 @@ export interface Strand {
   /** Offsets of its messages, in order; the first is its head. */
   readonly offsets: number[];
   readonly sinceMs: number;
+  /** The change of the subscription that set its head aside. */
+  revision: number;
   /** `redriving`: its messages run again, in order, before anything newer of the key. */
   phase: "waiting" | "redriving";
   /** Failed attempts of its head. */
@@ -29,6 +31,7 @@ type StoredStrand = readonly [
   attempts: number,
   losses: number,
   error: FailureInfo,
+  revision: number,
 ];
 /** A set-aside message as it is stored: a copy, so that retention of its queue does not touch it. */
 export interface AsideCopy {
@@ -39,6 +42,11 @@ export interface AsideCopy {
 /** Entries read at a time when a strand is recovered: their bodies come along. */
 const RECOVER_ENTRIES = 256;
 type StoredCopy = readonly [appendedAtMs: number, message: Uint8Array];
+
+// Shared by all that have set nothing aside yet, which is most, and never added to.
+const NO_STRANDS = new Map<number, Strand>();
+const NO_KEYS = new Map<string, Strand>();
+const NONE_REDRIVING = new Set<Strand>();
 
 export interface SetAsideOf {
   readonly topic: string;
@@ -53,9 +61,9 @@ export interface SetAsideOf {
 export class SetAside {
   readonly #of: SetAsideOf;
   readonly #store: Store;
-  readonly #strands = new Map<number, Strand>();
-  readonly #parkedKeys = new Map<string, Strand>();
-  readonly #redriving = new Set<Strand>();
+  #strands = NO_STRANDS;
+  #parkedKeys = NO_KEYS;
+  #redriving = NONE_REDRIVING;
   #messages = 0;
   /** Messages set aside so far, since it was loaded; only grows. */
   readonly taken: Record<Strand["kind"], number> = { parked: 0, "dead-letter": 0 };
@@ -80,6 +88,11 @@ export class SetAside {
   strand(id: number): Strand | undefined {
     return this.#strands.get(id);
   }
+  /** The strand that this message is in. */
+  holding(offset: number): Strand | undefined {
+    for (const strand of this.#strands.values()) if (strand.offsets.includes(offset)) return strand;
+    return undefined;
+  }
   /** The strand that holds this key back. */
   parked(key: string): Strand | undefined {
     return this.#parkedKeys.get(key);
@@ -89,8 +102,9 @@ export class SetAside {
   async recover(state: SubscriptionState): Promise<void> {
     const { topic, queue, group } = this.#of;
     for (const { key: name, value } of await this.#store.list(storeKeys.strands(topic, queue, group))) {
-      const [kind, key, sinceMs, phase, attempts, losses, error] = decodeRecord<StoredStrand>(name, value);
-      const strand: Strand = { id: lastNumber(name), kind, key, offsets: [], sinceMs, phase, attempts, losses, error };
+      const [kind, key, sinceMs, phase, attempts, losses, error, revision] = decodeRecord<StoredStrand>(name, value);
+      const rest = { sinceMs, revision, phase, attempts, losses, error };
+      const strand: Strand = { id: lastNumber(name), kind, key, offsets: [], ...rest };
       const prefix = storeKeys.entries(topic, queue, group, strand.id);
       for (let after = ""; ; ) {
         const entries = await this.#store.list(prefix, { limit: RECOVER_ENTRIES, ...(after === "" ? {} : { after }) });
@@ -106,6 +120,11 @@ export class SetAside {
     }
   }
   #add(strand: Strand): void {
+    if (this.#strands === NO_STRANDS) {
+      this.#strands = new Map();
+      this.#parkedKeys = new Map();
+      this.#redriving = new Set();
+    }
     this.#strands.set(strand.id, strand);
     if (strand.kind === "parked" && strand.key !== null) this.#parkedKeys.set(strand.key, strand);
     if (strand.phase === "redriving") this.#redriving.add(strand);
@@ -114,7 +133,7 @@ export class SetAside {
   /** Sets a message aside, and with it (a parked key) the `followers` that were already delivered. */
   begin(
     state: SubscriptionState,
-    of: Pick<Strand, "kind" | "key" | "sinceMs" | "attempts" | "error">,
+    of: Pick<Strand, "kind" | "key" | "sinceMs" | "revision" | "attempts" | "error">,
     head: AsideCopy,
     followers: readonly AsideCopy[],
   ): { readonly strand: Strand; readonly writes: StoreWrite[] } {
@@ -122,6 +141,7 @@ export class SetAside {
     if (existing !== undefined) {
       // an earlier message of the key (its settle was lost with a lease) has failed now: it goes before the others
       const { attempts, error } = of;
+      existing.revision = of.revision;
       const joined = [head, ...followers].map((copy) => this.follow(state, existing, copy));
       return { strand: existing, writes: [...joined, this.turn(existing, { phase: "waiting", attempts, error })] };
     }
@@ -228,11 +248,11 @@ export class SetAside {
   }
 
   #strandWrite(strand: Strand): StoreWrite {
-    const { kind, key, sinceMs, phase, attempts, losses, error } = strand;
+    const { kind, key, sinceMs, phase, attempts, losses, error, revision } = strand;
     return {
       kind: "put",
       key: this.#strandKey(strand.id),
-      value: encodeRecord([kind, key, sinceMs, phase, attempts, losses, error] satisfies StoredStrand),
+      value: encodeRecord([kind, key, sinceMs, phase, attempts, losses, error, revision] satisfies StoredStrand),
     };
   }
   #strandKey(id: number): string {

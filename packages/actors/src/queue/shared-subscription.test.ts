@@ -123,6 +123,43 @@ describe("an unordered queue", () => {
     await deadLetter(bench, subscription, port, 5);
     expect(port.last("refused").error.code).toBe("PROTOCOL_VIOLATION");
   });
+  it("takes a settle of what was given out before a failed commit", async () => {
+    const { bench, subscription } = await shared([null, null]);
+    const port = await join(bench, subscription, "one", 2);
+    bench.disk.beforeApply = () => {
+      bench.disk.beforeApply = undefined;
+      throw new Error("no more disk");
+    };
+    await settle(bench, subscription, port, [[0, 1]]);
+    expect(port.last("settle.refused").error.code).toBe("STORE_FAILED");
+    await settle(bench, subscription, port, [[1, 2]]);
+    expect(port.all("settle.refused")).toHaveLength(1);
+    expect(subscription.account()).toMatchObject({ settledRanges: [[1, 2]], backlog: 1 });
+  });
+  it("gives what is redriven before what comes again, which would take all the room", async () => {
+    const { bench, subscription } = await shared([null, null, null]);
+    const port = await join(bench, subscription, "one", 3);
+    await deadLetter(bench, subscription, port, 0);
+    const strand = [...subscription.aside.strands()][0]!;
+    const order = subscription.change(async () => ({
+      writes: [subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: failure })],
+      result: {},
+    }));
+    await Promise.all([
+      order,
+      settle(bench, subscription, port, [], {
+        tried: [
+          [1, 1],
+          [2, 1],
+        ],
+      }),
+    ]);
+    await bench.runtime.advance(5_000);
+    subscription.credit(port, { type: "credit", member: 1, queue: 0, epoch: EPOCH, messages: 4, bytes: 1e9 });
+    await bench.settle();
+    expect(port.redelivered).toEqual([0]);
+    expect(port.delivered).toEqual([0, 1, 2]);
+  });
   it("after a failed commit has what the store has: a dead letter that was not stored comes again", async () => {
     const { bench, subscription } = await shared([null, null]);
     const port = await join(bench, subscription, "one");

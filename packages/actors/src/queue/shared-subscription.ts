@@ -33,6 +33,8 @@ export class SharedSubscription {
   readonly #redriven = new Map<Strand, Claim>();
   /** Given out (or found done) up to here. */
   #position: number;
+  /** Given out before a reload went back: members may still have it in hand. */
+  #everGiven = 0;
   #pumping = false;
   #pumpAgain = false;
   #pauses = 0;
@@ -57,6 +59,7 @@ export class SharedSubscription {
       },
       reloaded: () => {
         this.#pauses--;
+        this.#everGiven = this.#given;
         this.#position = this.state.cursor;
         this.#pump();
       },
@@ -94,6 +97,10 @@ export class SharedSubscription {
       backlog,
       lagMs,
     };
+  }
+  /** Everything below was given to some member once, since this broker began. */
+  get #given(): number {
+    return Math.max(this.#everGiven, this.#position);
   }
   reached(end: number): { readonly done: Promise<void>; cancel(): void } {
     return this.#ledger.reached(end);
@@ -147,7 +154,7 @@ export class SharedSubscription {
       const { state } = this;
       const { settlement } = frame;
       const answer = { member: port.member, queue: this.context.queue, epoch: EPOCH, settle: frame.settle };
-      const beyond = settlement.ranges.find(([, to]) => to > this.#position);
+      const beyond = settlement.ranges.find(([, to]) => to > this.#given);
       const refuse = (error: MessagingError) => {
         this.context.counters?.settleRefused(error.code);
         port.send({ type: "settle.refused", ...answer, error: toWireError(error) });
@@ -156,7 +163,7 @@ export class SharedSubscription {
         return refuse(
           new MessagingError(
             "PROTOCOL_VIOLATION",
-            `offsets up to ${beyond[1]} of ${this.path} were settled, delivered were those below ${this.#position}`,
+            `offsets up to ${beyond[1]} of ${this.path} were settled, delivered were those below ${this.#given}`,
           ),
         );
       for (const [from, to] of settlement.ranges) {
@@ -172,9 +179,9 @@ export class SharedSubscription {
         writes.push(...taken);
       }
       for (const [at, attempts] of settlement.tried) {
-        if (state.isDone(at) || at >= this.#position) continue;
+        if (state.isDone(at) || at >= this.#given) continue;
         state.noteTried(at, { attempts, losses: 0 });
-        this.#comesAgain(at, this.#backoffMs(port, attempts));
+        if (at < this.#position) this.#comesAgain(at, this.#backoffMs(port, attempts));
       }
       for (const { strand: id, offset: at, attempts } of settlement.redrivenTried) {
         const strand = this.aside.strand(id);
@@ -212,7 +219,7 @@ export class SharedSubscription {
           writes.push(aside.turn(strand, { phase: "waiting", attempts, error }));
         }
       } else if (!state.isDone(frame.offset)) {
-        if (frame.offset >= this.#position)
+        if (frame.offset >= this.#given)
           throw new MessagingError(
             "PROTOCOL_VIOLATION",
             `offset ${frame.offset} of ${this.path} was set aside, but never delivered`,
@@ -224,10 +231,8 @@ export class SharedSubscription {
         if (head !== undefined && !state.isDone(frame.offset)) {
           this.#forget(frame.offset);
           state.tried.delete(frame.offset);
-          writes.push(
-            ...aside.begin(state, { kind: "dead-letter", key, sinceMs: runtime.wallNow(), attempts, error }, head, [])
-              .writes,
-          );
+          const of = { key, sinceMs: runtime.wallNow(), revision: state.revision + 1, attempts, error };
+          writes.push(...aside.begin(state, { kind: "dead-letter", ...of }, head, []).writes);
           events.tell({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key });
         }
       }
@@ -272,6 +277,7 @@ export class SharedSubscription {
 
   #backoffMs(port: MemberPort, attempts: number): number {
     const { initialMs, factor, maxMs, jitter } = port.join.retry;
+    if (initialMs === 0) return 0; // the power of a long series of attempts is Infinity, and 0 times that is no number
     const wait = Math.min(maxMs, initialMs * factor ** Math.max(0, attempts - 1));
     return wait * (1 - jitter * this.context.runtime.random());
   }
@@ -333,8 +339,8 @@ export class SharedSubscription {
       });
   }
   async #run(): Promise<void> {
+    await this.#giveRedriven(); // first: what waits for room among the dead letters comes again and again until these have made it
     await this.#giveAgain();
-    await this.#giveRedriven();
     await this.#giveNew();
     this.#watch();
   }

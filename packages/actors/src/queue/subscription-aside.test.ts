@@ -48,6 +48,32 @@ describe("park", () => {
     expect(subscription.aside.messages).toBe(2);
     expect(accountProblem(subscription)).toBeNull();
   });
+  it("repeated after a redrive, names the change in which they were set aside, over a restart too (chaos seed 3)", async () => {
+    const { bench, subscription, talk } = await held(["a", "a", "b"]);
+    await talk.put(0, "a");
+    const { revision } = talk.port.last("aside.done");
+    const strand = subscription.aside.parked("a")!;
+    await subscription.change(async () => {
+      const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
+      return { writes: [write], result: {} };
+    });
+    await talk.put(0, "a");
+    expect(talk.port.last("aside.done")).toMatchObject({ offsets: [0, 1], revision });
+    await bench.restart();
+    expect((await bench.subscribe()).aside.parked("a")).toMatchObject({ phase: "redriving", revision });
+  });
+  it("repeated when it has been dealt with since, names nothing", async () => {
+    const { subscription, talk } = await held(["a", "a", "b"]);
+    await talk.put(0, "a");
+    const strand = subscription.aside.parked("a")!;
+    await subscription.change(async () => {
+      const writes = [0, 1].flatMap((at) => subscription.aside.take(subscription.state, strand, at));
+      for (const at of [0, 1]) subscription.state.discard(at);
+      return { writes, result: {} };
+    });
+    await talk.put(0, "a");
+    expect(talk.port.last("aside.done").offsets).toEqual([]);
+  });
   it("is refused for what was never delivered, under another epoch, and with a key that is not the message's", async () => {
     const { subscription, talk } = await held(["a", "b"]);
     await talk.put(7, "a");
@@ -186,6 +212,23 @@ describe("the limit of what is set aside", () => {
     expect(talk.port.delivered).toEqual([0, 1, 2]);
     const both = await storedBeside(bench, subscription);
     expect(both.memory).toBe(both.store);
+  });
+  it("stands at its message although a place becomes free and the same is asked again", async () => {
+    const { bench, subscription, talk } = await held(["a", "b"], { parkedMessagesMax: 1 });
+    await talk.put(0, "a");
+    await talk.put(1, "b");
+    expect(subscription.state.halt?.offset).toBe(1);
+    const strand = [...subscription.aside.strands()][0]!;
+    const discarded = subscription.change(async () => {
+      const writes = subscription.aside.take(subscription.state, strand, 0);
+      subscription.state.discard(0);
+      return { writes, result: {} };
+    });
+    await Promise.all([discarded, bench.settle()]);
+    await talk.put(1, "b");
+    expect(talk.port.last("refused").error.code).toBe("LIMIT_EXCEEDED");
+    expect(subscription.state.halt?.offset).toBe(1);
+    expect(subscription.account()).toMatchObject({ deadLettered: [], discarded: [0], backlog: 1, halted: true });
   });
   it("halts at the first later message that does not fit", async () => {
     const { bench, subscription, talk } = await held(["a"], { parkedMessagesMax: 2 });

@@ -22,9 +22,13 @@ export interface SubscriptionContextOf {
   readonly logger: Logger;
   readonly counters: GroupCounters | null;
   readonly leaseTtlMsMax: number;
+  readonly part: LeaseListener;
+}
+/** Hears of the leases of a group's subscriptions. */
+export interface LeaseListener {
   /** The lease has come free, or the cursor has moved: whoever waits looks again. */
-  readonly onVacant: () => void;
-  readonly onHolder: (change: { readonly instance: string; readonly held: boolean }) => void;
+  onVacant(queue: number): void;
+  onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void;
 }
 /** From the cursor to the highest delivered offset; at this span the subscription waits for its oldest unsettled message. */
 export const SPAN_MAX = 10_000;

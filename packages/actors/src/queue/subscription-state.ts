@@ -38,6 +38,9 @@ type Stored = readonly [
   strandNext: number,
 ];
 
+/** Shared by all in which nothing has failed, and never added to. */
+const NOTHING_TRIED = new Map<number, Tried>();
+
 /**
  * What one group has done with one queue: the class of every offset (P9), the lease's epoch, attempts so far. Each change is part of one commit; `revision` counts them.
  * Below the cursor an offset is settled unless one of the sets names it; above, it is backlog unless one of them does.
@@ -59,7 +62,7 @@ export class SubscriptionState {
   discardedChanged = false;
   skipped = 0;
   expired = 0;
-  tried = new Map<number, Tried>();
+  tried = NOTHING_TRIED;
   lease: StoredLease | null = null;
   halt: Halt | null = null;
   strandNext = 1;
@@ -74,7 +77,7 @@ export class SubscriptionState {
     state.start = start;
     state.cursor = cursor;
     state.settled = new RangeSet(settled);
-    for (const [offset, attempts, losses] of tried) state.tried.set(offset, { attempts, losses });
+    for (const [offset, attempts, losses] of tried) state.#setTried(offset, { attempts, losses });
     state.lease = lease;
     state.skipped = skipped;
     state.expired = expired;
@@ -151,6 +154,10 @@ export class SubscriptionState {
     const tried = this.tried.get(offset) ?? { attempts: 0, losses: 0 };
     tried.attempts = Math.max(tried.attempts, more.attempts);
     tried.losses += more.losses;
+    this.#setTried(offset, tried);
+  }
+  #setTried(offset: number, tried: Tried): void {
+    if (this.tried === NOTHING_TRIED) this.tried = new Map();
     this.tried.set(offset, tried);
   }
   /** Retention takes everything below `before`: what was backlog there has expired. Says from where on; null when nothing was left of it. */

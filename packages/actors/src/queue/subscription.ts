@@ -31,16 +31,8 @@ export class Subscription {
   private constructor(ledger: Ledger) {
     this.context = ledger.context;
     this.#ledger = ledger;
-    this.#holding = new Holding(ledger, this.#flowOwner);
-    ledger.own({
-      failed: () => this.#holding.failed(),
-      reloaded: () => this.#holding.reloaded(),
-      pause: () => this.#holding.flow?.pause() ?? (() => {}),
-      changed: () => {
-        this.#holding.flow?.asideFlushed();
-        this.#flowAgain();
-      },
-    });
+    this.#holding = new Holding(ledger, () => this.#flowOwner());
+    ledger.own(this.#holding);
   }
 
   /* ---------- what others ask ---------- */
@@ -159,7 +151,7 @@ export class Subscription {
         () => port.send({ type: "settled", ...answer, revision }),
         () => {}, // the commit's failure ends the lease
       );
-      this.#flowAgain();
+      this.#holding.flowAgain();
     });
   }
   #refuseSettle(port: MemberPort, frame: Settle, error: MessagingError): void {
@@ -182,7 +174,7 @@ export class Subscription {
               : this.#holding.stale(frame.epoch);
           },
           halt: (at) => this.#halt(at),
-          flowAgain: () => this.#flowAgain(),
+          flowAgain: () => this.#holding.flowAgain(),
         },
         port,
         frame,
@@ -202,7 +194,8 @@ export class Subscription {
     this.#holding.standStill();
     events.tell({ type: "queue.halted", topic: spec.name, queue, group, offset: offset(at.offset) });
   }
-  readonly #flowOwner: FlowOwner = (() => {
+  /** Made for each lease: a subscription that nobody holds does without. */
+  #flowOwner(): FlowOwner {
     const self = this;
     return {
       get state() {
@@ -244,10 +237,6 @@ export class Subscription {
         self.#ledger.fail(error);
       },
     };
-  })();
-  #flowAgain(): void {
-    if (this.#holding.isSuspended) this.#holding.tell({ type: "flow.resume" });
-    this.flow?.pump();
   }
 
   /* ---------- orders of people, retention ---------- */

@@ -1,12 +1,34 @@
 import { Observable, Subject } from "rxjs";
-import { type Actor, type ActorOptions, type AnyActorLogic, createActor } from "xstate";
+import {
+  type Actor,
+  type ActorOptions,
+  type AnyActorLogic,
+  type AnyStateMachine,
+  createActor,
+  type EventFromLogic,
+  type InputFrom,
+  type SnapshotFrom,
+} from "xstate";
 import type { ActorKind, Actors, ActorView, Inspect } from "../client/client-api.ts";
+import { LightActor, LightStage } from "./light-actor.ts";
 import type { Runtime } from "./runtime.ts";
 
+/** Whom to start: `path` is unique among the living; `failed` is called when the machine throws, after the registry has dropped it. */
+export interface ActorSeat {
+  readonly kind: ActorKind;
+  readonly path: string;
+  readonly failed?: (error: unknown) => void;
+}
+/** What their owners need of the machines of which there are very many. */
+export interface LightRef<L extends AnyStateMachine> extends Pick<LightActor<L>, "on"> {
+  getSnapshot(): SnapshotFrom<L>;
+  send(event: EventFromLogic<L>): void;
+}
 interface Entry {
   readonly kind: ActorKind;
   readonly path: string;
-  readonly actor: Actor<AnyActorLogic>;
+  readonly actor: { stop(): unknown };
+  readonly failed: ((error: unknown) => void) | undefined;
   state: string;
   sinceMs: number;
 }
@@ -21,6 +43,7 @@ export class ActorRegistry implements Actors {
   readonly #onFailure: (path: string, error: unknown) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #changes = new Subject<ActorView>();
+  readonly #stage: LightStage;
 
   constructor(options: {
     readonly runtime: Runtime;
@@ -31,46 +54,64 @@ export class ActorRegistry implements Actors {
     this.#runtime = options.runtime;
     this.#inspect = options.inspect;
     this.#onFailure = options.onFailure;
+    const entryOf = (actor: { readonly path: string; stop(): void }) => {
+      const entry = this.#entries.get(actor.path);
+      return entry?.actor === actor ? entry : undefined;
+    };
+    this.#stage = new LightStage({
+      moved: (actor) => {
+        const entry = entryOf(actor);
+        if (entry !== undefined) this.#note(entry, actor.getSnapshot());
+      },
+      done: (actor) => {
+        const entry = entryOf(actor);
+        if (entry !== undefined) this.#drop(entry);
+      },
+      failed: (actor, error) => {
+        const entry = entryOf(actor);
+        if (entry !== undefined) this.#failed(entry, error);
+      },
+    });
   }
 
-  /**
-   * Starts a machine under `path` (unique among the living). `failed` is called when the machine throws, after the registry has dropped it.
-   * It leaves the registry when it stops or reaches a final state.
-   */
-  start<L extends AnyActorLogic>(
-    as: { readonly kind: ActorKind; readonly path: string; readonly failed?: (error: unknown) => void },
-    logic: L,
-    options: ActorOptions<L>,
-  ): Actor<L> {
+  /** Starts a machine. It leaves the registry when it stops or reaches a final state. */
+  start<L extends AnyActorLogic>(as: ActorSeat, logic: L, options: ActorOptions<L>): Actor<L> {
     const actor = createActor(logic, {
       ...options,
       clock: this.#runtime,
       id: as.path,
       ...(this.#inspect === undefined ? {} : { inspect: this.#inspect }),
     } as ActorOptions<L>) as Actor<L>;
-    const entry: Entry = {
-      kind: as.kind,
-      path: as.path,
-      actor: actor as Actor<AnyActorLogic>,
-      state: "",
-      sinceMs: this.#runtime.wallNow(),
-    };
-    this.#entries.set(as.path, entry);
-    const drop = () => {
-      if (this.#entries.get(as.path) === entry) this.#entries.delete(as.path);
-    };
+    const entry = this.#enter(as, actor);
     actor.subscribe({
       next: (snapshot) => this.#note(entry, snapshot),
-      complete: drop,
-      error: (error) => {
-        drop();
-        this.#onFailure(as.path, error);
-        as.failed?.(error);
-      },
+      complete: () => this.#drop(entry),
+      error: (error) => this.#failed(entry, error),
     });
     actor.start();
     this.#note(entry, actor.getSnapshot());
     return actor;
+  }
+  /** Starts a machine of which there are very many: see `LightActor`. Somebody who inspects gets a whole XState actor. */
+  startLight<L extends AnyStateMachine>(as: ActorSeat, logic: L, input: InputFrom<L>): LightRef<L> {
+    if (this.#inspect !== undefined)
+      return this.start(as, logic, { input } as unknown as ActorOptions<L>) as unknown as LightRef<L>;
+    const actor = new LightActor(this.#stage, as.path, logic, input);
+    this.#note(this.#enter(as, actor), actor.getSnapshot());
+    return actor;
+  }
+  #enter({ kind, path, failed }: ActorSeat, actor: Entry["actor"]): Entry {
+    const entry: Entry = { kind, path, actor, failed, state: "", sinceMs: this.#runtime.wallNow() };
+    this.#entries.set(path, entry);
+    return entry;
+  }
+  #drop(entry: Entry): void {
+    if (this.#entries.get(entry.path) === entry) this.#entries.delete(entry.path);
+  }
+  #failed(entry: Entry, error: unknown): void {
+    this.#drop(entry);
+    this.#onFailure(entry.path, error);
+    entry.failed?.(error);
   }
 
   /** Stops the actor under `path`, if it is there. */

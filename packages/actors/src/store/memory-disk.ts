@@ -26,8 +26,8 @@ export interface MemoryDiskOptions {
 export class MemoryDisk {
   /** The data's id; every store on this disk has it. */
   readonly id: string;
-  /** Room for batches and records, in bytes. */
-  readonly capacityBytes: number;
+  /** Room for batches and records, in bytes. May be changed at any time: a disk that others fill, or that is given more room. */
+  capacityBytes: number;
   /**
    * Asked before each commit is applied, in order and one at a time: while its promise is pending this commit and all later ones of that store wait;
    * when it throws or rejects, that commit fails with `STORE_FAILED`. For tests and simulations: change it at any time.
@@ -41,6 +41,9 @@ export class MemoryDisk {
   readonly records = new SortedRecords();
   /** @internal */
   usedBytes = 0;
+  /** How to take back each commit that may still be lost, oldest first; null: nothing is ever taken back. */
+  #undo: (() => void)[][] | null = null;
+  #synced = 0;
 
   constructor(options: MemoryDiskOptions = {}) {
     this.id = (options.runtime ?? systemRuntime()).id();
@@ -48,6 +51,42 @@ export class MemoryDisk {
     if (!(Number.isSafeInteger(this.capacityBytes) && this.capacityBytes > 0))
       throw optionInvalid("bytesMax", "a whole number of bytes above 0", options.bytesMax);
     this.beforeApply = options.beforeApply;
+  }
+
+  /**
+   * From now on applied commits can be lost until they are `synced`: for simulations of a disk behind a cache.
+   * @internal
+   */
+  keepUndo(): void {
+    this.#undo ??= [];
+  }
+  /**
+   * How many commits have been applied since `keepUndo`.
+   * @internal
+   */
+  get applied(): number {
+    return this.#synced + (this.#undo?.length ?? 0);
+  }
+  /**
+   * The first `upTo` of them survive a power loss.
+   * @internal
+   */
+  synced(upTo: number): void {
+    const more = upTo - this.#synced;
+    if (more <= 0 || this.#undo === null) return;
+    this.#undo.splice(0, more);
+    this.#synced = upTo;
+  }
+  /**
+   * The power fails: of the commits that are not synced, this share (the newest) is gone; what is left is a prefix. Says how many they were.
+   * @internal
+   */
+  losePower(share: number): number {
+    const unsynced = this.#undo ?? [];
+    const lost = unsynced.splice(unsynced.length - Math.ceil(unsynced.length * share));
+    for (const commit of lost.toReversed()) for (const undo of commit.toReversed()) undo();
+    this.synced(this.applied);
+    return lost.length;
   }
 
   /**
@@ -80,9 +119,33 @@ export class MemoryDisk {
     if (appended > 0 && usedBytes + appended > capacityBytes - storeReserveBytes(capacityBytes))
       throw storeFull(usedBytes, capacityBytes);
     if (added > 0 && usedBytes + added > capacityBytes) throw storeFull(usedBytes, capacityBytes);
-    for (const write of writes) this.usedBytes += this.#applyOne(write);
+    const before = this.usedBytes;
+    const undo: (() => void)[] | null = this.#undo === null ? null : [() => this.#use(before)];
+    for (const write of writes) {
+      if (undo !== null) undo.push(this.#undoOf(write));
+      this.usedBytes += this.#applyOne(write);
+    }
+    if (undo !== null) this.#undo?.push(undo);
   }
 
+  #use(bytes: number): void {
+    this.usedBytes = bytes;
+  }
+  /** What takes this write back, as things are before it. */
+  #undoOf(write: StoreWrite): () => void {
+    const { logs, records } = this;
+    if (write.kind === "put" || write.kind === "remove") {
+      const { key } = write;
+      const old = records.get(key);
+      return () => void (old === undefined ? records.remove(key) : records.put(key, old));
+    }
+    const log = logs.get(write.log);
+    const state = log?.state();
+    return () => {
+      if (log === undefined || state === undefined) logs.delete(write.log);
+      else log.restore(state);
+    };
+  }
   #applyOne(write: StoreWrite): number {
     const { logs, records } = this;
     if (write.kind === "put") {
@@ -104,6 +167,12 @@ export class MemoryDisk {
   }
 }
 
+interface LogState {
+  readonly batches: readonly (StoredBatch | undefined)[];
+  readonly bytes: number;
+  readonly end: number;
+}
+
 /** Batches of one log in order, the first ones removed by moving `#head`. */
 class MemoryLog {
   /** Undefined below `#head`: what was removed must not be held. */
@@ -112,6 +181,16 @@ class MemoryLog {
   #bytes = 0;
   end = 0;
 
+  /** What `restore` goes back to. */
+  state(): LogState {
+    return { batches: this.#batches.slice(this.#head), bytes: this.#bytes, end: this.end };
+  }
+  restore({ batches, bytes, end }: LogState): void {
+    this.#batches = [...batches];
+    this.#head = 0;
+    this.#bytes = bytes;
+    this.end = end;
+  }
   extent(): LogExtent {
     return { start: this.#batches[this.#head]?.first ?? this.end, end: this.end, bytes: this.#bytes };
   }
