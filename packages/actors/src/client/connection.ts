@@ -49,6 +49,7 @@ export class Connection implements BrokerConnection {
       this.#onReady = resolve;
       this.#onFailure = reject;
     });
+    this.ready.catch(() => {}); // nobody may be waiting when the client is closed early
     this.#actor = options.actors.start(
       {
         kind: "connection",
@@ -80,6 +81,7 @@ export class Connection implements BrokerConnection {
   }
   close(): void {
     if (this.#actor.getSnapshot().status === "active") this.#actor.send({ type: "connection.close" });
+    this.#onFailure(new MessagingError("CLOSED", "the client was closed before it had a link")); // or it had one: then this says nothing
     this.links$.complete();
   }
 

@@ -112,8 +112,9 @@ export class Chronicle {
     at: { readonly epoch: Epoch; readonly revision: number },
   ): void {
     const { key } = entry;
+    if (!offsets.includes(entry.offset)) return; // asked twice, and dealt with since
     if (this.#history !== null)
-      for (const offset of offsets.includes(entry.offset) ? offsets : [entry.offset, ...offsets]) {
+      for (const offset of offsets) {
         const known = offset === entry.offset ? entry : dropped.find((each) => each.offset === offset);
         this.#history.record({
           type: kind === "park" ? "parked" : "deadLettered",

@@ -587,6 +587,33 @@ describe("a consumer of an unordered topic", () => {
     expect(group.queue().settled.size).toBe(2);
   });
 
+  it("gives a message up that there is no room for among the dead letters, and goes on", async () => {
+    const group = new FakeGroup({ ordered: false });
+    post(group, 3);
+    let refusals = 0;
+    group.refuses = ({ type }) => (type === "aside.put" && refusals++ < 3 ? "LIMIT_EXCEEDED" : null);
+    const retry = { attempts: 1, initialMs: 100 };
+    void consumeMails(group, { concurrency: 1, inFlightMax: 1, retry }).run(({ offset }) => {
+      if (offset === 0) throw new Error("no");
+    });
+    await group.runtime.advance(1_000);
+    expect(refusals).toBe(4);
+    expect([...group.queue().settled].sort()).toEqual([1, 2]);
+    expect([...group.queue().aside.keys()]).toEqual([0]);
+  });
+
+  it("goes on when a settle is refused: the message comes again, to anyone", async () => {
+    const group = new FakeGroup({ ordered: false });
+    post(group, 3);
+    let refusals = 0;
+    group.refuses = ({ type }) => (type === "settle" && refusals++ === 0 ? "STORE_FAILED" : null);
+    const started: number[] = [];
+    void consumeMails(group, { concurrency: 1, inFlightMax: 1 }).run(({ offset }) => void started.push(offset));
+    await group.runtime.advance(100);
+    expect(refusals).toBeGreaterThan(1);
+    expect(started).toContain(2);
+  });
+
   it("waits for its settles as it closes", async () => {
     const group = new FakeGroup({ ordered: false });
     post(group, 3);

@@ -457,7 +457,7 @@ describe("a consumer's handlers", () => {
       expect(broker.emitted).toEqual([]);
       refuse = false;
       await broker.runtime.advance(10_000);
-      expect(broker.emitted).toEqual([{ topic: "board", body: "from attempt 3", id: "emit:g:moves/0/3/0#0" }]);
+      expect(broker.emitted).toEqual([{ topic: "board", body: "from attempt 3", id: "emit:g:moves/0/0/0#0" }]);
       expect(broker.steps("failed", "handled")).toEqual(["failed 0/1", "failed 0/2", "handled 0/3"]);
     });
   });

@@ -201,7 +201,8 @@ export class Hands implements AttemptHost {
     const { entry } = attempt;
     const emits = attempt.emits ?? [];
     attempt.emits = null;
-    const cause = `emit:${settings.group}:${topic.name}/${this.#queue}/${this.#chronicle.logEpoch}/${entry.offset}`;
+    // the offset alone may be given twice (`memory` messages that a crash has taken), together with the time of appending it is not
+    const cause = `emit:${settings.group}:${topic.name}/${this.#queue}/${entry.offset}/${entry.appendedAtMs}`;
     try {
       const sends = emits.map(({ topic: target, body, options }, index) =>
         environment.emitter(target).send(body, { ...options, id: `${cause}#${index}` }),

@@ -25,12 +25,17 @@ export class RetrySchedule {
   /** Ms to wait after `attempts` failed ones, the last with `error`; `null`: exhausted. */
   waitMs(attempts: number, error: unknown): number | null {
     if (attempts >= this.#retry.attempts || isFinal(error)) return null;
-    const { initialMs, factor, maxMs, jitter } = this.#retry;
-    const full = Math.min(maxMs, initialMs * factor ** (attempts - 1));
+    const { jitter } = this.#retry;
+    const full = backoffMs(this.#retry, attempts);
     const wait = full * (1 - jitter * this.#random());
     const afterMs = read(error, "afterMs");
     return typeof afterMs === "number" && afterMs > wait ? afterMs : wait;
   }
+}
+/** Ms to wait after `attempts` failed ones, before jitter. */
+function backoffMs({ initialMs, factor, maxMs }: RetrySettings, attempts: number): number {
+  if (initialMs === 0) return 0; // the power of a long series of attempts is Infinity, and 0 times that is no number
+  return Math.min(maxMs, initialMs * factor ** (attempts - 1));
 }
 /** `retryable: false` on anything thrown; but our own `CLOSED` is about the client that is going away, not about the message. */
 const isFinal = (error: unknown): boolean => read(error, "retryable") === false && !isMessagingError(error, "CLOSED");

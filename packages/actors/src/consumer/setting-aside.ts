@@ -62,6 +62,10 @@ export class SettingAside {
     aside.sentOn = null;
     this.send();
   }
+  /** It stays where it is. */
+  giveUp(aside: Aside): void {
+    this.#pending.delete(aside);
+  }
   clear(): void {
     this.#pending.clear();
   }

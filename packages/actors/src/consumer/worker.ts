@@ -261,8 +261,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   settleRefused(settle: SealedSettle, error: MessagingError): void {
     this.#chronicle.settleRefused(settle, error.code);
     for (const listener of settle.listeners) listener("lost", error);
-    // whatever the reason: this end and the other no longer mean the same lease
-    this.lost("fenced");
+    // whatever the reason: this end and the other no longer mean the same lease. Without one, the messages come again, to anyone
+    if (this.#work.settings.ordered) this.lost("fenced");
   }
   held(): ReturnType<TalkOwner["held"]> {
     const { buffer } = this.hands;
@@ -287,7 +287,13 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   }
   asideRefused(aside: Aside, error: MessagingError): void {
     if (this.#ending) return;
-    if (error.code === "LIMIT_EXCEEDED") {
+    if (!this.#work.settings.ordered) {
+      // nothing waits behind it: it comes again after its wait, and what is redriven finds room here meanwhile
+      this.#aside.giveUp(aside);
+      this.failed(aside.entry);
+      this.hands.buffer.leave(aside.entry);
+      this.hands.pump();
+    } else if (error.code === "LIMIT_EXCEEDED") {
       this.#chronicle.halted(aside.entry);
       this.#send({ type: "queue.halted" });
     } else if (error.retryable)

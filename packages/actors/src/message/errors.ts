@@ -155,8 +155,9 @@ export interface WireError {
   readonly message: string;
   readonly data: ErrorData;
 }
+/** A broker whose data another has taken over is away for its clients, no more: whoever serves them next takes what they ask again. */
 export const toWireError = (error: MessagingError): WireError => ({
-  code: error.code,
+  code: error.code === "STORE_IN_USE" ? "UNAVAILABLE" : error.code,
   message: error.message,
   data: error.data,
 });

@@ -4,7 +4,7 @@ import type { TopicView } from "../client/topic-directory.ts";
 import { atLeastAsDurable, type Durability, type Epoch, type Offset } from "../message/brands.ts";
 import { asMessagingError, type ErrorCode, FlushError, MessagingError } from "../message/errors.ts";
 import type { Receipt } from "../message/message.ts";
-import { NO_SLOT } from "../message/route.ts";
+import { NO_SLOT, slotOf } from "../message/route.ts";
 import type { Keying, Topic } from "../message/topic.ts";
 import { AbortWatch } from "./abort-watch.ts";
 import { Lane, type LaneHost } from "./lane.ts";
@@ -209,8 +209,13 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       if (this.#finding === null) void this.#findRoute();
     }
   }
+  /** Without a key a message goes to one queue after another; but the same id to the same one, since it is there that a repeat is known. */
+  #queueOf({ key, id, slot }: PendingSend, view: TopicView): number {
+    if (key === null && id === null) return this.#nextQueue++ % view.spec.queues;
+    return view.table[key === null ? slotOf(id as string) : slot] ?? 0;
+  }
   #deal(send: PendingSend, view: TopicView): void {
-    const queue = send.key === null ? this.#nextQueue++ % view.spec.queues : (view.table[send.slot] ?? 0);
+    const queue = this.#queueOf(send, view);
     send.queue = queue;
     const lane = this.#laneOf(queue);
     lane.push(send);

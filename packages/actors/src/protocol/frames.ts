@@ -423,7 +423,10 @@ export interface FailureInfo {
   readonly message: string;
   readonly code: string | null;
 }
-/** B, answers `aside.put` once committed. `offsets`: every message that it set aside, delivered or not. */
+/**
+ * B, answers `aside.put` once committed. `offsets`: every message that it set aside, delivered or not. To a repeat: what is still aside of that, and the revision in which it went; nothing when it
+ * has been settled or discarded since.
+ */
 export interface AsideDone {
   readonly type: "aside.done";
   readonly request: number;
