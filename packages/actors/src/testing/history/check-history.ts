@@ -4,6 +4,7 @@ import { HistoryModel } from "./model/history-model.ts";
 import { checkAccounting } from "./rules/accounting.ts";
 import { checkAppendOnce } from "./rules/append-once.ts";
 import { checkClearRefusals } from "./rules/clear-refusals.ts";
+import { checkHandover } from "./rules/handover.ts";
 import { checkLeases } from "./rules/leases.ts";
 import { checkNoLoss } from "./rules/no-loss.ts";
 import { checkNoSkipping } from "./rules/no-skipping.ts";
@@ -20,6 +21,7 @@ const RULES = [
   checkLeases, // P4, P7
   checkSerial, // P5
   checkNoSkipping, // P6
+  checkHandover, // P6, P9
   checkProgress, // P8
   checkAccounting, // P9
   checkWorkflowCommits, // P10

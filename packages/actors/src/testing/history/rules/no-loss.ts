@@ -150,10 +150,14 @@ function checkSettledStays(model: HistoryModel, consumption: Consumption, accoun
     undefined,
   );
   if (last === undefined || (typeof last.logEpoch === "number" && last.logEpoch > account.state.logEpoch)) return;
+  // a power loss may have taken the settling and left the message
+  if (model.processes.hadPowerLoss() && (last.logEpoch ?? 0) < account.state.logEpoch) return;
   report.check("P3");
   const { stored, subscription } = consumption;
   const found = account.classOf(stored.offset);
   if (found === "settled" || found === "removed") return;
+  // without a lease another member may have given up on it meanwhile: then it stays where that has put it
+  if (last.epoch === 0 && found === "deadLettered") return;
   if (stored.log.survives(stored, account.state.logEpoch) !== "yes") return;
   if (subscription.sought.some((sought) => sought.revision > last.revision)) return;
   if (linesOf(consumption, "redriven").some((redriven) => redriven.revision > last.revision)) return;

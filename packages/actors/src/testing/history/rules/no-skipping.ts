@@ -171,7 +171,7 @@ function checkParked(group: GroupOnQueue, messages: readonly Stored[], report: R
     for (const line of linesOf(consumption, "handling")) {
       if (!isLeased(line)) continue;
       const parking = parkings[firstIndex(parkings, (each) => !isBefore(each, line)) - 1];
-      if (parking === undefined) continue;
+      if (parking === undefined || mayBeLost(group.model, parking, line)) continue;
       report.check("P6");
       const since = reopenings[firstIndex(reopenings, (revision) => revision > parking.revision)];
       if (since !== undefined && since < firstRevisionAfter(consumption, line)) continue;
@@ -179,6 +179,11 @@ function checkParked(group: GroupOnQueue, messages: readonly Stored[], report: R
       report.violate("P6", text, [parking, line]);
     }
   }
+}
+
+/** The power failed, and the broker that took over may not have had this change any more. */
+function mayBeLost(model: HistoryModel, change: ParkedEvent | DeadLetteredEvent, seenBy: HandlingEvent): boolean {
+  return model.processes.hadPowerLoss() && (change.logEpoch ?? 0) < (seenBy.logEpoch ?? 0);
 }
 
 /** Of a list that first does not and then does fit: where it begins to. */
