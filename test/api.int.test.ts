@@ -137,6 +137,9 @@ describe("the examples of the documents", () => {
     ],
     "docs/api.md/metrics.ts": [/^2 1\n$/],
     "docs/api.md/deno.ts": [/^o-1 0\n$/],
+    "docs/testing.md/main.ts": [/^20 seeds passed, with crashes\n$/],
+    "docs/testing.md/check.ts": [/^false P1\n$/],
+    "docs/testing.md/clock.ts": [/^an hour later 3600000\n$/],
   };
   const programs = all.flatMap(({ path, modules }) =>
     modules.filter(({ runs }) => runs).map(({ name }) => ({ path: `${path}/${name}`, name })),

@@ -32,10 +32,15 @@ export class BrokerApp implements App {
   async #start(): Promise<void> {
     const { world, runtime, side, process } = this.#incarnation;
     const { network, topicSpecs, disk, counters } = world;
-    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, world.broker.syncMs);
+    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, world.broker.syncMs, disk);
     try {
       const broker = await startBroker(
-        { name: "broker", topics: topicSpecs, heartbeatMs: world.broker.heartbeatMs },
+        {
+          name: "broker",
+          topics: topicSpecs,
+          heartbeatMs: world.broker.heartbeatMs,
+          leaseTtlMsMax: world.leaseTtlMsMax ?? undefined,
+        },
         {
           transport: network.transport(side),
           store,

@@ -7,21 +7,27 @@ import { type App, describeError, type Incarnation, ProcessSlot } from "./proces
 import { connectClient } from "./simulated-client.ts";
 import { chance } from "./trace-hash.ts";
 
+type UnorderedOrOrdered = Omit<Context, "fence"> & { readonly fence?: Context["fence"] };
+
 const REJOIN_MS = 500;
 /** A handler that hangs comes back after this long. */
 const HANG_MS = 6_000;
+/** A process that a message has killed is started again after this long. */
+const DOWN_MS = 300;
 
 /** A process that consumes in some groups. Its handlers take time, fail, hang and change the world. */
 export class ConsumerApp implements App {
   readonly #world: PlannedWorld;
   readonly #incarnation: Incarnation;
   readonly #plan: ConsumerPlan;
+  readonly #die: () => void;
   #consumers: Consumer<SimulatedBody, Context>[] = [];
   #client: Client | null = null;
   #closed = false;
   #paused = false;
 
-  constructor(world: PlannedWorld, incarnation: Incarnation, plan: ConsumerPlan) {
+  constructor(world: PlannedWorld, incarnation: Incarnation, plan: ConsumerPlan, die: () => void) {
+    this.#die = die;
     this.#world = world;
     this.#incarnation = incarnation;
     this.#plan = plan;
@@ -29,24 +35,32 @@ export class ConsumerApp implements App {
   }
   async #start(): Promise<void> {
     this.#client = await connectClient(this.#incarnation, () => this.#closed);
-    for (const { topic, group } of this.#plan.memberships) this.#join(topic, group);
+    const { runtime } = this.#incarnation;
+    for (const { topic, group } of this.#plan.memberships) {
+      const waitMs = this.#group(topic, group).joinsAtMs - this.#world.runtime.now();
+      if (waitMs > 0) runtime.setTimeout(() => this.#join(topic, group), waitMs);
+      else this.#join(topic, group);
+    }
+  }
+  #group(topic: string, group: string): GroupPlan {
+    return this.#world.topic(topic).plan.groups.find(({ name }) => name === group) as GroupPlan;
   }
   #join(topicName: string, groupName: string): void {
     if (this.#client === null || this.#closed) return;
     const world = this.#world;
     const { runtime, process } = this.#incarnation;
     const { topic, plan } = world.topic(topicName);
-    const group = plan.groups.find(({ name }) => name === groupName) as GroupPlan;
+    const group = this.#group(topicName, groupName);
+    const { exhausted, leaseTtlMs, revokeTimeoutMs, startAt } = group;
     const consumer = this.#client.consumer(topic, {
       group: groupName,
       concurrency: group.concurrency,
       retry: { attempts: group.attempts, initialMs: 30, maxMs: 400 },
-      exhausted: group.exhausted,
       handlerTimeoutMs: group.handlerTimeoutMs,
       handlerGraceMs: group.handlerGraceMs,
       inFlightMax: group.inFlightMax,
-      leaseTtlMs: group.leaseTtlMs,
-      revokeTimeoutMs: group.revokeTimeoutMs,
+      startAt,
+      ...(plan.ordered ? { exhausted, leaseTtlMs, revokeTimeoutMs } : {}),
     });
     this.#consumers.push(consumer);
     if (this.#paused) consumer.pause();
@@ -62,25 +76,34 @@ export class ConsumerApp implements App {
       });
   }
 
-  #handle(group: GroupPlan, message: Message<SimulatedBody>, context: Context): Promise<void> | void {
+  #handle(group: GroupPlan, message: Message<SimulatedBody>, context: UnorderedOrOrdered): Promise<void> | void {
     const world = this.#world;
     const { process, runtime } = this.#incarnation;
     const { effects, plan } = world;
-    const handling = effects.begin(process, group.name, message, context.fence);
+    const handling = context.fence === undefined ? null : effects.begin(process, group.name, message, context.fence);
     const draw = (what: string, ...more: readonly (string | number)[]): number =>
       chance(plan.seed, what, group.name, message.id ?? "", ...more);
     const fails =
       !world.healed && (draw("poison") < group.poisonRate || draw("fail", context.attempt, process) < group.failRate);
-    const hangs = !world.healed && draw("hang", process, context.fence) < group.hangRate;
+    if (draw("killer") < group.killerRate && world.mayKill(group.name, message, group.killsMax)) {
+      world.counters.hit("killedByMessage");
+      this.#die();
+      return new Promise(() => {});
+    }
+    const hangs = !world.healed && draw("hang", process, context.fence ?? 0) < group.hangRate;
     const workMs = hangs
       ? HANG_MS
       : draw("work", process) < 0.3
         ? 0
         : draw("ms", process, context.attempt) * group.workMs;
     const finish = (): void => {
-      effects.end(handling);
+      if (handling !== null) effects.end(handling);
       if (fails) throw new Error("it does not work");
-      if (!effects.apply(handling)) world.counters.hit("effectFencedOut");
+      if (handling !== null && !effects.apply(handling)) world.counters.hit("effectFencedOut");
+      if (group.emitsTo === null) return;
+      const { topic, plan: target } = world.topic(group.emitsTo);
+      const key = `emitted-${Math.floor(draw("key") * target.keys)}`;
+      context.emit(topic, { key, n: message.body.n });
     };
     if (workMs === 0) return finish();
     const obeys = !hangs || draw("obey") < 0.5;
@@ -96,7 +119,7 @@ export class ConsumerApp implements App {
       if (!obeys) return;
       context.signal.addEventListener("abort", () => {
         runtime.clearTimeout(timer);
-        effects.end(handling);
+        if (handling !== null) effects.end(handling);
         reject(context.signal.reason);
       });
     });
@@ -122,13 +145,23 @@ export class ConsumerApp implements App {
 export function consumerSlot(world: PlannedWorld, plan: ConsumerPlan): ProcessSlot<ConsumerApp> {
   const settings = plan.memberships.map(({ topic, group }) => {
     const of = world.topic(topic).plan.groups.find(({ name }) => name === group) as GroupPlan;
-    const { exhausted, concurrency, leaseTtlMs, attempts } = of;
-    return { topic, group, exhausted, concurrency, leaseTtlMs, attempts };
+    const { exhausted, concurrency, leaseTtlMs, attempts, startAt } = of;
+    return { topic, group, exhausted, concurrency, leaseTtlMs, attempts, startAt };
   });
-  return new ProcessSlot(world, {
+  const slot: ProcessSlot<ConsumerApp> = new ProcessSlot(world, {
     name: plan.name,
     role: "consumer",
     settings: { settings },
-    begin: (incarnation) => new ConsumerApp(world, incarnation, plan),
+    begin: (incarnation) =>
+      new ConsumerApp(world, incarnation, plan, () =>
+        world.runtime.setTimeout(() => {
+          if (slot.incarnation !== incarnation) return;
+          slot.kill(false);
+          world.runtime.setTimeout(() => {
+            if (!world.isOver) slot.start();
+          }, DOWN_MS);
+        }, 0),
+      ),
   });
+  return slot;
 }

@@ -1,4 +1,5 @@
 import type { Message } from "../../message/message.ts";
+import { ordinalOf } from "./history-book.ts";
 
 export interface Handling {
   readonly process: string;
@@ -28,6 +29,8 @@ export class Effects {
   readonly #rows = new Map<string, Row>();
   readonly #violate: (promise: "P5" | "P6" | "P7", text: string) => void;
   readonly #lossy: ReadonlySet<string>;
+  /** Groups that need not have seen what was there before them. */
+  readonly #late = new Set<string>();
   /** Effects that a later holder's fence kept out. */
   fencedOut = 0;
   /** Effects that had been there already. */
@@ -62,8 +65,9 @@ export class Effects {
     }
     row.fence = handling.fence;
     const at = handling.id.lastIndexOf("/");
-    const [producer, ordinal] = [handling.id.slice(0, at), Number(handling.id.slice(at + 1))];
-    const last = row.done.get(producer) ?? -1;
+    const [producer, ordinal] = [handling.id.slice(0, at), ordinalOf(handling.id)];
+    if (ordinal === null) return true; // emitted: in the order of its causes, which is not one of this key
+    const last = row.done.get(producer) ?? (this.#late.has(`${handling.topic} ${handling.group}`) ? ordinal - 1 : -1);
     if (ordinal <= last) {
       this.repeated++;
       return true;
@@ -82,6 +86,9 @@ export class Effects {
   processDied(process: string): void {
     for (const row of this.#rows.values())
       for (const handling of row.running) if (handling.process === process) row.running.delete(handling);
+  }
+  beginsLate(topic: string, group: string): void {
+    this.#late.add(`${topic} ${group}`);
   }
   mayHaveGaps(topic: string, group: string, key: string): void {
     this.#row({ topic, group, key }).mayHaveGaps = true;

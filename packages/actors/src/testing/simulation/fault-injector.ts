@@ -1,3 +1,4 @@
+import { codecOf } from "../../protocol/pick-codec.ts";
 import type { BrokerApp } from "./broker-app.ts";
 import type { FaultPlan } from "./plan.ts";
 import { freeze, type Incarnation, killIncarnation, type ProcessSlot, thaw } from "./process-slot.ts";
@@ -19,19 +20,23 @@ export class FaultInjector {
   /** Brokers that another has taken the data over from. */
   readonly #outlived: Incarnation[] = [];
   readonly #leaving: Promise<void>[] = [];
+  readonly #capacityBytes: number;
 
   constructor(world: World, cast: Cast) {
     this.#world = world;
     this.#cast = cast;
+    this.#capacityBytes = world.disk.capacityBytes;
     this.#slots = new Map([cast.broker, ...cast.clients].map((slot) => [slot.name, slot]));
   }
 
   schedule(faults: readonly FaultPlan[]): void {
+    if (faults.some(({ kind }) => kind === "powerLoss")) this.#world.disk.keepUndo();
     for (const fault of faults) this.#world.runtime.setTimeout(() => this.#strike(fault), fault.atMs);
   }
   /** Ends every fault that lasts. Brokers that were outlived die for good. */
   async heal(): Promise<void> {
     for (const heal of [...this.#heals]) heal();
+    this.#heals.clear();
     for (const incarnation of this.#outlived) killIncarnation(incarnation, false);
     await Promise.all(this.#leaving);
     for (const slot of this.#slots.values()) slot.start();
@@ -88,6 +93,37 @@ export class FaultInjector {
         return this.#lasting(fault.forMs, () => {
           world.storeTrouble.failRate = 0;
         });
+      case "powerLoss":
+        if (fault.onGrant) return this.#losePowerOnGrant(fault.downMs, fault.lostShare);
+        return this.#losePower(fault.downMs, fault.lostShare);
+      case "fillStore":
+        // three quarters of a small disk are for producers
+        world.disk.capacityBytes = Math.max(1, Math.floor((world.disk.usedBytes * 4) / 3));
+        return this.#lasting(fault.forMs, () => {
+          world.disk.capacityBytes = this.#capacityBytes;
+        });
+      case "restartShorterTtl":
+        world.counters.brokerDied();
+        world.leaseTtlMsMax = fault.ttlMs;
+        world.counters.configuredTtlMs = fault.ttlMs;
+        this.#partition(slot.name, "both", fault.forMs);
+        this.#cast.broker.kill(false);
+        return this.#lasting(fault.downMs, () => this.#cast.broker.start());
+      case "lostGrantAnswer": {
+        const disarm = world.network.trap("broker", slot.name, (packet) => {
+          if (!isGrant(packet)) return false;
+          world.history.record({ type: "fault", fault: "cut", target: slot.name, lost: "lease.granted" });
+          world.counters.hit("grantAnswerLost");
+          return true;
+        });
+        this.#heals.add(disarm);
+        return;
+      }
+      case "lateFrames":
+        world.history.record({ type: "fault", fault: "cut", target: slot.name, late: fault.what });
+        return world.network.sendLate(slot.name, fault.what, fault.gatherMs, fault.lateMs);
+      case "outlive":
+        return this.#outlive(slot, fault.wakesAfterMs);
       case "pauseConsumer": {
         const { app } = slot;
         app?.pause?.();
@@ -122,10 +158,51 @@ export class FaultInjector {
     const { incarnation } = broker;
     if (incarnation === null) return;
     this.#world.counters.brokerDied();
+    this.#outlive(broker, wakesAfterMs);
+  }
+  /** Frozen, taken for dead, and replaced; then it wakes up. */
+  #outlive(slot: ProcessSlot, wakesAfterMs: number): void {
+    const { incarnation } = slot;
+    if (incarnation === null) return;
     freeze(incarnation, false);
-    broker.detach();
+    slot.detach();
     this.#outlived.push(incarnation);
-    broker.start();
+    slot.start();
     this.#lasting(wakesAfterMs, () => thaw(incarnation, true));
   }
+  /** With the grant on its way: its epoch must not be given again. */
+  #losePowerOnGrant(downMs: number, lostShare: number): void {
+    const { network, runtime } = this.#world;
+    const disarms = [...this.#slots.keys()].map((name) =>
+      network.trap("broker", name, (packet) => {
+        if (!isGrant(packet)) return false;
+        for (const disarm of disarms) {
+          disarm();
+          this.#heals.delete(disarm);
+        }
+        runtime.setTimeout(() => {
+          if (!this.#world.healed) this.#losePower(downMs, lostShare);
+        }, 0);
+        return false;
+      }),
+    );
+    for (const disarm of disarms) this.#heals.add(disarm);
+  }
+  /** The broker's machine: nobody is told, and whoever else had the data open is gone too. */
+  #losePower(downMs: number, lostShare: number): void {
+    const { world, broker } = { world: this.#world, broker: this.#cast.broker };
+    world.counters.brokerDied();
+    const target = broker.incarnation?.process;
+    world.history.record({ type: "fault", fault: "powerLoss", ...(target === undefined ? {} : { target }) });
+    broker.kill(true);
+    for (const incarnation of this.#outlived)
+      if (incarnation.side.name === broker.name) killIncarnation(incarnation, true);
+    if (world.disk.losePower(lostShare) > 0) world.counters.hit("powerLostUnsynced");
+    this.#lasting(downMs, () => broker.start());
+  }
 }
+
+const isGrant = (packet: Uint8Array): boolean =>
+  codecOf(packet)
+    .decode(packet)
+    .some((frame) => frame.type === "lease.granted" && frame.epoch > 0);

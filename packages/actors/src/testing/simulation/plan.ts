@@ -29,6 +29,7 @@ export interface BrokerPlan {
 export interface TopicPlan {
   readonly name: string;
   readonly queues: number;
+  readonly ordered: boolean;
   readonly keys: number;
   readonly settledByAll: boolean;
   readonly idWindowMs: number;
@@ -52,6 +53,14 @@ export interface GroupPlan {
   readonly poisonRate: number;
   /** Share of attempts that hang; half of them ignore their signal too. */
   readonly hangRate: number;
+  /** Share of messages that kill the process which handles them, the first `killsMax` times. */
+  readonly killerRate: number;
+  readonly killsMax: number;
+  readonly startAt: "earliest" | "latest";
+  /** Nobody joins before. */
+  readonly joinsAtMs: number;
+  /** The topic its handlers emit into, one message for each. */
+  readonly emitsTo: string | null;
 }
 export interface ProducerPlan {
   readonly name: string;
@@ -90,6 +99,30 @@ export type FaultPlan = { readonly atMs: number } & (
   | { readonly kind: "slowLink"; readonly target: string; readonly factor: number; readonly forMs: number }
   | { readonly kind: "slowStore"; readonly eachMs: number; readonly forMs: number }
   | { readonly kind: "failStore"; readonly rate: number; readonly forMs: number }
+  /** The broker's machine loses power: this share of what was flushed and not synced is gone. `onGrant`: in the instant in which it next answers a grant. */
+  | { readonly kind: "powerLoss"; readonly downMs: number; readonly lostShare: number; readonly onGrant?: boolean }
+  /** No room for producers for a while; what consumers need comes out of the reserve. */
+  | { readonly kind: "fillStore"; readonly forMs: number }
+  /** The broker comes back with a shorter longest lease, while a member is cut off that may still hold one of the old length. */
+  | {
+      readonly kind: "restartShorterTtl";
+      readonly target: string;
+      readonly downMs: number;
+      readonly ttlMs: number;
+      readonly forMs: number;
+    }
+  /** The next grant for this member is lost on its way, and its link with it. */
+  | { readonly kind: "lostGrantAnswer"; readonly target: string }
+  /** What a client sent on a link it has given up arrives after its next link has said hello; with `hello`, from that old link's own hello on. */
+  | {
+      readonly kind: "lateFrames";
+      readonly target: string;
+      readonly what: "tail" | "hello";
+      readonly gatherMs: number;
+      readonly lateMs: number;
+    }
+  /** A process that was taken for dead wakes up beside its successor. */
+  | { readonly kind: "outlive"; readonly target: string; readonly wakesAfterMs: number }
   | { readonly kind: "pauseConsumer"; readonly target: string; readonly forMs: number }
 );
 /** What a person does while traffic goes on, to whatever is set aside then. */

@@ -1,3 +1,4 @@
+import type { Message } from "../../message/message.ts";
 import { type Topic, topic, topicSpec, typed } from "../../message/topic.ts";
 import { Effects } from "./effects.ts";
 import type { Plan, TopicPlan } from "./plan.ts";
@@ -17,6 +18,9 @@ export class PlannedWorld extends World {
   readonly topics: readonly SimulatedTopic[];
   /** Keys about which an order's outcome is not known: it may have been carried out without a line that says so. */
   readonly unclear = new Set<string>();
+  /** Everything is dealt with: whoever goes now stays away. */
+  isOver = false;
+  readonly #kills = new Map<string, number>();
 
   constructor(plan: Plan) {
     const topics = plan.topics.map((of) =>
@@ -24,9 +28,11 @@ export class PlannedWorld extends World {
         schema: typed<SimulatedBody>(),
         key: (body: SimulatedBody) => body.key,
         queues: of.queues,
+        ordered: of.ordered as true, // what its consumers may ask for is looked at where they are made
         parkedMessagesMax: of.parkedMessagesMax,
         idWindowMs: of.idWindowMs,
-        groups: of.groups.map(({ name }) => name),
+        // one that begins late is not there from the start
+        groups: of.groups.filter(({ startAt }) => startAt === "earliest").map(({ name }) => name),
         retention: { settledByAll: of.settledByAll },
       }),
     );
@@ -34,8 +40,13 @@ export class PlannedWorld extends World {
     super({ seed, broker, network, topics: topics.map((each) => topicSpec(each)) });
     this.plan = plan;
     this.topics = topics;
-    const lossy = producers.filter(({ durability }) => durability === "memory").map(({ name }) => name);
+    const losesPower = plan.faults.some(({ kind }) => kind === "powerLoss");
+    const lossy = producers
+      .filter(({ durability }) => durability === "memory" || (losesPower && durability === "flushed"))
+      .map(({ name }) => name);
     this.effects = new Effects((promise, text) => this.violate(promise, text), new Set(lossy));
+    for (const of of plan.topics)
+      for (const group of of.groups) if (group.startAt === "latest") this.effects.beginsLate(of.name, group.name);
     for (const of of plan.topics)
       for (const group of of.groups)
         if (group.exhausted === "dead-letter")
@@ -44,6 +55,13 @@ export class PlannedWorld extends World {
   topic(name: string): { readonly topic: SimulatedTopic; readonly plan: TopicPlan } {
     const index = this.plan.topics.findIndex((each) => each.name === name);
     return { topic: this.topics[index] as SimulatedTopic, plan: this.plan.topics[index] as TopicPlan };
+  }
+  /** Whether this message kills whoever handles it now: the first `killsMax` times. */
+  mayKill(group: string, { topic: of, id }: Message<SimulatedBody>, killsMax: number): boolean {
+    const name = `${of} ${group} ${id}`;
+    const kills = this.#kills.get(name) ?? 0;
+    this.#kills.set(name, kills + 1);
+    return kills < killsMax;
   }
   keyName(topicName: string, group: string, key: string | null): string {
     return `${topicName} ${group} ${key ?? ""}`;

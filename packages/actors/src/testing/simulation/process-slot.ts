@@ -101,7 +101,7 @@ export function killIncarnation({ world, process, runtime, history, side }: Inca
 export function freeze({ world, process, runtime }: Incarnation, clockStops: boolean): void {
   if (runtime.isFrozen || runtime.isDead) return;
   world.history.record({ type: "fault", fault: "pause", target: process, clockStops });
-  world.counters.froze(process);
+  world.counters.froze(process, clockStops);
   runtime.freeze({ clockStops });
 }
 export function thaw({ world, process, runtime }: Incarnation, deliveriesFirst: boolean): void {

@@ -63,12 +63,22 @@ export class ProducerApp implements App {
   readonly #incarnation: Incarnation;
   readonly #plan: ProducerPlan;
   readonly #outbox: Outbox;
+  /** Another incarnation has taken its place. */
+  readonly #isOutlived: () => boolean;
   readonly #progress = new Map<KeyOutbox, Progress>();
   readonly #producers = new Map<string, Producer<SimulatedBody, "derived">>();
   #client: Client | null = null;
   #closed = false;
+  #underWay = 0;
 
-  constructor(world: PlannedWorld, incarnation: Incarnation, plan: ProducerPlan, outbox: Outbox) {
+  constructor(
+    world: PlannedWorld,
+    incarnation: Incarnation,
+    plan: ProducerPlan,
+    outbox: Outbox,
+    isOutlived: () => boolean,
+  ) {
+    this.#isOutlived = isOutlived;
     this.#world = world;
     this.#incarnation = incarnation;
     this.#plan = plan;
@@ -102,6 +112,7 @@ export class ProducerApp implements App {
   #send(of: KeyOutbox, progress: Progress, message: Outgoing): void {
     const producer = this.#producer(of.topic);
     progress.underWay++;
+    if (++this.#underWay > this.#plan.bufferMessagesMax) this.#world.counters.hit("producerBufferFull");
     producer.send({ key: of.key, n: message.ordinal }, { id: message.id }).then(
       () => {
         message.acknowledged = true;
@@ -110,6 +121,8 @@ export class ProducerApp implements App {
       (error: unknown) => {
         progress.failed = true;
         const over = isMessagingError(error, "PRODUCER_FENCED") || isMessagingError(error, "CLOSED");
+        // as a program does that finds its name taken over
+        if (isMessagingError(error, "PRODUCER_FENCED") && this.#isOutlived()) this.#closed = true;
         if (over && this.#producers.get(of.topic) === producer) this.#producers.delete(of.topic);
         this.#ended(of, progress);
       },
@@ -117,6 +130,7 @@ export class ProducerApp implements App {
   }
   #ended(of: KeyOutbox, progress: Progress): void {
     progress.underWay--;
+    this.#underWay--;
     if (!progress.failed || progress.underWay > 0) return;
     this.#incarnation.runtime.setTimeout(() => {
       progress.failed = false;
@@ -130,10 +144,12 @@ export class ProducerApp implements App {
   }
 }
 
-export const producerSlot = (world: PlannedWorld, plan: ProducerPlan, outbox: Outbox): ProcessSlot<ProducerApp> =>
-  new ProcessSlot(world, {
+export function producerSlot(world: PlannedWorld, plan: ProducerPlan, outbox: Outbox): ProcessSlot<ProducerApp> {
+  const slot: ProcessSlot<ProducerApp> = new ProcessSlot(world, {
     name: plan.name,
     role: "producer",
     settings: { topics: world.plan.topics.map(({ name }) => name), settings: { durability: plan.durability } },
-    begin: (incarnation) => new ProducerApp(world, incarnation, plan, outbox),
+    begin: (incarnation) => new ProducerApp(world, incarnation, plan, outbox, () => slot.incarnation !== incarnation),
   });
+  return slot;
+}

@@ -28,6 +28,7 @@ export interface RunResult {
 }
 const LOOK_MS = 500;
 const ASIDE_SMALL = 100;
+const EMIT_LOOKS = 6;
 const OVERALL_MS = 600_000;
 
 /** Runs a plan: phase 1 with faults, phase 2 healed, then judged. Takes no real time but that of the computing. */
@@ -141,20 +142,29 @@ class Run {
     const world = this.#world;
     const { plan, runtime } = world;
     const until = runtime.now() + plan.healWithinMs;
+    // what a failed attempt emitted may still be on its way, with nothing to show for it here
+    const quietLooks = plan.topics.some(({ groups }) => groups.some(({ emitsTo }) => emitsTo !== null))
+      ? EMIT_LOOKS
+      : 1;
+    let quiet = 0;
     for (;;) {
       let open = this.#outboxes.reduce((sum, outbox) => sum + outbox.pending, 0);
       for (const { name: topic, groups, parkedMessagesMax } of plan.topics)
         for (const { name: group } of groups) {
-          for (const account of await this.#account(client, topic, group)) open += account.backlog;
+          const accounts = await this.#account(client, topic, group);
+          if (accounts.length === 0) open++; // nobody could say
+          for (const account of accounts) open += account.backlog;
           for (const entry of await orders.list(topic, group)) {
             // a third stays where it is, unless it would fill what may be set aside and so halt the queue
             const stays =
               parkedMessagesMax > ASIDE_SMALL && chance(plan.seed, "stays", topic, group, entry.entry) < 1 / 3;
+            if (entry.kind === "halted" || !stays) open++;
             if (entry.kind === "halted" || !stays)
               await orders.give({ order: entry.kind === "parked" ? "redrive" : "retry", topic, group }, entry);
           }
         }
-      if (open === 0) return;
+      quiet = open === 0 ? quiet + 1 : 0;
+      if (quiet === quietLooks) return;
       if (runtime.now() > until) {
         await this.#tellStuck(client, open);
         return;
@@ -193,6 +203,7 @@ class Run {
   async #close(client: Client): Promise<void> {
     const world = this.#world;
     const { broker, producers, consumers } = this.#cast;
+    world.isOver = true;
     await Promise.all(consumers.map(({ app }) => app?.caughtUp()));
     await Promise.all([...consumers, ...producers].map((slot) => slot.leave()));
     const before = await this.#tellStates(client);

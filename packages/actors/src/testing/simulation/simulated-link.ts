@@ -13,6 +13,10 @@ export interface LinkHost {
   delay(from: string, to: string): number;
   isBlocked(from: string, to: string): boolean;
   random(): number;
+  /** Whether the link breaks over this packet, which is lost. */
+  breaksOver(link: SimulatedLink, packet: Uint8Array): boolean;
+  /** A packet has come to the other machine, whether or not anybody reads it there. */
+  reached(link: SimulatedLink): void;
   /** A side has ended: the network forgets the link when both have. */
   sideEnded(link: SimulatedLink): void;
   packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array): void;
@@ -47,6 +51,8 @@ export class SimulatedLink implements IncomingLink {
   #phase: "open" | "closing" | "ended" = "open";
   /** What is sent from now on is lost, in silence. */
   #severed = false;
+  /** What it sends waits on its way, and nothing else does. */
+  #heldBack = false;
 
   constructor(host: LinkHost, side: LinkSide, remote: string, principal: Principal) {
     this.#host = host;
@@ -80,6 +86,13 @@ export class SimulatedLink implements IncomingLink {
   }
   send(packet: Uint8Array): void {
     if (this.#phase !== "open") return;
+    if (!this.#severed && this.#host.breaksOver(this, packet)) {
+      this.#host.packet("lost", this.side.name, this.peer.side.name, packet);
+      this.#post({ end: LOST, at: this.#arrival() });
+      this.#severed = true;
+      this.peer.cut(true);
+      return;
+    }
     this.#host.packet(this.#severed ? "lost" : "sent", this.side.name, this.peer.side.name, packet);
     if (this.#severed) return;
     this.#outBytes += packet.byteLength;
@@ -110,6 +123,14 @@ export class SimulatedLink implements IncomingLink {
     if (told && this.peer.#phase !== "ended") this.#post({ end: LOST, at: this.#arrival() });
     this.#severed = true;
   }
+  /** Holds back what this side sends and has sent, until `letGo`. */
+  holdBack(): void {
+    this.#heldBack = true;
+  }
+  letGo(): void {
+    this.#heldBack = false;
+    this.pump();
+  }
   /** Tells this side's process that the link is gone. */
   lose(): void {
     this.side.runtime.deliver(() => this.finish(LOST));
@@ -129,13 +150,14 @@ export class SimulatedLink implements IncomingLink {
   }
   /** Lets what waits behind a partition go on. */
   pump(): void {
-    if (this.#pumping) return;
+    if (this.#pumping || this.#heldBack) return;
     const parcel = this.#out[0];
     if (parcel === undefined || this.#host.isBlocked(this.side.name, this.peer.side.name)) return;
     this.#pumping = true;
     this.#host.after(Math.max(0, parcel.at - this.#host.now()), () => {
       this.#pumping = false;
       if (this.#out[0] !== parcel) return this.pump();
+      if (this.#heldBack) return;
       if (this.#host.isBlocked(this.side.name, this.peer.side.name)) return;
       this.#out.shift();
       this.#arrive(parcel);
@@ -154,6 +176,7 @@ export class SimulatedLink implements IncomingLink {
   }
   #arrive(parcel: Parcel): void {
     const { peer } = this;
+    if ("packet" in parcel) this.#host.reached(this);
     if (peer.#phase === "ended") {
       if ("packet" in parcel) this.#outBytes -= parcel.packet.byteLength;
       return;

@@ -15,6 +15,15 @@ export interface NetworkOptions {
   readonly pingTimeoutMs: number;
   /** Sees every packet. */
   readonly tap: (what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array) => void;
+  /** A packet came in on a link after a newer link of the same process had been heard. */
+  readonly onOutdated?: () => void;
+}
+/** Waits for a packet. */
+interface Trap {
+  readonly from: string;
+  readonly to: string;
+  /** Says whether this is the packet. */
+  readonly takes: (packet: Uint8Array) => boolean;
 }
 interface Listening {
   readonly side: LinkSide;
@@ -36,6 +45,13 @@ export class SimulatedNetwork implements LinkHost {
   readonly #blocked = new Set<Blocked>();
   readonly #slow = new Map<string, number>();
   #held: { readonly from: string; readonly to: string; readonly fn: () => void }[] = [];
+  readonly #traps = new Set<Trap>();
+  /** What happens to the next link of a process, as soon as it is made. */
+  readonly #nextLink = new Map<string, (link: SimulatedLink) => void>();
+  /** Links to the broker in the order in which they were made, and by process the newest that was heard. */
+  readonly #made = new WeakMap<SimulatedLink, number>();
+  #linksMade = 0;
+  readonly #heard = new Map<LinkSide, number>();
   #listening: Listening | null = null;
 
   constructor(options: NetworkOptions) {
@@ -97,6 +113,28 @@ export class SimulatedNetwork implements LinkHost {
       for (const link of this.#links) link.pump();
     };
   }
+  /** Links break over the next packet that `takes` says yes to. */
+  trap(from: string, to: string, takes: (packet: Uint8Array) => boolean): () => void {
+    const trap = { from, to, takes };
+    this.#traps.add(trap);
+    return () => void this.#traps.delete(trap);
+  }
+  /**
+   * What a process sends on its link for `gatherMs` is held back, then it alone hears that the link is dead; `lateMs` later all of it arrives.
+   * `tail`: its present links. `hello`: the next one it makes, from its first packet on; the present ones are cut.
+   */
+  sendLate(name: string, what: "tail" | "hello", gatherMs: number, lateMs: number): void {
+    const late = (link: SimulatedLink): void => {
+      link.holdBack();
+      this.after(gatherMs, () => link.lose());
+      this.after(gatherMs + lateMs, () => link.letGo());
+    };
+    if (what === "hello") this.#nextLink.set(name, late);
+    for (const link of this.linksOf(name)) {
+      if (what === "tail") late(link);
+      else this.cut(link);
+    }
+  }
   slowDown(name: string, factor: number): () => void {
     this.#slow.set(name, factor);
     return () => void this.#slow.delete(name);
@@ -120,6 +158,21 @@ export class SimulatedNetwork implements LinkHost {
   }
   random(): number {
     return this.#options.random();
+  }
+  breaksOver(link: SimulatedLink, packet: Uint8Array): boolean {
+    for (const trap of this.#traps) {
+      if (trap.from !== link.side.name || trap.to !== link.peer.side.name || !trap.takes(packet)) continue;
+      this.#traps.delete(trap);
+      return true;
+    }
+    return false;
+  }
+  reached(link: SimulatedLink): void {
+    const made = this.#made.get(link);
+    if (made === undefined) return;
+    const newest = this.#heard.get(link.side) ?? 0;
+    if (made < newest) this.#options.onOutdated?.();
+    else this.#heard.set(link.side, made);
   }
   sideEnded(link: SimulatedLink): void {
     // what is on its way from a side that has ended still arrives
@@ -163,6 +216,9 @@ export class SimulatedNetwork implements LinkHost {
               const far = new SimulatedLink(this, listening.side, dialler.name, principal);
               SimulatedLink.join(near, far);
               this.#links.add(near).add(far);
+              this.#made.set(near, ++this.#linksMade);
+              this.#nextLink.get(dialler.name)?.(near);
+              this.#nextLink.delete(dialler.name);
               listening.accept(far);
               if (dialler.runtime.isDead) return this.processDied(dialler, false);
               back(() => (signal.aborted ? near.abort() : resolve(near)));

@@ -2,6 +2,8 @@ import type { SystemEvent } from "../../client/client-api.ts";
 import type { Frame } from "../../protocol/frames.ts";
 import { codecOf } from "../../protocol/pick-codec.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
+import { isEmitted } from "./emitted-lines.ts";
+import { FrameCounters } from "./sometimes-frames.ts";
 
 /** Situations that are rare and matter: a great many runs in which one of them never came up have not tested it. */
 export const SOMETIMES = [
@@ -47,6 +49,20 @@ export const SOMETIMES = [
   "silentLinkGivenUp",
   "orderOutcomeUnknown",
   "removedBySettledByAll",
+  "producerBufferFull",
+  "batchTrimmed",
+  "epochRaisedWithOthersInHand",
+  "newMessageAsRedriveEnds",
+  "powerLostUnsynced",
+  "storeFullRefused",
+  "quarantineOutlastedConfiguredTtl",
+  "grantAnswerLost",
+  "oldSessionFrameRefused",
+  "suspendedClockEndedLease",
+  "killedByMessage",
+  "lateGroupSkipped",
+  "emittedAgain",
+  "unorderedHandledAgain",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];
 
@@ -54,6 +70,7 @@ interface Lease {
   readonly epoch: number;
   readonly process: string;
   readonly wallJumps: number;
+  readonly suspends: number;
 }
 
 /** Counts them, from outside: the history, the packets, the brokers' events. */
@@ -69,14 +86,19 @@ export class SometimesCounters {
   readonly #running = new Map<string, { readonly process: string; readonly epoch: number }>();
   readonly #frozenOnce = new Set<string>();
   readonly #revoking = new Set<string>();
-  readonly #lanes = new Set<string>();
   readonly #redriving = new Set<string>();
-  /** By link and member: what was sent and what credit there is. */
-  readonly #flows = new Map<string, { credit: number; sent: number; handedOut: number }>();
-  readonly #offers = new Map<string, string>();
-  readonly #resumes = new Set<string>();
+  /** By key: offsets that run again. */
+  readonly #redriven = new Map<string, Set<number>>();
+  /** Keys whose last redriven message is handled and not yet confirmed as settled. */
+  readonly #lastHandled = new Set<string>();
+  readonly #suspends = new Map<string, number>();
+  readonly #quarantinedAt = new Map<string, number>();
+  readonly #frames = new FrameCounters((name) => this.hit(name));
   readonly #hear: (frame: Frame, from: string, to: string) => void;
   loadGoesOn = true;
+  /** The longest lease that a broker started now allows. */
+  configuredTtlMs = Number.POSITIVE_INFINITY;
+  now: () => number = () => 0;
 
   /** `hear`: every frame as it is sent. */
   constructor(hear: (frame: Frame, from: string, to: string) => void) {
@@ -89,12 +111,14 @@ export class SometimesCounters {
   wallJumped(process: string): void {
     this.#wallJumps.set(process, (this.#wallJumps.get(process) ?? 0) + 1);
   }
-  froze(process: string): void {
+  froze(process: string, clockStops: boolean): void {
     this.#frozenOnce.add(process);
+    if (clockStops) this.#suspends.set(process, (this.#suspends.get(process) ?? 0) + 1);
   }
   brokerDied(): void {
     if (this.#leases.size > 0) this.hit("restartWithLeasesLive");
     this.#revoking.clear();
+    this.#quarantinedAt.clear();
   }
 
   line(line: HistoryEvent) {
@@ -108,13 +132,25 @@ export class SometimesCounters {
             running.process !== line.process
           )
             this.hit("epochTakenOverInHandler");
+          else if (
+            name.startsWith(`${subscription} `) &&
+            running.epoch < (line.epoch ?? 0) &&
+            this.#leases.get(subscription)?.epoch === running.epoch
+          )
+            this.hit("epochRaisedWithOthersInHand");
         this.#leases.set(subscription, {
           epoch: line.epoch ?? 0,
           process: line.process,
           wallJumps: this.#wallJumps.get(line.process) ?? 0,
+          suspends: this.#suspends.get(line.process) ?? 0,
         });
         return;
       }
+      case "fault":
+        // what a dead process was at is no longer under way
+        if (line.fault === "kill")
+          for (const [name, running] of this.#running) if (running.process === line.target) this.#running.delete(name);
+        return;
       case "released":
       case "lost": {
         const subscription = `${line.topic} ${line.queue} ${line.group}`;
@@ -126,17 +162,24 @@ export class SometimesCounters {
         const { reason } = line as unknown as { readonly reason: string };
         if (reason === "expired" && (this.#wallJumps.get(line.process) ?? 0) > lease.wallJumps)
           this.hit("wallClockEndedLease");
+        if (reason === "expired" && (this.#suspends.get(line.process) ?? 0) > lease.suspends)
+          this.hit("suspendedClockEndedLease");
         if (reason !== "fenced" && reason !== "revoked" && this.#frozenOnce.has(line.process))
           this.hit("frozenOwnerWokeFenced");
         return;
       }
       case "handling":
-        if (this.#handled.has(offsetName(line))) this.hit("handledAgain");
+        if (this.#handled.has(offsetName(line))) this.hit(line.epoch === 0 ? "unorderedHandledAgain" : "handledAgain");
         this.#running.set(runName(line), { process: line.process, epoch: line.epoch ?? 0 });
         return;
       case "handled":
         this.#handled.add(offsetName(line));
         this.#running.delete(runName(line));
+        if (this.#redriven.get(keyName(line))?.size === 1 && this.#redriven.get(keyName(line))?.has(line.offset))
+          this.#lastHandled.add(keyName(line));
+        return;
+      case "sending":
+        if (this.#lastHandled.has(keyName(line))) this.hit("newMessageAsRedriveEnds");
         return;
       case "failed":
         this.#running.delete(runName(line));
@@ -148,8 +191,9 @@ export class SometimesCounters {
         this.#running.delete(runName(line));
         return this.hit("handlerAbandoned");
       case "sent":
-        if ((line as unknown as { readonly duplicate: boolean }).duplicate) this.hit("duplicateReceipt");
-        if (line.key !== null && this.#redriving.has(`${line.topic} ${line.key}`)) this.hit("newMessageWhileRedriving");
+        if ((line as unknown as { readonly duplicate: boolean }).duplicate)
+          this.hit(line.id !== null && isEmitted(line.id) ? "emittedAgain" : "duplicateReceipt");
+        if (line.key !== null && this.#redriving.has(keyName(line))) this.hit("newMessageWhileRedriving");
         return;
       case "tailLost":
         return this.hit("tailLost");
@@ -163,14 +207,24 @@ export class SometimesCounters {
         return;
       case "redriven":
         if (this.loadGoesOn) this.hit("redriveUnderLoad");
-        if (line.key !== null) this.#redriving.add(`${line.topic} ${line.key}`);
+        if (line.key !== null) {
+          this.#redriving.add(keyName(line));
+          this.#redriven.set(keyName(line), (this.#redriven.get(keyName(line)) ?? new Set()).add(line.offset));
+        }
         return;
       case "discarded":
         if (this.loadGoesOn) this.hit("discardedUnderLoad");
         return;
       case "settled":
-        if (line.key !== null) this.#redriving.delete(`${line.topic} ${line.key}`);
+        this.#redriving.delete(keyName(line));
+        this.#redriven.get(keyName(line))?.delete(line.offset);
+        this.#lastHandled.delete(keyName(line));
         return;
+      case "state": {
+        const { skipped } = line;
+        if (typeof skipped === "number" && skipped > 0) this.hit("lateGroupSkipped");
+        return;
+      }
       default:
         return;
     }
@@ -180,76 +234,10 @@ export class SometimesCounters {
     if (what === "lost") this.hit("linkCutWithPacketsOnTheWay");
     if (what !== "sent") return;
     for (const frame of codecOf(packet).decode(packet)) {
-      this.#frame(frame, from, to);
+      this.#frames.see(frame, from, to);
       this.#hear(frame, from, to);
     }
   }
-  #frame(frame: Frame, from: string, to: string) {
-    switch (frame.type) {
-      case "batch.refused":
-        if (frame.error.code === "OUT_OF_SEQUENCE") this.hit("outOfSequenceRewind");
-        return;
-      case "lane.open": {
-        const lane = `${from} ${frame.topic} ${frame.queue}`;
-        if (this.#lanes.has(lane) && frame.epoch !== null) this.hit("laneReopened");
-        this.#lanes.add(lane);
-        return;
-      }
-      case "lease.acquire":
-        if (frame.resume === null) return;
-        this.#resumes.add(`${from} ${frame.request} ${frame.resume.epoch}`);
-        if (frame.resume.inHand.length > 0) this.hit("resumeWithMessageInHand");
-        return;
-      case "settle.refused":
-        if (frame.error.code === "STALE_EPOCH") this.hit("staleSettleRefused");
-        return;
-      case "refused":
-        if (frame.error.code === "STALE_EPOCH") this.hit("resumeRefused");
-        if (frame.error.code === "LIMIT_EXCEEDED") this.hit("asideFull");
-        return;
-      case "lease.raise":
-        return this.hit("epochRaised");
-      case "lease.revoke":
-        return this.hit("leaseRevoked");
-      case "lease.offered": {
-        const offer = `${frame.member} ${frame.queue}`;
-        const before = this.#offers.get(offer);
-        if (before !== undefined && before !== to) this.hit("offerPassedOn");
-        this.#offers.set(offer, to);
-        return;
-      }
-      case "lease.granted":
-        if (this.#resumes.has(`${to} ${frame.request} ${frame.epoch}`)) this.hit("resumeKeptEpoch");
-        this.#offers.delete(`${frame.member} ${frame.queue}`);
-        this.#flows.set(`${to} ${frame.member} ${frame.queue}`, { credit: 0, sent: 0, handedOut: 0 });
-        return;
-      case "credit": {
-        const flow = this.#flows.get(`${from} ${frame.member} ${frame.queue}`);
-        if (flow !== undefined) flow.credit = frame.messages;
-        return;
-      }
-      case "deliver":
-      case "redeliver": {
-        const count =
-          frame.type === "deliver" ? frame.batches.reduce((sum, batch) => sum + batch.count, 0) : frame.entries.length;
-        const flow = this.#flows.get(`${to} ${frame.member} ${frame.queue}`);
-        if (flow === undefined) return;
-        flow.sent += count;
-        if (flow.credit > 0 && flow.sent >= flow.credit) this.hit("creditUsedUp");
-        return;
-      }
-      case "aside.put":
-        if (frame.redriven !== null) this.hit("redrivenFailedAgain");
-        if (frame.error.message.includes("leases ended with it in hand")) this.hit("exhaustedByLosses");
-        return;
-      case "aside.done":
-        if (frame.offsets.length > 1) this.hit("parkedWithFollowers");
-        return;
-      default:
-        return;
-    }
-  }
-
   event(event: SystemEvent) {
     switch (event.type) {
       case "key.parked":
@@ -270,11 +258,18 @@ export class SometimesCounters {
     // `subscription/<topic>/<queue>/<group>`, whatever stands before
     const [topic, queue, group] = path.split("/").slice(-3);
     const name = `${topic} ${queue} ${group}`;
+    const since = this.#quarantinedAt.get(name);
+    if (state === "quarantined") this.#quarantinedAt.set(name, this.now());
+    else if (since !== undefined) {
+      this.#quarantinedAt.delete(name);
+      if (this.now() - since > this.configuredTtlMs) this.hit("quarantineOutlastedConfiguredTtl");
+    }
     if (state === "revoking") this.#revoking.add(name);
     else this.#revoking.delete(name);
   }
 }
 
+const keyName = (line: { readonly topic: string; readonly key: string | null }): string => `${line.topic} ${line.key}`;
 const offsetName = (line: {
   readonly topic: string;
   readonly queue: unknown;

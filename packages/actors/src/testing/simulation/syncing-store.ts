@@ -1,4 +1,5 @@
 import type { Runtime } from "../../runtime/runtime.ts";
+import type { MemoryDisk } from "../../store/memory-disk.ts";
 import type {
   Commit,
   LogExtent,
@@ -16,8 +17,12 @@ export class SyncingStore implements Store {
   readonly #inner: Store;
   readonly #runtime: Runtime;
   readonly #syncMs: number;
+  readonly #disk: MemoryDisk | null;
 
-  constructor(inner: Store, runtime: Runtime, syncMs: number) {
+  /** `disk`: told what is synced, so that a power loss takes the rest. Opening the data syncs what is there. */
+  constructor(inner: Store, runtime: Runtime, syncMs: number, disk: MemoryDisk | null = null) {
+    this.#disk = disk;
+    disk?.synced(disk.applied);
     this.#inner = inner;
     this.#runtime = runtime;
     this.#syncMs = syncMs;
@@ -33,10 +38,23 @@ export class SyncingStore implements Store {
     return { commit: (writes) => this.#syncedLater(writer.commit(writes)) };
   }
   #syncedLater(commit: Commit): Commit {
-    if (this.#syncMs === 0) return commit;
-    const synced = commit.flushed.then(
-      () => new Promise<void>((resolve) => void this.#runtime.setTimeout(resolve, this.#syncMs)),
-    );
+    const disk = this.#disk;
+    if (this.#syncMs === 0) {
+      commit.flushed.then(
+        () => disk?.synced(disk.applied),
+        () => {}, // nothing was applied
+      );
+      return commit;
+    }
+    const synced = commit.flushed.then(() => {
+      const upTo = disk?.applied ?? 0;
+      return new Promise<void>((resolve) => {
+        this.#runtime.setTimeout(() => {
+          disk?.synced(upTo);
+          resolve();
+        }, this.#syncMs);
+      });
+    });
     synced.catch(() => {});
     return { flushed: commit.flushed, synced };
   }

@@ -3,10 +3,11 @@ import type { Frame } from "../../protocol/frames.ts";
 interface Granted {
   readonly epoch: number;
   readonly revision: number;
+  readonly to: string;
 }
 
 /**
- * P7 as the packets show it: nothing is confirmed as settled under an epoch in a revision that comes after the grant of a later one. A history cannot show
+ * P7 as the packets show it: epochs only grow, and nothing is confirmed as settled under an epoch in a revision that comes after the grant of a later one. A history cannot show
  * this: a holder that was outlived writes down no confirmation.
  */
 export class WireFence {
@@ -14,6 +15,8 @@ export class WireFence {
   readonly #members = new Map<string, string>();
   /** The newest grant of each subscription that was answered. */
   readonly #granted = new Map<string, Granted>();
+  /** Requests for a lease that does not go on from an earlier one. */
+  readonly #anew = new Set<string>();
   readonly #violate: (text: string) => void;
 
   constructor(violate: (text: string) => void) {
@@ -25,13 +28,23 @@ export class WireFence {
       this.#members.set(`${from} ${frame.member}`, `${frame.topic} ${frame.group}`);
       return;
     }
+    if (frame.type === "lease.acquire") {
+      if (frame.resume === null) this.#anew.add(`${from} ${frame.request}`);
+      else this.#anew.delete(`${from} ${frame.request}`);
+      return;
+    }
     if (frame.type !== "lease.granted" && frame.type !== "settled") return;
     if (frame.epoch === 0) return; // unordered
     const subscription = `${this.#members.get(`${to} ${frame.member}`) ?? ""} ${frame.queue}`;
     const newest = this.#granted.get(subscription);
     if (frame.type === "lease.granted") {
+      const isResumed = to === newest?.to && !this.#anew.has(`${to} ${frame.request}`);
+      if (newest !== undefined && (frame.epoch < newest.epoch || (frame.epoch === newest.epoch && !isResumed)))
+        this.#violate(
+          `epoch ${frame.epoch} of ${subscription} was granted to ${to} after epoch ${newest.epoch} had been granted to ${newest.to}`,
+        );
       if (newest === undefined || frame.epoch > newest.epoch)
-        this.#granted.set(subscription, { epoch: frame.epoch, revision: frame.revision });
+        this.#granted.set(subscription, { epoch: frame.epoch, revision: frame.revision, to });
       return;
     }
     if (newest === undefined || frame.epoch >= newest.epoch || frame.revision <= newest.revision) return;

@@ -3,6 +3,7 @@ import { MemoryDisk } from "../../store/memory-disk.ts";
 import type { PromiseId } from "../history/verdict.ts";
 import { seededRandom } from "../random.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../simulated-runtime.ts";
+import { ExclusiveWatch } from "./exclusive-watch.ts";
 import { HistoryBook, type ProcessHistory } from "./history-book.ts";
 import type { BrokerPlan, NetworkPlan } from "./plan.ts";
 import type { LinkSide } from "./simulated-link.ts";
@@ -37,12 +38,15 @@ export class World {
   readonly runtime: SimulatedRuntime;
   readonly trace = new TraceHash();
   readonly #fence = new WireFence((text) => this.violate("P7", text));
+  readonly #exclusive = new ExclusiveWatch((text) => this.violate("P4", text));
   readonly counters = new SometimesCounters((...sent) => this.#fence.see(...sent));
   readonly problems: Problem[] = [];
   readonly book: HistoryBook;
   readonly network: SimulatedNetwork;
   readonly disk: MemoryDisk;
   readonly storeTrouble: StoreTrouble = { eachMs: 0, failRate: 0 };
+  /** The longest lease a broker that starts now allows; null: as long as it likes. */
+  leaseTtlMsMax: number | null = null;
   /** The driver's own line of the history. */
   readonly history: ProcessHistory;
   /** Phase 2: nothing fails on purpose any more. */
@@ -53,7 +57,10 @@ export class World {
     this.broker = broker;
     this.topicSpecs = topics;
     this.runtime = simulatedRuntime({ seed });
-    this.book = new HistoryBook(this.runtime, this.trace, (line) => this.counters.line(line));
+    this.book = new HistoryBook(this.runtime, this.trace, (line) => {
+      this.counters.line(line);
+      this.#exclusive.hear(line);
+    });
     this.history = this.book.open("driver#1");
     this.network = new SimulatedNetwork({
       runtime: this.runtime,
@@ -61,7 +68,9 @@ export class World {
       trace: this.trace,
       ...network,
       tap: (...packet) => this.counters.packet(...packet),
+      onOutdated: () => this.counters.hit("oldSessionFrameRefused"),
     });
+    this.counters.now = () => this.runtime.now();
     this.disk = new MemoryDisk({ runtime: this.runtime });
   }
   /** A stream of random numbers of its own for each purpose, so that one fault more or less does not change all the others. */

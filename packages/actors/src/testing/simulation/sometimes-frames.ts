@@ -1,0 +1,111 @@
+import type { Frame } from "../../protocol/frames.ts";
+import type { Sometimes } from "./sometimes.ts";
+
+/** A lane on one link. */
+interface SeenLane {
+  /** Sequences below were sent on an earlier link. */
+  readonly knownTo: number;
+  sentTo: number;
+  /** First sequences of batches that reach from what was sent before into what was not. */
+  readonly straddling: Set<number>;
+}
+
+/** Counts the situations that frames show. */
+export class FrameCounters {
+  readonly #hit: (name: Sometimes) => void;
+  /** By client, queue and producer. */
+  readonly #lanes = new Map<string, SeenLane>();
+  readonly #laneNumbers = new Map<string, SeenLane>();
+  /** By link and member: what was sent and what credit there is. */
+  readonly #flows = new Map<string, { credit: number; sent: number }>();
+  readonly #offers = new Map<string, string>();
+  readonly #resumes = new Set<string>();
+
+  constructor(hit: (name: Sometimes) => void) {
+    this.#hit = hit;
+  }
+  /** A frame as it is sent. */
+  see(frame: Frame, from: string, to: string) {
+    switch (frame.type) {
+      case "batch.refused":
+        if (frame.error.code === "OUT_OF_SEQUENCE") this.#hit("outOfSequenceRewind");
+        if (frame.error.code === "STORE_FULL") this.#hit("storeFullRefused");
+        return;
+      case "lane.open": {
+        const name = `${from} ${frame.topic} ${frame.queue} ${frame.producer}`;
+        const lane = frame.epoch === null ? undefined : this.#lanes.get(name);
+        if (lane !== undefined) this.#hit("laneReopened");
+        const opened = { knownTo: lane?.sentTo ?? 0, sentTo: lane?.sentTo ?? 0, straddling: new Set<number>() };
+        this.#lanes.set(name, opened);
+        this.#laneNumbers.set(`${from} ${frame.lane}`, opened);
+        return;
+      }
+      case "batch.append": {
+        const lane = this.#laneNumbers.get(`${from} ${frame.lane}`);
+        if (lane === undefined) return;
+        const end = frame.sequence + frame.count;
+        if (frame.sequence < lane.knownTo && lane.knownTo < end) lane.straddling.add(frame.sequence);
+        lane.sentTo = Math.max(lane.sentTo, end);
+        return;
+      }
+      case "batch.appended": {
+        const straddles = this.#laneNumbers.get(`${to} ${frame.lane}`)?.straddling.delete(frame.sequence) ?? false;
+        if (straddles && frame.runs[0]?.duplicate === true && frame.runs.at(-1)?.duplicate === false)
+          this.#hit("batchTrimmed");
+        return;
+      }
+      case "lease.acquire":
+        if (frame.resume === null) return;
+        this.#resumes.add(`${from} ${frame.request} ${frame.resume.epoch}`);
+        if (frame.resume.inHand.length > 0) this.#hit("resumeWithMessageInHand");
+        return;
+      case "settle.refused":
+        if (frame.error.code === "STALE_EPOCH") this.#hit("staleSettleRefused");
+        return;
+      case "refused":
+        if (frame.error.code === "STALE_EPOCH") this.#hit("resumeRefused");
+        if (frame.error.code === "LIMIT_EXCEEDED") this.#hit("asideFull");
+        return;
+      case "lease.raise":
+        return this.#hit("epochRaised");
+      case "lease.revoke":
+        return this.#hit("leaseRevoked");
+      case "lease.offered": {
+        const offer = `${frame.member} ${frame.queue}`;
+        const before = this.#offers.get(offer);
+        if (before !== undefined && before !== to) this.#hit("offerPassedOn");
+        this.#offers.set(offer, to);
+        return;
+      }
+      case "lease.granted":
+        if (this.#resumes.has(`${to} ${frame.request} ${frame.epoch}`)) this.#hit("resumeKeptEpoch");
+        this.#offers.delete(`${frame.member} ${frame.queue}`);
+        this.#flows.set(`${to} ${frame.member} ${frame.queue}`, { credit: 0, sent: 0 });
+        return;
+      case "credit": {
+        const flow = this.#flows.get(`${from} ${frame.member} ${frame.queue}`);
+        if (flow !== undefined) flow.credit = frame.messages;
+        return;
+      }
+      case "deliver":
+      case "redeliver": {
+        const count =
+          frame.type === "deliver" ? frame.batches.reduce((sum, batch) => sum + batch.count, 0) : frame.entries.length;
+        const flow = this.#flows.get(`${to} ${frame.member} ${frame.queue}`);
+        if (flow === undefined) return;
+        flow.sent += count;
+        if (flow.credit > 0 && flow.sent >= flow.credit) this.#hit("creditUsedUp");
+        return;
+      }
+      case "aside.put":
+        if (frame.redriven !== null) this.#hit("redrivenFailedAgain");
+        if (frame.error.message.includes("leases ended with it in hand")) this.#hit("exhaustedByLosses");
+        return;
+      case "aside.done":
+        if (frame.offsets.length > 1) this.#hit("parkedWithFollowers");
+        return;
+      default:
+        return;
+    }
+  }
+}
