@@ -1,0 +1,196 @@
+import type { Mutant } from "../mutant.ts";
+
+/** Who holds a lease, under which epoch, and until when: at the broker and at the holder. */
+export const LEASE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "no-epoch-check",
+    breaks: "a settle counts whoever sends it, under whatever epoch",
+    promises: ["P7"],
+    file: "queue/subscription.ts",
+    find: "      if (flow === null || !this.#holding.isCurrent(port, frame.epoch))\n        return this.#refuseSettle(",
+    replace: "      if (flow === null)\n        return this.#refuseSettle(",
+  },
+  {
+    name: "epoch-checked-on-arrival",
+    breaks: "a settle is judged when it arrives, and applied later without a second look",
+    promises: ["P7"],
+    file: "queue/subscription.ts",
+    find: `    this.#ledger.turn.run(() => {
+      this.#holding.check();
+      const { queue } = this.context;
+      const answer = { member: port.member, queue, epoch: frame.epoch, settle: frame.settle };
+      const { flow } = this;
+      if (flow === null || !this.#holding.isCurrent(port, frame.epoch))
+        return this.#refuseSettle(port, frame, this.#holding.stale(frame.epoch));
+`,
+    replace: `    this.#holding.check();
+    const { queue } = this.context;
+    const answer = { member: port.member, queue, epoch: frame.epoch, settle: frame.settle };
+    const { flow } = this;
+    if (flow === null || !this.#holding.isCurrent(port, frame.epoch))
+      return this.#refuseSettle(port, frame, this.#holding.stale(frame.epoch));
+    ((apply: () => void) => this.context.runtime.setTimeout(apply, 50))(() => {
+`,
+  },
+  {
+    name: "epoch-not-persisted",
+    breaks: "a lease's epoch is stored when the lease ends, not before it is used",
+    promises: ["P7"],
+    file: "queue/subscription-state.ts",
+    find: "      this.revision,\n      this.epoch,\n",
+    replace: "      this.revision,\n      this.lease === null ? this.epoch : this.epoch - 1,\n",
+  },
+  {
+    name: "granted-before-stored",
+    breaks: "a grant is answered before its epoch is in the store",
+    promises: ["P7"],
+    file: "queue/holding.ts",
+    find: `      const { commit, revision } = this.#ledger.commit();
+      this.#answer(commit.synced, { epoch: granted, port, request: frame.request }, () => {
+        this.#sendGranted(`,
+    replace: `      const { revision } = this.#ledger.commit();
+      this.#answer(Promise.resolve(), { epoch: granted, port, request: frame.request }, () => {
+        this.#sendGranted(`,
+  },
+  {
+    name: "granted-before-synced",
+    breaks: "a grant is answered when its epoch survives the process, not the power",
+    promises: ["P7"],
+    file: "queue/holding.ts",
+    find: `const { commit, revision } = this.#ledger.commit();
+      this.#answer(commit.synced, { epoch: granted, port, request: frame.request }, () => {
+        this.#sendGranted(`,
+    replace: `const { commit, revision } = this.#ledger.commit();
+      this.#answer(commit.flushed, { epoch: granted, port, request: frame.request }, () => {
+        this.#sendGranted(`,
+  },
+  {
+    name: "old-epoch-after-restart",
+    breaks: "who held the lease before a restart takes it up again under its old epoch",
+    promises: ["P7"],
+    file: "queue/subscription.machine.ts",
+    find: "epoch: context.epoch === NO_EPOCH ? context.firstEpoch : epoch(context.epoch + 1),",
+    replace:
+      "epoch: context.epoch === NO_EPOCH ? context.firstEpoch : context.holder?.instance === holder.instance ? context.epoch : epoch(context.epoch + 1),",
+  },
+  {
+    name: "holder-counts-from-reply",
+    breaks: "the holder counts its TTL from when the answer came, not from when it asked",
+    promises: ["P4"],
+    file: "consumer/lease-clock.ts",
+    find: "if (this.over || sent.now < this.#sent.now) return;\n    this.#sent = sent;",
+    replace: "if (this.over || sent.now < this.#sent.now) return;\n    this.#sent = instant(this.#runtime);",
+    also: {
+      find: "this.#sent = sent;\n    this.#ttlMs = ttlMs;\n    this.#over = false;",
+      replace: "this.#sent = instant(this.#runtime);\n    this.#ttlMs = ttlMs;\n    this.#over = false;",
+    },
+  },
+  {
+    name: "expiry-only-by-timer",
+    breaks: "a holder finds its lease over when a timer fires, not by reading the clock before it acts",
+    promises: ["P4"],
+    file: "consumer/lease-clock.ts",
+    find: "get over(): boolean {",
+    replace: `get over(): boolean {
+    return this.#over;
+  }
+  get #past(): boolean {`,
+    also: { find: "return this.over ? 0 :", replace: "return this.#past ? 0 :" },
+  },
+  {
+    name: "wall-clock-ignored",
+    breaks: "the holder does not see the time during which its machine was suspended",
+    promises: ["P4"],
+    file: "consumer/lease-clock.ts",
+    find: "Math.max(this.#runtime.now() - now, this.#runtime.wallNow() - wallNow, 0)",
+    replace: "Math.max(this.#runtime.now() - now, wallNow - wallNow, 0)",
+  },
+  {
+    name: "quarantine-skipped",
+    breaks: "a restarted broker grants at once what was leased before",
+    promises: ["P4"],
+    file: "queue/subscription.machine.ts",
+    find: "    holder: input.recorded,\n",
+    replace: "    holder: null,\n",
+  },
+  {
+    name: "quarantine-with-configured-ttl",
+    breaks: "the quarantine after a restart lasts the TTL that is configured now, not the one that was granted",
+    promises: ["P4"],
+    file: "queue/lease-keeper.ts",
+    find: "recorded: state.lease,",
+    replace:
+      "recorded: state.lease && { ...state.lease, ttlMs: Math.min(state.lease.ttlMs, this.#context.leaseTtlMsMax) },",
+  },
+  {
+    name: "timer-lost",
+    breaks: "when a lease was renewed before its timer fired, no timer is set for the new deadline",
+    promises: ["P8"],
+    file: "queue/holding.ts",
+    find: "          this.check();\n          this.#lease.watch();\n",
+    replace: "          this.check();\n",
+  },
+  {
+    name: "holder-keyed-by-name",
+    breaks: "a lease belongs to whoever has its holder's name, not to the instance it was granted to",
+    promises: ["P4", "P5"],
+    file: "broker/session-members.ts",
+    find: "instance: this.#session.instance,",
+    replace: "instance: join.name,",
+  },
+  {
+    name: "unlisted-renewed",
+    breaks: "a heartbeat renews leases that it does not list",
+    promises: ["P8"],
+    file: "broker/renew-leases.ts",
+    find: 'if (!isOnThisLink || wasSeen) subscription.end("released");',
+    replace:
+      "if ((!isOnThisLink || wasSeen) && subscription.flow !== null) subscription.renew(subscription.flow.port, subscription.currentEpoch);",
+  },
+  {
+    name: "resume-loses-settles",
+    breaks: "what was handled while the link was away is not told when the lease is resumed",
+    promises: ["P3"],
+    file: "consumer/lease-talk.ts",
+    find: "settle: this.#log.unconfirmed(this.#epoch),",
+    replace: "settle: this.#log.unconfirmed(this.#epoch) && NOTHING,",
+  },
+  {
+    name: "resume-redelivers-in-hand",
+    breaks: "after a resume the holder is sent again what it has in hand",
+    promises: ["P5", "P6"],
+    file: "queue/holding.ts",
+    find: "      kept,\n      keptRedriven: resume.redrivenInHand,\n",
+    replace: "      kept: [],\n      keptRedriven: [],\n",
+  },
+  {
+    name: "settled-before-stored",
+    breaks: "a settle is confirmed before it is committed",
+    promises: ["P3", "P7"],
+    file: "queue/subscription.ts",
+    find: `      commit.flushed.then(
+        () => port.send({ type: "settled", ...answer, revision }),
+        () => {}, // the commit's failure ends the lease
+      );
+`,
+    replace: `      void commit;
+      port.send({ type: "settled", ...answer, revision });
+`,
+  },
+  {
+    name: "release-drops-last-settles",
+    breaks: "the last settles, which a release carries, are not applied with it",
+    promises: ["P3"],
+    file: "queue/holding.ts",
+    find: "const writes = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);\n",
+    replace: "const writes: never[] = [];\n",
+  },
+  {
+    name: "vacant-not-offered",
+    breaks: "a lease that ended by time is not offered to anybody",
+    promises: ["P8"],
+    file: "broker/group.ts",
+    find: "if (!this.#closed) this.#options.runtime.defer(() => this.#offer(queue));",
+    replace: "if (this.#closed) this.#options.runtime.defer(() => this.#offer(queue));",
+  },
+];

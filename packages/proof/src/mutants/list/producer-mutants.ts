@@ -1,0 +1,38 @@
+import type { Mutant } from "../mutant.ts";
+
+/** How producers send, resend and give up. */
+export const PRODUCER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "lane-does-not-rewind",
+    breaks: "after a new link or a refusal a lane goes on where it was, and resends nothing",
+    promises: ["P1", "P8"],
+    file: "producer/lane-buffer.ts",
+    find: "    this.#cursor = Math.min(this.#receipted, expected ?? this.#receipted);\n",
+    replace: "",
+  },
+  {
+    name: "renumbering-after-timeout",
+    breaks: "a send that timed out gives its number to the next one",
+    promises: ["P1", "P2", "P3"],
+    file: "producer/lane-buffer.ts",
+    find: "      const send = old ? this.#numbered.at(this.#cursor - this.#first) : this.#nextWaiting();\n",
+    replace: `      if (old && this.#numbered.at(this.#cursor - this.#first)?.stage === "numbered" && this.#numbered.at(this.#cursor - this.#first)?.answered) {
+        const index = this.#cursor - this.#first;
+        const all = [...this.#numbered];
+        this.#numbered.clear();
+        for (const [at, each] of all.entries()) if (at !== index) this.#numbered.push(each);
+        this.#let(all[index] as PendingSend);
+        continue;
+      }
+      const send = old ? this.#numbered.at(this.#cursor - this.#first) : this.#nextWaiting();
+`,
+  },
+  {
+    name: "followers-not-failed",
+    breaks: "when a send fails, those of its key called behind it are sent all the same",
+    promises: ["P1"],
+    file: "producer/producer.ts",
+    find: "    if (keys.size === 0) return;\n    const queues = new Set<Lane>();\n",
+    replace: "    if (keys.size >= 0) return;\n    const queues = new Set<Lane>();\n",
+  },
+];

@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { MUTANTS } from "./list/index.ts";
+import { mutate } from "./mutant.ts";
+
+const sourceOf = (file: string): string =>
+  readFileSync(new URL(`../../../actors/src/${file}`, import.meta.url), "utf8");
+
+describe("mutants", () => {
+  it.each(MUTANTS)("$name changes the source as it is now", (mutant) => {
+    const source = sourceOf(mutant.file);
+    expect(mutate(mutant, source)).not.toBe(source);
+  });
+  it("has a name of its own for each, and what it puts at risk", () => {
+    expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
+    for (const { name, promises } of MUTANTS) expect(promises, name).not.toHaveLength(0);
+  });
+  it("says which one no longer fits its source", () => {
+    const mutant = { name: "x", breaks: "", promises: [], file: "a.ts", find: "two", replace: "three" };
+    expect(() => mutate(mutant, "one")).toThrow(/mutant "x".*exactly once.*a\.ts, found it 0 times/);
+    expect(() => mutate(mutant, "two two")).toThrow(/found it 2 times/);
+    expect(mutate({ ...mutant, replace: "$&" }, "one two")).toBe("one $&");
+  });
+});
