@@ -9,6 +9,7 @@ import type {
   ClientFrame,
   Deliver,
   LaneKept,
+  LaneRewind,
   LaneOpen,
   LaneOpened,
   LeaseAcquire,
@@ -40,7 +41,7 @@ export interface Requests {
   readonly "aside.put": [AsidePut, AsideDone];
   readonly ask: [Ask, Answer];
 }
-export type LaneFrame = BatchAppended | BatchRefused | LaneKept;
+export type LaneFrame = BatchAppended | BatchRefused | LaneKept | LaneRewind;
 /** `lease.granted` arrives here only when nobody asked for it (unordered topics). */
 export type MemberFrame =
   | LeaseOffered

@@ -232,6 +232,7 @@ export class OpenLink implements BrokerLink {
       case "batch.appended":
       case "batch.refused":
       case "lane.kept":
+      case "lane.rewind":
         this.#lanes.get(frame.lane)?.next(frame); // none: the lane was closed while this was on its way
         return;
       case "deliver":

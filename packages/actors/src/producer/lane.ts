@@ -254,6 +254,12 @@ export class Lane {
       case "lane.kept":
         this.buffer.kept(frame.kept);
         return null;
+      case "lane.rewind": {
+        if (frame.expected >= this.buffer.receipted) return null; // nothing that has its receipt
+        this.#expected = frame.expected;
+        const text = `the queue could not keep what it had receipted from memory; it expects sequence ${frame.expected}`;
+        return { type: "batch.refused", refusal: this.#refusal(new MessagingError("OUT_OF_SEQUENCE", text), null) };
+      }
       case "batch.refused": {
         this.buffer.refused(frame.sequence);
         this.#certain = true;

@@ -309,6 +309,7 @@ const frameFields: {
     kept: sequences,
   },
   "lane.kept": { lane: natural, epoch: epochs, kept: sequences },
+  "lane.rewind": { lane: natural, epoch: epochs, expected: sequences },
   "batch.refused": {
     lane: natural,
     epoch: epochs,

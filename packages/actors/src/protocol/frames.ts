@@ -141,6 +141,16 @@ export interface LaneKept {
   readonly kept: Sequence;
 }
 /**
+ * B, when a commit with messages of a lane that got `memory` receipts has failed: the queue has read its store anew and expects this sequence next. The lane goes back to it
+ * (`tailLost` when it no longer holds it). Not answered.
+ */
+export interface LaneRewind {
+  readonly type: "lane.rewind";
+  readonly lane: number;
+  readonly epoch: Epoch;
+  readonly expected: Sequence;
+}
+/**
  * B, answers `batch.append`. Nothing of the batch was appended. `OUT_OF_SEQUENCE` carries `expected`, and every batch of the lane already on its way is refused the same way:
  * the lane rewinds to `expected`. `QUEUE_FULL`, `STORE_FULL`, `UNAVAILABLE` pass: the lane waits `retryAfterMs` and rewinds to this batch. `PRODUCER_FENCED`, `PRODUCER_UNKNOWN`, `WRONG_ROUTE`, … end the lane.
  */
@@ -477,6 +487,7 @@ export type BrokerFrame =
   | LaneOpened
   | BatchAppended
   | LaneKept
+  | LaneRewind
   | BatchRefused
   | MemberJoined
   | HeartbeatAnswered

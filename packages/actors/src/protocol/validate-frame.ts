@@ -96,6 +96,7 @@ const frameFields: { readonly [Type in FrameType]: Fields<Variant<Frame, "type",
     kept: aSequence,
   },
   "lane.kept": { lane: natural, epoch: anEpoch, kept: aSequence },
+  "lane.rewind": { lane: natural, epoch: anEpoch, expected: aSequence },
   "batch.refused": {
     lane: natural,
     epoch: anEpoch,

@@ -168,6 +168,11 @@ export class QueueLog {
     return { epoch: state.epoch, expected: sequence(0), ready: commit.synced };
   }
 
+  /** The sequence that this producer is expected to send next; 0 of one that is not known. */
+  expected(producer: string): Sequence {
+    const state = this.#producers.get(producer);
+    return state === undefined ? sequence(0) : expectedOf(state);
+  }
   /** Tells, once what is on its way has been flushed, below which sequence everything of a producer is. */
   whenKept(producer: string, under: Epoch, tell: (kept: Sequence) => void): void {
     this.#lastCommit.flushed.then(

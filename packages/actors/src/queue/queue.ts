@@ -57,6 +57,9 @@ export class Queue {
   readonly subscriptions = new Map<string, Subscription | SharedSubscription>();
   readonly #options: QueueOptions;
   readonly #machine: LightRef<typeof queueMachine>;
+  /** Lanes with `memory` receipts for what a failed commit has taken back. */
+  #unkept: Set<LanePort> | null = null;
+  #recoveredAt = Number.NEGATIVE_INFINITY;
   #retaining = false;
   #notifying = false;
 
@@ -85,10 +88,16 @@ export class Queue {
   }
   async #recoverAgain(): Promise<void> {
     const { logger, runtime } = this.#options;
+    const pause = (ms: number) => new Promise<void>((resolve) => void runtime.setTimeout(resolve, ms));
+    // a store that fails again and again is not asked without a pause: `memory` lanes send again at once
+    const soonMs = this.#recoveredAt + RECOVER_AFTER_MS - runtime.now();
+    if (soonMs > 0) await pause(soonMs);
     while (this.state === "recovering") {
       try {
         await this.log.recover();
+        this.#recoveredAt = runtime.now();
         this.#machine.send({ type: "queue.recovered" });
+        this.#tellUnkept();
         for (const subscription of this.subscriptions.values()) subscription.flushed();
       } catch (error) {
         const known = asMessagingError(error, "STORE_FAILED");
@@ -96,7 +105,7 @@ export class Queue {
           error: known.message,
         });
         if (known.code === "STORE_DAMAGED") this.#machine.send({ type: "queue.damaged" });
-        else await new Promise<void>((resolve) => void runtime.setTimeout(resolve, RECOVER_AFTER_MS));
+        else await pause(RECOVER_AFTER_MS);
       }
     }
   }
@@ -150,6 +159,18 @@ export class Queue {
     this.log.whenKept(lane.producer, lane.epoch, (kept) =>
       lane.send({ type: "lane.kept", lane: lane.lane, epoch: lane.epoch, kept }),
     );
+  }
+  /** A lane whose `memory` receipts came to nothing sends again from where the queue stands: it may have no room to send what would tell it. */
+  #tellUnkept(): void {
+    const lanes = this.#unkept ?? [];
+    this.#unkept = null;
+    for (const lane of lanes)
+      lane.send({
+        type: "lane.rewind",
+        lane: lane.lane,
+        epoch: lane.epoch,
+        expected: this.log.expected(lane.producer),
+      });
   }
   /** Takes a batch, or refuses it; answers on the lane's link. */
   append(lane: LanePort, frame: BatchAppend): void {
@@ -258,8 +279,11 @@ export class Queue {
         this.#notifyFlushed();
       },
       (error: unknown) => {
-        // a `memory` lane hears of it by `OUT_OF_SEQUENCE`, from its next batch on
         if (frame.durability !== "memory") refuse(unstored(error), null, RETRY_AFTER_MS);
+        else {
+          this.#unkept ??= new Set();
+          this.#unkept.add(lane);
+        }
       },
     );
     if (frame.durability === "synced")
