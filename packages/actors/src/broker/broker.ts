@@ -287,8 +287,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
 
   /* ---------- ownership of the data ---------- */
 
-  ownershipVerified(): Promise<void> | null {
-    return this.runtime.now() - this.#ownerSeenAt < OWNER_CHECK_MS * 2 ? null : this.#verifyOwner();
+  ownershipVerified(withinMs: number): Promise<void> | null {
+    return this.runtime.now() - this.#ownerSeenAt < withinMs ? null : this.#verifyOwner();
   }
   #verifyOwner(): Promise<void> {
     this.#verifying ??= this.#parts.store.verifyOwner().then(

@@ -41,7 +41,7 @@ export interface SessionHost {
   /** Leases held by an instance here. */
   heldBy(instance: string): Iterable<Subscription>;
   /** Resolves at once when the ownership of the data was verified lately, else when it has been. */
-  ownershipVerified(): Promise<void> | null;
+  ownershipVerified(withinMs: number): Promise<void> | null;
   ask(session: Session, question: Question): Promise<unknown>;
 }
 export interface BrokerLimits {
@@ -51,6 +51,8 @@ export interface BrokerLimits {
   readonly leaseTtlMsMax: number;
 }
 const HANDSHAKE_MS = 5_000;
+/** Renewals are answered when the ownership of the data was looked at within this share of the shortest lease: another broker may have taken the data over. */
+const OWNER_SEEN_SHARE = 1 / 4;
 const IN_FLIGHT_BATCHES_MAX = 32;
 /** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
@@ -376,7 +378,9 @@ export class Session {
   }
 
   #heartbeat(frame: Heartbeat): void {
-    const verified = this.#host.ownershipVerified();
+    let ttlMs = this.#host.limits.leaseTtlMsMax;
+    for (const { holder } of this.#host.heldBy(this.#instance)) ttlMs = Math.min(ttlMs, holder?.ttlMs ?? ttlMs);
+    const verified = this.#host.ownershipVerified(ttlMs * OWNER_SEEN_SHARE);
     if (verified === null) {
       this.#renew(frame);
       return;

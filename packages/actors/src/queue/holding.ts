@@ -39,7 +39,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   get isHeld(): boolean {
     return this.#lease.isHeld;
   }
-  get holder(): { readonly instance: string; readonly member: string } | null {
+  get holder(): { readonly instance: string; readonly member: string; readonly ttlMs: number } | null {
     return this.#lease.holder;
   }
   /** What is on its way to the holder of the lease. */

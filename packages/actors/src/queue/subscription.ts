@@ -65,7 +65,7 @@ export class Subscription {
   get currentEpoch(): Epoch {
     return this.state.epoch;
   }
-  get holder(): { readonly instance: string; readonly member: string } | null {
+  get holder(): { readonly instance: string; readonly member: string; readonly ttlMs: number } | null {
     return this.#holding.holder;
   }
   /** What is on its way to the holder of the lease. */
@@ -245,9 +245,9 @@ export class Subscription {
   change<T>(change: () => Promise<Change<T>>): Promise<T & { readonly revision: number }> {
     return this.#ledger.change(change);
   }
-  /** The halt that a change has just taken away is over: the queue goes on under a new lease, so that nobody holds on to what it stood at. */
+  /** The halt that a change has just taken away is over: the queue goes on under a new lease, so that nobody holds on to what it stood at. What still runs of other keys ends first. */
   endHalt(): void {
-    this.#holding.endLease("revoked");
+    this.#holding.revoke();
   }
   /** Retention is about to remove what this group has not settled; resolves when that is counted and committed. */
   expire(before: number): Promise<void> {
