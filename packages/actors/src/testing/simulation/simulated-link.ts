@@ -19,7 +19,7 @@ export interface LinkHost {
   reached(link: SimulatedLink): void;
   /** A side has ended: the network forgets the link when both have. */
   sideEnded(link: SimulatedLink): void;
-  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array): void;
+  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: LinkSide): void;
 }
 export interface LinkSide {
   /** Name without incarnation. */
@@ -36,6 +36,8 @@ export class SimulatedLink implements IncomingLink {
   readonly remote: string;
   readonly side: LinkSide;
   peer!: SimulatedLink;
+  /** Whose link it is, of the two. */
+  dialler!: LinkSide;
   readonly #host: LinkHost;
   #resolveEnded!: (end: LinkEnd) => void;
   #reader: Subscriber<Uint8Array> | null = null;
@@ -73,9 +75,11 @@ export class SimulatedLink implements IncomingLink {
       this.#resolveEnded = resolve;
     });
   }
-  static join(one: SimulatedLink, other: SimulatedLink): void {
-    one.peer = other;
-    other.peer = one;
+  static join(dialling: SimulatedLink, listening: SimulatedLink): void {
+    dialling.peer = listening;
+    listening.peer = dialling;
+    dialling.dialler = dialling.side;
+    listening.dialler = dialling.side;
   }
 
   get isOver(): boolean {
@@ -87,13 +91,13 @@ export class SimulatedLink implements IncomingLink {
   send(packet: Uint8Array): void {
     if (this.#phase !== "open") return;
     if (!this.#severed && this.#host.breaksOver(this, packet)) {
-      this.#host.packet("lost", this.side.name, this.peer.side.name, packet);
+      this.#host.packet("lost", this.side.name, this.peer.side.name, packet, this.dialler);
       this.#post({ end: LOST, at: this.#arrival() });
       this.#severed = true;
       this.peer.cut(true);
       return;
     }
-    this.#host.packet(this.#severed ? "lost" : "sent", this.side.name, this.peer.side.name, packet);
+    this.#host.packet(this.#severed ? "lost" : "sent", this.side.name, this.peer.side.name, packet, this.dialler);
     if (this.#severed) return;
     this.#outBytes += packet.byteLength;
     this.#post({ packet, at: this.#arrival() });
@@ -198,7 +202,7 @@ export class SimulatedLink implements IncomingLink {
       return;
     }
     this.peer.#outBytes -= parcel.packet.byteLength;
-    this.#host.packet("arrived", this.peer.side.name, this.side.name, parcel.packet);
+    this.#host.packet("arrived", this.peer.side.name, this.side.name, parcel.packet, this.dialler);
     if (this.#phase !== "open") return;
     if (this.#reader === null) this.#early.push(parcel.packet);
     else this.#reader.next(parcel.packet);
@@ -209,7 +213,7 @@ export class SimulatedLink implements IncomingLink {
     for (const parcel of this.#out.splice(kept)) {
       if (!("packet" in parcel)) continue;
       this.#outBytes -= parcel.packet.byteLength;
-      this.#host.packet("lost", this.side.name, this.peer.side.name, parcel.packet);
+      this.#host.packet("lost", this.side.name, this.peer.side.name, parcel.packet, this.dialler);
     }
     this.#lastArrival = this.#out.at(-1)?.at ?? this.#host.now();
   }

@@ -14,7 +14,13 @@ export interface NetworkOptions {
   /** When a side that nobody told finds out by itself that a link is dead, ms. */
   readonly pingTimeoutMs: number;
   /** Sees every packet. */
-  readonly tap: (what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array) => void;
+  readonly tap: (
+    what: "sent" | "arrived" | "lost",
+    from: string,
+    to: string,
+    packet: Uint8Array,
+    dialler: LinkSide,
+  ) => void;
   /** A packet came in on a link after a newer link of the same process had been heard. */
   readonly onOutdated?: () => void;
 }
@@ -180,11 +186,11 @@ export class SimulatedNetwork implements LinkHost {
     this.#links.delete(link);
     this.#links.delete(link.peer);
   }
-  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array): void {
+  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: LinkSide): void {
     const { trace, tap } = this.#options;
     trace.text(`${what} ${from}>${to} ${this.now()}`);
     if (what === "sent") trace.bytes(packet);
-    tap(what, from, to, packet);
+    tap(what, from, to, packet, dialler);
   }
 
   /* ---------- dialling, listening ---------- */

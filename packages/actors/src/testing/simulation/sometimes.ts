@@ -94,14 +94,14 @@ export class SometimesCounters {
   readonly #suspends = new Map<string, number>();
   readonly #quarantinedAt = new Map<string, number>();
   readonly #frames = new FrameCounters((name) => this.hit(name));
-  readonly #hear: (frame: Frame, from: string, to: string) => void;
+  readonly #hear: (frame: Frame, to: string, dialler: object) => void;
   loadGoesOn = true;
   /** The longest lease that a broker started now allows. */
   configuredTtlMs = Number.POSITIVE_INFINITY;
   now: () => number = () => 0;
 
   /** `hear`: every frame as it is sent. */
-  constructor(hear: (frame: Frame, from: string, to: string) => void) {
+  constructor(hear: (frame: Frame, to: string, dialler: object) => void) {
     this.#hear = hear;
   }
 
@@ -230,12 +230,12 @@ export class SometimesCounters {
     }
   }
 
-  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array): void {
+  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: object): void {
     if (what === "lost") this.hit("linkCutWithPacketsOnTheWay");
     if (what !== "sent") return;
     for (const frame of codecOf(packet).decode(packet)) {
       this.#frames.see(frame, from, to);
-      this.#hear(frame, from, to);
+      this.#hear(frame, to, dialler);
     }
   }
   event(event: SystemEvent) {

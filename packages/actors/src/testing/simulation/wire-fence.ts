@@ -11,34 +11,38 @@ interface Granted {
  * this: a holder that was outlived writes down no confirmation.
  */
 export class WireFence {
-  /** By client and member number: the subscription's topic and group. */
-  readonly #members = new Map<string, string>();
+  /** By client (a new one after each restart, though under the same name) and member number: the subscription's topic and group. */
+  readonly #members = new WeakMap<object, Map<number, string>>();
   /** The newest grant of each subscription that was answered. */
   readonly #granted = new Map<string, Granted>();
   /** Requests for a lease that does not go on from an earlier one. */
-  readonly #anew = new Set<string>();
+  readonly #anew = new WeakMap<object, Set<number>>();
   readonly #violate: (text: string) => void;
 
   constructor(violate: (text: string) => void) {
     this.#violate = violate;
   }
   /** A frame as it is sent. */
-  see(frame: Frame, from: string, to: string): void {
+  see(frame: Frame, to: string, client: object): void {
+    const members = this.#members.get(client) ?? new Map<number, string>();
+    this.#members.set(client, members);
+    const anew = this.#anew.get(client) ?? new Set<number>();
+    this.#anew.set(client, anew);
     if (frame.type === "member.join") {
-      this.#members.set(`${from} ${frame.member}`, `${frame.topic} ${frame.group}`);
+      members.set(frame.member, `${frame.topic} ${frame.group}`);
       return;
     }
     if (frame.type === "lease.acquire") {
-      if (frame.resume === null) this.#anew.add(`${from} ${frame.request}`);
-      else this.#anew.delete(`${from} ${frame.request}`);
+      if (frame.resume === null) anew.add(frame.request);
+      else anew.delete(frame.request);
       return;
     }
     if (frame.type !== "lease.granted" && frame.type !== "settled") return;
     if (frame.epoch === 0) return; // unordered
-    const subscription = `${this.#members.get(`${to} ${frame.member}`) ?? ""} ${frame.queue}`;
+    const subscription = `${members.get(frame.member) ?? ""} ${frame.queue}`;
     const newest = this.#granted.get(subscription);
     if (frame.type === "lease.granted") {
-      const isResumed = to === newest?.to && !this.#anew.has(`${to} ${frame.request}`);
+      const isResumed = to === newest?.to && (frame.request === null || !anew.has(frame.request));
       if (newest !== undefined && (frame.epoch < newest.epoch || (frame.epoch === newest.epoch && !isResumed)))
         this.#violate(
           `epoch ${frame.epoch} of ${subscription} was granted to ${to} after epoch ${newest.epoch} had been granted to ${newest.to}`,
