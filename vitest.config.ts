@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: "unit", // simulated clock, no sockets, no files
           include: ["packages/*/src/**/*.test.ts"],
-          exclude: ["**/*.int.test.ts", "**/*.sim.test.ts"],
+          exclude: ["**/*.int.test.ts", "**/*.sim.test.ts", "**/*.proof.test.ts"],
           testTimeout: 5_000,
         },
       },
@@ -48,7 +48,20 @@ export default defineConfig({
         test: {
           name: "integration", // sockets, files, processes
           include: ["packages/*/src/**/*.int.test.ts", "test/**/*.test.ts"],
+          exclude: ["**/*.proof.test.ts"],
           testTimeout: 60_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "proof", // long runs, after the others and one at a time: each takes all cores
+          include: ["packages/*/src/**/*.proof.test.ts", "test/**/*.proof.test.ts"],
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 900_000,
           hookTimeout: 30_000,
         },
       },

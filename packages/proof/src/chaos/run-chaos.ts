@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { csvLog } from "@seriatim/examples/demo";
+import { provenance } from "../provenance.ts";
 import { DataDisk } from "./data-disk.ts";
 import { describePlan, type FaultKind, planRounds } from "./fault-plan.ts";
 import { canInjectIoErrors } from "./io-errors.ts";
@@ -21,6 +22,7 @@ const ROUNDS_MIN = 2;
 /** Plays rounds until the time is over, and prints what they showed; resolves with the exit status. */
 export async function runChaos(options: ChaosOptions, signal: AbortSignal): Promise<number> {
   const { seed, minutes, rate, from } = options;
+  const madeOn = provenance();
   const log = await csvLog({ file: EVENT_LOG, key: "CaseID", time: "CompleteTimestamp" });
   const base = options.keep === null ? mkdtempSync(join(tmpdir(), "seriatim-chaos-")) : resolve(options.keep);
   mkdirSync(base, { recursive: true });
@@ -64,7 +66,7 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal): Prom
   const verdict: ChaosReport["verdict"] = tally.failedRounds > 0 ? "violated" : interrupted ? "interrupted" : "clean";
   const report = chaosReport(tally, { seed, minutes, rate, verdict, ...means });
   console.log(reportText(report));
-  if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.json !== null) writeFileSync(options.json, `${JSON.stringify({ ...madeOn, ...report }, null, 2)}\n`);
   if (readdirSync(base).length === 0) rmSync(base, { recursive: true });
   return verdict === "clean" ? 0 : verdict === "interrupted" ? 130 : 1;
 }
