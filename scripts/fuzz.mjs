@@ -5,7 +5,7 @@
 //   --save     keeps inputs that did something new, and findings, in the corpus that the tests replay and the fuzzer begins from
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -25,6 +25,7 @@ if (!(ms > 0)) throw new Error(`--minutes: expected a number above 0, found ${va
 
 /** @typedef {{ target: string, seed: number, seconds: number, inputs: number, taken: number, refused: number, slowestMs: number, finding: { error: string, input: string } | null, corpus: Record<string, string> }} Outcome */
 
+const startedAt = new Date().toISOString();
 const folder = await mkdtemp(join(tmpdir(), "seriatim-fuzz-"));
 const report = join(folder, "report.json");
 /** @type {NodeJS.ProcessEnv} */
@@ -47,7 +48,10 @@ vitest.on("close", async (code) => {
       );
     if (values.json !== undefined) {
       const targets = outcomes.map(({ corpus, ...outcome }) => ({ ...outcome, kinds: Object.keys(corpus).length }));
-      await writeFile(values.json, `${JSON.stringify({ node: process.version, targets }, null, 2)}\n`);
+      await writeFile(
+        values.json,
+        `${JSON.stringify({ node: process.version, cores: availableParallelism(), date: startedAt, targets }, null, 2)}\n`,
+      );
     }
     if (values.save) await save(outcomes);
   } finally {

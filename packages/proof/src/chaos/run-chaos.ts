@@ -23,6 +23,7 @@ const ROUNDS_MIN = 2;
 export async function runChaos(options: ChaosOptions, signal: AbortSignal): Promise<number> {
   const { seed, minutes, rate, from } = options;
   const madeOn = provenance();
+  const startedAt = performance.now();
   const log = await csvLog({ file: EVENT_LOG, key: "CaseID", time: "CompleteTimestamp" });
   const base = options.keep === null ? mkdtempSync(join(tmpdir(), "seriatim-chaos-")) : resolve(options.keep);
   mkdirSync(base, { recursive: true });
@@ -66,7 +67,9 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal): Prom
   const verdict: ChaosReport["verdict"] = tally.failedRounds > 0 ? "violated" : interrupted ? "interrupted" : "clean";
   const report = chaosReport(tally, { seed, minutes, rate, verdict, ...means });
   console.log(reportText(report));
-  if (options.json !== null) writeFileSync(options.json, `${JSON.stringify({ ...madeOn, ...report }, null, 2)}\n`);
+  const seconds = Math.round((performance.now() - startedAt) / 1_000); // `minutes` is what was asked for
+  if (options.json !== null)
+    writeFileSync(options.json, `${JSON.stringify({ ...madeOn, ...report, seconds }, null, 2)}\n`);
   if (readdirSync(base).length === 0) rmSync(base, { recursive: true });
   return verdict === "clean" ? 0 : verdict === "interrupted" ? 130 : 1;
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
+import { provenance } from "../provenance.ts";
 import { MUTANTS } from "./list/index.ts";
 import { type MutantResult, runMutants } from "./run-mutants.ts";
 
@@ -42,6 +43,7 @@ process.exitCode = await main(program.opts<Options>());
 
 async function main({ seeds, controlSeeds, only, atOnce, json }: Options): Promise<number> {
   const started = performance.now();
+  const madeOn = provenance();
   const mutants = MUTANTS.filter(({ name }) => only === undefined || only.includes(name));
   const bar = process.stderr.isTTY
     ? new SingleBar({ format: "{bar} {value} of {total} mutants, {escaped} escaped; last: {last}" })
@@ -61,7 +63,8 @@ async function main({ seeds, controlSeeds, only, atOnce, json }: Options): Promi
     return 1;
   }
   bar?.stop();
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
+  if (json !== undefined)
+    writeFileSync(json, `${JSON.stringify({ ...madeOn, seedsMax: seeds, mutants: results }, null, 2)}\n`);
   console.log(tableOf(results));
   const took = ((performance.now() - started) / 1_000).toFixed(0);
   const away = results.filter(({ caught }) => !caught).map(({ name }) => name);

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { Command } from "commander";
+import { provenance } from "../provenance.ts";
 import { lineThrough } from "./line.ts";
 import { Bench, type Resource } from "./measure.ts";
 import { runSubject, type SubjectSettings } from "./subjects.ts";
@@ -35,6 +36,7 @@ async function main(): Promise<boolean> {
     .option("--json <file>", "write the figures to this file as one JSON object")
     .parse()
     .opts<{ json?: string }>();
+  const madeOn = provenance();
   const bench = new Bench(fileURLToPath(import.meta.url));
   process.on("exit", () => bench.killAll());
   const findings: Finding[] = [];
@@ -63,8 +65,7 @@ async function main(): Promise<boolean> {
     ]);
   }
   console.log(table.toString());
-  if (json !== undefined)
-    await writeFile(json, `${JSON.stringify({ node: process.version, resources: findings }, null, 2)}\n`);
+  if (json !== undefined) await writeFile(json, `${JSON.stringify({ ...madeOn, resources: findings }, null, 2)}\n`);
   return findings.every(({ kept }) => kept);
 }
 

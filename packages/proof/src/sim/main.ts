@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { describePlan, type RunResult, runPlan, SOMETIMES, shrink } from "@seriatim/actors/testing";
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
+import { provenance } from "../provenance.ts";
 import { planOf, type SeedJob, type SeedOutcome } from "./seed-outcome.ts";
 import { runSeeds } from "./seed-pool.ts";
 import { Totals } from "./totals.ts";
@@ -67,6 +68,7 @@ async function runOne({ messages, trace, shrink: smaller }: Options, seed: numbe
 
 async function runMany({ seeds, from, messages, threads, hashes, shrink: smaller, keepGoing, json }: Options) {
   const started = performance.now();
+  const madeOn = json === undefined ? null : provenance();
   const totals = new Totals();
   const bar =
     process.stderr.isTTY && !hashes
@@ -85,7 +87,7 @@ async function runMany({ seeds, from, messages, threads, hashes, shrink: smaller
   const { failed, never } = totals;
   const missed = seeds >= ENOUGH_SEEDS ? never : [];
   if (json !== undefined) {
-    const all = { from, ...totals, never, seconds, threads, node: process.version };
+    const all = { ...madeOn, from, ...totals, never, seconds, threads };
     writeFileSync(json, `${JSON.stringify(all, null, 2)}\n`);
   }
   if (!hashes) {

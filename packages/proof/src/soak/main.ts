@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
+import { provenance } from "../provenance.ts";
 import { type RoleSettings, runRole } from "./roles.ts";
 import { soak } from "./soak.ts";
 
@@ -25,6 +26,7 @@ async function main(): Promise<boolean> {
     .parse()
     .opts<{ minutes: number; peakSeconds: number; every: number; json?: string }>();
   const { minutes, peakSeconds, every: everySeconds } = options;
+  const madeOn = provenance();
   const report = await soak(fileURLToPath(import.meta.url), {
     minutes,
     peakSeconds,
@@ -42,7 +44,8 @@ async function main(): Promise<boolean> {
     `${report.messages.toLocaleString("en")} messages in order; peak ${report.peakPerSecond}/s, soaked at ${report.handledPerSecond}/s`,
   );
   for (const wrong of report.wrong) console.log(`wrong: ${wrong}`);
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify({ ...madeOn, ...report }, null, 2)}\n`);
   return report.passed;
 }
 

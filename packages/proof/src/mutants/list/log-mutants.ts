@@ -61,6 +61,26 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     replace: "if (from > producer.next) producer.next = from;\n    if (from > producer.next)",
   },
   {
+    name: "sequence-not-stored",
+    breaks: "a producer's sequence is not stored with its batch",
+    promises: ["P2"],
+    file: "queue/queue-log.ts",
+    find: "const writes: StoreWrite[] = [this.#producerWrite(producer)];",
+    replace: "const writes: StoreWrite[] = [];",
+  },
+  {
+    name: "unfenced-producer",
+    breaks: "a producer whose name another has taken over goes on appending",
+    promises: ["P1", "P2"],
+    file: "queue/queue-log.ts",
+    find: "if (producer.epoch !== lane.epoch || producer.instance !== lane.instance)",
+    replace: "if (producer.epoch < lane.epoch)",
+    also: {
+      find: "if (state.epoch !== shown || state.instance !== instance)",
+      replace: "if (state.epoch < shown)",
+    },
+  },
+  {
     name: "ids-forgotten-at-restart",
     breaks: "message ids are not read back from the store",
     promises: ["P2"],

@@ -1,0 +1,250 @@
+import type { PromiseId } from "@seriatim/actors/testing";
+
+/** What keeps a bug from coming back: a frozen plan of the simulation, or a test. */
+export type Kept =
+  | { readonly regression: number }
+  /** `test`: words of its title. */
+  | { readonly file: string; readonly test: string };
+
+export interface Bug {
+  readonly broke: string;
+  /** Empty: it was wrong, and no promise says so. */
+  readonly promises: readonly PromiseId[];
+  readonly foundBy: string;
+  /** How, and where; `null`: fixed before notes were kept of that. */
+  readonly fixed: string | null;
+  /** `null`: by no test of its own. */
+  readonly kept: Kept | null;
+}
+const CRASH_TESTS = "packages/store-lmdb/src/lmdb-flips.int.test.ts";
+const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
+
+/** Bugs of the product that these means found, each fixed. Written by hand; newest first. */
+export const BUGS: readonly Bug[] = [
+  {
+    broke:
+      "a producer with `memory` receipts and a full buffer was not told that a failed commit had taken them back, and stood still",
+    promises: ["P8"],
+    foundBy: "review (a known gap), shown by simulation",
+    fixed:
+      "the queue tells such lanes to rewind, and pauses between reloads of a store that keeps failing (queue.ts, lane.ts)",
+    kept: {
+      file: "packages/actors/src/testing/simulation/memory-receipts.sim.test.ts",
+      test: "are told, and go on",
+    },
+  },
+  {
+    broke: "a broker killed within a transaction left a folder that was refused as damaged",
+    promises: ["P8"],
+    foundBy: "process chaos, seed 1, rounds 1 and 7",
+    fixed: "only the newer meta page is held to its root (data-file.ts)",
+    kept: { file: CRASH_TESTS, test: "is whole though the older meta page's root has been written over" },
+  },
+  {
+    broke: "one wrong bit in LMDB's table page, and the folder opened cleanly with all records gone",
+    promises: ["P3"],
+    foundBy: "bit flips",
+    fixed: "each transaction seals the whole state, and each open compares it (seal.ts)",
+    kept: { file: CRASH_TESTS, test: "in the page that names all tables" },
+  },
+  {
+    broke:
+      "a park repeated after a redrive was answered with a new revision, so the history had it parked after it was redriven; it was handled in order",
+    promises: ["P6"],
+    foundBy: "process chaos, seed 3",
+    fixed: "a repeated park names the change it belongs to (put-aside.ts, set-aside.ts)",
+    kept: { file: ASIDE_TESTS, test: "names the change in which they were set aside" },
+  },
+  {
+    broke: "what was left of a lease was less than a tick of the clock: its consumer spun for ever",
+    promises: ["P8", "P11"],
+    foundBy: "simulation, seed 9097 with 100 messages",
+    fixed: "less than a tick counts as nothing (lease-clock.ts)",
+    kept: {
+      file: "packages/actors/src/consumer/lease-clock.test.ts",
+      test: "nobody waits for a moment that never comes",
+    },
+  },
+  {
+    broke:
+      "with a retry that starts at 0 ms and many attempts the wait became no number (0 times Infinity), and the message never came due",
+    promises: ["P8"],
+    foundBy: "model test",
+    fixed: "a first wait of 0 ms stays 0 (retry-schedule.ts)",
+    kept: {
+      file: "packages/actors/src/consumer/retry-schedule.model.test.ts",
+      test: "grow from the first to the longest",
+    },
+  },
+  {
+    broke: "a client closed before its first welcome left `ready` pending for ever",
+    promises: [],
+    foundBy: "race test",
+    fixed: "closing ends it with `CLOSED` (connection.ts)",
+    kept: {
+      file: "packages/actors/src/client/connection.race.test.ts",
+      test: "lets one link be open at a time, and leaves none open once closed",
+    },
+  },
+  {
+    broke:
+      "a broker whose data another had taken over answered `STORE_IN_USE`, which is not retried: its consumers failed for good",
+    promises: ["P8"],
+    foundBy: "simulation (`simulate`)",
+    fixed: "it answers `UNAVAILABLE` (errors.ts)",
+    kept: { regression: 171 },
+  },
+  {
+    broke: "messages without a key went round the queues although they had the same id, so repeats were appended twice",
+    promises: ["P2"],
+    foundBy: "simulation (`simulate`)",
+    fixed: "without a key the id decides the queue (producer.ts)",
+    kept: {
+      file: "packages/actors/src/testing/simulation/simulate.sim.test.ts",
+      test: "a message without a key is appended once under its id",
+    },
+  },
+  {
+    broke: "a consumer of an unordered topic left a queue for good after one refused settle",
+    promises: ["P8"],
+    foundBy: "simulation, also seed 880",
+    fixed: "the message comes again, to anyone (worker.ts)",
+    kept: { regression: 880 },
+  },
+  {
+    broke: "a handling repeated after a restart of the broker emitted under other ids, and so twice",
+    promises: ["P2", "P10"],
+    foundBy: "simulation, seed 4",
+    fixed: "emitted ids do not hold the log's epoch (hands.ts)",
+    kept: { regression: 4 },
+  },
+  {
+    broke: "a consumer of an unordered topic stood still for good when no more dead letters fitted in",
+    promises: ["P8"],
+    foundBy: "simulation, seed 53",
+    fixed: "it gives the message up, which comes again later (worker.ts, shared-subscription.ts)",
+    kept: { regression: 53 },
+  },
+  {
+    broke:
+      "a halted queue set its message aside when a place became free, then stood halted at a message that nobody could list",
+    promises: ["P8"],
+    foundBy: "simulation, seed 1095",
+    fixed: "it stays at its message until the halt is ended (put-aside.ts)",
+    kept: { regression: 1095 },
+  },
+  {
+    broke: "ids of messages that retention had removed were forgotten at a restart",
+    promises: ["P2"],
+    foundBy: "simulation, seed 285",
+    fixed: "they are kept in records of their own until `idWindowMs` has passed (removed-ids.ts)",
+    kept: {
+      file: "packages/actors/src/queue/queue-log.test.ts",
+      test: "are known after a restart for as long as any other",
+    },
+  },
+  {
+    broke: "one busy link was read 2 MiB at a time: another client waited 5 s",
+    promises: [],
+    foundBy: "hostile clients",
+    fixed: "256 KiB, then it is the others' turn (ws-link.ts)",
+    kept: { file: "packages/transport-ws/src/hostile.int.test.ts", test: "the good client missed nothing" },
+  },
+  {
+    broke: "a strand that ran again filled what may be set aside: the queue halted, again and again",
+    promises: ["P8"],
+    foundBy: "simulation, seed 5113",
+    fixed: "the queue waits, because such a strand makes room by itself",
+    kept: { regression: 5113 },
+  },
+  {
+    broke: "a store that failed on and on: offer, grant, failed commit and reload went round without a pause",
+    promises: ["P8"],
+    foundBy: "simulation, seed 31",
+    fixed: "a store that fails again is given time (ledger.ts)",
+    kept: { regression: 31 },
+  },
+  {
+    broke: "a broker whose data another had trimmed read nothing, again and again, and never let go of its thread",
+    promises: ["P8"],
+    foundBy: "simulation, seed 160",
+    fixed: "what moved nothing is not tried again without news (delivery-flow.ts)",
+    kept: { regression: 160 },
+  },
+  {
+    broke: "a key was discarded while it was being redriven, and handled afterwards",
+    promises: ["P6"],
+    foundBy: "simulation, seed 142",
+    fixed: null,
+    kept: { regression: 142 },
+  },
+  {
+    broke: "a redriven message was settled and discarded at once",
+    promises: ["P3", "P9"],
+    foundBy: "simulation, seed 166",
+    fixed: null,
+    kept: { regression: 166 },
+  },
+  {
+    broke: "message ids were forgotten when the broker's wall clock jumped ahead",
+    promises: ["P2"],
+    foundBy: "simulation, seed 206",
+    fixed: "ids are remembered by the clock that does not jump (queue-log.ts)",
+    kept: { regression: 206 },
+  },
+  {
+    broke: "a redriven message failed in a group that halts: its worker stood still for good",
+    promises: ["P8"],
+    foundBy: "simulation, seed 130",
+    fixed: "it goes back to its place, and its worker goes on (worker.ts)",
+    kept: { regression: 130 },
+  },
+  {
+    broke: "a `memory` lane with a full buffer lost its link before it heard what was kept",
+    promises: ["P8"],
+    foundBy: "simulation, seed 249",
+    fixed: null,
+    kept: { regression: 249 },
+  },
+  {
+    broke: "messages of a key were delivered on before its park was stored, and the run hung",
+    promises: ["P6", "P8"],
+    foundBy: "demo run",
+    fixed: "nothing more of the key goes out until it is parked (put-aside.ts)",
+    kept: { file: ASIDE_TESTS, test: "delivers nothing of the key while the parked ones are being read" },
+  },
+  {
+    broke: "an offer that overtook the answer to the join cost 3 s",
+    promises: [],
+    foundBy: "demo run",
+    fixed: "the lease is asked for although the answer has not been read yet (worker.ts)",
+    kept: null,
+  },
+  {
+    broke: "handlers that started while the link was down ran twice after a restart of the broker",
+    promises: [],
+    foundBy: "demo run",
+    fixed: "nothing starts without a link (worker.ts)",
+    kept: null,
+  },
+  {
+    broke: "a frozen member was offered queues first, and got none back when it woke up",
+    promises: [],
+    foundBy: "demo run",
+    fixed: "its queues go to others at once, and its share comes back when it is heard again (group.ts)",
+    kept: {
+      file: "packages/actors/src/broker/group.test.ts",
+      test: "offers what a frozen member lost to others at once, and gives it its share back",
+    },
+  },
+  {
+    broke: "a store without room did not free messages that all groups had settled",
+    promises: ["P8"],
+    foundBy: "demo run",
+    fixed: "retention runs when the store is full, however young the messages (retention.ts)",
+    kept: {
+      file: "packages/actors/src/queue/retention.test.ts",
+      test: "takes messages again once what all have settled is removed, however young",
+    },
+  },
+];
