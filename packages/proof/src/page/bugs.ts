@@ -23,6 +23,24 @@ const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
 export const BUGS: readonly Bug[] = [
   {
     broke:
+      "a broker that had been frozen could answer renewals of short leases for 5 s without looking whether another had taken its data over",
+    promises: ["P4", "P7"],
+    foundBy: "review, while mutants were written",
+    fixed: "renewals look at the ownership within a quarter of the shortest lease (session.ts)",
+    kept: null,
+  },
+  {
+    broke: "the end of a halt ended the lease at once, while handlers of other keys could still run",
+    promises: ["P5"],
+    foundBy: "review, while mutants were written",
+    fixed: "the holder is asked to finish and release, as at a rebalance (subscription.ts)",
+    kept: {
+      file: "packages/actors/src/queue/subscription-aside.test.ts",
+      test: "stands still over leases and restarts until it is ended, then goes on under a new epoch",
+    },
+  },
+  {
+    broke:
       "a producer with `memory` receipts and a full buffer was not told that a failed commit had taken them back, and stood still",
     promises: ["P8"],
     foundBy: "review (a known gap), shown by simulation",

@@ -6,7 +6,7 @@ const written = (command: string, file: string): string => `${command} --json pa
 export const COMMANDS = {
   simulation: written("npm run sim -- --seeds 1000", "simulation.json"),
   longSimulation: written("npm run sim -- --seeds 100000 --from 1001", "simulation-long.json"),
-  determinism: "npx vitest run --project integration test/simulation.int.test.ts",
+  determinism: "npx vitest run --project proof test/simulation.proof.test.ts -t Deno",
   mutants: written("npm run mutants --", "mutants.json"),
   chaos: written("npm run chaos -- --minutes 60 --seed 1", "chaos.json"),
   store: "npx vitest run --project integration test/store-crash.int.test.ts packages/store-lmdb",
