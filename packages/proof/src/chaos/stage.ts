@@ -38,6 +38,7 @@ export class Stage {
   readonly #options: StageOptions;
   readonly #children = new Map<string, ChildHandle>();
   readonly #incarnations = new Map<string, number>();
+  readonly #starting = new Map<string, Promise<void>>();
   readonly #producers = new Map<string, ProducerStatus>();
   #fail!: (error: Error) => void;
   #allowed = 0;
@@ -70,8 +71,14 @@ export class Stage {
   async startAll(names: readonly string[] = NAMES): Promise<void> {
     await Promise.all(names.map((name) => this.start(name)));
   }
-  /** Starts the next incarnation. A broker whose disk is full is tried again until it has room. */
-  async start(name: string): Promise<void> {
+  /** Starts the next incarnation, unless one is starting or alive: several faults may each want it back. A broker whose disk is full is tried again until it has room. */
+  start(name: string): Promise<void> {
+    if (this.#children.get(name)?.isAlive === true) return Promise.resolve();
+    const starting = this.#starting.get(name) ?? this.#start(name).finally(() => this.#starting.delete(name));
+    this.#starting.set(name, starting);
+    return starting;
+  }
+  async #start(name: string): Promise<void> {
     const until = performance.now() + RESTART_PATIENCE_MS;
     for (;;) {
       const child = this.#spawn(name);
