@@ -1,84 +1,131 @@
-// npm run bench: ordered end to end over WebSocket, one producer process, one consumer process, one broker process.
+// npm run bench: ours and what a user would pick instead, side by side. Every row verifies order, loss and repetitions, and fails otherwise.
+import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
-import { type Measured, measure } from "./measure.ts";
-import type { Settings } from "./protocol.ts";
+import { compare } from "./frame/compare.ts";
+import { measure } from "./frame/measure.ts";
+import { BODY_BYTES_MIN } from "./frame/message.ts";
+import { find } from "./frame/programs.ts";
+import { runRounds } from "./frame/rounds.ts";
+import type { Row } from "./frame/row.ts";
+import type { Load } from "./frame/system.ts";
+import { figuresOf, type Report } from "./report/figures.ts";
+import { tablesOf } from "./report/tables.ts";
+import { comparisons } from "./scenarios/comparisons.ts";
+import { latency } from "./scenarios/latency.ts";
+import { size } from "./scenarios/size.ts";
+import { throughput } from "./scenarios/throughput.ts";
 
-const whole = (text: string): number => {
+const from = (least: number) => (text: string) => {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number from 1");
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new InvalidArgumentError(`expected a whole number from ${least}`);
   return value;
 };
 const program = new Command("bench")
-  .description("Measures ordered messages end to end. Every run verifies order and loss, and fails otherwise.")
-  .option("--messages <n>", "messages per run", whole, 100_000)
-  .option("--bytes <n>", "bytes of a body, at least 4", whole, 200)
-  .option("--keys <n>", "ordering keys", whole, 64)
-  .option("--queues <n>", "queues of the topic", whole, 8)
-  .option("--rounds <n>", "rounds; the rows of a round run one after another", whole, 5)
-  .option("--json", "print the figures as one JSON object, as the last line")
+  .description(
+    "Measures ordered messages, ours beside every peer that is installed. Every row verifies order and loss.",
+  )
+  .option("--messages <n>", "messages per run", from(1), 100_000)
+  .option("--bytes <n>", `bytes of a body, at least ${BODY_BYTES_MIN}`, from(BODY_BYTES_MIN), 200)
+  .option("--keys <n>", "ordering keys", from(1), 64)
+  .option("--queues <n>", "queues of the topic", from(1), 8)
+  .option("--window <n>", "sends not yet acknowledged", from(1), 1_024)
+  .option("--seconds <n>", "length of a latency row", from(1), 10)
+  .option("--rounds <n>", "rounds; the rows of a round run one after another", from(1), 5)
+  .option("--scenario <names>", "throughput, latency, size; separated by commas", "throughput,latency")
+  .option("--only <texts>", "only rows whose names have one of these texts in them; separated by semicolons")
+  .option("--list", "print the rows and what they need, and end")
+  .option("--charts [folder]", "write SVG charts there (default: docs/charts)")
+  .option("--json [file]", "write the figures as one JSON object there, or print them as the last line")
   .parse();
 const options = program.opts<{
   messages: number;
   bytes: number;
   keys: number;
   queues: number;
+  window: number;
+  seconds: number;
   rounds: number;
-  json?: true;
+  scenario: string;
+  only?: string;
+  list?: true;
+  charts?: string | true;
+  json?: string | true;
 }>();
+const { messages, bytes, keys, queues, window, rounds } = options;
 
-const rows: readonly {
-  readonly name: string;
-  readonly store: Settings["store"];
-  readonly durability: Settings["durability"];
-}[] = [
-  { name: "ws + lmdb, acknowledged when synced", store: "lmdb", durability: "synced" },
-  { name: "ws + lmdb, acknowledged when flushed", store: "lmdb", durability: "flushed" },
-  { name: "ws + memory store", store: "memory", durability: "memory" },
-];
-const { rounds, json, ...load } = options;
-const measured = new Map<string, Measured[]>(rows.map((row) => [row.name, []]));
-for (let round = 1; round <= rounds; round++)
-  for (const { name, store, durability } of rows) {
-    const one = await measure({ ...load, store, durability });
-    measured.get(name)?.push(one);
-    console.error(
-      `round ${round}/${rounds}  ${name}: ${Math.round(one.messagesPerSecond).toLocaleString("en")} msgs/s`,
-    );
-  }
-
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+const scenarios: Readonly<Record<string, readonly Row[]>> = {
+  throughput,
+  latency: latency(options.seconds),
+  size: size(messages),
 };
-const figures = rows.map(({ name }) => {
-  const all = measured.get(name) ?? [];
-  const rates = all.map((one) => one.messagesPerSecond);
-  const cpu = (role: keyof Measured["cpuMicros"]): number => median(all.map((one) => one.cpuMicros[role]));
-  return {
-    name,
-    messagesPerSecond: {
-      median: Math.round(median(rates)),
-      min: Math.round(Math.min(...rates)),
-      max: Math.round(Math.max(...rates)),
-    },
-    cpuMicros: { broker: cpu("broker"), producer: cpu("producer"), consumer: cpu("consumer") },
-  };
+const asked = options.scenario.split(",").flatMap((name) => {
+  const rows = scenarios[name.trim()];
+  return rows ?? program.error(`which scenario? expected ${Object.keys(scenarios).join(", ")}, found "${name}"`);
 });
-const table = new Table({ head: ["", "msgs/s median", "min to max", "CPU µs/msg broker", "producer", "consumer"] });
-for (const { name, messagesPerSecond: rate, cpuMicros } of figures)
-  table.push([
-    name,
-    rate.median.toLocaleString("en"),
-    `${rate.min.toLocaleString("en")} to ${rate.max.toLocaleString("en")}`,
-    cpuMicros.broker.toFixed(1),
-    cpuMicros.producer.toFixed(1),
-    cpuMicros.consumer.toFixed(1),
-  ]);
-console.log(
-  `${load.messages.toLocaleString("en")} messages of ${load.bytes} bytes, ${load.keys} keys, ${load.queues} queues, ${rounds} rounds; Node ${process.version}, ${cpus().length} cores`,
-);
-console.log(table.toString());
-if (json === true) console.log(JSON.stringify({ load, rounds, node: process.version, cores: cpus().length, figures }));
+const only = options.only?.split(";").map((text) => text.trim().toLowerCase());
+const chosen = asked.filter(({ name }) => only?.some((text) => name.toLowerCase().includes(text)) ?? true);
+const missing = (row: Row): boolean => row.program !== undefined && find(row.program) === undefined;
+const rows = chosen.filter((row) => !missing(row));
+const skipped = chosen
+  .filter(missing)
+  .map((row) => ({ row: row.name, debianPackage: row.program?.debianPackage ?? "" }));
+const loadOf = (row: Row): Load => ({
+  messages: Math.max(1, Math.round(messages * (row.share ?? 1))),
+  bytes,
+  keys,
+  queues,
+  window,
+  strict: false,
+  perSecond: 0,
+  warmUp: 0,
+  ...row.load,
+});
+
+process.once("SIGINT", () => process.exit(130)); // servers and folders are removed at exit
+process.once("SIGTERM", () => process.exit(143));
+
+if (options.list === true) {
+  for (const row of chosen) {
+    const needs = missing(row) ? `, needs the Debian package ${row.program?.debianPackage}` : "";
+    console.log(`${row.scenario}  ${row.name}  (durable before the ack: ${row.durable}${needs})`);
+  }
+} else if (rows.length === 0) {
+  program.error("no row is left to run; --list shows them");
+} else {
+  const results = await runRounds(
+    rows,
+    rounds,
+    (row) => measure(row, loadOf(row)),
+    ({ row, round, outcome }) =>
+      console.error(
+        `round ${round}/${rounds}  ${row.name}: ${
+          outcome instanceof Error
+            ? `FAILED: ${outcome.message}`
+            : outcome.latency === undefined
+              ? `${Math.round(outcome.messagesPerSecond).toLocaleString("en")} msgs/s`
+              : `p50 ${outcome.latency.p50Ms.toFixed(2)} ms, p99 ${outcome.latency.p99Ms.toFixed(2)} ms`
+        }`,
+      ),
+  );
+  const report: Report = {
+    load: { messages, bytes, keys, queues },
+    rounds,
+    node: process.version,
+    cores: cpus().length,
+    rows: figuresOf(rows, results, (row) => loadOf(row).messages),
+    ratios: compare(comparisons, results),
+    skipped,
+    failures: results.failures,
+  };
+  console.log(tablesOf(report));
+  if (options.charts !== undefined) {
+    const { writeCharts } = await import("./report/charts.ts");
+    for (const file of await writeCharts(report, options.charts === true ? "docs/charts" : options.charts))
+      console.log(`wrote ${file}`);
+  }
+  if (typeof options.json === "string") await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  else if (options.json === true) console.log(JSON.stringify(report));
+  if (results.failures.length > 0) process.exitCode = 1;
+}

@@ -1,21 +1,15 @@
-// One process of a measured run: the broker, the producer or the consumer. Started by main.ts; ends with its parent.
-import { createBroker, createClient, memoryStore, topic, typed } from "@seriatim/actors";
-import { lmdbStore } from "@seriatim/store-lmdb";
-import { wsTransport } from "@seriatim/transport-ws";
-import type { FromRole, Settings, ToRole } from "./protocol.ts";
+// One process of a run: a broker, a producer, a consumer, or both ends in one. Started by frame/child-role.ts; ends with its parent.
+import { build } from "hdr-histogram-js";
+import { Arrivals } from "./frame/arrivals.ts";
+import { drive } from "./frame/drive.ts";
+import { nowMs } from "./frame/message.ts";
+import type { Load, System, Take } from "./frame/system.ts";
+import type { FromRole, Latency, Task, ToRole } from "./frame/talk.ts";
+import { systems } from "./systems.ts";
 
-const [role = "", settingsJson = "{}"] = process.argv.slice(2);
-const settings = JSON.parse(settingsJson) as Settings;
-const load = topic("load", {
-  schema: typed<Uint8Array>(),
-  key: "send",
-  encoding: "bytes",
-  validate: "send",
-  queues: settings.queues,
-});
+const task = JSON.parse(process.argv[2] ?? "{}") as Task;
+const { load, at } = task;
 const tell = (message: FromRole): void => void process.send?.(message);
-/** Wall clock with fractions: both processes are on this machine. */
-const nowMs = (): number => performance.timeOrigin + performance.now();
 const cpuMs = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -27,69 +21,113 @@ const told = (type: ToRole["type"]): Promise<void> =>
     });
   });
 process.on("disconnect", () => process.exit(1));
+process.on("SIGINT", () => {}); // the parent decides
+process.on("message", (message: ToRole) => {
+  if (message.type === "cpu") tell({ type: "cpu", cpuMs: cpuMs() });
+});
+const go = told("go");
+const stop = told("stop");
+const judge = told("judge");
+/** Long enough for a repetition that is under way to show. */
+const AFTERWARDS_MS = 50;
 
-async function runBroker(): Promise<void> {
-  const store = settings.store === "lmdb" ? lmdbStore({ path: settings.dataFolder }) : memoryStore();
-  const broker = await createBroker({ topics: [load], modules: [wsTransport({ port: 0 }), store] });
-  tell({ type: "ready", url: broker.address });
-  await told("stop");
-  tell({ type: "done", atMs: nowMs(), wrong: [], cpuMs: cpuMs() });
-  await broker.close();
-}
+/** The handler's side: what arrived, and how long it took. */
+class Handled {
+  readonly #arrivals: Arrivals;
+  readonly #histogram = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 600_000_000,
+    numberOfSignificantValueDigits: 3,
+  });
+  readonly #load: Load;
+  readonly all: Promise<void>;
+  #allHandled = (): void => {};
 
-async function runProducer(): Promise<void> {
-  const client = await createClient({ name: "producer", modules: [wsTransport({ url: settings.url })] });
-  const producer = client.producer(load, { durability: settings.durability });
-  tell({ type: "ready" });
-  await told("go");
-  tell({ type: "started", atMs: nowMs() });
-  const wrong: string[] = [];
-  for (let n = 0; n < settings.messages; n++) {
-    const body = new Uint8Array(settings.bytes);
-    new DataView(body.buffer).setUint32(0, Math.floor(n / settings.keys), true);
-    await producer.ready();
-    producer.send(body, { key: `key-${n % settings.keys}` }).catch((error: unknown) => wrong.push(String(error)));
+  constructor(given: Load) {
+    this.#load = given;
+    this.#arrivals = new Arrivals(given);
+    this.all = new Promise((resolve) => {
+      this.#allHandled = resolve;
+    });
   }
-  await producer.flush();
-  tell({ type: "done", atMs: nowMs(), wrong: wrong.slice(0, 10), cpuMs: cpuMs() });
-  await told("stop");
-  await client.close();
+  readonly take: Take = (message) => {
+    this.#arrivals.take(message);
+    if (this.#load.perSecond > 0 && message.n * this.#load.keys + message.key >= this.#load.warmUp)
+      this.#histogram.recordValue(Math.max(1, Math.round((nowMs() - message.sentAtMs) * 1000)));
+    if (this.#arrivals.complete) this.#allHandled();
+  };
+  async verdict(): Promise<readonly string[]> {
+    await new Promise((resolve) => setTimeout(resolve, AFTERWARDS_MS));
+    return this.#arrivals.verdict();
+  }
+  get latency(): { readonly latency?: Latency } {
+    const ms = (micros: number): number => micros / 1000;
+    const of = this.#histogram;
+    if (this.#load.perSecond === 0) return {};
+    return {
+      latency: {
+        p50Ms: ms(of.getValueAtPercentile(50)),
+        p99Ms: ms(of.getValueAtPercentile(99)),
+        maxMs: ms(of.maxValue),
+      },
+    };
+  }
 }
 
-async function runConsumer(): Promise<void> {
-  const client = await createClient({ name: "consumer", modules: [wsTransport({ url: settings.url })] });
-  const consumer = client.consumer(load, { group: "bench" });
-  const next = new Map<string, number>();
-  const wrong: string[] = [];
-  let handled = 0;
-  const running = consumer.run(({ key, body }) => {
-    const expected = next.get(key as string) ?? 0;
-    const found = new DataView(body.buffer, body.byteOffset).getUint32(0, true);
-    if (found !== expected && wrong.length < 10) wrong.push(`${key}: expected ${expected}, found ${found}`);
-    next.set(key as string, found + 1);
-    if (++handled === settings.messages) allHandled();
-  });
-  let allHandled = (): void => {};
-  const finished = new Promise<void>((resolve) => {
-    allHandled = resolve;
-  });
-  await consumer.ready();
+async function serve(system: System): Promise<void> {
+  const server = await required(system, "serve")(load, at);
+  tell({ type: "ready", address: server.address });
+  await stop;
+  await server.close();
+}
+async function send(system: System): Promise<void> {
+  const sender = await required(system, "sender")(load, at);
   tell({ type: "ready" });
-  await finished;
-  await consumer.caughtUp(); // every message is acknowledged, not only handled
-  tell({ type: "done", atMs: nowMs(), wrong, cpuMs: cpuMs() });
-  await told("stop");
-  await consumer.close();
-  await running;
-  await client.close();
+  await go;
+  const before = cpuMs();
+  tell({ type: "started", atMs: nowMs() });
+  const wrong = await drive(load, sender);
+  tell({ type: "done", atMs: nowMs(), wrong, cpuMs: cpuMs() - before });
+  await stop;
+  await sender.close();
+}
+async function receive(system: System): Promise<void> {
+  const handled = new Handled(load);
+  const receiver = await required(system, "receiver")(load, at, handled.take);
+  tell({ type: "ready" });
+  await go;
+  const before = cpuMs();
+  const complete = await Promise.race([handled.all.then(() => true), judge.then(() => false)]);
+  if (complete) await receiver.settled();
+  const done = { type: "done", atMs: nowMs(), cpuMs: cpuMs() - before } as const;
+  tell({ ...done, wrong: await handled.verdict(), ...handled.latency });
+  await stop;
+  await receiver.close();
+}
+async function embedded(system: System): Promise<void> {
+  const handled = new Handled(load);
+  const { sender, receiver } = await required(system, "embedded")(load, at, handled.take);
+  tell({ type: "ready" });
+  await go;
+  const before = cpuMs();
+  tell({ type: "started", atMs: nowMs() });
+  const [errors] = await Promise.all([drive(load, sender), receiver.readBack === undefined ? handled.all : undefined]);
+  await receiver.settled();
+  const done = { type: "done", atMs: nowMs(), cpuMs: cpuMs() - before } as const;
+  receiver.readBack?.();
+  tell({ ...done, wrong: [...errors, ...(await handled.verdict())], ...handled.latency });
+  await stop;
+  await sender.close();
+  await receiver.close();
+}
+function required<K extends keyof System>(system: System, part: K): NonNullable<System[K]> {
+  const found = system[part];
+  if (found === undefined) throw new Error(`${task.system} has no "${part}"`);
+  return found;
 }
 
-const roles: Readonly<Record<string, () => Promise<void>>> = {
-  broker: runBroker,
-  producer: runProducer,
-  consumer: runConsumer,
-};
-const run = roles[role];
-if (run === undefined) throw new Error(`which role? expected broker, producer or consumer, found "${role}"`);
-await run();
+const open = systems[task.system];
+if (open === undefined) throw new Error(`which system? found "${task.system}"`);
+await { serve, send, receive, embedded }[task.role](await open());
 process.disconnect();
+process.exit(0);

@@ -34,6 +34,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   /** Abandoned attempts that the lease must be raised above. */
   #hung: Attempt[] = [];
   #raising: readonly Attempt[] = [];
+  /** So many more messages start only when the broker knows what was handled before them: an earlier lease ended with one in hand, and it must see which does that. */
+  #oneByOne = 0;
   /** Deliveries that wait until an answer which came before them has been read. */
   #inbox: (Deliver | Redeliver)[] = [];
   #starting = false;
@@ -161,7 +163,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   }
   mayStart(): boolean {
     // without a link nothing can be settled: what started now would be handled again if the broker does not come back in time
-    return this.#starting && !this.#work.paused && !this.#talk.late && this.#talk.sendable !== null && this.alive();
+    if (!this.#starting || this.#work.paused || this.#talk.late || this.#talk.sendable === null) return false;
+    return this.alive() && (this.#oneByOne === 0 || this.#log.empty);
   }
   alive(): boolean {
     if (this.#ending) return false;
@@ -175,6 +178,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   }
   handled(entry: Entry, listener: OnSettled | null): void {
     this.#log.handled(entry, listener);
+    if (this.#oneByOne > 0) this.#oneByOne--;
     this.#credit.left(entry.packed.length);
   }
   failed(entry: Entry): void {
@@ -257,6 +261,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     this.#chronicle.settled(settle, revision);
     for (const listener of settle.listeners) listener("acked");
     if (this.#draining) this.changed();
+    else if (this.#oneByOne > 0) this.hands.pump();
   }
   settleRefused(settle: SealedSettle, error: MessagingError): void {
     this.#chronicle.settleRefused(settle, error.code);
@@ -340,6 +345,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
       this.#talk.sendable?.link.violation(error instanceof Error ? error.message : String(error));
       return;
     }
+    const { ordered, inFlightMax } = this.#work.settings;
+    if (ordered && entries.some(({ losses }) => losses > 0)) this.#oneByOne = inFlightMax;
     for (const entry of entries) {
       const parking = this.#aside.parking(entry.key);
       if (parking === undefined) this.hands.buffer.add(entry);

@@ -51,6 +51,7 @@ export class AdminOrders {
     const aside = this.#aside(topic, group);
     const { key } = entry;
     if (key !== null && (order === "discard" || order === "skip")) world.effects.mayHaveGaps(topic, group, key);
+    if (order !== "discard" && order !== "skip") world.mended(topic, group, key);
     try {
       if (order === "retry") await aside.retry(entry.entry, BECAUSE);
       else if (order === "skip") await aside.skip(entry.entry, BECAUSE);

@@ -13,8 +13,12 @@ export class BrokerApp implements App {
   #broker: Broker | null = null;
   #closed = false;
 
-  constructor(incarnation: Incarnation) {
+  /** Another incarnation has taken its place: one that starts again does not take the data back. */
+  readonly #isOutlived: () => boolean;
+
+  constructor(incarnation: Incarnation, isOutlived: () => boolean) {
     this.#incarnation = incarnation;
+    this.#isOutlived = isOutlived;
     const { world, runtime } = incarnation;
     const { storeTrouble, counters, broker } = world;
     const random = world.stream(`${incarnation.process} store`);
@@ -60,7 +64,7 @@ export class BrokerApp implements App {
       for (const { path, state } of broker.actors.list("subscription")) counters.subscriptionState(path, state);
       broker.actors.watch("subscription").subscribe(({ path, state }) => counters.subscriptionState(path, state));
     } catch (error) {
-      if (runtime.isDead || this.#closed) return;
+      if (runtime.isDead || this.#closed || this.#isOutlived()) return;
       const passes = isMessagingError(error) && (error.retryable || error.code === "STORE_IN_USE");
       if (!passes) world.violate("P3", `${process} cannot start on its own data: ${describeError(error)}`);
       runtime.setTimeout(() => void this.#start(), RETRY_MS);
@@ -72,10 +76,12 @@ export class BrokerApp implements App {
   }
 }
 
-export const brokerSlot = (world: World): ProcessSlot<BrokerApp> =>
-  new ProcessSlot(world, {
+export function brokerSlot(world: World): ProcessSlot<BrokerApp> {
+  const slot: ProcessSlot<BrokerApp> = new ProcessSlot(world, {
     name: "broker",
     role: "broker",
     settings: {},
-    begin: (incarnation) => new BrokerApp(incarnation),
+    begin: (incarnation) => new BrokerApp(incarnation, () => slot.incarnation !== incarnation),
   });
+  return slot;
+}

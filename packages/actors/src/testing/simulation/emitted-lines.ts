@@ -29,7 +29,7 @@ export class EmittedLines {
           { index: Number(index), id: line.id, topic: line.topic },
         ]);
     }
-    if (line.type !== "handled" || line.id === null) return [];
+    if (line.type !== "handled" || line.id === null || line.id === "") return []; // a cause without an id cannot be named
     const { id: cause } = line;
     return (this.#sent.get(placeName(line.group, line.topic, line.queue, line.offset)) ?? []).map((sent) => ({
       type: "emitted",

@@ -17,7 +17,7 @@ export class FaultInjector {
   readonly #slots: ReadonlyMap<string, ProcessSlot>;
   /** What ends each fault that lasts; each at most once. */
   readonly #heals = new Set<() => void>();
-  /** Brokers that another has taken the data over from. */
+  /** Processes that another has taken the place of. */
   readonly #outlived: Incarnation[] = [];
   readonly #leaving: Promise<void>[] = [];
   readonly #capacityBytes: number;
@@ -33,7 +33,7 @@ export class FaultInjector {
     if (faults.some(({ kind }) => kind === "powerLoss")) this.#world.disk.keepUndo();
     for (const fault of faults) this.#world.runtime.setTimeout(() => this.#strike(fault), fault.atMs);
   }
-  /** Ends every fault that lasts. Brokers that were outlived die for good. */
+  /** Ends every fault that lasts. Processes that were outlived die for good. */
   async heal(): Promise<void> {
     for (const heal of [...this.#heals]) heal();
     this.#heals.clear();
@@ -94,8 +94,7 @@ export class FaultInjector {
           world.storeTrouble.failRate = 0;
         });
       case "powerLoss":
-        if (fault.onGrant) return this.#losePowerOnGrant(fault.downMs, fault.lostShare);
-        return this.#losePower(fault.downMs, fault.lostShare);
+        return this.#losePower(fault);
       case "fillStore":
         // three quarters of a small disk are for producers
         world.disk.capacityBytes = Math.max(1, Math.floor((world.disk.usedBytes * 4) / 3));
@@ -123,7 +122,7 @@ export class FaultInjector {
         world.history.record({ type: "fault", fault: "cut", target: slot.name, late: fault.what });
         return world.network.sendLate(slot.name, fault.what, fault.gatherMs, fault.lateMs);
       case "outlive":
-        return this.#outlive(slot, fault.wakesAfterMs);
+        return this.#outlive(slot, fault.wakesAfterMs, fault.timersFirst ?? false);
       case "pauseConsumer": {
         const { app } = slot;
         app?.pause?.();
@@ -158,30 +157,36 @@ export class FaultInjector {
     const { incarnation } = broker;
     if (incarnation === null) return;
     this.#world.counters.brokerDied();
-    this.#outlive(broker, wakesAfterMs);
+    this.#outlive(broker, wakesAfterMs, false);
   }
   /** Frozen, taken for dead, and replaced; then it wakes up. */
-  #outlive(slot: ProcessSlot, wakesAfterMs: number): void {
+  #outlive(slot: ProcessSlot, wakesAfterMs: number, timersFirst: boolean): void {
     const { incarnation } = slot;
     if (incarnation === null) return;
     freeze(incarnation, false);
     slot.detach();
     this.#outlived.push(incarnation);
     slot.start();
-    this.#lasting(wakesAfterMs, () => thaw(incarnation, true));
+    this.#lasting(wakesAfterMs, () => thaw(incarnation, !timersFirst));
   }
-  /** With the grant on its way: its epoch must not be given again. */
-  #losePowerOnGrant(downMs: number, lostShare: number): void {
+  /** At once; or with a grant on its way, whose epoch must not be given again; or with a receipt, which must be kept. */
+  #losePower({ downMs, lostShare, onGrant = false, onReceiptTo }: PowerLoss): void {
+    if (onReceiptTo !== undefined) this.#afterNext([onReceiptTo], isReceipt, () => this.#powerFails(downMs, lostShare));
+    else if (onGrant) this.#afterNext([...this.#slots.keys()], isGrant, () => this.#powerFails(downMs, lostShare));
+    else this.#powerFails(downMs, lostShare);
+  }
+  /** As soon as the broker has sent one of them such a packet. */
+  #afterNext(names: readonly string[], takes: (packet: Uint8Array) => boolean, then: () => void): void {
     const { network, runtime } = this.#world;
-    const disarms = [...this.#slots.keys()].map((name) =>
+    const disarms = names.map((name) =>
       network.trap("broker", name, (packet) => {
-        if (!isGrant(packet)) return false;
+        if (!takes(packet)) return false;
         for (const disarm of disarms) {
           disarm();
           this.#heals.delete(disarm);
         }
         runtime.setTimeout(() => {
-          if (!this.#world.healed) this.#losePower(downMs, lostShare);
+          if (!this.#world.healed) then();
         }, 0);
         return false;
       }),
@@ -189,7 +194,7 @@ export class FaultInjector {
     for (const disarm of disarms) this.#heals.add(disarm);
   }
   /** The broker's machine: nobody is told, and whoever else had the data open is gone too. */
-  #losePower(downMs: number, lostShare: number): void {
+  #powerFails(downMs: number, lostShare: number): void {
     const { world, broker } = { world: this.#world, broker: this.#cast.broker };
     world.counters.brokerDied();
     const target = broker.incarnation?.process;
@@ -202,7 +207,13 @@ export class FaultInjector {
   }
 }
 
+type PowerLoss = Extract<FaultPlan, { readonly kind: "powerLoss" }>;
+
 const isGrant = (packet: Uint8Array): boolean =>
   codecOf(packet)
     .decode(packet)
     .some((frame) => frame.type === "lease.granted" && frame.epoch > 0);
+const isReceipt = (packet: Uint8Array): boolean =>
+  codecOf(packet)
+    .decode(packet)
+    .some((frame) => frame.type === "batch.appended");

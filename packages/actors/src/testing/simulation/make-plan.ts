@@ -1,18 +1,34 @@
 import { Dice } from "./dice.ts";
 import { drawFaults } from "./draw-faults.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
+import { SCENE_MS, SCENES, type Scene } from "./scenes.ts";
+
+const SCENES_SHARE = 0.5;
+/** It kills until it is exhausted, and set aside. */
+const KILLS_ON = 1_000;
 
 /** Expands a seed: small systems, a load that keeps them busy, and faults that strike while it lasts. */
 export function makePlan(seed: number): Plan {
   const dice = new Dice(seed);
-  const heartbeatMs = dice.pick([300, 500, 1_000]);
-  const overMs = dice.pick([6_000, 12_000, 20_000]);
-  const topics = topicPlans(dice, heartbeatMs, overMs);
-  const producers = Array.from({ length: dice.whole(1, 3) }, (_, index) => producerPlan(dice, index));
-  const consumers = Array.from({ length: dice.whole(1, 4) }, (_, index) => consumerPlan(dice, index, topics, overMs));
-  const faults = drawFaults(dice, { producers, consumers, overMs, heartbeatMs });
-  // ids that are read back from the store are dated by the wall clock: after a jump of an hour and a restart they are forgotten, as promised
+  const scene = dice.chance(SCENES_SHARE) ? dice.pick(SCENES) : null;
+  const heartbeatMs = scene === null ? dice.pick([300, 500, 1_000]) : scene.heartbeatMs;
+  const overMs = scene === null ? dice.pick([6_000, 12_000, 20_000]) : SCENE_MS;
+  const topics = scene === null ? topicPlans(dice, heartbeatMs, overMs) : [sceneTopic(dice, scene)];
+  const mayResend = !dice.chance(0.12);
+  const producers = Array.from({ length: dice.whole(1, 3) }, (_, index) => ({
+    ...producerPlan(dice, index, mayResend),
+    ...scene?.producer,
+  }));
+  const consumers = Array.from({ length: dice.whole(scene === null ? 1 : 2, 4) }, (_, index) =>
+    consumerPlan(dice, index, topics, scene === null ? { share: 0.8, withinMs: overMs } : { share: 1, withinMs: 0 }),
+  );
+  const faults = [
+    // a scene has to be left room
+    ...drawFaults(dice, { producers, consumers, overMs, heartbeatMs }).filter(() => scene === null || dice.chance(0.3)),
+    ...(scene?.faults(dice, { producers, consumers }) ?? []),
+  ];
   const jumps = faults.some((fault) => fault.kind === "wallJump" && fault.target === "broker");
+  const resends = producers.some((producer) => producer.resends);
   const losesPower = faults.some(({ kind }) => kind === "powerLoss");
   const kills = topics.some(({ groups }) => groups.some(({ killerRate }) => killerRate > 0));
   const plan: Plan = {
@@ -20,22 +36,40 @@ export function makePlan(seed: number): Plan {
     broker: {
       heartbeatMs,
       commitMs: dice.pick([0, 0, 1, 5]),
-      syncMs: losesPower ? dice.pick([10, 30, 60]) : dice.pick([0, 2, 20]),
+      syncMs: scene?.syncMs ?? (losesPower ? dice.pick([10, 30, 60]) : dice.pick([0, 2, 20])),
     },
     network: {
       delayMs: dice.pick([0, 1, 5]),
       jitterMs: dice.pick([0, 2, 20]),
       pingTimeoutMs: dice.pick([4_000, 12_000]),
     },
-    topics: jumps ? topics.map((topic) => ({ ...topic, idWindowMs: 86_400_000 })) : topics,
+    topics: topics.map((topic) => ({ ...topic, idWindowMs: idWindowMs(topic, topics, { resends, jumps }) })),
     producers,
     consumers,
     load: { messages: dice.whole(500, 700), overMs },
     faults,
     orders: orderPlans(dice, topics, overMs),
-    healWithinMs: kills ? 120_000 : 60_000,
+    // killers take their leases with them, and scenes have more to do than their load lasts
+    healWithinMs: kills || scene !== null ? 120_000 : 60_000,
   };
   return { ...plan, faults: [...faults, ...cutsDuringOrders(dice, plan)].sort((a, b) => a.atMs - b.atMs) };
+}
+/** With nobody who resends by himself, ids need not be known for long: the sequences of lanes alone must do. */
+function idWindowMs(
+  { name }: TopicPlan,
+  topics: readonly TopicPlan[],
+  { resends, jumps }: { readonly resends: boolean; readonly jumps: boolean },
+): number {
+  const isEmittedInto = topics.some(({ groups }) => groups.some(({ emitsTo }) => emitsTo === name));
+  if (!resends && !isEmittedInto) return 1;
+  // ids that are read back from the store are dated by the wall clock: after a jump of an hour and a restart they are forgotten, as promised
+  return jumps ? 86_400_000 : 600_000;
+}
+/** The one topic, with one group, that a scene is about. */
+function sceneTopic(dice: Dice, { heartbeatMs, topic, group }: Scene): TopicPlan {
+  const drawn = topicPlan(dice, 0, heartbeatMs, SCENE_MS);
+  const groups = drawn.groups.slice(0, 1).map((each) => ({ ...each, ...group }));
+  return { ...drawn, ...topic, groups };
 }
 /** Some orders lose their link before they are answered. */
 function cutsDuringOrders(dice: Dice, { orders, network }: Plan): FaultPlan[] {
@@ -79,7 +113,7 @@ function groupPlan(dice: Dice, index: number, ordered: boolean, heartbeatMs: num
     attempts: dice.whole(1, 4),
     leaseTtlMs: heartbeatMs * (hasKillers || dice.chance(0.3) ? 2 : dice.whole(3, 6)),
     handlerTimeoutMs: dice.pick(ordered ? [400, 1_500, 60_000] : [400, 1_500]),
-    handlerGraceMs: dice.pick([50, 300]),
+    handlerGraceMs: dice.pick([50, 300, 8_000]),
     inFlightMax: dice.pick([1, 4, 16, 256]),
     revokeTimeoutMs: dice.pick([300, 3_000]),
     workMs: dice.pick([0, 5, 30, 120]),
@@ -87,28 +121,34 @@ function groupPlan(dice: Dice, index: number, ordered: boolean, heartbeatMs: num
     poisonRate: dice.pick([0, 0, 0.01, 0.03]),
     hangRate: dice.pick([0, 0, 0.01]),
     killerRate: hasKillers ? 0.004 : 0,
-    killsMax: dice.pick([2, 5, 6]),
+    killsMax: dice.pick(ordered ? [2, 6, KILLS_ON] : [2, 5, 6]),
     startAt: isLate ? "latest" : "earliest",
     joinsAtMs: isLate ? dice.whole(overMs / 4, (overMs * 3) / 4) : 0,
     emitsTo: null,
   };
 }
-function producerPlan(dice: Dice, index: number): ProducerPlan {
+function producerPlan(dice: Dice, index: number, resends: boolean): ProducerPlan {
   return {
     name: `producer-${index}`,
     durability: dice.pick(["flushed", "flushed", "synced", "memory"]),
     stableName: dice.chance(0.5),
     sendTimeoutMs: dice.pick([800, 5_000, 30_000]),
     bufferMessagesMax: dice.pick([4, 64, 10_000]),
+    resends,
   };
 }
-function consumerPlan(dice: Dice, index: number, topics: readonly TopicPlan[], overMs: number): ConsumerPlan {
+function consumerPlan(
+  dice: Dice,
+  index: number,
+  topics: readonly TopicPlan[],
+  joins: { readonly share: number; readonly withinMs: number },
+): ConsumerPlan {
   const all = topics.flatMap(({ name, groups }) => groups.map((group) => ({ topic: name, group: group.name })));
   return {
     name: `consumer-${index}`,
     // the first one is in every group, so that each has a member
-    memberships: index === 0 ? all : all.filter(() => dice.chance(0.8)),
-    startsAtMs: index === 0 || dice.chance(0.6) ? 0 : dice.whole(0, overMs),
+    memberships: index === 0 ? all : all.filter(() => dice.chance(joins.share)),
+    startsAtMs: index === 0 || dice.chance(0.6) ? 0 : dice.whole(0, joins.withinMs),
   };
 }
 function orderPlans(dice: Dice, topics: readonly TopicPlan[], overMs: number): OrderPlan[] {

@@ -53,7 +53,7 @@ export interface GroupPlan {
   readonly poisonRate: number;
   /** Share of attempts that hang; half of them ignore their signal too. */
   readonly hangRate: number;
-  /** Share of messages that kill the process which handles them, the first `killsMax` times. */
+  /** Share of messages that kill the process which handles them, the first `killsMax` times, or until someone has them run again. */
   readonly killerRate: number;
   readonly killsMax: number;
   readonly startAt: "earliest" | "latest";
@@ -69,6 +69,8 @@ export interface ProducerPlan {
   readonly stableName: boolean;
   readonly sendTimeoutMs: number;
   readonly bufferMessagesMax: number;
+  /** Sends what has no receipt again, under its id. If not, what fails is given up, and only its lane keeps a message from being appended twice. */
+  readonly resends: boolean;
 }
 export interface ConsumerPlan {
   readonly name: string;
@@ -99,8 +101,17 @@ export type FaultPlan = { readonly atMs: number } & (
   | { readonly kind: "slowLink"; readonly target: string; readonly factor: number; readonly forMs: number }
   | { readonly kind: "slowStore"; readonly eachMs: number; readonly forMs: number }
   | { readonly kind: "failStore"; readonly rate: number; readonly forMs: number }
-  /** The broker's machine loses power: this share of what was flushed and not synced is gone. `onGrant`: in the instant in which it next answers a grant. */
-  | { readonly kind: "powerLoss"; readonly downMs: number; readonly lostShare: number; readonly onGrant?: boolean }
+  /**
+   * The broker's machine loses power: this share of what was flushed and not synced is gone. `onGrant`: in the instant in which it next answers a grant;
+   * `onReceiptTo`: in which it next sends this producer a receipt.
+   */
+  | {
+      readonly kind: "powerLoss";
+      readonly downMs: number;
+      readonly lostShare: number;
+      readonly onGrant?: boolean;
+      readonly onReceiptTo?: string;
+    }
   /** No room for producers for a while; what consumers need comes out of the reserve. */
   | { readonly kind: "fillStore"; readonly forMs: number }
   /** The broker comes back with a shorter longest lease, while a member is cut off that may still hold one of the old length. */
@@ -122,7 +133,13 @@ export type FaultPlan = { readonly atMs: number } & (
       readonly lateMs: number;
     }
   /** A process that was taken for dead wakes up beside its successor. */
-  | { readonly kind: "outlive"; readonly target: string; readonly wakesAfterMs: number }
+  | {
+      readonly kind: "outlive";
+      readonly target: string;
+      readonly wakesAfterMs: number;
+      /** Its timers fire before it hears what has come for it meanwhile. */
+      readonly timersFirst?: boolean;
+    }
   | { readonly kind: "pauseConsumer"; readonly target: string; readonly forMs: number }
 );
 /** What a person does while traffic goes on, to whatever is set aside then. */

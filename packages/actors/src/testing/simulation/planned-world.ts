@@ -21,6 +21,7 @@ export class PlannedWorld extends World {
   /** Everything is dealt with: whoever goes now stays away. */
   isOver = false;
   readonly #kills = new Map<string, number>();
+  readonly #mended = new Set<string>();
 
   constructor(plan: Plan) {
     const topics = plan.topics.map((of) =>
@@ -31,8 +32,8 @@ export class PlannedWorld extends World {
         ordered: of.ordered as true, // what its consumers may ask for is looked at where they are made
         parkedMessagesMax: of.parkedMessagesMax,
         idWindowMs: of.idWindowMs,
-        // one that begins late is not there from the start
-        groups: of.groups.filter(({ startAt }) => startAt === "earliest").map(({ name }) => name),
+        // one that begins or joins late is not there from the start
+        groups: of.groups.filter(({ joinsAtMs }) => joinsAtMs === 0).map(({ name }) => name),
         retention: { settledByAll: of.settledByAll },
       }),
     );
@@ -56,8 +57,13 @@ export class PlannedWorld extends World {
     const index = this.plan.topics.findIndex((each) => each.name === name);
     return { topic: this.topics[index] as SimulatedTopic, plan: this.plan.topics[index] as TopicPlan };
   }
-  /** Whether this message kills whoever handles it now: the first `killsMax` times. */
-  mayKill(group: string, { topic: of, id }: Message<SimulatedBody>, killsMax: number): boolean {
+  /** Someone has the key's messages run again: whatever was wrong with them is mended. */
+  mended(topicName: string, group: string, key: string | null): void {
+    this.#mended.add(this.keyName(topicName, group, key));
+  }
+  /** Whether this message kills whoever handles it now. */
+  mayKill(group: string, { topic: of, id, key }: Message<SimulatedBody>, killsMax: number): boolean {
+    if (this.#mended.has(this.keyName(of, group, key))) return false;
     const name = `${of} ${group} ${id}`;
     const kills = this.#kills.get(name) ?? 0;
     this.#kills.set(name, kills + 1);

@@ -10,7 +10,9 @@ import { connectClient } from "./simulated-client.ts";
 interface Outgoing {
   readonly id: string;
   readonly ordinal: number;
-  acknowledged: boolean;
+  tried: boolean;
+  /** It has a receipt, or was given up. */
+  over: boolean;
 }
 interface KeyOutbox {
   readonly topic: string;
@@ -33,7 +35,7 @@ export class Outbox {
     const of = this.#keys.get(name) ?? { topic, key, messages: [] };
     this.#keys.set(name, of);
     const ordinal = of.messages.length;
-    of.messages.push({ id: messageId(this.#producer, topic, key, ordinal), ordinal, acknowledged: false });
+    of.messages.push({ id: messageId(this.#producer, topic, key, ordinal), ordinal, tried: false, over: false });
     this.onNew?.(of);
   }
   get keys(): Iterable<KeyOutbox> {
@@ -41,7 +43,7 @@ export class Outbox {
   }
   get pending(): number {
     let count = 0;
-    for (const { messages } of this.#keys.values()) for (const each of messages) if (!each.acknowledged) count++;
+    for (const { messages } of this.#keys.values()) for (const each of messages) if (!each.over) count++;
     return count;
   }
 }
@@ -56,7 +58,7 @@ const AGAIN_MS = 150;
 
 /**
  * Sends each key's messages in order without waiting, as an application with an outbox does: when one fails, it lets those under way end and begins again
- * at the first without a receipt, under the same ids.
+ * at the first without a receipt, under the same ids. One that does not resend gives up what fails, and after a restart what it had tried.
  */
 export class ProducerApp implements App {
   readonly #world: PlannedWorld;
@@ -106,20 +108,23 @@ export class ProducerApp implements App {
     this.#progress.set(of, progress);
     while (!progress.failed && progress.next < of.messages.length) {
       const message = of.messages[progress.next++] as Outgoing;
-      if (!message.acknowledged) this.#send(of, progress, message);
+      if (message.tried && !this.#plan.resends) this.#giveUp(of, message);
+      else if (!message.over) this.#send(of, progress, message);
     }
   }
   #send(of: KeyOutbox, progress: Progress, message: Outgoing): void {
     const producer = this.#producer(of.topic);
     progress.underWay++;
+    message.tried = true;
     if (++this.#underWay > this.#plan.bufferMessagesMax) this.#world.counters.hit("producerBufferFull");
     producer.send({ key: of.key, n: message.ordinal }, { id: message.id }).then(
       () => {
-        message.acknowledged = true;
+        message.over = true;
         this.#ended(of, progress);
       },
       (error: unknown) => {
-        progress.failed = true;
+        if (this.#plan.resends) progress.failed = true;
+        else this.#giveUp(of, message);
         const over = isMessagingError(error, "PRODUCER_FENCED") || isMessagingError(error, "CLOSED");
         // as a program does that finds its name taken over
         if (isMessagingError(error, "PRODUCER_FENCED") && this.#isOutlived()) this.#closed = true;
@@ -127,6 +132,11 @@ export class ProducerApp implements App {
         this.#ended(of, progress);
       },
     );
+  }
+  #giveUp({ topic, key }: KeyOutbox, message: Outgoing): void {
+    if (message.over) return;
+    message.over = true;
+    for (const { name } of this.#world.topic(topic).plan.groups) this.#world.effects.mayHaveGaps(topic, name, key);
   }
   #ended(of: KeyOutbox, progress: Progress): void {
     progress.underWay--;

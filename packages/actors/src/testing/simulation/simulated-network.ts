@@ -59,6 +59,9 @@ export class SimulatedNetwork implements LinkHost {
   #linksMade = 0;
   readonly #heard = new Map<LinkSide, number>();
   #listening: Listening | null = null;
+  /** Processes in the order in which they came: the address goes to the newest that asks for it. */
+  readonly #born = new WeakMap<LinkSide, number>();
+  #sidesBorn = 0;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -66,6 +69,7 @@ export class SimulatedNetwork implements LinkHost {
 
   /** The network as one process sees it. */
   transport(side: LinkSide): Transport {
+    if (!this.#born.has(side)) this.#born.set(side, ++this.#sidesBorn);
     return {
       dial: (options) => this.#dial(side, options),
       listen: (options) => this.#listen(side, options),
@@ -236,6 +240,9 @@ export class SimulatedNetwork implements LinkHost {
     });
   }
   async #listen(side: LinkSide, options: ListenOptions): Promise<Listener> {
+    const holder = this.#listening?.side;
+    if (holder !== undefined && (this.#born.get(holder) ?? 0) > (this.#born.get(side) ?? 0))
+      throw new MessagingError("UNAVAILABLE", `the address is another's, which came after ${side.name}`);
     const readers = new Set<Subscriber<SimulatedLink>>();
     const early: SimulatedLink[] = [];
     const listening: Listening = {

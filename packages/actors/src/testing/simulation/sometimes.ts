@@ -86,6 +86,8 @@ export class SometimesCounters {
   readonly #running = new Map<string, { readonly process: string; readonly epoch: number }>();
   readonly #frozenOnce = new Set<string>();
   readonly #revoking = new Set<string>();
+  /** Whose lease was asked back, until it is granted again. */
+  readonly #askedBack = new Set<string>();
   readonly #redriving = new Set<string>();
   /** By key: offsets that run again. */
   readonly #redriven = new Map<string, Set<number>>();
@@ -247,7 +249,8 @@ export class SometimesCounters {
       case "queue.halted":
         return this.hit("halted");
       case "lease.lost":
-        if (event.reason === "revoked") this.hit("leaseEndedByRevokeTimeout");
+        if (event.reason === "expired" && this.#askedBack.delete(`${event.topic} ${event.queue} ${event.group}`))
+          this.hit("leaseEndedByRevokeTimeout");
         return;
       default:
         return;
@@ -264,6 +267,8 @@ export class SometimesCounters {
       this.#quarantinedAt.delete(name);
       if (this.now() - since > this.configuredTtlMs) this.hit("quarantineOutlastedConfiguredTtl");
     }
+    if (state === "revoking") this.#askedBack.add(name);
+    else if (state !== "vacant" && state !== "quarantined") this.#askedBack.delete(name);
     if (state === "revoking") this.#revoking.add(name);
     else this.#revoking.delete(name);
   }

@@ -1,0 +1,72 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { leftBehind } from "./left-behind.ts";
+import type { FromRole, Task, ToRole } from "./talk.ts";
+
+const END_MS_MAX = 5_000;
+
+/** A process of a run, and what it has said. */
+export class ChildRole {
+  readonly #name: string;
+  readonly #child: ChildProcess;
+  readonly #said: FromRole[] = [];
+  readonly #exited: Promise<void>;
+  #look: () => void = () => {};
+  #exitCode: number | null = null;
+
+  constructor(task: Task) {
+    this.#name = `${task.system} ${task.role}`;
+    this.#child = fork(fileURLToPath(new URL("../role.js", import.meta.url)), [JSON.stringify(task)]);
+    leftBehind.roles.add(this.#child);
+    this.#child.on("message", (message: FromRole) => {
+      this.#said.push(message);
+      this.#look();
+    });
+    this.#exited = new Promise((resolve) =>
+      this.#child.once("exit", (code) => {
+        this.#exitCode = code ?? 1;
+        leftBehind.roles.delete(this.#child);
+        this.#look();
+        resolve();
+      }),
+    );
+  }
+  tell(message: ToRole): void {
+    if (this.#child.connected) this.#child.send(message);
+  }
+  /** @throws when the process ends first, or says nothing of the kind in time */
+  async hear<T extends FromRole["type"]>(type: T, timeoutMs: number): Promise<Extract<FromRole, { readonly type: T }>> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const found = this.#said.find((message) => message.type === type);
+      if (found !== undefined) return found as Extract<FromRole, { readonly type: T }>;
+      if (this.#exitCode !== null) throw new Error(`${this.#name} ended with ${this.#exitCode} before "${type}"`);
+      if (performance.now() > deadline) throw new Error(`${this.#name}: no "${type}" within ${timeoutMs / 1000} s`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 1_000);
+        this.#look = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+  /** CPU it has used so far, ms. */
+  async cpuMs(): Promise<number> {
+    const before = this.#said.length;
+    this.tell({ type: "cpu" });
+    for (let waitedMs = 0; waitedMs < END_MS_MAX; waitedMs += 5) {
+      const answer = this.#said.slice(before).find((message) => message.type === "cpu");
+      if (answer !== undefined) return answer.cpuMs;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error(`${this.#name} did not tell its CPU time`);
+  }
+  /** Asks it to stop; kills it when it does not. */
+  async end(): Promise<void> {
+    this.tell({ type: "stop" });
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), END_MS_MAX);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,48 @@
+import type { Message } from "./message.ts";
+
+/** What every process of a run is told. */
+export interface Load {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly keys: number;
+  readonly queues: number;
+  /** Sends not yet acknowledged. */
+  readonly window: number;
+  /** One message in flight per queue. */
+  readonly strict: boolean;
+  /** Messages per second; 0: as fast as the window allows. */
+  readonly perSecond: number;
+  /** Messages at the start whose latency is not recorded. */
+  readonly warmUp: number;
+}
+/** Where the server listens (a port or an address), a folder that is removed after the run, and what the row asks of its system. */
+export interface At {
+  readonly address: string;
+  readonly folder: string;
+  readonly variant: string;
+}
+export interface Sender {
+  /** Must not wait. Calls `settled` when the message is acknowledged (in one process: accepted or handled), with an error when it is not. */
+  send(message: Message, settled: (error?: unknown) => void): void;
+  close(): Promise<void>;
+}
+export interface Receiver {
+  /** Resolves when all that was handled is acknowledged. */
+  settled(): Promise<void>;
+  /** For systems without a handler: reads back what was stored and takes it, after the clock has stopped. */
+  readBack?(): void;
+  close(): Promise<void>;
+}
+export type Take = (message: Message) => void;
+
+/** A system under test, as its processes see it. */
+export interface System {
+  /** Only ours and the bare limit: the broker is a process of the bench. */
+  serve?(load: Load, at: At): Promise<{ readonly address: string; close(): Promise<void> }>;
+  sender?(load: Load, at: At): Promise<Sender>;
+  receiver?(load: Load, at: At, take: Take): Promise<Receiver>;
+  /** Both ends in one process. */
+  embedded?(load: Load, at: At, take: Take): Promise<{ readonly sender: Sender; readonly receiver: Receiver }>;
+}
+/** The queue of a key, where the system does not choose it itself. */
+export const queueOf = (key: number, load: Load): number => key % load.queues;

@@ -1,0 +1,72 @@
+import { type Client, createBroker, createClient, createSystem, memoryStore, topic, typed } from "@seriatim/actors";
+import { lmdbStore } from "@seriatim/store-lmdb";
+import { memoryTransport } from "@seriatim/transport-memory";
+import { wsTransport } from "@seriatim/transport-ws";
+import { packBody, readBody } from "../frame/message.ts";
+import type { At, Load, Receiver, Sender, System, Take } from "../frame/system.ts";
+
+/** Variants: "memory" (store in memory), "flushed" and "synced" (lmdb). */
+export const seriatim: System = {
+  async serve(load, at) {
+    const broker = await createBroker({ topics: topicsOf(load), modules: [wsTransport({ port: 0 }), storeOf(at)] });
+    return { address: broker.address ?? "", close: () => broker.close() };
+  },
+  async sender(load, at) {
+    return senderOf(await clientOf("producer", at), load, at);
+  },
+  async receiver(load, at, take) {
+    return receiverOf(await clientOf("consumer", at), load, take);
+  },
+  async embedded(load, at, take) {
+    const system = await createSystem({ topics: topicsOf(load), modules: [memoryTransport(), storeOf(at)] });
+    return { receiver: await receiverOf(system, load, take), sender: senderOf(system, load, at) };
+  },
+};
+/** A topic has at most 4,096 queues: more are spread over several topics. */
+const TOPIC_QUEUES_MAX = 2_500;
+
+const topicsOf = (load: Load) => {
+  const count = Math.ceil(load.queues / TOPIC_QUEUES_MAX);
+  return Array.from({ length: count }, (_, nth) =>
+    topic(`load-${nth}`, {
+      schema: typed<Uint8Array>(),
+      key: "send",
+      encoding: "bytes",
+      validate: "send",
+      queues: Math.ceil(load.queues / count),
+    }),
+  );
+};
+const storeOf = ({ variant, folder }: At) => (variant === "memory" ? memoryStore() : lmdbStore({ path: folder }));
+const clientOf = (name: string, { address }: At): Promise<Client> =>
+  createClient({ name, modules: [wsTransport({ url: address })] });
+
+function senderOf(client: Client, load: Load, { variant }: At): Sender {
+  const durability = variant as "memory" | "flushed" | "synced";
+  const producers = topicsOf(load).map((each) => client.producer(each, { durability }));
+  return {
+    send(message, settled) {
+      const producer = producers[message.key % producers.length]!;
+      producer.send(packBody(message, load.bytes), { key: `key-${message.key}` }).then(() => settled(), settled);
+    },
+    close: () => client.close(),
+  };
+}
+async function receiverOf(client: Client, load: Load, take: Take): Promise<Receiver> {
+  const consumers = topicsOf(load).map((each) =>
+    client.consumer(each, { group: "bench", ...(load.strict ? { inFlightMax: 1 } : {}) }),
+  );
+  const running = consumers.map((consumer) => consumer.run(async ({ body }) => take(readBody(body))));
+  const all = (step: (consumer: (typeof consumers)[number]) => Promise<void>) => Promise.all(consumers.map(step));
+  await all((consumer) => consumer.ready());
+  return {
+    async settled() {
+      await all((consumer) => consumer.caughtUp()); // every message is acknowledged, not only handled
+    },
+    async close() {
+      await all((consumer) => consumer.close());
+      await Promise.all(running);
+      await client.close();
+    },
+  };
+}

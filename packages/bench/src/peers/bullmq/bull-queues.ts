@@ -1,0 +1,48 @@
+import { Queue, Worker } from "bullmq";
+import { jsonBody, type Message } from "../../frame/message.ts";
+import { type At, type Load, queueOf, type System } from "../../frame/system.ts";
+
+/** A BullMQ queue for each queue, with one worker of concurrency 1, as its docs advise for order. Finished jobs are removed. */
+export const bullQueues: System = {
+  async sender(load, at) {
+    const queues = namesOf(load).map((name) => new Queue<Message>(name, { connection: connectionOf(at) }));
+    await Promise.all(queues.map((queue) => queue.waitUntilReady()));
+    return {
+      send(message, settled) {
+        queues[queueOf(message.key, load)]!.add("message", jsonBody(message, load.bytes), {
+          removeOnComplete: true,
+        }).then(() => settled(), settled);
+      },
+      async close() {
+        await Promise.all(queues.map((queue) => queue.close()));
+      },
+    };
+  },
+  async receiver(load, at, take) {
+    let completed = 0;
+    let allCompleted = (): void => {};
+    const all = new Promise<void>((resolve) => {
+      allCompleted = resolve;
+    });
+    const workers = namesOf(load).map((name) => {
+      const worker = new Worker<Message>(name, async ({ data }) => take(data), {
+        connection: { ...connectionOf(at), maxRetriesPerRequest: null },
+        concurrency: 1,
+      });
+      worker.on("completed", () => {
+        if (++completed >= load.messages) allCompleted();
+      });
+      worker.on("error", (error) => console.error(error));
+      return worker;
+    });
+    await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+    return {
+      settled: () => all,
+      async close() {
+        await Promise.all(workers.map((worker) => worker.close()));
+      },
+    };
+  },
+};
+const namesOf = (load: Load): readonly string[] => Array.from({ length: load.queues }, (_, queue) => `queue-${queue}`);
+const connectionOf = ({ address }: At) => ({ host: "127.0.0.1", port: Number(address) });

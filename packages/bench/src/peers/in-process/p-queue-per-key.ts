@@ -1,0 +1,20 @@
+import PQueue from "p-queue";
+import { packBody, readBody } from "../../frame/message.ts";
+import type { System } from "../../frame/system.ts";
+
+/** A p-queue of concurrency 1 for each key. */
+export const pQueuePerKey: System = {
+  async embedded(load, _at, take) {
+    const lanes = Array.from({ length: load.keys }, () => new PQueue({ concurrency: 1 }));
+    return {
+      sender: {
+        send(message, settled) {
+          const body = packBody(message, load.bytes);
+          lanes[message.key]!.add(async () => take(readBody(body))).then(() => settled(), settled);
+        },
+        close: async () => {},
+      },
+      receiver: { settled: async () => {}, close: async () => {} },
+    };
+  },
+};

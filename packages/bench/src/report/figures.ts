@@ -1,0 +1,62 @@
+import type { Compared } from "../frame/compare.ts";
+import type { Results } from "../frame/rounds.ts";
+import type { Measured, Row } from "../frame/row.ts";
+import { median, type Spread, spread } from "../frame/statistics.ts";
+
+export interface RowFigures {
+  readonly name: string;
+  readonly scenario: string;
+  readonly ours: boolean;
+  readonly durable: string;
+  readonly messages: number;
+  readonly rounds: number;
+  readonly messagesPerSecond: Spread;
+  /** Medians, µs per message. */
+  readonly cpuMicros: Readonly<Record<string, number>>;
+  readonly latency?: { readonly p50Ms: Spread; readonly p99Ms: Spread; readonly maxMs: Spread };
+  readonly point?: Row["point"] & object;
+}
+export interface Report {
+  readonly load: { readonly messages: number; readonly bytes: number; readonly keys: number; readonly queues: number };
+  readonly rounds: number;
+  readonly node: string;
+  readonly cores: number;
+  readonly rows: readonly RowFigures[];
+  readonly ratios: readonly Compared[];
+  readonly skipped: readonly { readonly row: string; readonly debianPackage: string }[];
+  readonly failures: Results["failures"];
+}
+
+/** Of the rounds in which the row did not fail; leaves out rows that always did. */
+export function figuresOf(
+  rows: readonly Row[],
+  results: Results,
+  messagesOf: (row: Row) => number,
+): readonly RowFigures[] {
+  return rows.flatMap((row) => {
+    const rounds = (results.of.get(row.name) ?? []).filter((measured) => measured !== undefined);
+    if (rounds.length === 0) return [];
+    const processes = Object.keys(rounds[0]!.cpuMicros);
+    const figures: RowFigures = {
+      name: row.name,
+      scenario: row.scenario,
+      ours: row.ours,
+      durable: row.durable,
+      messages: messagesOf(row),
+      rounds: rounds.length,
+      messagesPerSecond: spread(rounds.map(({ messagesPerSecond }) => messagesPerSecond)),
+      cpuMicros: Object.fromEntries(
+        processes.map((process) => [process, median(rounds.map(({ cpuMicros }) => cpuMicros[process] ?? 0))]),
+      ),
+      ...latencyOf(rounds),
+      ...(row.point === undefined ? {} : { point: row.point }),
+    };
+    return [figures];
+  });
+}
+function latencyOf(rounds: readonly Measured[]): Pick<RowFigures, "latency"> {
+  const latencies = rounds.flatMap(({ latency }) => (latency === undefined ? [] : [latency]));
+  if (latencies.length === 0) return {};
+  const of = (figure: "p50Ms" | "p99Ms" | "maxMs"): Spread => spread(latencies.map((latency) => latency[figure]));
+  return { latency: { p50Ms: of("p50Ms"), p99Ms: of("p99Ms"), maxMs: of("maxMs") } };
+}

@@ -1,0 +1,29 @@
+import type { Row } from "../frame/row.ts";
+import { bullmqEverysec, nats, rabbitmq, redisAlways, redisEverysec } from "../peers/peers.ts";
+
+/** Sends are not held back by what is slow: their times are those of an open loop. */
+const WINDOW = 100_000;
+const WARM_UP_SECONDS = 1;
+
+/** From the call of send to the handler, at a steady rate. The first second is not recorded. */
+export const latency = (seconds: number): readonly Row[] =>
+  [500, 5_000].flatMap((perSecond) => {
+    const load = {
+      perSecond,
+      messages: perSecond * (seconds + WARM_UP_SECONDS),
+      warmUp: perSecond * WARM_UP_SECONDS,
+      window: WINDOW,
+    };
+    const at = `latency at ${perSecond.toLocaleString("en")}/s`;
+    const ours = { scenario: "latency", ours: true, system: "seriatim", load } as const;
+    const peer = { scenario: "latency", ours: false, load } as const;
+    return [
+      { ...ours, name: `${at}: ws + lmdb, synced`, variant: "synced", durable: "yes: fsync before the ack" },
+      { ...peer, ...redisAlways, name: `${at}: Redis Streams, AOF always` },
+      { ...ours, name: `${at}: ws + memory store`, variant: "memory", durable: "no: in memory" },
+      { ...peer, ...redisEverysec, name: `${at}: Redis Streams, AOF everysec` },
+      { ...peer, ...nats, name: `${at}: NATS JetStream` },
+      { ...peer, ...rabbitmq, name: `${at}: RabbitMQ` },
+      { ...peer, ...bullmqEverysec, name: `${at}: BullMQ, AOF everysec` },
+    ];
+  });
