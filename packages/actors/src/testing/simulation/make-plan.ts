@@ -6,6 +6,8 @@ import { SCENE_MS, SCENES, type Scene } from "./scenes.ts";
 const SCENES_SHARE = 0.5;
 /** It kills until it is exhausted, and set aside. */
 const KILLS_ON = 1_000;
+/** Longer than any run's faults. */
+const PATIENT_MS = 30_000;
 
 /** Expands a seed: small systems, a load that keeps them busy, and faults that strike while it lasts. */
 export function makePlan(seed: number): Plan {
@@ -44,7 +46,8 @@ export function makePlan(seed: number): Plan {
       pingTimeoutMs: dice.pick([4_000, 12_000]),
     },
     topics: topics.map((topic) => ({ ...topic, idWindowMs: idWindowMs(topic, topics, { resends, jumps }) })),
-    producers,
+    // what the power takes, an application that did not wait for it sends anew behind what its lane still had: in the order of its calls, which is not that of its messages
+    producers: losesPower ? producers.map((each) => ({ ...each, sendTimeoutMs: PATIENT_MS })) : producers,
     consumers,
     load: { messages: dice.whole(500, 700), overMs },
     faults,

@@ -92,6 +92,21 @@ export const SCENES: readonly Scene[] = [
       ]),
   },
   {
+    // A holder's machine is suspended for longer than its lease; nothing but the wall clock tells it.
+    heartbeatMs: BEAT_MS,
+    topic: SPREAD,
+    group: { ...BUSY, leaseTtlMs: 3 * BEAT_MS },
+    faults: (dice, on) =>
+      moments(dice, 2, 4_500).map((atMs) => ({
+        atMs,
+        kind: "freeze",
+        target: member(dice, on),
+        forMs: 3_700,
+        clockStops: true,
+        deliveriesFirst: false,
+      })),
+  },
+  {
     // Batches wait for the disk; their links break, they are sent again on new ones; then what waited comes to nothing.
     heartbeatMs: BEAT_MS,
     producer: { durability: "flushed" },
