@@ -1,8 +1,18 @@
 // worker.machine.ts: may this worker start handlers and settle right now, and what is it waiting for?
 import { type ActorRefFrom, assign, type SnapshotFrom, setup } from "xstate";
 
+/** What the worker does when its machine says so. In the machine's input rather than given with `provide`, which would build the machine anew for each worker. */
+export interface WorkerEffects {
+  requestLease(): void;
+  finishUp(): void;
+  abortAttempts(): void;
+  releaseLease(): void;
+  dropLease(reason: LeaseLostReason): void;
+  letGo(): void;
+}
 export type WorkerInput = Readonly<{
   queue: number;
+  effects: WorkerEffects;
   /** From a fired signal until the handler is abandoned. */
   graceMs: number;
 }>;
@@ -43,13 +53,13 @@ const worker = setup({
     tags: {} as "leased" | "starting",
   },
   actions: {
-    // what the worker does about it: given with `workerMachine.provide`
-    requestLease: () => {},
-    finishUp: () => {},
-    abortAttempts: () => {},
-    releaseLease: () => {},
-    dropLease: (_, _reason: LeaseLostReason) => {},
-    letGo: () => {},
+    // what the worker does about it
+    requestLease: ({ context }) => context.effects.requestLease(),
+    finishUp: ({ context }) => context.effects.finishUp(),
+    abortAttempts: ({ context }) => context.effects.abortAttempts(),
+    releaseLease: ({ context }) => context.effects.releaseLease(),
+    dropLease: ({ context }, reason: LeaseLostReason) => context.effects.dropLease(reason),
+    letGo: ({ context }) => context.effects.letGo(),
     // what it remembers
     recordRevoke: assign(({ context }, withinMs: number) => ({
       withinMs: Math.min(withinMs, context.withinMs ?? withinMs),

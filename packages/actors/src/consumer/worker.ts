@@ -12,7 +12,14 @@ import { LeaseTalk, type TalkOwner } from "./lease-talk.ts";
 import { type Aside, type AsideOwner, SettingAside } from "./setting-aside.ts";
 import { type OnSettled, type SealedSettle, SettleLog } from "./settle-log.ts";
 import type { Work } from "./work.ts";
-import { isDraining, mayStart, type WorkerEvent, type WorkerRef, workerMachine } from "./worker.machine.ts";
+import {
+  isDraining,
+  mayStart,
+  type WorkerEffects,
+  type WorkerEvent,
+  type WorkerRef,
+  workerMachine,
+} from "./worker.machine.ts";
 
 const RETRY_MS = 250;
 
@@ -59,24 +66,22 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     this.#aside = new SettingAside(this, queue);
     const inHand = settings.ordered ? inHandOf(environment, topic.name, settings.group, queue) : null;
     this.hands = new Hands(work, this, { queue, chronicle: this.#chronicle, inHand });
-    const logic = workerMachine.provide({
-      actions: {
-        requestLease: () => settings.ordered && this.#talk.acquire(link, member),
-        finishUp: () => {
-          this.#starting = false;
-          this.#draining = true;
-          this.changed();
-        },
-        abortAttempts: () => this.hands.abort("stop", (attempt) => this.staleEpoch(attempt.epoch)),
-        releaseLease: () => this.#release(),
-        dropLease: (_, reason) => this.#drop(reason),
-        letGo: () => this.#letGo(),
+    const effects: WorkerEffects = {
+      requestLease: () => settings.ordered && this.#talk.acquire(link, member),
+      finishUp: () => {
+        this.#starting = false;
+        this.#draining = true;
+        this.changed();
       },
-    });
+      abortAttempts: () => this.hands.abort("stop", (attempt) => this.staleEpoch(attempt.epoch)),
+      releaseLease: () => this.#release(),
+      dropLease: (reason) => this.#drop(reason),
+      letGo: () => this.#letGo(),
+    };
     this.#actor = actors.start(
       { kind: "worker", path: `${work.path}/queue/${queue}`, failed: () => this.#failed() },
-      logic,
-      { input: { queue, graceMs: settings.handlerGraceMs } },
+      workerMachine,
+      { input: { queue, effects, graceMs: settings.handlerGraceMs } },
     );
     this.#actor.subscribe((snapshot) => {
       this.#starting = mayStart(snapshot);

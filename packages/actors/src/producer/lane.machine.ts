@@ -11,7 +11,30 @@ export interface Refusal {
   /** How long to wait before trying again. */
   readonly retryMs: number;
 }
-type LaneContext = { retryMs: number; code: ErrorCode | null };
+/** What the lane knows and does. In the machine's input rather than given with `provide`, which would build the machine anew for each lane. */
+export interface LaneEffects {
+  readonly isLinked: boolean;
+  /** Open on the present link. */
+  readonly isOpen: boolean;
+  /** Every message has its receipt. */
+  readonly isFinished: boolean;
+  /** Something would have to be sent again if the queue lost it. */
+  readonly holdsMessages: boolean;
+  /** Opens the lane on the present link if it is not, waits for the answers still due, and goes back to what the queue expects. Rejects with a `Refusal`. */
+  agree(signal: AbortSignal): Promise<Standing>;
+  /** Writes what has piled up to the link, as far as batches may be in flight. */
+  pump(): void;
+  /** Says that the queue lost receipted messages, and numbers what is held anew. */
+  startAnew(): void;
+  /** Fails every numbered message; the next epoch starts at 0. */
+  endEpoch(error: MessagingError | null): void;
+  /** Fails everything the lane has. */
+  failAll(error: MessagingError): void;
+  /** Tells the producer, which ends all its lanes. */
+  announceFenced(error: MessagingError): void;
+}
+type LaneInput = { readonly effects: LaneEffects };
+type LaneContext = LaneInput & { retryMs: number; code: ErrorCode | null };
 export type LaneEvent =
   | { type: "lane.filled" } // messages have piled up
   | { type: "lane.fence" } // another lane of this producer was fenced
@@ -20,25 +43,17 @@ export type LaneEvent =
   | { type: "batch.appended" }
   | { type: "batch.refused"; refusal: Refusal };
 
-const notProvided = (): never => {
-  throw new Error("the lane provides this");
-};
-
 const lane = setup({
-  types: { context: {} as LaneContext, events: {} as LaneEvent },
+  types: { input: {} as LaneInput, context: {} as LaneContext, events: {} as LaneEvent },
   actors: {
-    /** Opens the lane on the present link if it is not, waits for the answers still due, and goes back to what the queue expects. Rejects with a `MessagingError`. */
-    agree: fromPromise<Standing>(notProvided),
+    agree: fromPromise<Standing, LaneInput>(({ input, signal }) => input.effects.agree(signal)),
   },
   delays: { retryDelay: ({ context }) => context.retryMs },
   guards: {
-    isLinked: notProvided as () => boolean,
-    /** Open on the present link. */
-    isOpen: notProvided as () => boolean,
-    /** Every message has its receipt. */
-    isFinished: notProvided as () => boolean,
-    /** Something would have to be sent again if the queue lost it. */
-    holdsMessages: notProvided as () => boolean,
+    isLinked: ({ context }) => context.effects.isLinked,
+    isOpen: ({ context }) => context.effects.isOpen,
+    isFinished: ({ context }) => context.effects.isFinished,
+    holdsMessages: ({ context }) => context.effects.holdsMessages,
     isAhead: (_, standing: Standing) => standing === "ahead",
     isBehind: (_, standing: Standing) => standing === "behind",
     isKind: (_, params: { readonly refusal: Refusal; readonly kind: RefusalKind }) =>
@@ -47,16 +62,11 @@ const lane = setup({
   actions: {
     recordRefusal: assign((_, refusal: Refusal) => ({ retryMs: refusal.retryMs, code: refusal.error.code })),
     clearRefusal: assign({ retryMs: 0, code: null }),
-    /** Writes what has piled up to the link, as far as batches may be in flight. */
-    pump: notProvided as () => void,
-    /** Says that the queue lost receipted messages, and numbers what is held anew. */
-    startAnew: notProvided as () => void,
-    /** Fails every numbered message; the next epoch starts at 0. */
-    endEpoch: notProvided as (_: unknown, error: MessagingError | null) => void,
-    /** Fails everything the lane has. */
-    failAll: notProvided as (_: unknown, error: MessagingError) => void,
-    /** Tells the producer, which ends all its lanes. */
-    announceFenced: notProvided as (_: unknown, error: MessagingError) => void,
+    pump: ({ context }) => context.effects.pump(),
+    startAnew: ({ context }) => context.effects.startAnew(),
+    endEpoch: ({ context }, error: MessagingError | null) => context.effects.endEpoch(error),
+    failAll: ({ context }, error: MessagingError) => context.effects.failAll(error),
+    announceFenced: ({ context }, error: MessagingError) => context.effects.announceFenced(error),
   },
 });
 
@@ -86,7 +96,7 @@ const rejectionError = ({ event }: { event: { error: unknown } }): MessagingErro
 export const laneMachine = lane.createMachine({
   id: "lane",
   initial: "idle",
-  context: { retryMs: 0, code: null },
+  context: ({ input }) => ({ ...input, retryMs: 0, code: null }),
   on: { "lane.fence": ".fenced" },
   states: {
     idle: {
@@ -115,6 +125,7 @@ export const laneMachine = lane.createMachine({
     rewinding: {
       invoke: {
         src: "agree",
+        input: ({ context }) => ({ effects: context.effects }),
         onDone: [
           {
             guard: { type: "isAhead", params: ({ event }) => event.output },

@@ -1,9 +1,15 @@
-import { fromPromise } from "xstate";
 import type { BrokerLink, LaneFrame } from "../client/broker-link.ts";
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import type { Durability, Epoch } from "../message/brands.ts";
 import { asMessagingError, fromWireError, isMessagingError, MessagingError } from "../message/errors.ts";
-import { type LaneEvent, type LaneRef, laneMachine, type Refusal, type RefusalKind } from "./lane.machine.ts";
+import {
+  type LaneEffects,
+  type LaneEvent,
+  type LaneRef,
+  laneMachine,
+  type Refusal,
+  type RefusalKind,
+} from "./lane.machine.ts";
 import { BATCH_BYTES_MAX, LaneBuffer, type LaneOwner, type Standing } from "./lane-buffer.ts";
 import type { PendingSend } from "./pending-send.ts";
 
@@ -63,8 +69,8 @@ export class Lane {
     this.#path = `${host.path}/lane-${queue}`;
     this.#actor = host.environment.actors.start(
       { kind: "lane", path: this.#path, failed: (error) => this.#broken(error) },
-      this.#logic(),
-      {},
+      laneMachine,
+      { input: { effects: this.#effects() } },
     );
   }
 
@@ -99,23 +105,28 @@ export class Lane {
   #tell(event: LaneEvent): void {
     if (!this.#stopped) this.#actor.send(event);
   }
-  #logic(): typeof laneMachine {
-    return laneMachine.provide({
-      actors: { agree: fromPromise<Standing>(({ signal }) => this.#agree(signal)) },
-      guards: {
-        isLinked: () => this.#link !== null,
-        isOpen: () => this.#opened !== null,
-        isFinished: () => this.buffer.isFinished,
-        holdsMessages: () => this.buffer.unfinished > 0 || this.buffer.unkept > 0,
+  #effects(): LaneEffects {
+    const lane = this;
+    return {
+      get isLinked() {
+        return lane.#link !== null;
       },
-      actions: {
-        pump: () => this.#pump(),
-        startAnew: () => this.#startAnew(),
-        endEpoch: (_, error) => this.#endEpoch(error),
-        failAll: (_, error) => this.#failAll(error),
-        announceFenced: (_, error) => this.#host.fenced(this, this.#epoch, error),
+      get isOpen() {
+        return lane.#opened !== null;
       },
-    }) as typeof laneMachine;
+      get isFinished() {
+        return lane.buffer.isFinished;
+      },
+      get holdsMessages() {
+        return lane.buffer.unfinished > 0 || lane.buffer.unkept > 0;
+      },
+      agree: (signal) => this.#agree(signal),
+      pump: () => this.#pump(),
+      startAnew: () => this.#startAnew(),
+      endEpoch: (error) => this.#endEpoch(error),
+      failAll: (error) => this.#failAll(error),
+      announceFenced: (error) => this.#host.fenced(this, this.#epoch, error),
+    };
   }
 
   get #inFlightMax(): number {
