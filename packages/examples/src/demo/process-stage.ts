@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { type Client, createClient } from "@seriatim/actors";
 import { wsTransport } from "@seriatim/transport-ws";
 import { ChildHandle } from "./child-handle.ts";
 import type { ChildSpec, Tell } from "./child-messages.ts";
 import { DemoError } from "./demo-error.ts";
+import { freePort } from "./free-port.ts";
 import { Projection } from "./projection.ts";
 import { type ConsumerStatus, NO_PRODUCER_STATUS, type ProducerStatus, type Role } from "./roles.ts";
 import {
@@ -181,15 +181,4 @@ export class ProcessStage implements Stage {
         `${child.incarnation} did not close in an orderly way within ${timeoutMs / 1_000} s`,
       );
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
-  return address.port;
 }

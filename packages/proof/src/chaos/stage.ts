@@ -1,7 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
-import { type EventLog, type HistoryWriter, shares } from "@seriatim/examples/demo";
+import { type EventLog, freePort, type HistoryWriter, shares } from "@seriatim/examples/demo";
 import { ChildHandle } from "./child-handle.ts";
 import type { ChildSpec, Order, ProducerStatus, Role, Tell } from "./child-messages.ts";
 import { sleep } from "./connect.ts";
@@ -211,15 +210,4 @@ export class Stage {
     const pids = [...this.#children.values()].filter(({ isFrozen }) => isFrozen).map(({ pid }) => pid);
     for (const child of this.#children.values()) child.order({ type: "guard", pids });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
-  return address.port;
 }

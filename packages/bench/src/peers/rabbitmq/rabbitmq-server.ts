@@ -1,4 +1,5 @@
-import { ExternalServer, freePort } from "../../frame/external-server.ts";
+import getPort from "get-port";
+import { ExternalServer } from "../../frame/external-server.ts";
 import { find, type Program } from "../../frame/programs.ts";
 import type { RunningServer } from "../../frame/row.ts";
 
@@ -7,7 +8,11 @@ const epmdProgram: Program = { name: "epmd", debianPackage: "erlang-base" };
 
 /** A node with everything it writes in the folder, and a port mapper of its own, so that a RabbitMQ of this machine is not touched. */
 export async function startRabbitmq(folder: string): Promise<RunningServer> {
-  const [port, distributionPort, epmdPort] = [await freePort(), await freePort(), await freePort()];
+  const [port, distributionPort, epmdPort] = [
+    await getPort({ host: "127.0.0.1" }),
+    await getPort({ host: "127.0.0.1" }),
+    await getPort({ host: "127.0.0.1" }),
+  ];
   const epmd = new ExternalServer(
     find(epmdProgram) ?? epmdProgram.name,
     ["-port", String(epmdPort), "-address", "127.0.0.1"],

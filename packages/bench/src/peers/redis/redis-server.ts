@@ -1,4 +1,5 @@
-import { ExternalServer, freePort } from "../../frame/external-server.ts";
+import getPort from "get-port";
+import { ExternalServer } from "../../frame/external-server.ts";
 import { find, type Program } from "../../frame/programs.ts";
 import type { RunningServer } from "../../frame/row.ts";
 
@@ -6,7 +7,7 @@ export const redisProgram: Program = { name: "redis-server", debianPackage: "red
 
 /** @param variant when the append-only file is synced: "always" or "everysec" */
 export async function startRedis(folder: string, variant: string): Promise<RunningServer> {
-  const port = await freePort();
+  const port = await getPort({ host: "127.0.0.1" });
   const options = { port, dir: folder, bind: "127.0.0.1", appendonly: "yes", appendfsync: variant, save: "" };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const server = new ExternalServer(find(redisProgram) ?? redisProgram.name, args, folder);
