@@ -79,7 +79,8 @@ export class Committer {
       this.#room.lookAtDisk(0);
       for (const pending of this.queue.take()) {
         try {
-          if (this.#broken !== undefined) throw this.#broken;
+          if (this.#broken !== undefined)
+            throw new MessagingError("STORE_FAILED", this.#broken.message, { cause: this.#broken });
           if (pending.writer.failure !== undefined) throw pending.writer.failure;
           transaction.add(pending);
         } catch (error) {
@@ -122,9 +123,10 @@ export class Committer {
     try {
       this.#data = await reopenFolder(this.#folder, this.#settings, this.#data.env);
     } catch (error) {
+      const { code, message } = lmdbError(error, "reading it anew"); // damage stays damage: trying again does not help
       this.#broken = new MessagingError(
-        "STORE_FAILED",
-        `the store in "${this.#folder}" cannot go on after a failed transaction`,
+        code,
+        `the store in "${this.#folder}" cannot go on after a failed transaction: ${message}`,
         { cause: new AggregateError([cause, error]) },
       );
     }

@@ -15,15 +15,25 @@ export const ownerLost = (folder: string, presented: number, current: unknown) =
     { data: { path: folder, presented, current: current ?? null } },
   );
 
-/**
- * What lmdb says when the file does not hold what it should: page not found, corrupted, invalid, version mismatch, problem, and bad transaction, which
- * is what a read becomes on a page that makes no sense, and incompatible, since all tables are opened the way they were made.
- */
-const DAMAGE: readonly unknown[] = [-30797, -30796, -30793, -30794, -30784, -30779, -30782];
+/** What lmdb says when the file does not hold what it should. */
+const DAMAGE: readonly unknown[] = [
+  -30797, // page not found
+  -30796, // corrupted
+  -30794, // version mismatch
+  -30793, // invalid
+  -30787, // cursor stack full: a branch page leads back to itself
+  -30784, // incompatible: all tables are opened the way they were made
+  -30782, // bad transaction: what a read becomes on a page that makes no sense
+  -30779, // problem
+];
+/** lmdb-js, without a code, about a key in a page that is longer than any key can be. */
+const KEY_TOO_LONG = /^Invalid key size /;
+/** `STORE_DAMAGED` when what was said shows that the file is not what it was, else `STORE_FAILED`. */
 export function lmdbError(error: unknown, doing: string): MessagingError {
   if (error instanceof MessagingError) return error;
   const { code, message } = error as { code?: unknown; message?: string };
-  if (DAMAGE.includes(code)) return damaged(message ?? "", {}, error);
+  if (DAMAGE.includes(code) || (code === undefined && KEY_TOO_LONG.test(message ?? "")))
+    return damaged(message ?? "", {}, error);
   return new MessagingError("STORE_FAILED", `${doing}: ${message ?? String(error)}`, { cause: error });
 }
 /** A failed commit of lmdb-js carries what really happened as a promise that rejects. */

@@ -15,7 +15,9 @@ import { SettleLog } from "./settle-log.ts";
 const entry = (offset: number, key: string | null = "k", bytes = 10): Entry => ({
   offset,
   key,
-  packed: new Uint8Array(bytes),
+  bytes: new Uint8Array(bytes),
+  at: 0,
+  length: bytes,
   appendedAtMs: 0,
   redriven: null,
   attempts: 0,

@@ -50,7 +50,7 @@ export class DeliveryBuffer {
     const lane = this.#laneFor(entry.key);
     entry.lane = lane;
     this.#messages++;
-    this.#bytes += entry.packed.length;
+    this.#bytes += entry.length;
     if (lane.tail !== null) lane.tail.next = entry;
     lane.tail = entry;
     if (lane.head !== null) return;
@@ -169,6 +169,6 @@ export class DeliveryBuffer {
   #forget(entry: Entry): void {
     entry.lane = null;
     this.#messages--;
-    this.#bytes -= entry.packed.length;
+    this.#bytes -= entry.length;
   }
 }

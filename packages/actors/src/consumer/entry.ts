@@ -6,7 +6,10 @@ import type { Lane } from "./delivery-buffer.ts";
 export interface Entry {
   readonly offset: number;
   readonly key: string | null;
-  readonly packed: Uint8Array;
+  /** Where it is packed: `length` bytes from `at` on. */
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly length: number;
   readonly appendedAtMs: number;
   /** Its place in what was set aside, when it comes from there. */
   readonly redriven: RedrivenId | null;
@@ -28,7 +31,9 @@ export function entriesOf(batch: DeliveredBatch, tried: ReadonlyMap<number, Trie
     entries.push({
       offset,
       key: reader.key,
-      packed: reader.message,
+      bytes: batch.messages,
+      at: reader.at,
+      length: reader.length,
       appendedAtMs: batch.appendedAtMs,
       redriven: null,
       attempts: before === undefined ? 0 : before[1],
@@ -53,7 +58,9 @@ export function redeliveredEntry({
   return {
     offset,
     key,
-    packed: message,
+    bytes: message,
+    at: 0,
+    length: message.length,
     appendedAtMs,
     redriven: { strand, offset },
     attempts,
@@ -63,6 +70,7 @@ export function redeliveredEntry({
   };
 }
 export function idOf(entry: Entry): string | null {
-  const reader = new PackedReader(entry.packed);
-  return reader.next() ? reader.id : null;
+  const reader = new PackedReader(entry.bytes);
+  reader.seek(entry.bytes, entry.at, entry.length);
+  return reader.id;
 }

@@ -77,16 +77,17 @@ export class Hands implements AttemptHost {
     try {
       const { settings, form, pace } = this.#work;
       while (this.buffer.ready && this.busy < settings.concurrency && form.ready() && this.#owner.mayStart()) {
-        if (!pace.step(this.#runtime.now())) break;
+        const now = this.#runtime.now();
+        if (!pace.step(now)) break;
         const lane = this.buffer.take();
-        if (lane?.head != null) this.#start(lane, lane.head);
+        if (lane?.head != null) this.#start(lane, lane.head, now);
       }
     } finally {
       this.#pumping = false;
     }
     this.#owner.changed();
   }
-  #start(lane: Lane, entry: Entry): void {
+  #start(lane: Lane, entry: Entry, now: number): void {
     const work = this.#work;
     if (entry.attempts >= work.schedule.attempts || entry.losses >= LOSSES_MAX) {
       this.#owner.exhausted(entry, exhaustedBefore(entry));
@@ -112,7 +113,7 @@ export class Hands implements AttemptHost {
       return;
     }
     const { group, handlerTimeoutMs } = work.settings;
-    const attempt = new Attempt(this, entry, this.#owner.epoch, this.#runtime.now() + handlerTimeoutMs);
+    const attempt = new Attempt(this, entry, this.#owner.epoch, now + handlerTimeoutMs);
     this.#running.add(attempt);
     this.#timer.arm(attempt.timeoutAt);
     this.#chronicle.handling(attempt);

@@ -27,11 +27,13 @@ export interface Work {
   readonly paused: boolean;
 }
 
+/** One for all: nothing of it is kept from one message to the next. */
+const reader = new PackedReader(new Uint8Array(0));
+
 /** The message as a handler gets it. @throws `SCHEMA_FAILED` (also for bytes that nobody could have sent), `SCHEMA_ASYNC` */
 export function readMessage(topic: AnyTopic, queue: number, entry: Entry): Message<unknown> {
-  const reader = new PackedReader(entry.packed);
   try {
-    reader.next();
+    reader.seek(entry.bytes, entry.at, entry.length);
     const raw = decodeBody(reader.encoding, reader.body);
     return {
       topic: topic.name,

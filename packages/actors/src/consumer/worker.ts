@@ -22,6 +22,11 @@ import {
 } from "./worker.machine.ts";
 
 const RETRY_MS = 250;
+/** The machine hears that nothing is going on once nothing has been for so long: between two batches of a busy queue it need not. */
+const REST_MS = 10;
+
+/** What is going on, as the machine hears it. */
+type Doing = "handler.started" | "aside.awaited" | "retry.awaited" | "buffer.emptied";
 
 /**
  * The worker of one queue, from the offer of its lease until that lease is released or lost. Its machine decides what may be done; this joins the parts that do
@@ -51,7 +56,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   #ending = false;
   /** By a close: nobody waits for a link to say goodbye on. */
   #closing = false;
-  #told: WorkerEvent["type"] = "buffer.emptied";
+  #told: Doing = "buffer.emptied";
+  #rests: unknown = null;
 
   constructor(work: Work, queue: number, link: BrokerLink, member: number, ended: (worker: Worker) => void) {
     const { environment, settings, topic } = work;
@@ -184,11 +190,11 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   handled(entry: Entry, listener: OnSettled | null): void {
     this.#log.handled(entry, listener);
     if (this.#oneByOne > 0) this.#oneByOne--;
-    this.#credit.left(entry.packed.length);
+    this.#credit.left(entry.length);
   }
   failed(entry: Entry): void {
     this.#log.failed(entry);
-    if (!this.#work.settings.ordered) this.#credit.left(entry.packed.length);
+    if (!this.#work.settings.ordered) this.#credit.left(entry.length);
   }
   exhausted(entry: Entry, error: unknown): void {
     const { exhausted, ordered } = this.#work.settings;
@@ -198,7 +204,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const kind = policy === "park" && entry.key === null ? "dead-letter" : policy;
     this.#talk.flush(); // what was handled before it must be settled before it: else a predecessor could come again behind a parked head (P6)
     const dropped = kind === "park" && ordered ? this.hands.buffer.dropBehind(entry) : [];
-    for (const each of dropped) this.#credit.left(each.packed.length);
+    for (const each of dropped) this.#credit.left(each.length);
     this.#aside.put(kind, entry, error, dropped);
     if (kind === "halt") this.#send({ type: "queue.halted" });
   }
@@ -209,8 +215,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   /** Tells the machine what kind of thing is going on, when that has changed, and the broker what has piled up. Called after every attempt: cheap when nothing has. */
   changed(): void {
     if (this.#ending) return;
-    const { busy, buffer } = this.hands;
-    const idle = busy === 0;
+    const idle = this.hands.busy === 0;
     if (!this.#log.empty) this.#talk.touch(idle);
     if (this.#draining) {
       this.#checkDrained(idle);
@@ -218,16 +223,26 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     }
     if (!this.#talk.held) return;
     if (this.#starting && !this.#work.paused) this.#talk.giveCredit();
-    const doing = !idle
-      ? "handler.started"
-      : this.#aside.pending > 0 || this.#halted
-        ? "aside.awaited"
-        : buffer.backingOff > 0
-          ? "retry.awaited"
-          : "buffer.emptied";
+    const doing = this.#doing();
     if (doing === this.#told) return;
+    if (doing === "buffer.emptied") this.#rest();
+    else this.#tell(doing);
+  }
+  #doing(): Doing {
+    if (this.hands.busy > 0) return "handler.started";
+    if (this.#aside.pending > 0 || this.#halted) return "aside.awaited";
+    return this.hands.buffer.backingOff > 0 ? "retry.awaited" : "buffer.emptied";
+  }
+  #tell(doing: Doing): void {
+    if (this.#ending || this.#draining || doing === this.#told) return;
     this.#told = doing;
     this.#send({ type: doing });
+  }
+  #rest(): void {
+    this.#rests ??= this.#work.environment.runtime.setTimeout(() => {
+      this.#rests = null;
+      this.#tell(this.#doing());
+    }, REST_MS);
   }
 
   /* ---------- the lease ---------- */
@@ -290,7 +305,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (kind === "halt") this.#chronicle.halted(entry);
     else {
       this.#chronicle.setAside(kind, entry, done.offsets, aside.dropped, done);
-      this.#credit.left(entry.packed.length);
+      this.#credit.left(entry.length);
       this.hands.buffer.leave(entry);
     }
     this.hands.pump();
@@ -357,7 +372,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
       if (parking === undefined) this.hands.buffer.add(entry);
       else {
         parking.dropped.push(entry);
-        this.#credit.left(entry.packed.length);
+        this.#credit.left(entry.length);
       }
     }
     this.hands.pump();
@@ -389,6 +404,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const told = this.#work.settings.ordered && this.#talk.held;
     this.#starting = false;
     this.#ending = true;
+    if (this.#rests !== null) this.#work.environment.runtime.clearTimeout(this.#rests);
     this.#talk.end();
     this.#aside.clear();
     this.#inbox = [];
@@ -399,6 +415,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   #letGo(): void {
     this.#starting = false;
     this.#ending = true;
+    if (this.#rests !== null) this.#work.environment.runtime.clearTimeout(this.#rests);
     this.#talk.end();
     this.hands.rest();
     this.#ended(this);

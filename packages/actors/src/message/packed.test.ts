@@ -56,7 +56,7 @@ const readsOrRefuses = (bytes: Uint8Array): number => {
 /** A message with some bytes of it changed. */
 const damagedBy = (fields: PackedFields, change: (bytes: Uint8Array, view: DataView) => void): Uint8Array => {
   const bytes = packMessage(fields);
-  change(bytes, new DataView(bytes.buffer));
+  change(bytes, new DataView(bytes.buffer, bytes.byteOffset));
   return bytes;
 };
 

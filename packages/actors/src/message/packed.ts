@@ -40,66 +40,105 @@ export interface PackedFields {
 
 /** @throws `KEY_INVALID` for a key, `OPTION_INVALID` for an id of more than 1,024 bytes or a due time that is no number */
 export function packMessage(fields: PackedFields): Uint8Array {
-  const key = fields.key === null ? null : utf8.encode(fields.key);
-  const id = fields.id === null ? null : utf8.encode(fields.id);
-  if (key !== null && key.length > KEY_BYTES_MAX)
+  const { key, id, dueMs, body } = fields;
+  const keyText = key === null ? null : wireText(key);
+  if (keyText !== null && keyText.length > KEY_BYTES_MAX)
     throw new MessagingError(
       "KEY_INVALID",
-      `expected a key of at most ${KEY_BYTES_MAX} bytes, found one of ${key.length}`,
+      `expected a key of at most ${KEY_BYTES_MAX} bytes, found one of ${keyText.length}`,
     );
-  if (id !== null && id.length > ID_BYTES_MAX)
-    throw optionInvalid("id", `at most ${ID_BYTES_MAX} bytes`, `a string of ${id.length} bytes`);
-  if (fields.dueMs !== null && !Number.isFinite(fields.dueMs))
-    throw optionInvalid("dueMs", "a finite number", fields.dueMs);
+  const idText = id === null ? null : wireText(id);
+  if (idText !== null && idText.length > ID_BYTES_MAX)
+    throw optionInvalid("id", `at most ${ID_BYTES_MAX} bytes`, `a string of ${idText.length} bytes`);
+  if (dueMs !== null && !Number.isFinite(dueMs)) throw optionInvalid("dueMs", "a finite number", dueMs);
   const headers = fields.headers === null ? null : utf8.encode(JSON.stringify(fields.headers));
   const length =
     HEADER +
-    (key === null ? 0 : 2 + key.length) +
-    (id === null ? 0 : 2 + id.length) +
+    (keyText === null ? 0 : 2 + keyText.length) +
+    (idText === null ? 0 : 2 + idText.length) +
     (headers === null ? 0 : 4 + headers.length) +
-    (fields.dueMs === null ? 0 : 8) +
-    fields.body.length;
-  const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, length, true);
+    (dueMs === null ? 0 : 8) +
+    body.length;
+  const bytes = room(length);
+  putU32(bytes, 0, length);
   bytes[4] =
-    (key === null ? 0 : FLAG.key) |
-    (id === null ? 0 : FLAG.id) |
+    (keyText === null ? 0 : FLAG.key) |
+    (idText === null ? 0 : FLAG.id) |
     (headers === null ? 0 : FLAG.headers) |
-    (fields.dueMs === null ? 0 : FLAG.due);
+    (dueMs === null ? 0 : FLAG.due);
   bytes[5] = ENCODINGS.indexOf(fields.encoding);
-  view.setUint16(6, key === null ? NO_SLOT : fields.slot, true);
+  putU16(bytes, 6, keyText === null ? NO_SLOT : fields.slot);
   let at = HEADER;
-  if (key !== null) {
-    view.setUint16(at, key.length, true);
-    bytes.set(key, at + 2);
-    at += 2 + key.length;
-  }
-  if (id !== null) {
-    view.setUint16(at, id.length, true);
-    bytes.set(id, at + 2);
-    at += 2 + id.length;
-  }
+  if (keyText !== null) at = putText(bytes, at, keyText);
+  if (idText !== null) at = putText(bytes, at, idText);
   if (headers !== null) {
-    view.setUint32(at, headers.length, true);
+    putU32(bytes, at, headers.length);
     bytes.set(headers, at + 4);
     at += 4 + headers.length;
   }
-  if (fields.dueMs !== null) {
-    view.setFloat64(at, fields.dueMs, true);
+  if (dueMs !== null) {
+    new DataView(bytes.buffer, bytes.byteOffset).setFloat64(at, dueMs, true);
     at += 8;
   }
-  bytes.set(fields.body, at);
+  bytes.set(body, at);
   return bytes;
 }
+
+/** Room is cut from slabs of this size: an array of its own costs V8 several times what a small message needs. A slab stays for as long as one of its messages does. */
+const SLAB_BYTES = 64 * 1024;
+/** Larger messages have memory of their own. */
+const SLAB_SHARE_MAX = SLAB_BYTES / 16;
+let slab = new ArrayBuffer(0);
+let slabAt = 0;
+
+function room(length: number): Uint8Array {
+  if (length > SLAB_SHARE_MAX) return new Uint8Array(length);
+  if (slabAt + length > slab.byteLength) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabAt = 0;
+  }
+  const bytes = new Uint8Array(slab, slabAt, length);
+  slabAt += length;
+  return bytes;
+}
+/** Longer texts are encoded as a whole. */
+const PLAIN_LENGTH_MAX = 64;
+/** The text itself when it is short and ASCII, as nearly all keys are: then its bytes are its characters. */
+function wireText(value: string): string | Uint8Array {
+  if (value.length > PLAIN_LENGTH_MAX) return utf8.encode(value);
+  for (let at = 0; at < value.length; at++) if (value.charCodeAt(at) > 0x7f) return utf8.encode(value);
+  return value;
+}
+function putText(bytes: Uint8Array, at: number, value: string | Uint8Array): number {
+  putU16(bytes, at, value.length);
+  if (typeof value === "string")
+    for (let index = 0; index < value.length; index++) bytes[at + 2 + index] = value.charCodeAt(index);
+  else bytes.set(value, at + 2);
+  return at + 2 + value.length;
+}
+function putU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
+const u32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+
+/** The key read last of each slot: most keys are read again and again, and comparing costs less than decoding. */
+const KEYS: (string | undefined)[] = [];
 
 const damaged = (what: string): MessagingError<"PROTOCOL_VIOLATION"> =>
   new MessagingError("PROTOCOL_VIOLATION", `expected a packed message, found ${what}`);
 
 /** Reads fields of the packed message that begins at `at`, without touching its body. Every read is checked against the message's own length. */
 export class PackedReader {
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
+  bytes: Uint8Array;
   /** Where the message begins and where it ends. */
   at = 0;
   end = 0;
@@ -107,7 +146,6 @@ export class PackedReader {
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
   /** Moves to the message after the current one (the first, at the start). False at the end of the batch. @throws `PROTOCOL_VIOLATION` */
   next(): boolean {
@@ -115,7 +153,7 @@ export class PackedReader {
     this.at = this.end;
     if (this.bytes.length - this.at < HEADER)
       throw damaged(`${this.bytes.length - this.at} bytes where a header of ${HEADER} is due`);
-    const length = this.#view.getUint32(this.at, true);
+    const length = u32(this.bytes, this.at);
     if (length < HEADER || length > this.bytes.length - this.at)
       throw damaged(`a length of ${length} with ${this.bytes.length - this.at} bytes left`);
     this.end = this.at + length;
@@ -130,11 +168,18 @@ export class PackedReader {
     if (this.dueMs !== null && !Number.isFinite(this.dueMs)) throw damaged("a due time that is no number");
     return true;
   }
+  /** Moves to a message that `next` has passed before, here or in another reader. */
+  seek(bytes: Uint8Array, at: number, length: number): void {
+    this.bytes = bytes;
+    this.at = at;
+    this.end = at + length;
+    this.#flags = bytes[at + 4]!;
+  }
   get length(): number {
     return this.end - this.at;
   }
   get slot(): number {
-    return this.#view.getUint16(this.at + 6, true);
+    return u16(this.bytes, this.at + 6);
   }
   get hasKey(): boolean {
     return (this.#flags & FLAG.key) !== 0;
@@ -143,18 +188,26 @@ export class PackedReader {
     return (this.#flags & FLAG.id) !== 0;
   }
   get key(): string | null {
-    return this.hasKey ? this.#text(this.at + HEADER) : null;
+    if (!this.hasKey) return null;
+    const { slot } = this;
+    const known = KEYS[slot];
+    if (known !== undefined && this.#reads(known, this.at + HEADER)) return known;
+    const key = this.#text(this.at + HEADER);
+    if (key.length <= PLAIN_LENGTH_MAX) KEYS[slot] = key;
+    return key;
   }
   get id(): string | null {
     return this.hasId ? this.#text(this.#idAt()) : null;
   }
   get dueMs(): number | null {
-    return (this.#flags & FLAG.due) === 0 ? null : this.#view.getFloat64(this.#bodyAt() - 8, true);
+    if ((this.#flags & FLAG.due) === 0) return null;
+    const { buffer, byteOffset } = this.bytes;
+    return new DataView(buffer, byteOffset).getFloat64(this.#bodyAt() - 8, true);
   }
   get headers(): Readonly<Record<string, string>> | null {
     if ((this.#flags & FLAG.headers) === 0) return null;
     const at = this.#headersAt();
-    const length = this.#view.getUint32(at, true);
+    const length = u32(this.bytes, at);
     try {
       const headers: unknown = JSON.parse(text.decode(this.bytes.subarray(at + 4, at + 4 + length)));
       if (typeof headers !== "object" || headers === null || Array.isArray(headers))
@@ -187,13 +240,20 @@ export class PackedReader {
   }
   #bodyAt(): number {
     let at = this.#headersAt();
-    if ((this.#flags & FLAG.headers) !== 0)
-      at += at + 4 <= this.end ? 4 + this.#view.getUint32(at, true) : this.bytes.length + 1;
+    if ((this.#flags & FLAG.headers) !== 0) at += at + 4 <= this.end ? 4 + u32(this.bytes, at) : this.bytes.length + 1;
     return (this.#flags & FLAG.due) === 0 ? at : at + 8;
   }
   /** A length field; past the message's end it reads as one that no message can hold. */
   #u16(at: number): number {
-    return at + 2 <= this.end ? this.#view.getUint16(at, true) : this.bytes.length;
+    return at + 2 <= this.end ? u16(this.bytes, at) : this.bytes.length;
+  }
+  /** Whether the text at `at` is this one. Says no to what is not ASCII. */
+  #reads(known: string, at: number): boolean {
+    if (this.#u16(at) !== known.length) return false;
+    const { bytes } = this;
+    for (let index = 0; index < known.length; index++)
+      if (bytes[at + 2 + index] !== known.charCodeAt(index) || bytes[at + 2 + index]! > 0x7f) return false;
+    return true;
   }
   #text(at: number): string {
     const length = this.#u16(at);

@@ -34,6 +34,8 @@ export interface LaneHost extends LaneOwner {
 
 /** While the link has more than this to hand over, a lane with batches in flight writes no more of them. */
 const HOLD_BACK_BYTES = 1024 * 1024;
+/** The machine hears that a lane is finished once it has been for so long: between two batches of a busy lane it need not. */
+const REST_MS = 10;
 /** What a frame needs beside its messages, at most. */
 const FRAME_OVERHEAD_BYTES = 1_024;
 /** First wait after a refusal that may pass and does not say how long, ms; doubles with each one in a row. */
@@ -59,6 +61,9 @@ export class Lane {
   /** The last refusal answered a batch: nothing from it on was appended on this link. */
   #certain = false;
   #onDrained: (() => void) | null = null;
+  /** The machine says that batches may be written. */
+  #sending = false;
+  #rests: unknown = null;
   #stopped = false;
 
   constructor(host: LaneHost, queue: number) {
@@ -72,6 +77,9 @@ export class Lane {
       laneMachine,
       { input: { effects: this.#effects() } },
     );
+    this.#actor.subscribe((snapshot) => {
+      this.#sending = snapshot.value === "sending";
+    });
   }
 
   push(send: PendingSend): void {
@@ -80,7 +88,9 @@ export class Lane {
   /** Messages have piled up. */
   filled(): void {
     this.dirty = false;
-    if (this.buffer.inFlight < this.#inFlightMax) this.#tell({ type: "lane.filled" });
+    if (this.buffer.inFlight >= this.#inFlightMax) return;
+    if (this.#sending) this.#pump();
+    else this.#tell({ type: "lane.filled" });
   }
   linked(link: BrokerLink | null): void {
     if (link === this.#link) return;
@@ -98,6 +108,7 @@ export class Lane {
   /** Ends it; what it holds is its host's business. */
   stop(): void {
     this.#stopped = true;
+    if (this.#rests !== null) this.#host.environment.runtime.clearTimeout(this.#rests);
     this.#leave(true);
     this.#host.environment.actors.stop(this.#path);
   }
@@ -137,6 +148,12 @@ export class Lane {
     );
   }
 
+  #rest(): void {
+    this.#rests ??= this.#host.environment.runtime.setTimeout(() => {
+      this.#rests = null;
+      if (this.#sending && this.buffer.isFinished) this.#tell({ type: "batch.appended" });
+    }, REST_MS);
+  }
   #pump(): void {
     const lane = this.#opened;
     if (lane === null || this.#epoch === null) return;
@@ -260,7 +277,10 @@ export class Lane {
         this.#refusals = 0;
         this.#certain = false;
         if (this.#expected !== null) this.#expected = Math.max(this.#expected, this.buffer.receipted);
-        return { type: "batch.appended" };
+        if (!this.#sending) return { type: "batch.appended" };
+        if (this.buffer.isFinished) this.#rest();
+        else this.#pump();
+        return null;
       }
       case "lane.kept":
         this.buffer.kept(frame.kept);
@@ -303,15 +323,12 @@ export class Lane {
     this.buffer.renumber();
   }
   #endEpoch(error: MessagingError | null): void {
-    const receipted = { from: this.buffer.first, to: this.buffer.receipted };
     this.#failNumbered(
       error ?? new MessagingError("OUTCOME_UNKNOWN", "the queue no longer knows this producer"),
       error !== null && this.#certain,
     );
     this.#leave(true);
     this.#epoch = null;
-    // receipted from memory, and now nobody can say whether they outlived it
-    if (receipted.to > receipted.from) this.#host.tailLost(this.queue, receipted.from, receipted.to);
     this.#host.turned();
   }
   #failAll(error: MessagingError): void {
@@ -322,13 +339,17 @@ export class Lane {
   }
   /** The numbered ones. What the queue did not have when this link opened, and refused on it (`certain`), was not appended; of all else nobody knows. */
   #failNumbered(error: MessagingError, certain: boolean): void {
+    const { first, receipted } = this.buffer;
     const { unknown, notAppended } = this.buffer.fail(certain ? (this.#expected ?? 0) : Number.POSITIVE_INFINITY);
     this.#host.failed(unknown, error, "unknown");
     this.#host.failed(notAppended, error, "notAppended");
+    // receipted from memory, and now nobody can say whether they outlived it
+    if (receipted > first) this.#host.tailLost(this.queue, first, receipted);
   }
   /** The machine threw: a bug of ours. Nothing is lost in silence: what the lane has fails, and the producer goes on without it. */
   #broken(error: unknown): void {
     this.#stopped = true;
+    if (this.#rests !== null) this.#host.environment.runtime.clearTimeout(this.#rests);
     const bug = asMessagingError(error, "CLOSED");
     this.#failNumbered(bug, false);
     this.#host.failed([...this.buffer.waiting()], bug, "notAppended");

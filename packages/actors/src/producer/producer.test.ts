@@ -267,6 +267,10 @@ describe("rewinding", () => {
     await runtime.advance(2_000);
     expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     expect(history.filter(({ type }) => type === "tailLost")).toEqual([]);
+    const receipts = history.filter((step) => step.type === "sent");
+    const places = (from: number) => receipts.slice(from, from + 10).map(({ id, offset }) => [id, offset]);
+    expect(receipts).toHaveLength(20); // the caller had his; where they stand now is told to the history
+    expect(places(10)).toEqual(places(0));
     broker.flush();
     await runtime.settle();
     void producer.send("10", { key: "k", id: "10" });
@@ -372,6 +376,24 @@ describe("fencing", () => {
     ).toEqual(new Set(["fenced"]));
     expect(broker.log("orders")).toHaveLength(16);
     expect(await runtime.run(codeOf(successor.send({ id: "o-1", n: 1 })))).toBe("fulfilled");
+  });
+  it("names what had receipts from memory and nobody will send again", async () => {
+    const { runtime, broker, client, history } = await setUp();
+    const old = client.producer(lines, { name: "shop", durability: "memory" });
+    void old.send("0", { key: "k", id: "0" });
+    await runtime.run(old.flush());
+    broker.flush();
+    await runtime.settle();
+    broker.autoFlush = false;
+    for (let n = 1; n < 4; n++) void old.send(`${n}`, { key: "k", id: `${n}` });
+    await runtime.run(old.flush());
+    const successor = client.producer(lines, { name: "shop" });
+    void successor.send("4", { key: "k", id: "4" });
+    await runtime.settle();
+    expect(await runtime.run(codeOf(old.send("5", { key: "k", id: "5" })))).toBe("PRODUCER_FENCED");
+    expect(history.filter(({ type }) => type === "tailLost")).toEqual([
+      { type: "tailLost", topic: "lines", queue: 0, producer: "shop", from: 1, to: 4 },
+    ]);
   });
 });
 
@@ -487,6 +509,7 @@ describe("time-outs and aborts", () => {
     const producer = client.producer(lines);
     for (let n = 0; n < 100; n++) void producer.send(`${n}`, { key: "k" });
     await runtime.run(producer.flush());
+    await runtime.advance(20); // the lane comes to rest
     expect(runtime.timers).toBe(before);
   });
 });

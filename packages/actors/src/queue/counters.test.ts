@@ -56,6 +56,38 @@ describe("counters", () => {
     expect(total("seriatim_leases_lost_total t g fenced")).toBe(1);
     expect(total("seriatim_leases_granted_total t g")).toBe(3);
   });
+  it("count the lease that a halted queue gives back when it is set going again as granted anew, not as lost, whenever that is", async () => {
+    const bench = await QueueBench.open({}, undefined, { count });
+    const subscription = await bench.subscribe();
+    const goOn = () =>
+      subscription.change(async () => {
+        subscription.state.halt = null;
+        return { writes: [], result: {}, after: () => subscription.endHalt() };
+      });
+    const lost = () => [...totals.keys()].filter((series) => series.startsWith("seriatim_leases_lost"));
+    bench.append(["a"]);
+    await bench.settle();
+
+    const talk = await Talk.hold(bench, subscription);
+    await talk.put(0, "a", { kind: "halt" });
+    await goOn(); // while it is held
+    await talk.release();
+    expect([total("seriatim_leases_granted_total t g"), lost()]).toEqual([1, []]);
+
+    const next = await Talk.hold(bench, subscription);
+    await next.put(0, "a", { kind: "halt" });
+    await next.release();
+    await goOn(); // after it was given back
+    expect([total("seriatim_leases_granted_total t g"), lost()]).toEqual([2, []]);
+
+    const last = await Talk.hold(bench, subscription);
+    await last.put(0, "a", { kind: "halt" });
+    await goOn();
+    await bench.runtime.advance(10_001); // and its holder is not heard of again
+    expect(total("seriatim_leases_lost_total t g expired")).toBe(1);
+    expect(total("seriatim_leases_granted_total t g")).toBe(3);
+    expect(lost()).toHaveLength(1);
+  });
   it("count what is set aside when it is stored, its followers too, and a redriven message when it is settled", async () => {
     const bench = await QueueBench.open({}, undefined, { count });
     const subscription = await bench.subscribe();

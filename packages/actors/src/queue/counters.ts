@@ -81,7 +81,8 @@ export class GroupCounters {
   leaseGranted(): void {
     this.#counters.add("seriatim_leases_granted_total", 1, this.#labels);
   }
-  leaseLost(reason: "expired" | "fenced" | "revoked"): void {
+  /** The broker ended it. One that it asked for (a rebalance, the end of a halt) is given back, or expires. */
+  leaseLost(reason: "expired" | "fenced"): void {
     this.#counters.add("seriatim_leases_lost_total", 1, { ...this.#labels, reason });
   }
 }

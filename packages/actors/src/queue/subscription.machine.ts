@@ -22,7 +22,7 @@ type SubscriptionContext = Readonly<{
   /** Until when renewals are answered; past a revoke's deadline they are not. */
   renewUntil: number;
 }>;
-export type LeaseEndReason = "expired" | "fenced" | "revoked" | "released";
+export type LeaseEndReason = "expired" | "fenced" | "released";
 export type SubscriptionEvent =
   | { readonly type: "lease.grant"; readonly holder: Holder; readonly at: number }
   | { readonly type: "lease.renew"; readonly at: number }
