@@ -10,6 +10,7 @@ function setUp() {
   const buffer = new LaneBuffer({
     sending: ({ id }) => told.push(`sending ${id}`),
     appended: ({ id }, at, duplicate) => told.push(`${duplicate ? "again" : "appended"} ${id}@${at}`),
+    appendedAgain: ({ id }, at) => told.push(`moved ${id}@${at}`),
     released: ({ id }) => told.push(`released ${id}`),
   });
   let calls = 0;
@@ -92,6 +93,7 @@ describe("a lane's buffer", () => {
       "appended b@1",
       "appended c@2",
     ]);
+    expect(told.filter((line) => line.startsWith("moved"))).toEqual(["moved b@50", "moved c@51"]);
     expect([buffer.unkept, buffer.isFinished]).toEqual([0, true]);
   });
   it("says when the queue expects less than is held, or more than was sent", () => {

@@ -25,8 +25,10 @@ interface InFlight {
 export interface LaneOwner {
   /** Before its frame leaves for the first time. */
   sending(send: PendingSend): void;
-  /** It has its place. Not called again when a message is appended a second time. */
+  /** It has its place. */
   appended(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void;
+  /** It was sent again though it had its receipt (`memory`), and this is where it stands now. */
+  appendedAgain(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void;
   /** The lane no longer holds it: `bytes` of room are free. */
   released(send: PendingSend, bytes: number): void;
 }
@@ -160,9 +162,12 @@ export class LaneBuffer {
           if (at < this.#first) continue; // kept in the meantime
           throw violation(`a sequence from ${this.#first} to ${this.next}`, `${at}`);
         }
-        if (send.stage === "receipted") continue; // sent again after a crash of the broker: its caller has had its receipt
-        send.stage = "receipted";
-        this.#owner.appended(send, (run.offset + index) as Offset, run.duplicate, this.logEpoch);
+        const place = (run.offset + index) as Offset;
+        if (send.stage === "receipted") this.#owner.appendedAgain(send, place, run.duplicate, this.logEpoch);
+        else {
+          send.stage = "receipted";
+          this.#owner.appended(send, place, run.duplicate, this.logEpoch);
+        }
       }
     }
     // Not simply to the end of this batch: one before it may have been refused while the queue knew this one from an earlier link.

@@ -289,6 +289,10 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     this.#unanswered.answered();
     send.resolve({ topic: this.topic, queue, offset, key, durability, duplicate, orderKept: true });
   }
+  /** Its caller has had the receipt; where it came to stand after a crash is for the history to say. */
+  appendedAgain(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void {
+    this.#chronicle?.sent(send, { offset, logEpoch, durability: this.durability(), duplicate });
+  }
   released(_send: PendingSend, bytes: number): void {
     this.#held--;
     this.#heldBytes -= bytes;

@@ -23,6 +23,22 @@ const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
 export const BUGS: readonly Bug[] = [
   {
     broke:
+      "a producer that was fenced let go of messages with `memory` receipts that it still held, without a `tailLost` for them",
+    promises: ["P3"],
+    foundBy: "simulation (power losses beside producers with `memory` receipts), seed 190",
+    fixed: "a lane that ends for whatever reason names what it held (lane.ts)",
+    kept: { regression: 190 },
+  },
+  {
+    broke:
+      "messages with `memory` receipts that were sent again after a power loss stood at new places that no line of the producer's history told, and counted as lost",
+    promises: ["P3"],
+    foundBy: "simulation, seed 641",
+    fixed: "the history has another `sent` line for each (lane-buffer.ts, producer.ts)",
+    kept: { regression: 641 },
+  },
+  {
+    broke:
       "a message that kills its process was never set aside: the losses went to one handled before it and not settled yet",
     promises: ["P8"],
     foundBy: "mutants (a killer that never stops), seed 278",

@@ -125,9 +125,11 @@ export interface SendingEvent extends Line<"sending">, OfMessage {
   /** Of a delayed message: P1 then goes by due time, and its ordinal is not compared. */
   readonly deliverAtMs?: number | null | undefined;
 }
-/** Producer, when the receipt arrived. */
+/** Producer, when the receipt arrived; again when a lane with `memory` receipts had to send it once more: where it stands since. */
 export interface SentEvent extends Line<"sent">, AtPlace {
   readonly durability: HistoryDurability;
+  /** Whether it had been appended before: then this receipt does not tell under which incarnation. */
+  readonly duplicate?: boolean | undefined;
   readonly producer?: string | undefined;
   /** The lane's sequence number: with it `tailLost` names messages exactly, without it by their number. */
   readonly sequence?: number | undefined;

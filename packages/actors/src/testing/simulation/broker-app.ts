@@ -28,8 +28,10 @@ export class BrokerApp implements App {
         throw new Error("the disk failed");
       }
       const ms = Math.max(storeTrouble.eachMs, broker.commitMs) * random();
-      if (ms > 0) return new Promise((resolve) => void runtime.setTimeout(resolve, ms));
-      return undefined;
+      if (ms <= 0) return undefined;
+      storeTrouble.applying++;
+      world.runtime.setTimeout(() => storeTrouble.applying--, ms); // also when the process dies
+      return new Promise((resolve) => void runtime.setTimeout(resolve, ms));
     };
     void this.#start();
   }

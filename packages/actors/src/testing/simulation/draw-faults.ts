@@ -40,8 +40,7 @@ export function drawFaults(dice: Dice, stage: Stage): FaultPlan[] {
 }
 function canStrike(kind: FaultKind, { producers }: Stage): boolean {
   // Places that a failed commit, or a broker that was outlived, takes back from `memory` receipts are given to others: a history has no words for that
-  // (and a power loss may take what a `memory` lane has let go of as flushed, without `tailLost`: a known gap)
-  if (kind === "failStore" || kind === "fillStore" || kind === "takeOver" || kind === "powerLoss")
+  if (kind === "failStore" || kind === "fillStore" || kind === "takeOver")
     return producers.every(({ durability }) => durability !== "memory");
   return true;
 }

@@ -166,6 +166,7 @@ export class FaultInjector {
     freeze(incarnation, false);
     slot.detach();
     this.#outlived.push(incarnation);
+    this.#world.outlived.add(slot.name);
     slot.start();
     this.#lasting(wakesAfterMs, () => thaw(incarnation, !timersFirst));
   }

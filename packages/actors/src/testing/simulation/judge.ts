@@ -6,11 +6,27 @@ import type { Problem } from "./world.ts";
 /** Holds the finished run's history against the promises. */
 export async function judge(world: PlannedWorld): Promise<Problem[]> {
   const verdict = await checkHistory(world.book.lines);
-  return verdict.violations
+  const broken = verdict.violations
     .filter(({ promise, events }) => promise !== "P6" || !events.some((event) => isUnclear(world, event)))
     .map(({ promise, text, events }) => ({
       promise,
       text: `${text}\n${events.map((event) => `      ${JSON.stringify(event)}`).join("\n")}`,
+      atMs: null,
+    }));
+  return [...broken, ...tailsLost(world)];
+}
+
+/** A lane was told that places are gone for which it had receipts. With all of these behind a flush only a power loss may do that, or a wall clock by which its producer was idle for long. */
+function tailsLost({ plan, book }: PlannedWorld): Problem[] {
+  const isExcused =
+    plan.producers.some(({ durability }) => durability === "memory") ||
+    plan.faults.some((fault) => fault.kind === "powerLoss" || (fault.kind === "wallJump" && fault.target === "broker"));
+  if (isExcused) return [];
+  return book.lines
+    .filter(({ type }) => type === "tailLost")
+    .map((line) => ({
+      promise: "P3",
+      text: `flushed messages are said to be lost: ${JSON.stringify(line)}`,
       atMs: null,
     }));
 }

@@ -28,7 +28,7 @@ export interface RunResult {
 }
 const LOOK_MS = 500;
 const ASIDE_SMALL = 100;
-const EMIT_LOOKS = 6;
+const LATE_LOOKS = 6;
 const OVERALL_MS = 600_000;
 
 /** Runs a plan: phase 1 with faults, phase 2 healed, then judged. Takes no real time but that of the computing. */
@@ -142,13 +142,15 @@ class Run {
     const world = this.#world;
     const { plan, runtime } = world;
     const until = runtime.now() + plan.healWithinMs;
-    // what a failed attempt emitted may still be on its way, with nothing to show for it here
-    const quietLooks = plan.topics.some(({ groups }) => groups.some(({ emitsTo }) => emitsTo !== null))
-      ? EMIT_LOOKS
-      : 1;
+    // what a failed attempt emitted, or a producer has given up, may still be on its way, with nothing to show for it here
+    const mayFollow =
+      plan.producers.some(({ resends }) => !resends) ||
+      plan.topics.some(({ groups }) => groups.some(({ emitsTo }) => emitsTo !== null));
+    const quietLooks = mayFollow ? LATE_LOOKS : 1;
     let quiet = 0;
     for (;;) {
-      let open = this.#outboxes.reduce((sum, outbox) => sum + outbox.pending, 0);
+      // what is being committed belongs to no account yet, though its producer may have given it up
+      let open = this.#outboxes.reduce((sum, outbox) => sum + outbox.pending, world.storeTrouble.applying);
       for (const { name: topic, groups, parkedMessagesMax } of plan.topics)
         for (const { name: group } of groups) {
           const accounts = await this.#account(client, topic, group);

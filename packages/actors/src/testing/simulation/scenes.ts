@@ -1,6 +1,8 @@
 import type { Dice } from "./dice.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, ProducerPlan, TopicPlan } from "./plan.ts";
 
+/** It kills until it is exhausted, and set aside. */
+export const KILLS_ON = 1_000;
 /** How long the load lasts while one is played. */
 export const SCENE_MS = 12_000;
 const BEAT_MS = 1_000;
@@ -17,6 +19,8 @@ export interface Scene {
   readonly producer?: Partial<ProducerPlan>;
   readonly heartbeatMs: number;
   readonly syncMs?: number;
+  /** What each packet takes. */
+  readonly delayMs?: number;
   readonly faults: (dice: Dice, on: SceneStage) => FaultPlan[];
 }
 export interface SceneStage {
@@ -29,7 +33,7 @@ const BUSY: Partial<GroupPlan> = {
   exhausted: "park",
   concurrency: 1,
   inFlightMax: 256,
-  workMs: 700,
+  workMs: 1_500,
   handlerTimeoutMs: 60_000,
   hangRate: 0,
   killerRate: 0,
@@ -63,7 +67,7 @@ export const SCENES: readonly Scene[] = [
     // A broker comes back at once, with a shorter longest lease; a holder of the old length does not hear of it.
     heartbeatMs: BEAT_MS,
     topic: SPREAD,
-    group: { ...BUSY, leaseTtlMs: 6 * BEAT_MS },
+    group: { ...BUSY, leaseTtlMs: 12 * BEAT_MS },
     faults: (dice, on) =>
       moments(dice, 1, 0).map((atMs) => ({
         atMs,
@@ -71,7 +75,7 @@ export const SCENES: readonly Scene[] = [
         target: member(dice, on),
         downMs: 0,
         ttlMs: 1.5 * BEAT_MS,
-        forMs: 6 * BEAT_MS,
+        forMs: 9 * BEAT_MS,
       })),
   },
   {
@@ -92,19 +96,19 @@ export const SCENES: readonly Scene[] = [
       ]),
   },
   {
-    // A holder's machine is suspended for longer than its lease; nothing but the wall clock tells it.
+    // A holder's machine is suspended for longer than its lease; nothing but the wall clock tells it, and often nothing that was sent to it will come.
     heartbeatMs: BEAT_MS,
     topic: SPREAD,
     group: { ...BUSY, leaseTtlMs: 3 * BEAT_MS },
     faults: (dice, on) =>
-      moments(dice, 2, 4_500).map((atMs) => ({
-        atMs,
-        kind: "freeze",
-        target: member(dice, on),
-        forMs: 3_700,
-        clockStops: true,
-        deliveriesFirst: false,
-      })),
+      moments(dice, 2, 4_800).flatMap((atMs): FaultPlan[] => {
+        const target = member(dice, on);
+        const isAlone = dice.chance(0.7);
+        return [
+          { atMs, kind: "freeze", target, forMs: 3_700, clockStops: true, deliveriesFirst: false },
+          ...(isAlone ? [{ atMs, kind: "partition", target, direction: "in", forMs: 5_500 } as const] : []),
+        ];
+      }),
   },
   {
     // Batches wait for the disk; their links break, they are sent again on new ones; then what waited comes to nothing.
@@ -117,7 +121,7 @@ export const SCENES: readonly Scene[] = [
           { atMs, kind: "slowStore", eachMs: 3_000, forMs: 1_500 },
           { atMs: atMs + dice.whole(200, 500), kind: "cut", target: "broker" },
           dice.chance(0.5)
-            ? { atMs: goneAtMs, kind: "failStore", rate: 1, forMs: 2_000 }
+            ? { atMs: goneAtMs, kind: "failStore", rate: dice.pick([0.5, 1]), forMs: 2_000 }
             : { atMs: goneAtMs, kind: "kill", target: "broker", downMs: 50, silent: dice.chance(0.5) },
         ];
       }),
@@ -139,15 +143,47 @@ export const SCENES: readonly Scene[] = [
   {
     // A producer's process with a full buffer is taken for dead, and goes on sending under a name that another has by now.
     heartbeatMs: BEAT_MS,
-    producer: { stableName: true, resends: false },
+    producer: { stableName: true, resends: false, bufferMessagesMax: 4 },
     faults: (dice, on) =>
-      moments(dice, 3, 2_500).flatMap((atMs): FaultPlan[] => [
+      moments(dice, 4, 2_200).flatMap((atMs): FaultPlan[] => [
         { atMs, kind: "slowStore", eachMs: 1_000, forMs: 1_500 },
-        { atMs: atMs + 500, kind: "outlive", target: sender(dice, on), wakesAfterMs: dice.pick([300, 1_000]) },
+        { atMs: atMs + 500, kind: "outlive", target: sender(dice, on), wakesAfterMs: dice.pick([100, 300, 1_000]) },
       ]),
   },
   {
-    // Members come and go, and those who are asked to hand over have handlers that do not end.
+    // Batches are long on their way; one comes to nothing while others follow it, which are then not the next ones.
+    heartbeatMs: BEAT_MS,
+    delayMs: 5,
+    producer: { durability: "flushed", resends: true },
+    faults: (dice) =>
+      moments(dice, 4, 2_200).flatMap((atMs): FaultPlan[] => [
+        { atMs, kind: "slowLink", target: "broker", factor: 60, forMs: 2_000 },
+        { atMs: atMs + 400, kind: "failStore", rate: dice.pick([0.5, 1]), forMs: 900 },
+      ]),
+  },
+  {
+    // Receipts are long on their way when the broker dies; nothing but their numbers tells the next one which batches were there before.
+    heartbeatMs: BEAT_MS,
+    delayMs: 5,
+    producer: { durability: "flushed", resends: false },
+    faults: (dice) =>
+      moments(dice, 4, 2_200).flatMap((atMs): FaultPlan[] => [
+        { atMs, kind: "slowLink", target: "broker", factor: 100, forMs: 1_400 },
+        { atMs: atMs + 1_300, kind: "kill", target: "broker", downMs: 50, silent: dice.chance(0.5) },
+      ]),
+  },
+  {
+    // A broker with batches that wait for the disk is taken for dead; it wakes up, and goes on writing beside its successor.
+    heartbeatMs: BEAT_MS,
+    producer: { durability: "flushed" },
+    faults: (dice) =>
+      moments(dice, 3, 3_000).flatMap((atMs): FaultPlan[] => [
+        { atMs, kind: "slowStore", eachMs: 500, forMs: 800 },
+        { atMs: atMs + dice.whole(200, 700), kind: "takeOver", wakesAfterMs: dice.pick([100, 600, 1_500]) },
+      ]),
+  },
+  {
+    // A member comes and goes, and those who are asked to hand over to it have handlers that have not ended when they have the queue back.
     heartbeatMs: BEAT_MS,
     topic: { queues: 4, ordered: true },
     group: {
@@ -156,10 +192,19 @@ export const SCENES: readonly Scene[] = [
       handlerTimeoutMs: 60_000,
       handlerGraceMs: 8_000,
       revokeTimeoutMs: 300,
-      hangRate: 0.05,
+      hangRate: 0.1,
     },
-    faults: (dice, on) =>
-      moments(dice, 3, 2_500).map((atMs) => ({ atMs, kind: "leave", target: member(dice, on), downMs: 500 })),
+    faults: (dice, on) => {
+      const target = member(dice, on);
+      return moments(dice, 5, 1_800).map((atMs) => ({ atMs, kind: "leave", target, downMs: 300 }));
+    },
+  },
+  {
+    // Messages that kill whoever handles them, and do not stop.
+    heartbeatMs: SHORT_BEAT_MS,
+    topic: { ordered: true, keys: 20 },
+    group: { exhausted: "park", leaseTtlMs: 2 * SHORT_BEAT_MS, killerRate: 0.01, killsMax: KILLS_ON },
+    faults: () => [],
   },
   {
     // What all groups have settled may go, and the only group there will ever be has not come yet.

@@ -22,6 +22,8 @@ export interface Problem {
 export interface StoreTrouble {
   eachMs: number;
   failRate: number;
+  /** Commits that have not ended. */
+  applying: number;
 }
 export interface WorldOptions {
   readonly seed: number;
@@ -44,9 +46,11 @@ export class World {
   readonly book: HistoryBook;
   readonly network: SimulatedNetwork;
   readonly disk: MemoryDisk;
-  readonly storeTrouble: StoreTrouble = { eachMs: 0, failRate: 0 };
+  readonly storeTrouble: StoreTrouble = { eachMs: 0, failRate: 0, applying: 0 };
   /** The longest lease a broker that starts now allows; null: as long as it likes. */
   leaseTtlMsMax: number | null = null;
+  /** Processes that were taken for dead and replaced: their names may still be in use. */
+  readonly outlived = new Set<string>();
   /** The driver's own line of the history. */
   readonly history: ProcessHistory;
   /** Phase 2: nothing fails on purpose any more. */

@@ -138,14 +138,31 @@ export class QueueLog {
     return this.isDurable(stored) ? "yes" : "maybe";
   }
 
+  /** Whether under `logEpoch` this message was seen at another place, or another message at this one. */
+  stoodElsewhere(stored: Stored, logEpoch: number): boolean {
+    const isThen = (other: Stored): boolean => other !== stored && other.logEpochs.includes(logEpoch);
+    if (this.at(stored.offset).some(isThen)) return true;
+    const sameKey = stored.key === null ? [] : (this.byKey.get(stored.key) ?? []);
+    return stored.id !== null && sameKey.some((other) => other.id === stored.id && isThen(other));
+  }
+
   /** Whether the two certainly stood in one log together. */
   coexist(a: Stored, b: Stored): boolean {
     const [firstA, lastA, firstB, lastB] = [a.logEpochs[0], a.logEpochs.at(-1), b.logEpochs[0], b.logEpochs.at(-1)];
     if (firstA === undefined || lastA === undefined || firstB === undefined || lastB === undefined) {
       return this.isDurable(a) && this.isDurable(b);
     }
-    if (firstA <= lastB && firstB <= lastA) return true;
+    if (firstA <= lastB && firstB <= lastA) return !this.tookTurns(a, b);
     return lastA < firstB ? this.survives(a, firstB) === "yes" : this.survives(b, firstA) === "yes";
+  }
+
+  /**
+   * Whether each may have gone when the other came: the power has failed more than once, and a place went to one message, to another, and to the first again.
+   * Never seen under the same incarnation, and neither gone in spite of a receipt that covers the power.
+   */
+  tookTurns(a: Stored, b: Stored): boolean {
+    if (!this.#losesFlushed || a.logEpochs.some((epoch) => b.logEpochs.includes(epoch))) return false;
+    return !wasKept(a, b) && !wasKept(b, a);
   }
 
   isDurable(stored: Stored): boolean {
@@ -173,6 +190,13 @@ interface Cut {
   readonly after: number;
   readonly by: number;
   readonly from: number;
+}
+
+/** The one had a receipt that covers the power before the other was seen. */
+function wasKept(one: Stored, other: Stored): boolean {
+  return one.sent.some(
+    ({ durability, logEpoch }) => durability === "synced" && other.logEpochs.some((epoch) => epoch > (logEpoch ?? 0)),
+  );
 }
 
 export function byFirstSeen(a: Stored, b: Stored): number {

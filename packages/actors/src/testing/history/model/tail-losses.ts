@@ -4,12 +4,14 @@ import type { HistoryModel } from "./history-model.ts";
 /**
  * Which acknowledged messages a crash of their broker may have taken. Below `synced` only, and `flushed` ones only where the power failed.
  * A producer whose lane goes on in the new log must have named them with `tailLost`; one that wrote nothing more there could not know.
+ * One that was fenced before it could go on names what it still held, and is not told of what the power took of the rest.
  */
 export class TailLosses {
   readonly #model: HistoryModel;
   readonly #losesFlushed: boolean;
   readonly #named = new Map<string, { readonly event: TailLostEvent; left: number }[]>();
   readonly #newestMet = new Map<string, number>();
+  readonly #receipts = new Map<string, SentEvent[]>();
 
   constructor(model: HistoryModel) {
     this.#model = model;
@@ -27,6 +29,9 @@ export class TailLosses {
           for (const sent of stored.sent) {
             const newest = Math.max(this.#newestMet.get(laneName(sent)) ?? 0, sent.logEpoch ?? 0);
             this.#newestMet.set(laneName(sent), newest);
+            const receipts = this.#receipts.get(laneName(sent));
+            if (receipts === undefined) this.#receipts.set(laneName(sent), [sent]);
+            else receipts.push(sent);
           }
         }
       }
@@ -38,14 +43,31 @@ export class TailLosses {
     if (sent.durability === "synced" || (sent.durability === "flushed" && !this.#losesFlushed)) return false;
     if (!this.#model.log(sent.topic, sent.queue).hasRestarted()) return false;
     const named = (this.#named.get(laneName(sent)) ?? []).filter(({ event }) => event.n > sent.n);
-    if (named.length === 0) return !this.#wentOn(sent);
+    if (named.length === 0 && !this.#wentOn(sent)) return true;
     const { sequence } = sent;
-    if (sequence !== undefined) return named.some(({ event }) => event.from <= sequence && sequence < event.to);
-    const free = named.find(({ left }) => left > 0);
+    if (sequence !== undefined && named.some(({ event }) => event.from <= sequence && sequence < event.to)) return true;
+    const free = sequence === undefined ? named.find(({ left }) => left > 0) : undefined;
     if (free !== undefined) free.left--;
-    return free !== undefined;
+    return free !== undefined || (this.#losesFlushed && this.#wasFenced(sent));
   }
 
+  /** It wrote that it was fenced, and nothing of this lane in a newer log before. */
+  #wasFenced(sent: SentEvent): boolean {
+    const fenced = this.#model.refused.find(
+      (line) =>
+        line.type === "refused" &&
+        line.code === "PRODUCER_FENCED" &&
+        line.process === sent.process &&
+        line.topic === sent.topic &&
+        line.n > sent.n,
+    );
+    if (fenced === undefined) return false;
+    const { logEpoch } = sent;
+    if (typeof logEpoch !== "number") return false;
+    return !(this.#receipts.get(laneName(sent)) ?? []).some(
+      (line) => line.n > sent.n && line.n < fenced.n && (line.logEpoch ?? 0) > logEpoch,
+    );
+  }
   #wentOn(sent: SentEvent): boolean {
     const newest = this.#newestMet.get(laneName(sent)) ?? 0;
     return typeof sent.logEpoch === "number" && newest > sent.logEpoch;

@@ -41,6 +41,25 @@ describe("P2 no duplicate appends", () => {
     expect(await script.broken()).toEqual({ P2: expect.stringContaining("one place holds two messages") });
   });
 
+  it("lets a place go to another message and back only where the power failed, and past no receipt that covers that", async () => {
+    const turns = async (fault: string, durability: "flushed" | "synced"): Promise<unknown> => {
+      const script = new HistoryScript();
+      const shop = script.producer("shop#1");
+      const kiosk = script.producer("kiosk#1");
+      shop.sending(placed("m0", "a", 0), 0, { durability });
+      shop.sent(placed("m0", "a", 0), { durability });
+      script.fault(fault, "broker#1");
+      kiosk.sending(placed("m1", "b", 0), 0);
+      kiosk.sent(placed("m1", "b", 0, { logEpoch: 2 }));
+      script.fault(fault, "broker#2");
+      shop.sent(placed("m0", "a", 0, { logEpoch: 3 }), { durability });
+      return (await script.broken()).P2;
+    };
+    expect(await turns("powerLoss", "flushed")).toBeUndefined();
+    expect(await turns("powerLoss", "synced")).toContain("one place holds two messages");
+    expect(await turns("kill", "flushed")).toContain("one place holds two messages");
+  });
+
   it("finds a message that was refused as not appended", async () => {
     const script = new HistoryScript();
     const shop = script.producer("shop#1");

@@ -68,5 +68,5 @@ function checkOneId(here: readonly Stored[], report: Report): void {
 function standTogether(earlier: Stored, later: Stored): boolean {
   const [last, first] = [earlier.logEpochs.at(-1), later.logEpochs[0]];
   if (last === undefined || first === undefined) return earlier.log.isDurable(earlier) && later.log.isDurable(later);
-  return first <= last;
+  return first <= last && !earlier.log.tookTurns(earlier, later);
 }

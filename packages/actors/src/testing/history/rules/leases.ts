@@ -39,7 +39,7 @@ function nameOf(subscription: Subscription): string {
  */
 function lives(model: HistoryModel, subscription: Subscription): ChangeLine[][] {
   const changes = subscription.changes.filter((line) => line.epoch !== 0);
-  if (!subscription.log.hasRestarted()) return [changes];
+  if (!hasRestarted(subscription)) return [changes];
   if (!subscription.log.isMemoryOnly() && !model.processes.hadPowerLoss()) return [changes];
   const logEpochOf = new Map<number, number>();
   const learn = (line: {
@@ -60,6 +60,11 @@ function lives(model: HistoryModel, subscription: Subscription): ChangeLine[][] 
     else part.push(line);
   }
   return [...parts.values()];
+}
+
+/** Its log, or the broker of a queue of which no message tells. */
+function hasRestarted({ log, grants }: Subscription): boolean {
+  return log.hasRestarted() || new Set(grants.map(({ logEpoch }) => logEpoch)).size > 1;
 }
 
 function checkRevisions(subscription: Subscription, changes: readonly ChangeLine[], report: Report): void {

@@ -85,6 +85,45 @@ describe("P3 no loss", () => {
     expect(verdict.checks.P3).toBeGreaterThan(0);
   });
 
+  it("counts a message that was sent again from where it stood last: what was named before does not excuse it", async () => {
+    const script = new HistoryScript();
+    const shop = script.producer("shop#1");
+    shop.send(placed("m0", "a", 0), 0, "memory");
+    shop.send(placed("m1", "a", 1), 1, "memory");
+    script.fault("powerLoss", "broker#1");
+    shop.tailLost(0, 1);
+    const again = placed("m1", "a", 0, { logEpoch: 2 });
+    shop.sent(again, { durability: "memory" });
+    const billing = script.consumer("consumer-1#1");
+    billing.granted(1, 1).does(again, 2);
+    script.state(1, { logEpoch: 2 });
+    expect(await script.broken()).toEqual({});
+    script.fault("powerLoss", "broker#2");
+    const m2 = placed("m2", "a", 0, { logEpoch: 3 });
+    shop.send(m2, 2, "memory");
+    billing.granted(2, 3).does(m2, 4);
+    script.state(1, { logEpoch: 3 });
+    expect(await script.broken()).toEqual({ P3: expect.stringContaining('"m1"') });
+  });
+
+  it("asks a producer that was fenced before it met the new log for no more than it held, where the power failed", async () => {
+    const fenced = async (fault: string, meetsNewLog: boolean): Promise<unknown> => {
+      const script = new HistoryScript();
+      const shop = script.producer("shop#1");
+      for (const offset of [0, 1]) shop.send(placed(`m${offset}`, "a", offset), offset, "memory");
+      script.fault(fault, "broker#1");
+      const m2 = placed("m2", "b", 0, { logEpoch: 2 });
+      if (meetsNewLog) shop.send(m2, 0, "memory");
+      shop.tailLost(1, 2);
+      shop.refused(placed("m3", "a", 0), { code: "PRODUCER_FENCED", outcome: "notAppended" });
+      script.state(0, { logEpoch: 2 });
+      return (await script.broken()).P3;
+    };
+    expect(await fenced("powerLoss", false)).toBeUndefined();
+    expect(await fenced("powerLoss", true)).toContain("is lost");
+    expect(await fenced("kill", false)).toContain("is lost");
+  });
+
   it("goes by sequence numbers where the lines have them", async () => {
     const script = new HistoryScript();
     const shop = script.producer("shop#1");

@@ -36,7 +36,8 @@ function checkAcknowledged(model: HistoryModel, accounts: Accounts, losses: Tail
       for (const stored of here) {
         if (stored.sent.length === 0) continue;
         const newest = newestPlace(model, stored);
-        if (!checked.has(newest)) checkKept(newest, stored.sent, accounts, losses, report);
+        if (!checked.has(newest))
+          checkKept(newest, newest.sent.length > 0 ? newest.sent : stored.sent, accounts, losses, report);
         checked.add(newest);
       }
     }

@@ -95,12 +95,32 @@ function checkPredecessors(group: GroupOnQueue, messages: readonly Stored[], rep
       const before = messages[place]!;
       if (before.offset === message.offset) continue;
       if (group.isDoneBefore(before, first, consumption)) break;
-      if (!message.log.coexist(before, message)) continue;
+      if (!message.log.coexist(before, message) || isGone(before, first)) continue;
+      if (isNotYet(before, first)) {
+        // the first handling was of a copy that the log lost: the next one counts
+        const again = firstHandling(consumption, before.logEpochs[0]);
+        if (again === undefined || group.isDoneBefore(before, again, consumption)) continue;
+      }
       const text = `${first.process} handled ${storedName(message)} for group ${group.subscription.group} before ${storedName(before)} was handled or set aside: ${soFar(group.consumption(before), first)}`;
       report.violate("P6", text, [...proof(group.consumption(before), before), first]);
       break;
     }
   }
+}
+
+/** Its place had been given to another message by then. */
+function isGone(before: Stored, handling: Leased<HandlingEvent>): boolean {
+  return typeof handling.logEpoch === "number" && before.log.survives(before, handling.logEpoch) === "no";
+}
+
+/** It came to its place later: it stood elsewhere then (an id stands in a log once), or its receipt says so. */
+function isNotYet(before: Stored, { logEpoch }: Leased<HandlingEvent>): boolean {
+  const [since] = before.logEpochs;
+  if (typeof logEpoch !== "number" || since === undefined || since <= logEpoch) return false;
+  return (
+    before.sent.some((sent) => sent.duplicate === false && (sent.logEpoch ?? 0) > logEpoch) ||
+    before.log.stoodElsewhere(before, logEpoch)
+  );
 }
 
 function soFar(consumption: Consumption | undefined, handling: Leased<HandlingEvent>): string {
@@ -197,10 +217,10 @@ function firstIndex<T>(sorted: readonly T[], fits: (each: T) => boolean): number
   return low;
 }
 
-function firstHandling(consumption: Consumption | undefined): Leased<HandlingEvent> | undefined {
+function firstHandling(consumption: Consumption | undefined, sinceLogEpoch = 0): Leased<HandlingEvent> | undefined {
   let first: Leased<HandlingEvent> | undefined;
   for (const line of linesOf(consumption, "handling")) {
-    if (!isLeased(line)) continue;
+    if (!isLeased(line) || (typeof line.logEpoch === "number" && line.logEpoch < sinceLogEpoch)) continue;
     const isEarlier =
       first === undefined || line.epoch < first.epoch || (line.process === first.process && line.n < first.n);
     if (isEarlier) first = line;
