@@ -2,19 +2,17 @@
 import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { compare } from "./frame/compare.ts";
-import { measure } from "./frame/measure.ts";
+import { compare, hold } from "./frame/compare.ts";
 import { BODY_BYTES_MIN } from "./frame/message.ts";
 import { find } from "./frame/programs.ts";
 import { runRounds } from "./frame/rounds.ts";
-import type { Row } from "./frame/row.ts";
-import type { Load } from "./frame/system.ts";
+import type { Measured, Row } from "./frame/row.ts";
+import { LOAD, type Load } from "./frame/system.ts";
+import { measure } from "./measure.ts";
 import { figuresOf, type Report } from "./report/figures.ts";
 import { tablesOf } from "./report/tables.ts";
-import { comparisons } from "./scenarios/comparisons.ts";
-import { latency } from "./scenarios/latency.ts";
-import { size } from "./scenarios/size.ts";
-import { throughput } from "./scenarios/throughput.ts";
+import { bars, comparisons } from "./scenarios/comparisons.ts";
+import { rowsOf, scenariosOf, USUAL } from "./scenarios/scenarios.ts";
 
 const from = (least: number) => (text: string) => {
   const value = Number(text);
@@ -22,6 +20,7 @@ const from = (least: number) => (text: string) => {
     throw new InvalidArgumentError(`expected a whole number from ${least}`);
   return value;
 };
+const scenarioNames = Object.keys(scenariosOf({ messages: 1, seconds: 1, most: 1, backlogBytes: 1 })).join(", ");
 const program = new Command("bench")
   .description(
     "Measures ordered messages, ours beside every peer that is installed. Every row verifies order and loss.",
@@ -32,11 +31,13 @@ const program = new Command("bench")
   .option("--queues <n>", "queues of the topic", from(1), 8)
   .option("--window <n>", "sends not yet acknowledged", from(1), 1_024)
   .option("--seconds <n>", "length of a latency row", from(1), 10)
+  .option("--most <n>", "the most queues, keys or stored messages of rows that are about how many", from(1), 1_000_000)
+  .option("--backlog-bytes <n>", "backlog beside which the broker's memory is watched", from(1), 2 ** 30)
   .option("--rounds <n>", "rounds; the rows of a round run one after another", from(1), 5)
-  .option("--scenario <names>", "throughput, latency, size; separated by commas", "throughput,latency")
+  .option("--scenario <names>", `some of ${scenarioNames}, separated by commas; or all`, USUAL)
   .option("--only <texts>", "only rows whose names have one of these texts in them; separated by semicolons")
   .option("--list", "print the rows and what they need, and end")
-  .option("--charts [folder]", "write SVG charts there (default: docs/charts)")
+  .option("--charts [page]", "write SVG charts beside that page, and show them in it (default: docs/performance.md)")
   .option("--json [file]", "write the figures as one JSON object there, or print them as the last line")
   .parse();
 const options = program.opts<{
@@ -46,6 +47,8 @@ const options = program.opts<{
   queues: number;
   window: number;
   seconds: number;
+  most: number;
+  backlogBytes: number;
   rounds: number;
   scenario: string;
   only?: string;
@@ -55,15 +58,13 @@ const options = program.opts<{
 }>();
 const { messages, bytes, keys, queues, window, rounds } = options;
 
-const scenarios: Readonly<Record<string, readonly Row[]>> = {
-  throughput,
-  latency: latency(options.seconds),
-  size: size(messages),
-};
-const asked = options.scenario.split(",").flatMap((name) => {
-  const rows = scenarios[name.trim()];
-  return rows ?? program.error(`which scenario? expected ${Object.keys(scenarios).join(", ")}, found "${name}"`);
-});
+const asked = ((): readonly Row[] => {
+  try {
+    return rowsOf(options.scenario, options);
+  } catch (error) {
+    return program.error(error instanceof Error ? error.message : String(error));
+  }
+})();
 const only = options.only?.split(";").map((text) => text.trim().toLowerCase());
 const chosen = asked.filter(({ name }) => only?.some((text) => name.toLowerCase().includes(text)) ?? true);
 const missing = (row: Row): boolean => row.program !== undefined && find(row.program) === undefined;
@@ -76,12 +77,17 @@ const loadOf = (row: Row): Load => ({
   bytes,
   keys,
   queues,
+  ...LOAD,
   window,
-  strict: false,
-  perSecond: 0,
-  warmUp: 0,
   ...row.load,
 });
+function inShort({ messagesPerSecond: rate, latency, figures }: Measured): string {
+  if (latency !== undefined) return `p50 ${latency.p50Ms.toFixed(2)} ms, p99 ${latency.p99Ms.toFixed(2)} ms`;
+  if (rate !== undefined) return `${Math.round(rate).toLocaleString("en")} msgs/s`;
+  return Object.entries(figures ?? {})
+    .map(([name, value]) => `${name}: ${Math.round(value).toLocaleString("en")}`)
+    .join("; ");
+}
 
 process.once("SIGINT", () => process.exit(130)); // servers and folders are removed at exit
 process.once("SIGTERM", () => process.exit(143));
@@ -100,13 +106,7 @@ if (options.list === true) {
     (row) => measure(row, loadOf(row)),
     ({ row, round, outcome }) =>
       console.error(
-        `round ${round}/${rounds}  ${row.name}: ${
-          outcome instanceof Error
-            ? `FAILED: ${outcome.message}`
-            : outcome.latency === undefined
-              ? `${Math.round(outcome.messagesPerSecond).toLocaleString("en")} msgs/s`
-              : `p50 ${outcome.latency.p50Ms.toFixed(2)} ms, p99 ${outcome.latency.p99Ms.toFixed(2)} ms`
-        }`,
+        `round ${round}/${rounds}  ${row.name}: ${outcome instanceof Error ? `FAILED: ${outcome.message}` : inShort(outcome)}`,
       ),
   );
   const report: Report = {
@@ -116,14 +116,15 @@ if (options.list === true) {
     cores: cpus().length,
     rows: figuresOf(rows, results, (row) => loadOf(row).messages),
     ratios: compare(comparisons, results),
+    bars: hold(bars, results),
     skipped,
     failures: results.failures,
   };
   console.log(tablesOf(report));
   if (options.charts !== undefined) {
-    const { writeCharts } = await import("./report/charts.ts");
-    for (const file of await writeCharts(report, options.charts === true ? "docs/charts" : options.charts))
-      console.log(`wrote ${file}`);
+    const { writeCharts } = await import("./report/write-charts.ts");
+    const page = options.charts === true ? "docs/performance.md" : options.charts;
+    for (const file of await writeCharts(report, page)) console.log(`wrote ${file}`);
   }
   if (typeof options.json === "string") await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
   else if (options.json === true) console.log(JSON.stringify(report));

@@ -3,7 +3,7 @@ import { Arrivals } from "./arrivals.ts";
 
 const judge = (arrived: readonly (readonly [key: number, n: number])[]): readonly string[] => {
   const arrivals = new Arrivals({ messages: 4, keys: 2 });
-  for (const [key, n] of arrived) arrivals.take({ key, n, sentAtMs: 0 });
+  for (const [key, n] of arrived) arrivals.take({ key, n });
   return arrivals.verdict();
 };
 describe("Arrivals", () => {
@@ -56,5 +56,13 @@ describe("Arrivals", () => {
         [1, 1],
       ]),
     ).toContain("key 0: expected 2 messages, found up to 1");
+  });
+  it("after a kill, lets messages come again in order, and names a gap behind them", () => {
+    const arrivals = new Arrivals({ messages: 4, keys: 1, repeats: true });
+    for (const n of [0, 1, 2, 1, 2, 3]) arrivals.take({ key: 0, n });
+    expect([arrivals.verdict(), arrivals.again, arrivals.complete]).toEqual([[], 2, true]);
+    const gap = new Arrivals({ messages: 4, keys: 1, repeats: true });
+    for (const n of [0, 1, 2, 0, 2, 3]) gap.take({ key: 0, n });
+    expect(gap.verdict()).toEqual(["key 0: expected 1, found 2"]);
   });
 });

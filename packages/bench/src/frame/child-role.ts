@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import { leftBehind } from "./left-behind.ts";
 import type { FromRole, Task, ToRole } from "./talk.ts";
 
+type Told<T extends FromRole["type"]> = Extract<FromRole, { readonly type: T }>;
+
 const END_MS_MAX = 5_000;
 
 /** A process of a run, and what it has said. */
@@ -19,6 +21,7 @@ export class ChildRole {
     this.#child = fork(fileURLToPath(new URL("../role.js", import.meta.url)), [JSON.stringify(task)]);
     leftBehind.roles.add(this.#child);
     this.#child.on("message", (message: FromRole) => {
+      if (message.type === "handled") return this.onHandled(message.count); // too many to keep
       this.#said.push(message);
       this.#look();
     });
@@ -31,15 +34,20 @@ export class ChildRole {
       }),
     );
   }
+  /** Hears of a consumer's progress, where the row asks for it. */
+  onHandled: (count: number) => void = () => {};
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
   tell(message: ToRole): void {
-    if (this.#child.connected) this.#child.send(message);
+    if (this.#child.connected) this.#child.send(message, () => {}); // one that has ended is heard of by its end
   }
   /** @throws when the process ends first, or says nothing of the kind in time */
-  async hear<T extends FromRole["type"]>(type: T, timeoutMs: number): Promise<Extract<FromRole, { readonly type: T }>> {
+  async hear<T extends FromRole["type"]>(type: T, timeoutMs: number): Promise<Told<T>> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const found = this.#said.find((message) => message.type === type);
-      if (found !== undefined) return found as Extract<FromRole, { readonly type: T }>;
+      if (found !== undefined) return found as Told<T>;
       if (this.#exitCode !== null) throw new Error(`${this.#name} ended with ${this.#exitCode} before "${type}"`);
       if (performance.now() > deadline) throw new Error(`${this.#name}: no "${type}" within ${timeoutMs / 1000} s`);
       await new Promise<void>((resolve) => {
@@ -61,6 +69,13 @@ export class ChildRole {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     throw new Error(`${this.#name} did not tell its CPU time`);
+  }
+  /** Resolves when it has ended, of itself or killed. */
+  get ended(): Promise<void> {
+    return this.#exited;
+  }
+  kill(): void {
+    this.#child.kill("SIGKILL");
   }
   /** Asks it to stop; kills it when it does not. */
   async end(): Promise<void> {

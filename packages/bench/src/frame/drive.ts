@@ -4,8 +4,11 @@ import type { Load, Sender } from "./system.ts";
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const TURN_MESSAGES = 256;
 
+/** Waits until a message may be sent for reasons of its own. */
+type HoldBack = (nth: number, allAcknowledged: () => Promise<void>) => Promise<void>;
+
 /** Sends the load's messages, round the keys, as fast as the window or as often as the rate says. Resolves when all are acknowledged. @returns the errors */
-export async function drive(load: Load, sender: Sender): Promise<readonly string[]> {
+export async function drive(load: Load, sender: Pick<Sender, "send">, holdBack?: HoldBack): Promise<readonly string[]> {
   const errors: string[] = [];
   let inFlight = 0;
   let wake: (() => void) | undefined;
@@ -39,6 +42,7 @@ export async function drive(load: Load, sender: Sender): Promise<readonly string
     }
     // Sockets are read between turns, not only when the window is full.
     else if (nth % TURN_MESSAGES === TURN_MESSAGES - 1) await nextTurn();
+    if (holdBack !== undefined && nth >= load.standing) await holdBack(nth, () => belowOrAt(0));
     if (inFlight >= load.window) await belowOrAt(load.window - 1);
     send(nth);
   }

@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { killGroup, leftBehind } from "./left-behind.ts";
+import { memoryOf, type ServerMemory } from "./server-memory.ts";
 
 const UP_MS_MAX = 60_000;
 const STOP_MS_MAX = 10_000;
@@ -58,6 +59,10 @@ export class ExternalServer {
     } catch {
       return undefined;
     }
+  }
+  /** Of the process that was started, without those it started. */
+  memory(): Promise<ServerMemory | undefined> {
+    return memoryOf(this.#child.pid);
   }
   async stop(): Promise<void> {
     const group = this.#child.pid;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compare } from "./compare.ts";
+import { compare, hold } from "./compare.ts";
 import { runRounds } from "./rounds.ts";
 import type { Measured, Row } from "./row.ts";
 
@@ -63,5 +63,30 @@ describe("compare", () => {
     const compared = compare([comparison, { ...comparison, theirs: "absent" }], results);
     expect(compared).toHaveLength(1);
     expect(compared[0]).not.toHaveProperty("met");
+  });
+  it("turns a rate into a cost, so that a flat one is at most so many times as large", () => {
+    const [flat] = compare([{ ...comparison, figure: "microsPerMessage", atMost: 1.3 }], results);
+    expect(flat?.ratio.median).toBeCloseTo((1 / 2 + 1 / 3) / 2);
+  });
+});
+
+describe("hold", () => {
+  it("holds the median of a row's own figure against its bar, and leaves out rows that did not run", () => {
+    const measured = (ms: number): Measured => ({ cpuMicros: {}, figures: { "answers after, ms": ms } });
+    const results = { of: new Map([["start", [measured(10), undefined, measured(30)]]]), failures: [] };
+    const bar = { row: "start", figure: "answers after, ms" };
+    expect(
+      hold(
+        [
+          { ...bar, atMost: 20 },
+          { ...bar, atMost: 19 },
+          { ...bar, row: "absent", atMost: 1 },
+        ],
+        results,
+      ),
+    ).toMatchObject([
+      { value: { median: 20, min: 10, max: 30 }, met: true },
+      { value: { median: 20 }, met: false },
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import type { Program } from "./programs.ts";
+import type { ServerMemory } from "./server-memory.ts";
 import type { Load } from "./system.ts";
 import type { Latency } from "./talk.ts";
 
@@ -7,8 +8,28 @@ export interface RunningServer {
   readonly address: string;
   /** CPU it has used, ms; undefined where nobody can tell. */
   cpuMs(): Promise<number | undefined>;
+  /** undefined where nobody can tell */
+  memory(): Promise<ServerMemory | undefined>;
   stop(): Promise<void>;
 }
+/** What happens in a run, and which part of it is timed; each is a file in `ways`. */
+export type Way =
+  /** Producer and consumer at once: from the first send to the last acknowledgement of a handled message. */
+  | "together"
+  /** The same, in one process. */
+  | "embedded"
+  /** The producer alone, until all is acknowledged; what it sent is read and judged afterwards. */
+  | "sending"
+  /** The consumer alone, from its connecting to the last acknowledgement: what it handles was sent before. */
+  | "draining"
+  /** Producer and consumer at once, with so many messages standing between them all the time. */
+  | "standing"
+  /** A broker is started on what another has stored. */
+  | "start-up"
+  | "consumer killed"
+  | "broker killed"
+  /** What `npm run resources` measures. */
+  | "resources";
 export interface Row {
   readonly name: string;
   readonly scenario: string;
@@ -21,7 +42,10 @@ export interface Row {
   readonly load: Partial<Load>;
   /** Messages of this row as a share of those of a run: a slow kind of row takes fewer, a fast one more, both ours and theirs. @default 1 */
   readonly share?: number;
-  readonly embedded?: true;
+  /** @default "together" */
+  readonly way?: Way;
+  /** Tells the server's memory, in the ways "sending" and "draining". */
+  readonly watchesMemory?: true;
   readonly program?: Program;
   /** Starts the server in the folder; absent: the system's own `serve`, or none. */
   readonly startServer?: (folder: string, variant: string) => Promise<RunningServer>;
@@ -29,8 +53,11 @@ export interface Row {
   readonly point?: { readonly line: string; readonly size: number };
 }
 export interface Measured {
-  readonly messagesPerSecond: number;
+  /** Absent where something else is measured. */
+  readonly messagesPerSecond?: number;
   /** CPU of each process per message, µs, from the start signal. */
   readonly cpuMicros: Readonly<Record<string, number>>;
   readonly latency?: Latency;
+  /** What is measured besides, or instead, under names that end with their unit. */
+  readonly figures?: Readonly<Record<string, number>>;
 }

@@ -12,9 +12,32 @@ export interface Load {
   readonly strict: boolean;
   /** Messages per second; 0: as fast as the window allows. */
   readonly perSecond: number;
-  /** Messages at the start whose latency is not recorded. */
+  /** Messages at the start that are handled, and not measured. */
   readonly warmUp: number;
+  /** Processes that share the queues. */
+  readonly consumers: number;
+  /** Messages that wait in front of the consumer all the time; 0: it is there from the start, and keeps up. */
+  readonly standing: number;
+  /** A process is killed on the way, and messages it had in hand may be handled again. */
+  readonly repeats: boolean;
+  /** How long a dead consumer blocks its queues, ms. Ours only. */
+  readonly leaseTtlMs: number;
+  /** Connections that do nothing. Ours only. */
+  readonly idle: number;
 }
+/** What a row gets that says nothing else. */
+export const LOAD = {
+  window: 1_024,
+  strict: false,
+  perSecond: 0,
+  warmUp: 0,
+  consumers: 1,
+  standing: 0,
+  repeats: false,
+  leaseTtlMs: 10_000,
+  idle: 0,
+} as const satisfies Partial<Load>;
+
 /** Where the server listens (a port or an address), a folder that is removed after the run, and what the row asks of its system. */
 export interface At {
   readonly address: string;
@@ -27,7 +50,7 @@ export interface Sender {
   close(): Promise<void>;
 }
 export interface Receiver {
-  /** Resolves when all that was handled is acknowledged. */
+  /** Resolves when all that was handled is acknowledged; with several consumers, when all that was sent is, by whichever. */
   settled(): Promise<void>;
   /** For systems without a handler: reads back what was stored and takes it, after the clock has stopped. */
   readBack?(): void;
@@ -37,12 +60,14 @@ export type Take = (message: Message) => void;
 
 /** A system under test, as its processes see it. */
 export interface System {
-  /** Only ours and the bare limit: the broker is a process of the bench. */
+  /** Only ours and the bare limit: the broker is a process of the bench. It listens on the port in `at.address`, or on any when that is empty. */
   serve?(load: Load, at: At): Promise<{ readonly address: string; close(): Promise<void> }>;
   sender?(load: Load, at: At): Promise<Sender>;
   receiver?(load: Load, at: At, take: Take): Promise<Receiver>;
   /** Both ends in one process. */
   embedded?(load: Load, at: At, take: Take): Promise<{ readonly sender: Sender; readonly receiver: Receiver }>;
+  /** `load.idle` connections that do nothing. */
+  idlers?(load: Load, at: At): Promise<{ close(): Promise<void> }>;
 }
 /** The queue of a key, where the system does not choose it itself. */
 export const queueOf = (key: number, load: Load): number => key % load.queues;

@@ -1,31 +1,64 @@
+import type { Piece } from "./pieces.ts";
 import type { At, Load } from "./system.ts";
 
-export type RoleName = "serve" | "send" | "receive" | "embedded";
+export type RoleName = "serve" | "send" | "receive" | "embedded" | "idle";
 export interface Task {
   readonly system: string;
   readonly role: RoleName;
   readonly load: Load;
   readonly at: At;
+  /** A receiver that connects when it is told to go; otherwise it is connected when it is ready. */
+  readonly connectsLate?: true;
 }
 export interface Latency {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
 }
-/** `judge`: nothing more is expected to arrive. */
+/** When a message was sent, and when that was acknowledged (at the producer) or it was taken (at the consumer). */
+export type Passage = readonly [sentAtMs: number, atMs: number];
+
 export type ToRole =
+  /** To a consumer: nothing more is expected to arrive. */
   | { readonly type: "judge" }
+  /** To one of several consumers: all has been sent; end when the group has handled it. */
+  | { readonly type: "sent" }
+  /** To a producer: so many have been handled. */
+  | { readonly type: "handled"; readonly count: number }
   | { readonly type: "cpu" }
   | { readonly type: "go" }
-  | { readonly type: "stop" };
+  | { readonly type: "stop" }
+  /** To a consumer: write down what you have handled, and kill yourself at once. */
+  | { readonly type: "die" };
 export type FromRole =
   | { readonly type: "ready"; readonly address?: string }
   | { readonly type: "cpu"; readonly cpuMs: number }
   | { readonly type: "started"; readonly atMs: number }
-  | {
-      readonly type: "done";
-      readonly atMs: number;
-      readonly cpuMs: number;
-      readonly wrong: readonly string[];
-      readonly latency?: Latency;
-    };
+  /** So many messages stand in front of the consumer as should. */
+  | { readonly type: "filled" }
+  | { readonly type: "handled"; readonly count: number }
+  | Done;
+export interface Done extends Observed {
+  readonly type: "done";
+  readonly atMs: number;
+  readonly cpuMs: number;
+  readonly wrong: readonly string[];
+}
+/** What a process saw besides, where the row asks for it. */
+export interface Observed {
+  readonly latency?: Latency;
+  /** When the first message was taken. */
+  readonly firstAtMs?: number;
+  /** With messages standing: when the warm-up had been handled, and when all but those that stand had been. */
+  readonly steady?: { readonly fromMs: number; readonly toMs: number };
+  readonly pieces?: readonly Piece[];
+  readonly passages?: readonly Passage[];
+  /** Messages that were handled again. */
+  readonly again?: number;
+}
+/** What a consumer that kills itself leaves in the folder. */
+export interface LastWords {
+  readonly pieces: readonly Piece[];
+  readonly atMs: number;
+}
+export const LAST_WORDS_FILE = "last-words.json";

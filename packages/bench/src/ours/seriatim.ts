@@ -8,14 +8,22 @@ import type { At, Load, Receiver, Sender, System, Take } from "../frame/system.t
 /** Variants: "memory" (store in memory), "flushed" and "synced" (lmdb). */
 export const seriatim: System = {
   async serve(load, at) {
-    const broker = await createBroker({ topics: topicsOf(load), modules: [wsTransport({ port: 0 }), storeOf(at)] });
+    const broker = await createBroker({
+      topics: topicsOf(load),
+      modules: [wsTransport({ port: Number(at.address) }), storeOf(at)],
+    });
     return { address: broker.address ?? "", close: () => broker.close() };
   },
   async sender(load, at) {
     return senderOf(await clientOf("producer", at), load, at);
   },
   async receiver(load, at, take) {
-    return receiverOf(await clientOf("consumer", at), load, take);
+    return receiverOf(await clientOf(`consumer-${process.pid}`, at), load, take);
+  },
+  async idlers(load, at) {
+    const clients: Client[] = [];
+    while (clients.length < load.idle) clients.push(await clientOf(`idle-${clients.length}`, at));
+    return { close: async () => void (await Promise.all(clients.map((client) => client.close()))) };
   },
   async embedded(load, at, take) {
     const system = await createSystem({ topics: topicsOf(load), modules: [memoryTransport(), storeOf(at)] });
@@ -34,6 +42,7 @@ const topicsOf = (load: Load) => {
       encoding: "bytes",
       validate: "send",
       queues: Math.ceil(load.queues / count),
+      retention: { bytesMax: Number.MAX_SAFE_INTEGER }, // a backlog is never refused
     }),
   );
 };
@@ -54,7 +63,11 @@ function senderOf(client: Client, load: Load, { variant }: At): Sender {
 }
 async function receiverOf(client: Client, load: Load, take: Take): Promise<Receiver> {
   const consumers = topicsOf(load).map((each) =>
-    client.consumer(each, { group: "bench", ...(load.strict ? { inFlightMax: 1 } : {}) }),
+    client.consumer(each, {
+      group: "bench",
+      leaseTtlMs: load.leaseTtlMs,
+      ...(load.strict ? { inFlightMax: 1 } : {}),
+    }),
   );
   const running = consumers.map((consumer) => consumer.run(async ({ body }) => take(readBody(body))));
   const all = (step: (consumer: (typeof consumers)[number]) => Promise<void>) => Promise.all(consumers.map(step));

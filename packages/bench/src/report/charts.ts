@@ -1,5 +1,3 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import * as echarts from "echarts";
 import type { Report, RowFigures } from "./figures.ts";
 import { grouped } from "./grouped.ts";
@@ -7,84 +5,149 @@ import { grouped } from "./grouped.ts";
 const WIDTH = 900;
 const OURS = "#1f6f8b";
 const THEIRS = "#b8b8b8";
+const INK = "#333333";
+const LINES = ["#1f6f8b", "#c8553d", "#6a994e", "#7b5ea7", "#bc8a00"];
+const SHAPES = ["circle", "rect", "triangle", "diamond", "roundRect"];
 type Option = echarts.EChartsOption;
 
-/** Writes one SVG per kind of figure the report has. @returns the files */
-export async function writeCharts(report: Report, folder: string): Promise<readonly string[]> {
-  await mkdir(folder, { recursive: true });
-  const charts = chartsOf(report);
-  for (const { file, svg } of charts) await writeFile(join(folder, file), svg);
-  return charts.map(({ file }) => join(folder, file));
+interface Chart {
+  readonly file: string;
+  readonly title: string;
+  readonly draw: (title: string, rows: readonly RowFigures[]) => string;
+  readonly has: (row: RowFigures) => boolean;
 }
+const rate = ({ messagesPerSecond }: RowFigures): number => Math.round(messagesPerSecond?.median ?? 0);
+const p99 = ({ latency }: RowFigures): number => latency?.p99Ms.median ?? 0;
+const kindOf = ({ scenario, name, cpuMicros }: RowFigures): string => {
+  if (scenario !== "throughput") return scenario;
+  if ("process" in cpuMicros) return "in one process";
+  return name.startsWith("strict") ? "strict" : "windowed";
+};
+const bars = (file: string, title: string, kind: string): Chart => ({
+  file,
+  title,
+  draw: (heading, rows) => barChart(heading, rows, rate, "value"),
+  has: (row) => kindOf(row) === kind && row.messagesPerSecond !== undefined,
+});
+const charts: readonly Chart[] = [
+  bars("over-the-wire.svg", "Ordered messages/s, windowed", "windowed"),
+  bars("strict.svg", "Ordered messages/s, one in flight per queue", "strict"),
+  bars("in-one-process.svg", "Ordered messages/s, in one process", "in one process"),
+  bars("bodies.svg", "Ordered messages/s, bodies of 1 KB", "bodies"),
+  bars("one-sided.svg", "Messages/s, one end at a time", "one-sided"),
+  {
+    file: "latency.svg",
+    title: "Send to handler, p99 in ms (log axis)",
+    draw: (heading, rows) => barChart(heading, rows, p99, "log"),
+    has: ({ latency }) => latency !== undefined,
+  },
+  {
+    file: "cost-against-size.svg",
+    title: "Time per message against size (log axes)",
+    draw: costChart,
+    has: ({ point }) => point !== undefined,
+  },
+];
+/** Every chart there can be, in the order of the page. */
+export const chartFiles: readonly { readonly file: string; readonly title: string }[] = charts;
+
+/** One chart for each kind of figure the report has. */
 export function chartsOf(report: Report): readonly { readonly file: string; readonly svg: string }[] {
-  const charts: { file: string; svg: string }[] = [];
-  const bars = (file: string, title: string, rows: readonly RowFigures[], value: (row: RowFigures) => number): void => {
-    if (rows.length > 0) charts.push({ file, svg: render(barOption(title, rows, value), 90 + rows.length * 30) });
-  };
-  const rate = (row: RowFigures): number => Math.round(row.messagesPerSecond.median);
-  const throughput = report.rows.filter(({ scenario }) => scenario === "throughput");
-  const kind = ({ name, cpuMicros }: RowFigures): string =>
-    "process" in cpuMicros ? "in-one-process" : name.startsWith("strict") ? "strict" : "over-the-wire";
-  bars(
-    "over-the-wire.svg",
-    "Ordered messages/s, windowed",
-    throughput.filter((row) => kind(row) === "over-the-wire"),
-    rate,
-  );
-  bars(
-    "strict.svg",
-    "Ordered messages/s, one in flight per queue",
-    throughput.filter((row) => kind(row) === "strict"),
-    rate,
-  );
-  bars(
-    "in-one-process.svg",
-    "Ordered messages/s, in one process",
-    throughput.filter((row) => kind(row) === "in-one-process"),
-    rate,
-  );
-  const steady = report.rows.filter(({ latency }) => latency !== undefined);
-  const p99 = (row: RowFigures): number => Number(row.latency?.p99Ms.median.toFixed(2) ?? 0);
-  bars("latency.svg", "Send to handler, p99, ms (log scale)", steady, p99);
-  const points = report.rows.filter(({ point }) => point !== undefined);
-  if (points.length > 0) charts.push({ file: "cost-against-size.svg", svg: render(costOption(points), 420) });
-  return charts;
+  return charts.flatMap(({ file, title, draw, has }) => {
+    const rows = report.rows.filter(has);
+    return rows.length === 0 ? [] : [{ file, svg: draw(title, rows) }];
+  });
 }
-function barOption(title: string, rows: readonly RowFigures[], value: (row: RowFigures) => number): Option {
-  const steady = rows[0]?.latency !== undefined;
-  return {
-    title: { text: title, textStyle: { fontSize: 15 } },
-    grid: { left: 370, right: 90, top: 50, bottom: 30 },
-    xAxis: { type: steady ? "log" : "value" },
-    yAxis: { type: "category", inverse: true, data: rows.map(({ name }) => name), axisLabel: { width: 360 } },
+const short = (value: number): string =>
+  value.toLocaleString("en", value < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 });
+/** Of an axis: 1,000 as 1k. */
+const tick = (value: number): string => value.toLocaleString("en", { notation: "compact" });
+const heading = (text: string) => ({
+  text,
+  left: 10,
+  top: 8,
+  textStyle: { fontSize: 15, color: INK, fontFamily: "sans-serif" },
+});
+
+function barChart(
+  title: string,
+  rows: readonly RowFigures[],
+  value: (row: RowFigures) => number,
+  axis: "value" | "log",
+): string {
+  const option: Option = {
+    title: heading(`${title}; ours in blue`),
+    grid: { left: 330, right: 80, top: 44, bottom: 30 },
+    xAxis: {
+      type: axis,
+      axisLabel: { formatter: tick, hideOverlap: true },
+      ...(axis === "log" ? logRange(rows.map(value)) : {}),
+    },
+    yAxis: {
+      type: "category",
+      inverse: true,
+      data: rows.map(({ name }) => name),
+      axisTick: { show: false },
+      axisLabel: { interval: 0, color: INK, width: 315, overflow: "truncate" },
+    },
     series: [
       {
         type: "bar",
-        label: { show: true, position: "right", formatter: ({ value: shown }) => Number(shown).toLocaleString("en") },
+        barMaxWidth: 18,
+        label: { show: true, position: "right", color: INK, formatter: ({ value: shown }) => short(Number(shown)) },
         data: rows.map((row) => ({ value: value(row), itemStyle: { color: row.ours ? OURS : THEIRS } })),
       },
     ],
   };
+  return render(option, 90 + rows.length * 28);
 }
 /** Time per message, end to end, against how much there is of what grows: a flat line is what is promised. */
-function costOption(rows: readonly RowFigures[]): Option {
-  const lines = grouped(rows, ({ point }) => point?.line ?? "");
-  return {
-    title: { text: "Cost of a message against size (log axes)", textStyle: { fontSize: 15 } },
-    legend: { top: 30 },
-    grid: { left: 80, right: 40, top: 70, bottom: 60 },
-    xAxis: { type: "log", name: "how many", nameLocation: "middle", nameGap: 30 },
-    yAxis: { type: "log", name: "µs per message, end to end" },
-    series: [...lines].map(([name, points]) => ({
+function costChart(title: string, rows: readonly RowFigures[]): string {
+  const lines = grouped(
+    rows.filter(({ messagesPerSecond }) => messagesPerSecond !== undefined),
+    ({ point }) => point?.line ?? "",
+  );
+  const micros = (row: RowFigures): number => 1_000_000 / (row.messagesPerSecond?.median ?? Number.NaN);
+  const option: Option = {
+    color: LINES,
+    title: heading(title),
+    legend: { top: 36, left: 10, itemGap: 22, textStyle: { color: INK } },
+    grid: { left: 80, right: 40, top: 76, bottom: 56 },
+    xAxis: {
+      type: "log",
+      name: "how many",
+      nameLocation: "middle",
+      nameGap: 30,
+      ...logRange(rows.map(({ point }) => point?.size ?? 1)),
+      axisLabel: { formatter: tick },
+    },
+    yAxis: {
+      type: "log",
+      name: "µs per message, end to end",
+      nameLocation: "middle",
+      nameGap: 50,
+      ...logRange([...lines.values()].flat().map(micros)),
+      axisLabel: { formatter: tick },
+    },
+    series: [...lines].map(([name, points], index) => ({
       type: "line" as const,
       name,
-      data: points.map((row) => [row.point?.size ?? 0, Number((1_000_000 / row.messagesPerSecond.median).toFixed(2))]),
+      symbol: SHAPES[index % SHAPES.length] ?? "circle",
+      symbolSize: 8,
+      data: points.map((row) => [row.point?.size ?? 0, Number(micros(row).toFixed(2))]),
     })),
   };
+  return render(option, 440);
+}
+/** Whole powers of ten round the values. */
+function logRange(values: readonly number[]): { readonly min: number; readonly max: number } {
+  const min = 10 ** Math.floor(Math.log10(Math.min(...values)));
+  const max = 10 ** Math.ceil(Math.log10(Math.max(...values)));
+  return { min, max: max > min ? max : min * 10 };
 }
 function render(option: Option, height: number): string {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
-  chart.setOption({ animation: false, backgroundColor: "#ffffff", ...option });
+  chart.setOption({ animation: false, backgroundColor: "#ffffff", textStyle: { fontFamily: "sans-serif" }, ...option });
   const svg = chart.renderToSVGString();
   chart.dispose();
   return svg;

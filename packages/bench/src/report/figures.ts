@@ -1,4 +1,4 @@
-import type { Compared } from "../frame/compare.ts";
+import type { Compared, Held } from "../frame/compare.ts";
 import type { Results } from "../frame/rounds.ts";
 import type { Measured, Row } from "../frame/row.ts";
 import { median, type Spread, spread } from "../frame/statistics.ts";
@@ -10,10 +10,13 @@ export interface RowFigures {
   readonly durable: string;
   readonly messages: number;
   readonly rounds: number;
-  readonly messagesPerSecond: Spread;
+  /** Absent where something else is measured. */
+  readonly messagesPerSecond?: Spread;
   /** Medians, µs per message. */
   readonly cpuMicros: Readonly<Record<string, number>>;
   readonly latency?: { readonly p50Ms: Spread; readonly p99Ms: Spread; readonly maxMs: Spread };
+  /** What is measured besides, or instead, under names that end with their unit. */
+  readonly figures?: Readonly<Record<string, Spread>>;
   readonly point?: Row["point"] & object;
 }
 export interface Report {
@@ -23,6 +26,7 @@ export interface Report {
   readonly cores: number;
   readonly rows: readonly RowFigures[];
   readonly ratios: readonly Compared[];
+  readonly bars: readonly Held[];
   readonly skipped: readonly { readonly row: string; readonly debianPackage: string }[];
   readonly failures: Results["failures"];
 }
@@ -44,15 +48,26 @@ export function figuresOf(
       durable: row.durable,
       messages: messagesOf(row),
       rounds: rounds.length,
-      messagesPerSecond: spread(rounds.map(({ messagesPerSecond }) => messagesPerSecond)),
+      ...rateOf(rounds),
       cpuMicros: Object.fromEntries(
         processes.map((process) => [process, median(rounds.map(({ cpuMicros }) => cpuMicros[process] ?? 0))]),
       ),
       ...latencyOf(rounds),
+      ...furtherOf(rounds),
       ...(row.point === undefined ? {} : { point: row.point }),
     };
     return [figures];
   });
+}
+function rateOf(rounds: readonly Measured[]): Pick<RowFigures, "messagesPerSecond"> {
+  const rates = rounds.flatMap(({ messagesPerSecond }) => messagesPerSecond ?? []);
+  return rates.length === 0 ? {} : { messagesPerSecond: spread(rates) };
+}
+function furtherOf(rounds: readonly Measured[]): Pick<RowFigures, "figures"> {
+  const names = [...new Set(rounds.flatMap(({ figures }) => Object.keys(figures ?? {})))];
+  if (names.length === 0) return {};
+  const of = (name: string): Spread => spread(rounds.flatMap(({ figures }) => figures?.[name] ?? []));
+  return { figures: Object.fromEntries(names.map((name) => [name, of(name)])) };
 }
 function latencyOf(rounds: readonly Measured[]): Pick<RowFigures, "latency"> {
   const latencies = rounds.flatMap(({ latency }) => (latency === undefined ? [] : [latency]));

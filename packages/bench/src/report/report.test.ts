@@ -17,9 +17,10 @@ const row = (name: string, more: Partial<Row> = {}): Row => ({
 const rows = [
   row("wire"),
   row("strict: wire"),
-  row("process", { embedded: true }),
+  row("process", { way: "embedded" }),
   row("steady", { scenario: "latency" }),
   row("wide", { scenario: "size", point: { line: "queues", size: 10 } }),
+  row("start", { scenario: "start-up" }),
   row("broken"),
 ];
 const rate = (messagesPerSecond: number, process = "server"): Measured => ({
@@ -33,6 +34,7 @@ const results = {
     ["process", [rate(9_000, "process")]],
     ["steady", [{ ...rate(500), latency: { p50Ms: 0.5, p99Ms: 2, maxMs: 9 } }]],
     ["wide", [rate(1_000)]],
+    ["start", [{ cpuMicros: {}, figures: { "broker answers after, ms": 1_234 } }]],
     ["broken", [undefined]],
   ]),
   failures: [{ row: "broken", round: 1, error: "lost one" }],
@@ -53,13 +55,22 @@ const report: Report = {
       met: false,
     },
   ],
+  bars: [
+    {
+      row: "start",
+      figure: "broker answers after, ms",
+      atMost: 1_000,
+      value: { median: 1_234, min: 1_234, max: 1_234 },
+      met: false,
+    },
+  ],
   skipped: [{ row: "absent", debianPackage: "absent-server" }],
   failures: results.failures,
 };
 
 describe("a report", () => {
   it("summarises the rounds that did not fail, and leaves out rows that always did", () => {
-    expect(report.rows.map(({ name }) => name)).toEqual(["wire", "strict: wire", "process", "steady", "wide"]);
+    expect(report.rows.map(({ name }) => name)).toEqual(["wire", "strict: wire", "process", "steady", "wide", "start"]);
     expect(report.rows[0]).toMatchObject({ rounds: 2, messagesPerSecond: { median: 5_000, min: 4_000, max: 6_000 } });
     expect(report.rows[3]?.latency?.p99Ms.median).toBe(2);
   });
@@ -67,6 +78,7 @@ describe("a report", () => {
     const text = tablesOf(report);
     expect(text).toContain("4,000 to 6,000");
     expect(text).toContain("at least 2: MISSED");
+    expect(text).toMatch(/start .*broker answers after, ms .*1,234 .*at most 1,000: MISSED/s);
     expect(text).toContain("not installed: absent-server (Debian package); rows skipped: absent");
     expect(text).toContain("FAILED: broken, round 1: lost one");
   });

@@ -1,4 +1,7 @@
-import type { Comparison } from "../frame/compare.ts";
+import type { Bar, Comparison } from "../frame/compare.ts";
+import { MEMORY_ROW, startUpRow } from "./backlog.ts";
+import { idleRow, NO_IDLE_ROW } from "./many.ts";
+import { BACKLOGS, backlogRow, KEY_COUNTS, keysRow, QUEUES, queuesRow } from "./size.ts";
 
 const windowed = (theirs: string, bar: number, aim: number): Comparison => ({
   ours: "ws + lmdb, synced",
@@ -19,6 +22,21 @@ const latency = (theirs: string, figure: "p50Ms" | "p99Ms"): Comparison => ({
   theirs: `latency at 500/s: ${theirs}`,
   figure,
   ...(figure === "p99Ms" ? { atMost: 1.5, aim: 1 } : {}),
+});
+/** Much of a thing against little of it: the cost of a message must not grow. */
+const flat = (much: string, little: string): Comparison => ({
+  ours: much,
+  theirs: little,
+  figure: "microsPerMessage",
+  atMost: 1.3,
+  aim: 1,
+});
+const smallAndLarge = (sizes: readonly number[], row: (size: number) => string): Comparison =>
+  flat(row(sizes.at(-1) ?? 0), row(sizes[0] ?? 0));
+const beside = (row: string, theirs: string): Comparison => ({
+  ours: `${row}: ws + lmdb, synced`,
+  theirs: `${row}: ${theirs}`,
+  figure: "messagesPerSecond",
 });
 /** What is held against what; those without a bar are only told. */
 export const comparisons: readonly Comparison[] = [
@@ -56,4 +74,28 @@ export const comparisons: readonly Comparison[] = [
   },
   latency("Redis Streams, AOF always", "p50Ms"),
   latency("Redis Streams, AOF always", "p99Ms"),
+  ...["Redis Streams, AOF always", "RabbitMQ", "NATS JetStream", "limit: bare ws + bare lmdb"].map((theirs) =>
+    beside("1 KB", theirs),
+  ),
+  beside("producer only", "Redis Streams, AOF always"),
+  beside("consumer only", "Redis Streams, AOF always"),
+  smallAndLarge(QUEUES, queuesRow),
+  smallAndLarge(KEY_COUNTS, keysRow),
+  smallAndLarge(BACKLOGS, backlogRow),
+  flat(idleRow(), NO_IDLE_ROW),
+  { ours: startUpRow(1_000_000), theirs: startUpRow(1_000), figure: "broker answers after, ms" },
+];
+
+/** What a row owes by itself. */
+export const bars: readonly Bar[] = [
+  { row: "latency at 500/s: ws + lmdb, synced", figure: "p50Ms", atMost: 1 },
+  ...["memory", "LMDB"].flatMap((store) =>
+    ["idle queue", "idle queue with one group"].flatMap((name) => [
+      { row: "resources", figure: `${name}, ${store} store, bytes`, atMost: 5_000 },
+      { row: "resources", figure: `10,000 × ${name}, ${store} store, opened and described, ms`, atMost: 2_000 },
+    ]),
+  ),
+  { row: "resources", figure: "idle connection, at the broker, bytes", atMost: 20_000 },
+  // Bounded: this much, whatever the size of the backlog.
+  { row: MEMORY_ROW, figure: "memory, largest, MB", atMost: 500 },
 ];

@@ -1,12 +1,14 @@
 import type { Row } from "../frame/row.ts";
 import { bullmqEverysec, nats, rabbitmq, redisAlways, redisEverysec } from "../peers/peers.ts";
+import { NOTHING_KEPT, SYNCED } from "./durable.ts";
+import type { Extent } from "./extent.ts";
 
 /** Sends are not held back by what is slow: their times are those of an open loop. */
 const WINDOW = 100_000;
 const WARM_UP_SECONDS = 1;
 
 /** From the call of send to the handler, at a steady rate. The first second is not recorded. */
-export const latency = (seconds: number): readonly Row[] =>
+export const latency = ({ seconds }: Extent): readonly Row[] =>
   [500, 5_000].flatMap((perSecond) => {
     const load = {
       perSecond,
@@ -18,9 +20,9 @@ export const latency = (seconds: number): readonly Row[] =>
     const ours = { scenario: "latency", ours: true, system: "seriatim", load } as const;
     const peer = { scenario: "latency", ours: false, load } as const;
     return [
-      { ...ours, name: `${at}: ws + lmdb, synced`, variant: "synced", durable: "yes: fsync before the ack" },
+      { ...ours, name: `${at}: ws + lmdb, synced`, variant: "synced", durable: SYNCED },
       { ...peer, ...redisAlways, name: `${at}: Redis Streams, AOF always` },
-      { ...ours, name: `${at}: ws + memory store`, variant: "memory", durable: "no: in memory" },
+      { ...ours, name: `${at}: ws + memory store`, variant: "memory", durable: NOTHING_KEPT },
       { ...peer, ...redisEverysec, name: `${at}: Redis Streams, AOF everysec` },
       { ...peer, ...nats, name: `${at}: NATS JetStream` },
       { ...peer, ...rabbitmq, name: `${at}: RabbitMQ` },

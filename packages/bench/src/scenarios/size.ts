@@ -1,32 +1,48 @@
 import type { Row } from "../frame/row.ts";
+import { SYNCED } from "./durable.ts";
+import { count, type Extent, sizesUpTo } from "./extent.ts";
 
-const ours = {
-  scenario: "size",
-  ours: true,
-  system: "seriatim",
-  variant: "synced",
-  durable: "yes: fsync before the ack",
-} as const;
+const ours = { scenario: "size", ours: true, system: "seriatim", variant: "synced", durable: SYNCED } as const;
 const KEYS = 64;
+const WARM_UP_SHARE = 0.2;
 
-/** What a message costs as the work grows: more queues in use, more keys, larger bodies. */
-export const size = (messages: number): readonly Row[] => [
-  ...[10, 100, 1_000, 10_000].map((queues) => ({
-    ...ours,
-    name: `size: ${queues.toLocaleString("en")} queues`,
-    load: { queues, keys: Math.max(KEYS, queues * 4) },
-    point: { line: "queues", size: queues },
-  })),
-  ...[64, 1_000, 30_000, 1_000_000].map((keys) => ({
-    ...ours,
-    name: `size: ${keys.toLocaleString("en")} keys`,
-    load: { keys, messages: Math.max(messages, keys) },
-    point: { line: "keys", size: keys },
-  })),
-  ...[200, 1_024, 10_240].map((bytes) => ({
-    ...ours,
-    name: `size: ${bytes.toLocaleString("en")} bytes a body`,
-    load: { bytes },
-    point: { line: "bytes of a body", size: bytes },
-  })),
-];
+export const QUEUES = [10, 100, 1_000, 10_000];
+export const KEY_COUNTS = [64, 1_000, 30_000, 1_000_000];
+export const BACKLOGS = [1_000, 10_000, 100_000, 1_000_000];
+export const queuesRow = (queues: number): string => `size: ${count(queues)} queues`;
+export const keysRow = (keys: number): string => `size: ${count(keys)} keys`;
+export const backlogRow = (standing: number): string => `size: ${count(standing)} messages standing`;
+
+/** What a message costs as the work grows: more queues in use, more keys, a longer backlog, larger bodies. Rows of a line take the same number of messages. */
+export function size({ messages, most }: Extent): readonly Row[] {
+  const keyCounts = sizesUpTo(most, KEY_COUNTS);
+  const messagesOfKeys = Math.max(messages, ...keyCounts);
+  const warmUp = Math.max(1, Math.round(messages * WARM_UP_SHARE));
+  return [
+    ...sizesUpTo(most, QUEUES).map((queues) => ({
+      ...ours,
+      name: queuesRow(queues),
+      load: { queues, keys: Math.max(KEYS, queues * 4) },
+      point: { line: "queues", size: queues },
+    })),
+    ...keyCounts.map((keys) => ({
+      ...ours,
+      name: keysRow(keys),
+      load: { keys, messages: messagesOfKeys },
+      point: { line: "keys", size: keys },
+    })),
+    ...sizesUpTo(most, BACKLOGS).map((standing) => ({
+      ...ours,
+      name: backlogRow(standing),
+      way: "standing" as const,
+      load: { standing, warmUp, messages: standing + warmUp + messages },
+      point: { line: "messages standing", size: standing },
+    })),
+    ...[200, 1_024, 10_240].map((bytes) => ({
+      ...ours,
+      name: `size: ${count(bytes)} bytes a body`,
+      load: { bytes },
+      point: { line: "bytes of a body", size: bytes },
+    })),
+  ];
+}

@@ -1,13 +1,12 @@
 import type { Row } from "../frame/row.ts";
 import { bullmqEverysec, groupmqEverysec, nats, rabbitmq, redisAlways, redisEverysec } from "../peers/peers.ts";
+import { NOTHING_KEPT, SYNCED } from "./durable.ts";
 
 const scenario = "throughput";
 const ours = { scenario, ours: true, system: "seriatim", load: {} } as const;
 const peer = { scenario, ours: false, load: {} } as const;
 const strict = { load: { strict: true }, share: 0.2 } as const;
-const inProcess = { embedded: true, share: 5 } as const;
-const NOTHING_KEPT = "no: in memory";
-const SYNCED = "yes: fsync before the ack";
+const inProcess = { way: "embedded", share: 5 } as const;
 
 /** As fast as a window of sends not yet acknowledged allows, every message acknowledged after its handler. */
 export const throughput: readonly Row[] = [

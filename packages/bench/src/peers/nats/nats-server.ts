@@ -15,5 +15,10 @@ export async function startNats(folder: string): Promise<RunningServer> {
     await server.stop();
     throw error;
   }
-  return { address: String(port), cpuMs: () => server.cpuMs(), stop: () => server.stop() };
+  return {
+    address: String(port),
+    cpuMs: () => server.cpuMs(),
+    memory: () => server.memory(),
+    stop: () => server.stop(),
+  };
 }

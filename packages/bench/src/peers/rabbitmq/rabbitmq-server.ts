@@ -41,5 +41,5 @@ export async function startRabbitmq(folder: string): Promise<RunningServer> {
     await stop();
     throw error;
   }
-  return { address: String(port), cpuMs: () => server.cpuMs(), stop };
+  return { address: String(port), cpuMs: () => server.cpuMs(), memory: () => server.memory(), stop };
 }

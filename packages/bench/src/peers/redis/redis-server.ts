@@ -17,5 +17,10 @@ export async function startRedis(folder: string, variant: string): Promise<Runni
     await server.stop();
     throw error;
   }
-  return { address: String(port), cpuMs: () => server.cpuMs(), stop: () => server.stop() };
+  return {
+    address: String(port),
+    cpuMs: () => server.cpuMs(),
+    memory: () => server.memory(),
+    stop: () => server.stop(),
+  };
 }

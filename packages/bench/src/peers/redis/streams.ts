@@ -23,7 +23,7 @@ export const streams: System = {
   async receiver(load, at, take) {
     const redis = connect(at, {});
     const names = streamsOf(load);
-    for (const name of names) await redis.xgroup("CREATE", name, GROUP, "$", "MKSTREAM");
+    for (const name of names) await redis.xgroup("CREATE", name, GROUP, "0", "MKSTREAM");
     const newest = names.map(() => ">");
     // One of each stream, and no more of it before that is acknowledged.
     const count = load.strict ? 1 : COUNT;

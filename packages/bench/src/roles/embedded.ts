@@ -1,0 +1,22 @@
+import { drive } from "../frame/drive.ts";
+import type { System } from "../frame/system.ts";
+import type { Task } from "../frame/talk.ts";
+import { Handled } from "./handled.ts";
+import { orders, startClock, tell } from "./orders.ts";
+
+/** Both ends, and what lies between, in this process. */
+export async function embedded(open: NonNullable<System["embedded"]>, { load, at }: Task): Promise<void> {
+  const handled = new Handled(load);
+  const { sender, receiver } = await open(load, at, handled.take);
+  tell({ type: "ready" });
+  await orders.go;
+  const done = startClock();
+  const [errors] = await Promise.all([drive(load, sender), receiver.readBack === undefined ? handled.all : undefined]);
+  await receiver.settled();
+  const end = done();
+  receiver.readBack?.();
+  tell({ ...end, wrong: [...errors, ...(await handled.verdict())], ...handled.observed });
+  await orders.stop;
+  await sender.close();
+  await receiver.close();
+}

@@ -1,0 +1,78 @@
+import { build } from "hdr-histogram-js";
+import { Arrivals } from "../frame/arrivals.ts";
+import { type Message, nowMs } from "../frame/message.ts";
+import { Pieces } from "../frame/pieces.ts";
+import type { Load } from "../frame/system.ts";
+import type { Observed, Passage } from "../frame/talk.ts";
+
+/** Long enough for a repetition that is under way to show. */
+const AFTERWARDS_MS = 50;
+
+/** The handler's side: what arrived, when, and how long it took. */
+export class Handled {
+  readonly #arrivals: Arrivals;
+  /** One of several consumers cannot judge alone what it was to get. */
+  readonly #pieces: Pieces | undefined;
+  readonly #passages: Passage[] = [];
+  readonly #histogram = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 600_000_000,
+    numberOfSignificantValueDigits: 3,
+  });
+  readonly #load: Load;
+  readonly all: Promise<void>;
+  #count = 0;
+  #firstAtMs: number | undefined;
+  #steadyFromMs = 0;
+  #steadyToMs = 0;
+  #allHandled = (): void => {};
+
+  constructor(load: Load) {
+    this.#load = load;
+    this.#arrivals = new Arrivals(load);
+    this.#pieces = load.consumers > 1 ? new Pieces() : undefined;
+    this.all = new Promise((resolve) => {
+      this.#allHandled = resolve;
+    });
+  }
+  get count(): number {
+    return this.#count;
+  }
+  get pieces(): Pieces | undefined {
+    return this.#pieces;
+  }
+  readonly take = (message: Message): void => {
+    const { perSecond, keys, warmUp, standing, messages, repeats } = this.#load;
+    this.#count += 1;
+    if (this.#count === 1) this.#firstAtMs = nowMs();
+    if (repeats) this.#passages.push([message.sentAtMs, nowMs()]);
+    if (this.#pieces !== undefined) {
+      this.#pieces.take(message);
+      return;
+    }
+    this.#arrivals.take(message);
+    if (perSecond > 0 && message.n * keys + message.key >= warmUp)
+      this.#histogram.recordValue(Math.max(1, Math.round((nowMs() - message.sentAtMs) * 1000)));
+    if (standing > 0) {
+      if (this.#count === warmUp) this.#steadyFromMs = nowMs();
+      if (this.#count === messages - standing) this.#steadyToMs = nowMs();
+    }
+    if (this.#arrivals.complete) this.#allHandled();
+  };
+  async verdict(): Promise<readonly string[]> {
+    await new Promise((resolve) => setTimeout(resolve, AFTERWARDS_MS));
+    return this.#pieces === undefined ? this.#arrivals.verdict() : [];
+  }
+  get observed(): Observed {
+    const { perSecond, standing, repeats } = this.#load;
+    const ms = (percentile: number): number => this.#histogram.getValueAtPercentile(percentile) / 1000;
+    const latency = { p50Ms: ms(50), p99Ms: ms(99), maxMs: this.#histogram.maxValue / 1000 };
+    return {
+      ...(this.#firstAtMs === undefined ? {} : { firstAtMs: this.#firstAtMs }),
+      ...(perSecond > 0 && this.#pieces === undefined ? { latency } : {}),
+      ...(standing > 0 ? { steady: { fromMs: this.#steadyFromMs, toMs: this.#steadyToMs } } : {}),
+      ...(this.#pieces === undefined ? {} : { pieces: this.#pieces.list }),
+      ...(repeats ? { passages: this.#passages, again: this.#arrivals.again } : {}),
+    };
+  }
+}

@@ -1,0 +1,38 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { nowMs } from "../frame/message.ts";
+import type { Receiver, System } from "../frame/system.ts";
+import { LAST_WORDS_FILE, type LastWords, type Task } from "../frame/talk.ts";
+import { Handled } from "./handled.ts";
+import { onTold, orders, startClock, tell } from "./orders.ts";
+
+/** Short beside the time that the smallest backlog takes. */
+const PROGRESS_MS = 2;
+
+export async function receive(open: NonNullable<System["receiver"]>, { load, at, connectsLate }: Task): Promise<void> {
+  const handled = new Handled(load);
+  onTold("die", () => {
+    const lastWords: LastWords = { pieces: handled.pieces?.list ?? [], atMs: nowMs() };
+    writeFileSync(join(at.folder, LAST_WORDS_FILE), JSON.stringify(lastWords));
+    process.kill(process.pid, "SIGKILL");
+  });
+  let receiver: Receiver | undefined;
+  if (connectsLate !== true) receiver = await open(load, at, handled.take);
+  tell({ type: "ready" });
+  await orders.go;
+  const done = startClock();
+  receiver ??= await open(load, at, handled.take);
+  const progress =
+    load.standing > 0 ? setInterval(() => tell({ type: "handled", count: handled.count }), PROGRESS_MS) : undefined;
+  const complete =
+    handled.pieces === undefined
+      ? await Promise.race([handled.all.then(() => true), orders.judge.then(() => false)])
+      : await orders.sent.then(() => true);
+  if (complete) await receiver.settled();
+  const end = done();
+  clearInterval(progress);
+  const wrong = await handled.verdict();
+  tell({ ...end, wrong, ...handled.observed });
+  await orders.stop;
+  await receiver.close();
+}
