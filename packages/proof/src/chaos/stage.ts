@@ -82,9 +82,10 @@ export class Stage {
     for (;;) {
       const child = this.#spawn(name);
       if (await child.ready) return;
-      const { text } = await child.ended;
+      const { expected, text } = await child.ended;
       if (this.#destroyed) return;
-      const mayRetry = name === BROKER && this.#options.mayBrokerEnd() && performance.now() < until;
+      // killed by a fault that struck while it started: it is started for that fault, too
+      const mayRetry = expected || (name === BROKER && this.#options.mayBrokerEnd() && performance.now() < until);
       if (!mayRetry) {
         this.#fail(new Error(`${child.incarnation} did not start: ${text}`));
         return;
