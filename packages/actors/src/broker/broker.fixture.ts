@@ -99,10 +99,10 @@ export class BrokerBench {
     this.accept(theirs);
     return new TestClient(this, ours, theirs);
   }
-  async client(instance: string, link = 1, principal = "somebody"): Promise<TestClient> {
+  async client(instance: string, link = 1, principal = "somebody", ordinal: number | null = null): Promise<TestClient> {
     const client = this.dial(principal);
     client.instance = instance;
-    await client.say({ type: "hello", versions: [1], instance, link, client: instance });
+    await client.say({ type: "hello", versions: [1], instance, link, client: instance, ordinal });
     return client;
   }
 }

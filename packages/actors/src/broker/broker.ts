@@ -65,6 +65,8 @@ const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
 const OPENING_AT_ONCE = 64;
 const LINKS_SEEN_MAX = 10_000;
+/** Instances that one opening of the data can tell apart; those after it share the last ordinal, and do not fence each other by it. Leaves room for 2^23 openings. */
+const ORDINALS_MAX = 2 ** 30;
 
 /** Starts a broker on parts that are ready. @throws `STORE_DAMAGED` `TOPIC_MISMATCH` `OPTION_INVALID` `UNAVAILABLE` (cannot listen) */
 export async function startBroker(settings: BrokerSettings, parts: BrokerParts): Promise<Broker> {
@@ -102,6 +104,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly #tails = new TailBudget();
   #listener: Listener | null = null;
   #sessionNumber = 0;
+  #lastOrdinal: number;
   #ownerSeenAt: number;
   #verifying: Promise<void> | null = null;
   #timers = new Set<unknown>();
@@ -136,6 +139,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
       durabilityMax: parts.store.durabilityMax,
       logEpoch: parts.store.ownerEpoch,
     };
+    this.#lastOrdinal = this.identity.logEpoch * ORDINALS_MAX;
     this.#ownerSeenAt = this.runtime.now();
     this.#bus = new EventBus(this.runtime);
     this.actors = new ActorRegistry({
@@ -194,7 +198,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.#retaining = true;
     for (const topic of this.#topics.values())
       for (const queue of topic.queues) {
-        await queue.retain();
+        if (queue.mayRetain) await queue.retain();
         if (this.#closing !== null) return;
         queue.forgetIdleProducers((producer) =>
           [...this.#sessions].some((session) => session.isProducing(queue, producer)),
@@ -269,6 +273,12 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.#instances.set(hello.instance, session);
     older?.close(new MessagingError("CLOSED", "a newer link of the same client has taken this one's place"), "normal");
     return true;
+  }
+  ordinalOf(shown: number | null): number {
+    // one from later than now was given under an owner of the data that this broker knows nothing of, or with other data
+    if (shown !== null && shown <= this.#lastOrdinal) return shown;
+    this.#lastOrdinal = Math.min(this.#lastOrdinal + 1, (this.identity.logEpoch + 1) * ORDINALS_MAX - 1);
+    return this.#lastOrdinal;
   }
   ended(session: Session): void {
     this.#sessions.delete(session);

@@ -24,6 +24,22 @@ describe("a group", () => {
     await takeAll(client);
     expect(await group(bench)).toMatchObject({ state: "stable", members: ["one"] });
   });
+  it("offers a part of very many queues at once, and more as they are taken or passed over", async () => {
+    const many = topicSpec({ name: "t", queues: 600 });
+    const bench = await BrokerBench.start({ topics: [many] });
+    const client = await bench.client("a");
+    await client.join("one");
+    await bench.runtime.advance(0);
+    const first = [...client.offered];
+    expect(first).toHaveLength(512);
+    await client.acquire(first[0] as number);
+    expect(new Set(client.offered).size).toBe(513);
+    // nobody takes the others: those that wait have their turn before these are offered again
+    await bench.runtime.advance(4_100);
+    expect(new Set(client.offered).size).toBe(600);
+    await takeAll(client);
+    expect(await group(bench)).toMatchObject({ state: "stable", members: ["one"] });
+  });
   it("counts a further member after it stood for a second, asks for its share back, and offers that on", async () => {
     const bench = await start();
     const one = await bench.client("a");

@@ -14,6 +14,8 @@ import { groupMachine } from "./group.machine.ts";
 
 /** An offer that nobody took passes on to the next member after this long. */
 const OFFER_MS = 3_000;
+/** Offers that are open at once: a lease counts from when its holder asked for it, so thousands asked for in one breath would be half over when they are answered. */
+const OFFERS_MAX = 512;
 
 export interface GroupOptions {
   readonly spec: TopicSpec;
@@ -42,8 +44,12 @@ export class Group implements GroupPart {
   readonly #subscriptions = new Map<number, Subscription | SharedSubscription>();
   #plan = new Map<number, readonly string[]>();
   readonly #offers = new Map<number, { readonly port: MemberPort; readonly rank: number; readonly atMs: number }>();
+  /** Free queues that are offered when other offers have been taken up, each with the rank of whom to ask first. */
+  readonly #unoffered = new Map<number, number>();
   #timer: unknown = null;
   #closed = false;
+  /** Will look what is left of the plan, once for all grants of this turn. */
+  #looking = false;
 
   constructor(options: GroupOptions) {
     this.#options = options;
@@ -142,7 +148,11 @@ export class Group implements GroupPart {
 
   onVacant(queue: number): void {
     this.#offers.delete(queue);
-    if (!this.#closed) this.#options.runtime.defer(() => this.#offer(queue));
+    if (this.#closed) return;
+    this.#options.runtime.defer(() => {
+      this.#offer(queue);
+      this.#offerMore();
+    });
   }
   onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void {
     const subscription = this.#subscriptions.get(queue);
@@ -150,7 +160,13 @@ export class Group implements GroupPart {
     this.#options.onHolder(subscription, change);
     if (!change.held) return;
     this.#offers.delete(queue);
-    this.#options.runtime.defer(() => this.#lookWhetherDone());
+    if (this.#looking) return;
+    this.#looking = true;
+    this.#options.runtime.defer(() => {
+      this.#looking = false;
+      this.#offerMore();
+      this.#lookWhetherDone();
+    });
   }
 
   #carryOut(): void {
@@ -166,6 +182,7 @@ export class Group implements GroupPart {
     );
     const offered = new Map(this.#offers);
     this.#offers.clear();
+    this.#unoffered.clear();
     let moved = 0;
     for (const [queue, ranking] of this.#plan) {
       const subscription = this.#subscriptions.get(queue);
@@ -205,6 +222,7 @@ export class Group implements GroupPart {
   }
   /** Offers a free queue to the member that the plan names, or to the next one when that one did not answer. */
   #offer(queue: number, rank = 0): void {
+    this.#unoffered.delete(queue);
     const subscription = this.#subscriptions.get(queue);
     const ranking = this.#plan.get(queue) ?? [];
     if (this.#closed || !(subscription instanceof Subscription) || ranking.length === 0) return;
@@ -217,6 +235,10 @@ export class Group implements GroupPart {
       return;
     }
     if (!subscription.isVacant) return;
+    if (this.#offers.size >= OFFERS_MAX && !this.#offers.has(queue)) {
+      this.#unoffered.set(queue, rank);
+      return;
+    }
     const turns = ranking.map((_, step) => (rank + step) % ranking.length);
     const reachable = turns.filter((at) => this.#members.get(ranking[at] as string)?.open === true);
     // one that has fallen silent would not answer: it is asked when nobody else is there
@@ -227,6 +249,12 @@ export class Group implements GroupPart {
     port.send({ type: "lease.offered", member: port.member, queue });
     this.#watchOffers();
   }
+  #offerMore(): void {
+    for (const [queue, rank] of this.#unoffered) {
+      if (this.#offers.size >= OFFERS_MAX) return;
+      this.#offer(queue, rank);
+    }
+  }
   /** One timer for all offers. */
   #watchOffers(): void {
     if (this.#timer !== null || this.#offers.size === 0 || this.#closed) return;
@@ -236,8 +264,9 @@ export class Group implements GroupPart {
       for (const [queue, offer] of [...this.#offers]) {
         if (now - offer.atMs < OFFER_MS) continue;
         this.#offers.delete(queue);
-        this.#offer(queue, offer.rank + 1);
+        this.#unoffered.set(queue, offer.rank + 1); // behind those that nobody was offered yet
       }
+      this.#offerMore();
       this.#watchOffers();
     }, OFFER_MS / 3);
   }

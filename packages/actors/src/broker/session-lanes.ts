@@ -55,7 +55,7 @@ export class SessionLanes {
         );
       if (queue.state !== "active" && queue.state !== "full")
         throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
-      const { epoch: given, expected, ready } = queue.log.openLane(frame.producer, frame.epoch, this.#session.instance);
+      const { epoch: given, expected, ready } = queue.log.openLane(frame.producer, frame.epoch, this.#session);
       const port = {
         lane: frame.lane,
         producer: frame.producer,

@@ -22,8 +22,23 @@ describe("a link", () => {
   it("of another version is told so", async () => {
     const bench = await BrokerBench.start();
     const client = bench.dial();
-    await client.say({ type: "hello", versions: [99], instance: "a", link: 1, client: "a" });
+    await client.say({ type: "hello", versions: [99], instance: "a", link: 1, client: "a", ordinal: null });
     expect(client.last("goodbye").error?.code).toBe("VERSION_UNSUPPORTED");
+  });
+  it("tells in which order the instances came, over restarts too; a place that was not given is not taken", async () => {
+    const bench = await BrokerBench.start();
+    const ordinal = async (at: BrokerBench, ...of: Parameters<BrokerBench["client"]>) =>
+      (await at.client(...of)).last("welcome").ordinal;
+    const first = await ordinal(bench, "a");
+    const second = await ordinal(bench, "b");
+    expect(second).toBeGreaterThan(first);
+    expect(await ordinal(bench, "a", 2, "somebody", first)).toBe(first);
+    const third = await ordinal(bench, "c", 1, "somebody", 2 ** 53 - 1);
+    expect([third > second, Number.isSafeInteger(third)]).toEqual([true, true]);
+    await bench.broker.close();
+    const later = await BrokerBench.start({ disk: bench.disk, runtime: bench.runtime });
+    expect(await ordinal(later, "d")).toBeGreaterThan(third);
+    expect(await ordinal(later, "a", 1, "somebody", first)).toBe(first);
   });
   it("that says nothing is closed", async () => {
     const bench = await BrokerBench.start();
@@ -69,7 +84,7 @@ describe("a link", () => {
       messages: new Uint8Array(8),
     });
     const twice = await bench.client("twice");
-    await twice.say({ type: "hello", versions: [1], instance: "x", link: 1, client: "x" });
+    await twice.say({ type: "hello", versions: [1], instance: "x", link: 1, client: "x", ordinal: null });
     const early = bench.dial();
     await early.say({ type: "topic.find", request: 1, topic: "t" });
     for (const client of [late, unknownLane, twice])
@@ -268,6 +283,25 @@ describe("explain", () => {
       entries: [{ key: "k", offset: 1, behind: 1, kind: "parked" }],
       next: null,
     });
+  });
+});
+
+describe("a producer's name", () => {
+  it("stays with the instance that came last, when an older one opens a lane only then, and on a new link", async () => {
+    const bench = await BrokerBench.start();
+    const older = await bench.client("frozen");
+    const newer = await bench.client("successor");
+    await newer.produce(["k"], 0);
+    const lane = { type: "lane.open", request: 1, lane: 1, topic: "t", queue: 0, producer: "p", epoch: null } as const;
+    await older.say({ ...lane, routeVersion: 1 });
+    expect(older.last("refused").error.code).toBe("PRODUCER_FENCED");
+    const awake = await bench.client("frozen", 2, "somebody", older.last("welcome").ordinal);
+    await awake.say({ ...lane, routeVersion: 1 });
+    expect(awake.last("refused").error.code).toBe("PRODUCER_FENCED");
+    await newer.say({ ...lane, request: 2, lane: 2, routeVersion: 1 });
+    expect(newer.all("lane.opened")).toHaveLength(2);
+    await awake.say({ ...lane, request: 2, queue: 1, routeVersion: 1 });
+    expect(awake.all("lane.opened")).toHaveLength(1);
   });
 });
 

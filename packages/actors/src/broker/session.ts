@@ -37,6 +37,8 @@ export interface SessionHost {
   topic(name: string): TopicHome | undefined;
   /** Closes older sessions of the instance; false when a newer link of it has been seen. */
   admit(session: Session, hello: Hello): boolean;
+  /** The ordinal of an instance that shows this one. */
+  ordinalOf(shown: number | null): number;
   ended(session: Session): void;
   /** Leases held by an instance here. */
   heldBy(instance: string): Iterable<Subscription>;
@@ -76,6 +78,7 @@ export class Session {
   #instance = "";
   #linkNumber = 0;
   #clientName = "";
+  #ordinal = 0;
   #heardAt: number;
   #silenceTimer: unknown = null;
   readonly #drain: Drain;
@@ -104,6 +107,10 @@ export class Session {
   }
   get instance(): string {
     return this.#instance;
+  }
+  /** Of its instance: a higher one came later. */
+  get ordinal(): number {
+    return this.#ordinal;
   }
   get linkNumber(): number {
     return this.#linkNumber;
@@ -246,6 +253,7 @@ export class Session {
       );
       return;
     }
+    this.#ordinal = this.#host.ordinalOf(hello.ordinal);
     this.#machine.send({ type: "hello.accepted" });
     this.#open = true;
     this.#wasOpen = true;
@@ -261,6 +269,7 @@ export class Session {
       heartbeatMs: limits.heartbeatMs,
       leaseTtlMsMax: limits.leaseTtlMsMax,
       durabilityMax: identity.durabilityMax,
+      ordinal: this.#ordinal,
     });
   }
 

@@ -76,6 +76,8 @@ export interface BrokerLink {
   heartbeats(source: HeartbeatSource): () => void;
   /** Sends a heartbeat now (first one on a link: after joins and resumes). */
   beat(): void;
+  /** Sends one in a turn of its own, however often it is asked for in this one: what is answered in one packet is listed together. */
+  beatSoon(): void;
   /** The broker sent what it must not: says so and ends the link, which is then dialled anew. Never throws. */
   violation(reason: string): void;
   readonly bufferedBytes: number;

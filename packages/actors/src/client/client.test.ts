@@ -100,6 +100,17 @@ describe("a lost link", () => {
     expect(broker.hellos.map(({ link }) => link)).toEqual([1, 2]);
     expect(new Set(broker.hellos.map(({ instance }) => instance)).size).toBe(1);
   });
+  it("shows its place among clients again, which comes from its first welcome by those data", async () => {
+    const { runtime, broker, connect } = setUp();
+    broker.welcome = { ordinal: 7 };
+    await connect();
+    for (const welcome of [{ ordinal: 9 }, { ordinal: 11, brokerId: "b2" }, { ordinal: 13, brokerId: "b2" }]) {
+      broker.welcome = welcome;
+      broker.cut();
+      await runtime.advance(10_000);
+    }
+    expect(broker.hellos.map(({ ordinal }) => ordinal)).toEqual([null, 7, 7, 11]);
+  });
   it("is dialled anew although the token is refused, and events$ tells the code", async () => {
     const { runtime, broker, connect } = setUp();
     const client = await connect();

@@ -22,6 +22,7 @@ const WELCOME = {
   heartbeatMs: 1_000,
   leaseTtlMsMax: 60_000,
   durabilityMax: "synced",
+  ordinal: 1,
 } as const;
 /** What becomes of each dial in turn. */
 const dial = fc.record({ token: fc.boolean(), dials: fc.boolean(), heedsSignal: fc.boolean(), welcomes: fc.boolean() });

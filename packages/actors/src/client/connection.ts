@@ -38,6 +38,8 @@ export class Connection implements BrokerConnection {
   #opening: OpenLink | null = null;
   #welcome: Welcome | null = null;
   #numbers = 0;
+  /** The first welcome from the data that this client works with: says how old it is among clients. */
+  #numberedBy: Pick<Welcome, "brokerId" | "ordinal"> | null = null;
   /** Failures in a row: a link that did not live as long as the longest backoff counts as one. */
   #failures = 0;
   #openedAt = Number.NEGATIVE_INFINITY;
@@ -105,12 +107,14 @@ export class Connection implements BrokerConnection {
       instance,
       client: name,
       number: ++this.#numbers,
+      ordinal: this.#numberedBy?.ordinal ?? null,
       onEnd: () => {
         if (this.links$.value === opening) this.links$.next(null);
       },
     });
     this.#opening = opening;
     this.#welcome = await opening.welcomed;
+    if (this.#numberedBy?.brokerId !== this.#welcome.brokerId) this.#numberedBy = this.#welcome;
   }
   async #serve(): Promise<never> {
     const { error } = await (this.#opening as OpenLink).over;

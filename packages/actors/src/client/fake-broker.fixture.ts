@@ -235,6 +235,7 @@ export class FakeSession {
           heartbeatMs: 3_000,
           leaseTtlMsMax: 60_000,
           durabilityMax: "synced",
+          ordinal: frame.ordinal ?? 1,
           ...this.#broker.welcome,
         });
         return;

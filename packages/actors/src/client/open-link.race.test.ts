@@ -56,6 +56,7 @@ it("answers each request once, keeps the order of frames, and ends everything on
         instance: "i",
         client: "c",
         number: 1,
+        ordinal: null,
         onEnd: () => ends++,
       });
       let told = 0;
@@ -68,7 +69,7 @@ it("answers each request once, keeps the order of frames, and ends everything on
       });
       const limits = { frameBytesMax: 1 << 20, messageBytesMax: 1 << 16, inFlightBatchesMax: 8, heartbeatMs: 1_000 };
       const welcome = { ...limits, version: 1, brokerId: "b", broker: "b", leaseTtlMsMax: 60_000 } as const;
-      if (welcomes) receive({ type: "welcome", ...welcome, durabilityMax: "synced" });
+      if (welcomes) receive({ type: "welcome", ...welcome, durabilityMax: "synced", ordinal: 1 });
       await runtime.settle();
       let sent = 0;
       let answered = 0;

@@ -21,6 +21,7 @@ const welcome: Welcome = {
   heartbeatMs: 1_000,
   leaseTtlMsMax: 60_000,
   durabilityMax: "synced",
+  ordinal: 1,
 };
 
 async function setUp(codec: Codec = binaryCodec) {
@@ -50,6 +51,7 @@ async function setUp(codec: Codec = binaryCodec) {
     instance: "i",
     client: "c",
     number: 1,
+    ordinal: null,
     onEnd: () => state.ends++,
   });
   const receive = (...frames: BrokerFrame[]) => down.next(codec.encode(frames));
@@ -173,6 +175,18 @@ describe("heartbeats", () => {
     await runtime.settle();
     expect(beats()).toEqual([0, 1]);
   });
+  it("are sent once in a turn of their own, however often they are asked for soon", async () => {
+    const { link, sent, runtime } = await setUp();
+    const beats = () => sent.filter((frame) => frame.type === "heartbeat").length;
+    for (let grant = 0; grant < 1_000; grant++) link.beatSoon();
+    await runtime.settle();
+    expect(beats()).toBe(0);
+    await runtime.advance(0);
+    expect(beats()).toBe(1);
+    link.beatSoon();
+    link.abort();
+    expect(runtime.timers).toBe(0);
+  });
   it("abort a link that stays silent for three of them", async () => {
     const { link, receive, runtime, state } = await setUp();
     await runtime.advance(2_500);
@@ -209,7 +223,7 @@ it("ends with a violation on a second welcome and on frames that clients send", 
   for (const frame of [
     welcome,
     { type: "topic.find", request: 1, topic: "t" },
-    { type: "hello", versions: [1], instance: "i", link: 1, client: "c" },
+    { type: "hello", versions: [1], instance: "i", link: 1, client: "c", ordinal: null },
   ] as const) {
     const { receive, state } = await setUp();
     receive(frame as BrokerFrame);

@@ -63,6 +63,7 @@ export class OpenLink implements BrokerLink {
   #beat = 0;
   #silentBeats = 0;
   #beatTimer: unknown = null;
+  #soonTimer: unknown = null;
   /** Highest grant whose receiver has surely recorded its lease, so that a beat either lists it or means it. */
   #grantsSeen = 0;
   #grantsArrived = 0;
@@ -76,6 +77,7 @@ export class OpenLink implements BrokerLink {
     readonly instance: string;
     readonly client: string;
     readonly number: number;
+    readonly ordinal: number | null;
     /** Called once, synchronously, when the link has ended: before its streams complete and its requests reject. */
     readonly onEnd: () => void;
   }) {
@@ -103,6 +105,7 @@ export class OpenLink implements BrokerLink {
       instance: options.instance,
       link: options.number,
       client: options.client,
+      ordinal: options.ordinal,
     });
   }
 
@@ -172,6 +175,13 @@ export class OpenLink implements BrokerLink {
       grantsSeen: this.#grantsSeen,
       leases: leases as unknown as readonly LeaseKey[],
     });
+  }
+  beatSoon(): void {
+    if (!this.open) return;
+    this.#soonTimer ??= this.#runtime.setTimeout(() => {
+      this.#soonTimer = null;
+      this.beat();
+    }, 0);
   }
   readonly #onBeat = (): void => {
     if (this.#silentBeats >= SILENT_BEATS_MAX) {
@@ -333,6 +343,7 @@ export class OpenLink implements BrokerLink {
     this.#ended = true;
     this.#goodbye = error;
     if (this.#beatTimer !== null) this.#runtime.clearTimeout(this.#beatTimer);
+    if (this.#soonTimer !== null) this.#runtime.clearTimeout(this.#soonTimer);
     if (this.#grantTimer !== null) this.#runtime.clearTimeout(this.#grantTimer);
     this.#onEnd();
     const gone = linkGone(error);

@@ -14,6 +14,7 @@ import { deliveriesOf, HandlerForm, LoopForm } from "./forms.ts";
 import { Membership } from "./membership.ts";
 import { Pace } from "./pace.ts";
 import { RetrySchedule } from "./retry-schedule.ts";
+import { WaitingLine } from "./waiting-line.ts";
 import type { AnyTopic, Work } from "./work.ts";
 
 /**
@@ -135,6 +136,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
       schedule: new RetrySchedule(retry, () => this.#environment.runtime.random()),
       form,
       pace: this.#pace,
+      line: new WaitingLine(),
       path: this.#path,
       get paused() {
         return paused();
@@ -186,7 +188,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#membership?.pump();
+    this.#membership?.pumpAll();
   }
   async close(options: CloseOptions = {}): Promise<void> {
     const timeoutMs = closeTimeout(options.timeoutMs);

@@ -255,6 +255,7 @@ export class FakeLink implements BrokerLink {
   #grants = 0;
   #grantsSeen = 0;
   #timer: unknown;
+  #soon: unknown = null;
 
   constructor(group: FakeGroup, number: number) {
     this.#group = group;
@@ -293,6 +294,12 @@ export class FakeLink implements BrokerLink {
     this.#beats.set(beat, { now: this.#group.runtime.now(), wallNow: this.#group.runtime.wallNow() });
     const leases = [...this.#sources].flatMap((source) => source.leases()) as unknown as LeaseKey[];
     this.send({ type: "heartbeat", beat, grantsSeen: this.#grantsSeen, leases });
+  }
+  beatSoon(): void {
+    this.#soon ??= this.#group.runtime.setTimeout(() => {
+      this.#soon = null;
+      this.beat();
+    }, 0);
   }
   violation(reason: string): void {
     this.violations.push(reason);
@@ -521,4 +528,5 @@ const WELCOME: Welcome = {
   heartbeatMs: 3_000,
   leaseTtlMsMax: 60_000,
   durabilityMax: "synced",
+  ordinal: 1,
 };

@@ -76,9 +76,12 @@ export class Hands implements AttemptHost {
     this.#pumping = true;
     try {
       const { settings, form, pace } = this.#work;
-      while (this.buffer.ready && this.busy < settings.concurrency && form.ready() && this.#owner.mayStart()) {
+      while (this.buffer.ready && this.busy < settings.concurrency && this.#owner.mayStart()) {
         const now = this.#runtime.now();
-        if (!pace.step(now)) break;
+        if (!form.ready() || !pace.step(now)) {
+          this.#work.line.wait(this);
+          break;
+        }
         const lane = this.buffer.take();
         if (lane?.head != null) this.#start(lane, lane.head, now);
       }

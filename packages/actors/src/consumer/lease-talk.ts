@@ -292,8 +292,7 @@ export class LeaseTalk {
     }
     if (this.clock.late) {
       this.#late = true;
-      // in a turn of its own, so that every grant of this packet is known when the beat lists them
-      this.#runtime.setTimeout(() => link?.beat(), 0);
+      link?.beatSoon();
     }
     this.#owner.granted(how === "acquire" ? "acquired" : how === "resume" ? "resumed" : "raised", grant);
     const early = this.#early;

@@ -58,14 +58,15 @@ export class Membership implements HeartbeatSource {
       },
     );
   }
-  /** Looks for work everywhere, beginning elsewhere each time. */
+  /** Workers that were held up go on, while they may. */
   pump(): void {
-    if (this.#workers.size === 0) return;
-    const workers = [...this.#workers.values()];
-    const first = this.#turn++ % workers.length;
-    for (let at = 0; at < workers.length; at++) workers[(first + at) % workers.length]?.hands.pump();
+    const { form, line, pace } = this.#work;
+    line.serve(() => !pace.spent && form.ready());
   }
-  #turn = 0;
+  /** Looks for work everywhere. */
+  pumpAll(): void {
+    for (const worker of [...this.#workers.values()]) worker.hands.pump();
+  }
   /** Finishes what is in hand, gives the leases back. */
   drain(withinMs: number): void {
     this.#closing = true;
@@ -213,6 +214,7 @@ export class Membership implements HeartbeatSource {
     const { queue } = worker;
     if (this.#workers.get(queue) !== worker) return;
     this.#workers.delete(queue);
+    this.#work.line.leave(worker.hands);
     const offeredAt = this.#offers.get(queue);
     this.#offers.delete(queue);
     const { runtime } = this.#work.environment;

@@ -21,6 +21,10 @@ export class Pace {
     this.#runtime = runtime;
     this.#onTurn = onTurn;
   }
+  /** Nothing more starts in this turn. */
+  get spent(): boolean {
+    return this.#spent;
+  }
   /** Whether one more may start in this turn. */
   step(now: number): boolean {
     if (this.#timer === null) {

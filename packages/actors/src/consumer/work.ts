@@ -10,6 +10,7 @@ import type { Entry } from "./entry.ts";
 import type { Form } from "./form.ts";
 import type { Pace } from "./pace.ts";
 import type { RetrySchedule } from "./retry-schedule.ts";
+import type { WaitingLine } from "./waiting-line.ts";
 
 export type AnyTopic = Topic<unknown, unknown, Keying, boolean>;
 
@@ -21,6 +22,7 @@ export interface Work {
   readonly schedule: RetrySchedule;
   readonly form: Form;
   readonly pace: Pace;
+  readonly line: WaitingLine;
   /** The path of the consumer's actor. */
   readonly path: string;
   /** Starts nothing and gives no credit; leases stay. */

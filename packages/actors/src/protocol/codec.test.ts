@@ -539,8 +539,8 @@ describe("validateFrame", () => {
   it.each([
     ["queue", { type: "lease.offered", member: 1, queue: 4_096 }],
     ["topic", { type: "topic.find", request: 1, topic: "x".repeat(129) }],
-    ["instance", { type: "hello", versions: [1], instance: "é".repeat(513), link: 1, client: "" }],
-    ["versions", { type: "hello", versions: grown(65), instance: "i", link: 1, client: "" }],
+    ["instance", { type: "hello", versions: [1], instance: "é".repeat(513), link: 1, client: "", ordinal: null }],
+    ["versions", { type: "hello", versions: grown(65), instance: "i", link: 1, client: "", ordinal: null }],
     ["error.code", { type: "goodbye", error: { code: "toString", message: "", data: {} } }],
     ["error.data", { type: "goodbye", error: { code: "CLOSED", message: "", data: [] } }],
     [

@@ -272,7 +272,7 @@ const frameFields: {
     readonly [Name in Exclude<keyof FrameOf<Type>, "type">]-?: fc.Arbitrary<FrameOf<Type>[Name]>;
   };
 } = {
-  hello: { versions: few(natural), instance: name, link: natural, client: name },
+  hello: { versions: few(natural), instance: name, link: natural, client: name, ordinal: orNull(natural) },
   welcome: {
     version: natural,
     brokerId: name,
@@ -283,6 +283,7 @@ const frameFields: {
     heartbeatMs: amount,
     leaseTtlMsMax: amount,
     durabilityMax: durability,
+    ordinal: natural,
   },
   goodbye: { error: orNull(wireError) },
   refused: { request: natural, error: wireError },

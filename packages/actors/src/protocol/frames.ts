@@ -25,6 +25,8 @@ export interface Hello {
   readonly instance: string;
   /** Grows with every link of the instance; a broker that has seen a higher one refuses. */
   readonly link: number;
+  /** From the first `welcome` of the instance; `null` before that. */
+  readonly ordinal: number | null;
   /** The client's name, for people. */
   readonly client: string;
 }
@@ -40,6 +42,11 @@ export interface Welcome {
   readonly heartbeatMs: number;
   readonly leaseTtlMsMax: number;
   readonly durabilityMax: Durability;
+  /**
+   * Place of the instance in the order in which instances came to these data, whatever broker had them: the one shown in `hello`, or a new one, above all that were given.
+   * One shown that cannot have been given here counts as `null`.
+   */
+  readonly ordinal: number;
 }
 /** Both, last frame before closing the link: why. */
 export interface Goodbye {
@@ -73,7 +80,7 @@ export interface TopicFound {
 
 /**
  * C, before the first batch of a lane on this link; answered by `lane.opened` or `refused` (`WRONG_ROUTE`, `FORBIDDEN`, `PRODUCER_FENCED`, `PRODUCER_UNKNOWN`, `UNAVAILABLE`).
- * `epoch: null` takes a new producer epoch from the queue, which fences every other instance of that producer name there;
+ * `epoch: null` takes a new producer epoch from the queue, which fences every older instance of that producer name there; where one with a higher `ordinal` has the name, it is refused with `PRODUCER_FENCED`;
  * a number shows the epoch the instance already has and keeps it.
  */
 export interface LaneOpen {

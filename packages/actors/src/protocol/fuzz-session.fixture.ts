@@ -159,7 +159,7 @@ export class SessionTarget implements FuzzTarget {
     const error = { name: "E", message: "m", code: null };
     const lane = { lane: 1, topic: "t", queue, producer: `p${below(random, 5)}`, routeVersion: 1 };
     const course: ((client: TestClient) => object)[] = [
-      () => ({ type: "hello", versions: [1], instance, link: this.#sequences, client: "m" }),
+      () => ({ type: "hello", versions: [1], instance, link: this.#sequences, client: "m", ordinal: null }),
       () => ({ type: "topic.find", request: 1, topic: "t" }),
       () => ({ type: "lane.open", request: 2, ...lane, epoch: null }),
       ...[0, 1, 2].map((n) => (client: TestClient) => ({

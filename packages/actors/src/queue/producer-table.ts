@@ -17,10 +17,17 @@ interface Run {
   /** They were known by their ids: an earlier message stands there. */
   duplicate: boolean;
 }
+/** The client that a producer belongs to. */
+export interface ProducerInstance {
+  readonly instance: string;
+  readonly ordinal: number;
+}
 export interface ProducerState {
   readonly name: string;
   epoch: Epoch;
   instance: string;
+  /** Of the instance: among instances of one name, a higher one came later. 0: from before they had any. */
+  ordinal: number;
   /** The sequence number it takes next. */
   next: number;
   /** Every sequence below is flushed. Not stored: what was stored is. */
@@ -35,6 +42,7 @@ type Stored = readonly [
   next: number,
   seenMs: number,
   runs: readonly (readonly [number, number, number, 0 | 1])[],
+  ordinal?: number,
 ];
 
 /** Shared by all tables without a producer, and never added to. */
@@ -51,11 +59,12 @@ export class ProducerTable {
     return this.#byName.get(name);
   }
   load(key: string, bytes: Uint8Array): void {
-    const [name, at, instance, next, seenMs, runs] = decodeRecord<Stored>(key, bytes);
+    const [name, at, instance, next, seenMs, runs, ordinal = 0] = decodeRecord<Stored>(key, bytes);
     this.#add({
       name,
       epoch: epoch(at),
       instance,
+      ordinal,
       next,
       kept: next,
       seenMs,
@@ -68,7 +77,7 @@ export class ProducerTable {
     });
   }
   /** A producer under a new epoch, which fences whoever had its name. @throws `LIMIT_EXCEEDED` */
-  begin(name: string, at: Epoch, instance: string, nowMs: number): ProducerState {
+  begin(name: string, at: Epoch, { instance, ordinal }: ProducerInstance, nowMs: number): ProducerState {
     const before = this.#byName.get(name);
     if (before === undefined && this.#byName.size >= PRODUCERS_MAX)
       throw new MessagingError(
@@ -78,7 +87,7 @@ export class ProducerTable {
           data: { producersMax: PRODUCERS_MAX },
         },
       );
-    const state: ProducerState = { name, epoch: at, instance, next: 0, kept: 0, seenMs: nowMs, runs: [] };
+    const state: ProducerState = { name, epoch: at, instance, ordinal, next: 0, kept: 0, seenMs: nowMs, runs: [] };
     this.#add(state);
     return state;
   }
@@ -106,6 +115,7 @@ export const storedProducer = (state: ProducerState): Stored => [
   state.next,
   state.seenMs,
   state.runs.map((run) => [run.sequence, run.offset, run.count, run.duplicate ? 1 : 0] as const),
+  state.ordinal,
 ];
 
 /** Notes where the next `count` sequences of a producer stand. */

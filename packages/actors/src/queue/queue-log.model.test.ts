@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { type Epoch, sequence } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { concatBytes, PackedReader } from "../message/packed.ts";
+import type { ProducerInstance } from "./producer-table.ts";
 import { message, QueueBench } from "./queue.fixture.ts";
 import { decodeBatch } from "./stored-batch.ts";
 
@@ -15,6 +16,7 @@ interface Place {
 interface Producer {
   readonly epoch: number;
   readonly instance: string;
+  readonly ordinal: number;
   /** Where each sequence number landed. */
   readonly places: number[];
 }
@@ -34,10 +36,15 @@ class Model {
     copy.ids = new Map(this.ids);
     return copy;
   }
-  open(name: string, shown: number | null, instance: string): { epoch: number; expected: number } | string {
+  open(
+    name: string,
+    shown: number | null,
+    { instance, ordinal }: ProducerInstance,
+  ): { epoch: number; expected: number } | string {
     if (shown === null) {
+      if ((this.producers.get(name)?.ordinal ?? 0) > ordinal) return "PRODUCER_FENCED";
       this.epochs++;
-      this.producers.set(name, { epoch: this.epochs, instance, places: [] });
+      this.producers.set(name, { epoch: this.epochs, instance, ordinal, places: [] });
       return { epoch: this.epochs, expected: 0 };
     }
     const refused = this.#refused(name, shown, instance);
@@ -75,12 +82,14 @@ class Model {
 interface Lane {
   readonly name: string;
   readonly instance: string;
+  readonly ordinal: number;
   epoch: number;
 }
 const keyOf = ({ name, epoch }: Lane, at: number) => `${name}/${epoch}/${at}`;
 /** Every third message has an id, some of them the same; a message sent again has the same one. */
 const idOf = (name: string, at: number) => (at % 3 === 0 ? `id-${name.length + (at % 4)}` : null);
 
+const FIRST: ProducerInstance = { instance: "first", ordinal: 1 };
 const lane = fc.nat(3);
 const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("open" as const, "reopen" as const), lane }) },
@@ -101,11 +110,16 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 async function play(steps: readonly Step[]): Promise<void> {
   const bench = await QueueBench.open({ idWindowMs: WINDOW_MS });
-  const lanes: Lane[] = ["p", "p", "qq", "qq"].map((name, n) => ({ name, instance: `i${n}`, epoch: 0 }));
+  const lanes: Lane[] = ["p", "p", "qq", "qq"].map((name, n) => ({
+    name,
+    instance: `i${n}`,
+    ordinal: n === 3 ? 2 : 1,
+    epoch: 0,
+  }));
   let model = new Model();
   // the counter of epochs has a record from here on: without one, a failed commit leaves a number out, which harms nobody
-  bench.queue.log.openLane("first", null, "first");
-  model.open("first", null, "first");
+  bench.queue.log.openLane("first", null, FIRST);
+  model.open("first", null, FIRST);
   await bench.settle();
   let durable = model.copy();
   /** What the next commit, which will fail, leaves behind. */
@@ -138,14 +152,14 @@ async function play(steps: readonly Step[]): Promise<void> {
         const shown = one.do === "open" ? null : at.epoch;
         both(
           () => {
-            const opened = log.openLane(at.name, shown as Epoch | null, at.instance);
+            const opened = log.openLane(at.name, shown as Epoch | null, at);
             opened.ready.catch(() => {});
             return { epoch: opened.epoch, expected: opened.expected };
           },
-          () => model.open(at.name, shown, at.instance),
-          () => shown === null,
+          () => model.open(at.name, shown, at),
+          (answer) => shown === null && typeof answer !== "string",
         );
-        if (shown === null) at.epoch = model.epochs;
+        if (shown === null && model.producers.get(at.name)?.instance === at.instance) at.epoch = model.epochs;
         break;
       }
       case "append": {

@@ -3,15 +3,17 @@ import { type Epoch, type Sequence, sequence } from "../message/brands.ts";
 import { concatBytes } from "../message/packed.ts";
 import type { BatchAppended, BatchRefused } from "../protocol/frames.ts";
 import { message, QueueBench } from "./queue.fixture.ts";
+import { decodeRecord, encodeRecord } from "./records.ts";
 
 const packed = (keys: readonly string[], bytes = 10) => concatBytes(keys.map((key) => message(key, bytes)));
 const identity = (epoch: Epoch, producer = "p", instance = "i") => ({ producer, instance, epoch });
 const seq = sequence;
+const by = (instance: string, ordinal = 1) => ({ instance, ordinal });
 
 async function opened(spec = {}) {
   const bench = await QueueBench.open(spec);
   const { log } = bench.queue;
-  const lane = log.openLane("p", null, "i");
+  const lane = log.openLane("p", null, by("i"));
   await lane.ready;
   const append = (from: number, messages: Uint8Array, count: number, as = identity(lane.epoch)) =>
     log.append(as, seq(from), count, messages);
@@ -96,7 +98,7 @@ describe("appending", () => {
     await bench.settle();
     await bench.restart();
     const { log } = bench.queue;
-    const { epoch } = log.openLane("q", null, "j");
+    const { epoch } = log.openLane("q", null, by("j"));
     expect(log.append(identity(epoch, "q", "j"), seq(0), 1, message("a", 1, "y")).runs).toEqual([
       { count: 1, offset: 1, duplicate: true },
     ]);
@@ -111,7 +113,7 @@ describe("ids of messages that retention has removed", () => {
   it("are known after a restart for as long as any other, and are then dropped", async () => {
     const { bench, append, log } = await opened({ idWindowMs: 10_000 });
     const resend = async (id: string, as: string) => {
-      const { epoch, ready } = bench.queue.log.openLane(as, null, as);
+      const { epoch, ready } = bench.queue.log.openLane(as, null, by(as));
       await ready;
       return bench.queue.log.append(identity(epoch, as, as), seq(0), 1, message("a", 1, id)).runs;
     };
@@ -144,23 +146,54 @@ describe("ids of messages that retention has removed", () => {
 describe("producers", () => {
   it("a second one of a name fences the first, for good; epochs come from one counter", async () => {
     const { bench, log, epoch, append } = await opened();
-    const second = log.openLane("p", null, "other");
-    const third = log.openLane("q", null, "other");
+    const second = log.openLane("p", null, by("other"));
+    const third = log.openLane("q", null, by("other"));
     expect([second.epoch, third.epoch]).toEqual([epoch + 1, epoch + 2]);
     expect(codeOf(() => append(0, packed(["a"]), 1))).toBe("PRODUCER_FENCED");
-    expect(codeOf(() => log.openLane("p", epoch, "i"))).toBe("PRODUCER_FENCED");
-    expect(codeOf(() => log.openLane("p", second.epoch, "i"))).toBe("PRODUCER_FENCED");
+    expect(codeOf(() => log.openLane("p", epoch, by("i")))).toBe("PRODUCER_FENCED");
+    expect(codeOf(() => log.openLane("p", second.epoch, by("i")))).toBe("PRODUCER_FENCED");
     await bench.settle();
     await bench.restart();
-    expect(bench.queue.log.openLane("p", second.epoch, "other").expected).toBe(0);
-    expect(bench.queue.log.openLane("new", null, "z").epoch).toBe(epoch + 3);
+    expect(bench.queue.log.openLane("p", second.epoch, by("other")).expected).toBe(0);
+    expect(bench.queue.log.openLane("new", null, by("z")).epoch).toBe(epoch + 3);
+  });
+  it("one of an older client does not fence the newer one, which fences it; a client goes on beside itself", async () => {
+    const { bench, log } = await opened();
+    const older = by("frozen", 5);
+    const newer = by("successor", 6);
+    const { epoch } = log.openLane("p", null, newer);
+    expect(codeOf(() => log.openLane("p", null, older))).toBe("PRODUCER_FENCED");
+    expect(log.append(identity(epoch, "p", "successor"), seq(0), 1, packed(["a"])).runs).toHaveLength(1);
+    expect(log.openLane("other", null, older).epoch).toBe(epoch + 1);
+    await bench.settle();
+    await bench.restart();
+    const again = bench.queue.log;
+    expect(codeOf(() => again.openLane("p", null, older))).toBe("PRODUCER_FENCED");
+    expect(again.openLane("p", epoch, newer)).toMatchObject({ epoch, expected: 1 });
+    expect(again.openLane("p", null, by("successor", 4)).epoch).toBe(epoch + 2);
+    expect(again.openLane("p", null, older).epoch).toBe(epoch + 3);
+    expect(again.openLane("p", null, by("last", 2 ** 52)).epoch).toBe(epoch + 4);
+    await bench.settle();
+    await bench.restart();
+    expect(codeOf(() => bench.queue.log.openLane("p", null, by("next to last", 2 ** 52 - 1)))).toBe("PRODUCER_FENCED");
+  });
+  it("one whose record says nothing of its client is fenced by any", async () => {
+    const { bench, log, epoch } = await opened();
+    await bench.settle();
+    const [record] = await bench.store.list("p/t/0/");
+    const old = decodeRecord<unknown[]>("p/t/0/p", record!.value).slice(0, 6);
+    await bench.store.writer().commit([{ kind: "put", key: record!.key, value: encodeRecord(old) }]).synced;
+    await bench.restart();
+    expect(log).not.toBe(bench.queue.log);
+    expect(bench.queue.log.openLane("p", epoch, by("i"))).toMatchObject({ epoch });
+    expect(bench.queue.log.openLane("p", null, by("other", 0)).epoch).toBe(epoch + 1);
   });
   it("shows a reconnecting one where it stands, over a restart too", async () => {
     const { bench, epoch, append } = await opened();
     append(0, packed(["a", "b"]), 2);
     await bench.settle();
     await bench.restart();
-    const lane = bench.queue.log.openLane("p", epoch, "i");
+    const lane = bench.queue.log.openLane("p", epoch, by("i"));
     expect(lane).toMatchObject({ epoch, expected: 2 });
     expect(bench.queue.log.append(identity(epoch), seq(0), 2, packed(["a", "b"])).runs).toEqual([
       { count: 2, offset: 0, duplicate: true },
@@ -168,7 +201,7 @@ describe("producers", () => {
   });
   it("an unknown one is refused", async () => {
     const { log, epoch } = await opened();
-    expect(codeOf(() => log.openLane("nobody", epoch, "i"))).toBe("PRODUCER_UNKNOWN");
+    expect(codeOf(() => log.openLane("nobody", epoch, by("i")))).toBe("PRODUCER_UNKNOWN");
     expect(codeOf(() => log.append(identity(epoch, "nobody"), seq(0), 1, packed(["a"])))).toBe("PRODUCER_UNKNOWN");
   });
   it("is forgotten a week after it was last linked, not before", async () => {
@@ -185,7 +218,7 @@ describe("producers", () => {
     await bench.settle();
     await bench.restart();
     expect(bench.queue.log.producers).toEqual([]);
-    expect(bench.queue.log.openLane("p", null, "i").epoch).toBe(epoch + 1);
+    expect(bench.queue.log.openLane("p", null, by("i")).epoch).toBe(epoch + 1);
   });
 });
 
@@ -259,10 +292,10 @@ describe("a failed commit", () => {
       bench.disk.beforeApply = undefined;
       throw new Error("disk");
     };
-    await expect(log.openLane("q", null, "i").ready).rejects.toThrow("disk");
+    await expect(log.openLane("q", null, by("i")).ready).rejects.toThrow("disk");
     await bench.runtime.advance(1_000);
     expect(bench.queue.state).toBe("active");
-    await log.openLane("q", null, "i").ready;
+    await log.openLane("q", null, by("i")).ready;
   });
   it("is tried again until the store answers", async () => {
     const { bench } = await opened();

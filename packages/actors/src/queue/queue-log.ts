@@ -7,7 +7,15 @@ import type { AppendedRun } from "../protocol/frames.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Commit, Store, StoreWrite, StoreWriter } from "../store/store.ts";
 import { IDS_MAX, IdWindow } from "./id-window.ts";
-import { expectedOf, noteRun, type ProducerState, ProducerTable, placesOf, storedProducer } from "./producer-table.ts";
+import {
+  expectedOf,
+  noteRun,
+  type ProducerInstance,
+  type ProducerState,
+  ProducerTable,
+  placesOf,
+  storedProducer,
+} from "./producer-table.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "./records.ts";
 import { RemovedIds } from "./removed-ids.ts";
 import { decodeBatch, encodeBatch, type LogBatch } from "./stored-batch.ts";
@@ -146,23 +154,25 @@ export class QueueLog {
   }
 
   /**
-   * Opens a lane: with the epoch it shows, or under a new one, which fences every other instance of the name.
+   * Opens a lane: with the epoch it shows, or under a new one, which fences every other instance of the name; one that came later is not fenced but fences.
    * `ready` resolves when the epoch may be used. @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
    */
   openLane(
     producer: string,
     shown: Epoch | null,
-    instance: string,
+    by: ProducerInstance,
   ): { readonly epoch: Epoch; readonly expected: Sequence; readonly ready: Promise<void> } {
+    const known = this.#producers.get(producer);
     if (shown !== null) {
-      const state = this.#producers.get(producer);
-      if (state === undefined) throw producerUnknown(producer, this.name);
-      if (state.epoch !== shown || state.instance !== instance)
-        throw producerFenced(producer, this.name, shown, state.epoch);
-      return { epoch: shown, expected: expectedOf(state), ready: Promise.resolve() };
+      if (known === undefined) throw producerUnknown(producer, this.name);
+      if (known.epoch !== shown || known.instance !== by.instance)
+        throw producerFenced(producer, this.name, shown, known.epoch);
+      return { epoch: shown, expected: expectedOf(known), ready: Promise.resolve() };
     }
+    if (known !== undefined && known.instance !== by.instance && known.ordinal > by.ordinal)
+      throw producerOutdated(producer, this.name, by.ordinal, known);
     const nowMs = this.#options.runtime.wallNow();
-    const state = this.#producers.begin(producer, epoch(this.#producerEpoch + 1), instance, nowMs);
+    const state = this.#producers.begin(producer, epoch(this.#producerEpoch + 1), by, nowMs);
     this.#producerEpoch++;
     const commit = this.#commit([this.#counterWrite(), this.#producerWrite(state)]);
     return { epoch: state.epoch, expected: sequence(0), ready: commit.synced };
@@ -373,4 +383,15 @@ const producerFenced = (producer: string, queue: string, presented: Epoch, curre
     {
       data: { producer, presented, current },
     },
+  );
+const producerOutdated = (
+  producer: string,
+  queue: string,
+  presented: number,
+  { ordinal, epoch: current }: ProducerState,
+) =>
+  new MessagingError(
+    "PRODUCER_FENCED",
+    `producer "${producer}" on queue "${queue}" belongs to client ${presented}, but client ${ordinal}, which came later, has taken its name over`,
+    { data: { producer, current } },
   );

@@ -204,7 +204,7 @@ export class QueueBench {
   }
   appendMessages(messages: readonly Uint8Array[], durability: Durability = "memory"): void {
     if (this.#epoch === null) {
-      this.#epoch = this.queue.log.openLane("p", null, "i").epoch;
+      this.#epoch = this.queue.log.openLane("p", null, { instance: "i", ordinal: 1 }).epoch;
       this.#sequence = 0;
     }
     const frame = {

@@ -333,16 +333,28 @@ export class Queue {
     void this.retain();
     if (this.#hasRoom(bytes)) this.#machine.send({ type: "queue.drained" });
   }
+  /** Whether retention may find anything: not while the oldest batch is the one that it saw last, too young, and nothing else presses. */
+  get mayRetain(): boolean {
+    const { spec, runtime, store } = this.#options;
+    const { start, flushedEnd, bytes } = this.log;
+    if (this.state === "full") return true;
+    if (start >= flushedEnd) return false;
+    if (start !== this.#oldest.at || runtime.wallNow() > this.#oldest.dueMs) return true;
+    return spec.retention.settledByAll === true || bytes >= this.#bytesMax || !store.usage().hasRoom;
+  }
+  /** The oldest batch, and when it will be too old. */
+  #oldest = { at: -1, dueMs: 0 };
   /** Removes what retention lets go. */
   async retain(): Promise<void> {
     if (this.#retaining || (this.state !== "active" && this.state !== "full")) return;
     this.#retaining = true;
     try {
       const { spec, runtime, store } = this.#options;
-      await retain(this.log, spec.retention, [...this.subscriptions.values()], {
+      const dueMs = await retain(this.log, spec.retention, [...this.subscriptions.values()], {
         wallMs: runtime.wallNow(),
         storeHasRoom: store.usage().hasRoom && !(this.state === "full" && this.log.bytes < this.#bytesMax),
       });
+      this.#oldest = { at: this.log.start, dueMs };
     } catch (error) {
       this.#options.logger.log("error", `${this.path}: retention failed`, { error: String(error) });
     } finally {

@@ -37,6 +37,21 @@ describe("retention", () => {
     await bytes.bench.queue.retain();
     expect(bytes.log.bytes).toBeLessThan(200);
   });
+  it("need not look again at a queue before its oldest batch is too old, unless something presses", async () => {
+    const { bench, talk, log } = await filled({ ageMs: 60_000 });
+    const { queue } = bench;
+    await talk.settle([[0, 8]]);
+    expect(queue.mayRetain).toBe(true);
+    await queue.retain();
+    expect([log.start, queue.mayRetain]).toEqual([0, false]);
+    await bench.runtime.advance(60_001);
+    expect(queue.mayRetain).toBe(true);
+    await queue.retain();
+    expect([log.start, queue.mayRetain]).toEqual([8, false]); // nothing is left
+    const settled = await filled({ settledByAll: true });
+    await settled.bench.queue.retain();
+    expect(settled.bench.queue.mayRetain).toBe(true); // its groups may go on at any time
+  });
   it("removes nothing as settled by all while there is no group", async () => {
     const bench = await QueueBench.open({ retention: { settledByAll: true } });
     bench.append(["a"]);

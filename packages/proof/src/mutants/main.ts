@@ -12,6 +12,7 @@ import { type MutantResult, runMutants } from "./run-mutants.ts";
 
 interface Options {
   readonly seeds: number;
+  readonly messages: number;
   readonly controlSeeds: number;
   readonly only?: readonly string[];
   readonly atOnce: number;
@@ -34,6 +35,7 @@ const names = (text: string): string[] => {
 const program = new Command("mutants")
   .description("Puts deliberate bugs into Seriatim, one at a time, and shows that the simulation catches each.")
   .option("--seeds <n>", "a mutant that none of so many seeds catches has escaped", positive, 200)
+  .option("--messages <n>", "so many in each seed's run: fewer cost less, and show less", positive, 200)
   .option("--control-seeds <n>", "so many seeds of the unchanged product come first", positive, 5)
   .option("--only <names>", "these mutants, separated by commas", names)
   .option("--at-once <n>", "mutants that run at the same time", positive, availableParallelism())
@@ -41,7 +43,7 @@ const program = new Command("mutants")
   .parse();
 process.exitCode = await main(program.opts<Options>());
 
-async function main({ seeds, controlSeeds, only, atOnce, json }: Options): Promise<number> {
+async function main({ seeds, messages, controlSeeds, only, atOnce, json }: Options): Promise<number> {
   const started = performance.now();
   const madeOn = provenance();
   const mutants = MUTANTS.filter(({ name }) => only === undefined || only.includes(name));
@@ -56,7 +58,7 @@ async function main({ seeds, controlSeeds, only, atOnce, json }: Options): Promi
       if (!caught) escaped++;
       bar?.increment(1, { escaped, last: name });
     };
-    results = await runMutants({ root: ROOT, mutants, seeds, controlSeeds, atOnce, onResult });
+    results = await runMutants({ root: ROOT, mutants, seeds, messages, controlSeeds, atOnce, onResult });
   } catch (error) {
     bar?.stop();
     console.error(error instanceof Error ? error.message : error);
@@ -64,7 +66,7 @@ async function main({ seeds, controlSeeds, only, atOnce, json }: Options): Promi
   }
   bar?.stop();
   if (json !== undefined)
-    writeFileSync(json, `${JSON.stringify({ ...madeOn, seedsMax: seeds, mutants: results }, null, 2)}\n`);
+    writeFileSync(json, `${JSON.stringify({ ...madeOn, seedsMax: seeds, messages, mutants: results }, null, 2)}\n`);
   console.log(tableOf(results));
   const took = ((performance.now() - started) / 1_000).toFixed(0);
   const away = results.filter(({ caught }) => !caught).map(({ name }) => name);

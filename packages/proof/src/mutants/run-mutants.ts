@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bundleSimulation } from "./bundle.ts";
+import { bundleMutants } from "./bundle.ts";
 import type { Mutant } from "./mutant.ts";
-import { runTrial, type TrialOptions } from "./trial.ts";
+import { type TrialOptions, Trials } from "./trial.ts";
 
 /** What became of one mutant. */
 export interface MutantResult {
@@ -24,6 +24,8 @@ export interface MutantsRun {
   readonly mutants: readonly Mutant[];
   /** At most so many for each. */
   readonly seeds: number;
+  /** In each seed's run. */
+  readonly messages: number;
   /** Seeds that the unchanged product has to pass first. */
   readonly controlSeeds: number;
   readonly atOnce: number;
@@ -32,32 +34,31 @@ export interface MutantsRun {
 }
 
 /** Runs each mutant's seeds. @throws when the unchanged product has a problem at a seed that counts: then nothing is proved about the mutants */
-export async function runMutants({ root, mutants, seeds, controlSeeds, ...run }: MutantsRun): Promise<MutantResult[]> {
+export async function runMutants({ root, mutants, seeds, messages, ...run }: MutantsRun): Promise<MutantResult[]> {
   const folder = await mkdtemp(join(tmpdir(), "seriatim-mutants-"));
+  const started: Trials[] = [];
   try {
-    const unchanged = await bundleSimulation(root, null, folder);
-    const requireClean = async (from: number, count: number): Promise<void> => {
-      const { caughtBy, seeds: at } = await runTrial(unchanged, count, { ...run.trial, from });
+    const bundle = await bundleMutants(root, mutants, folder);
+    const requireClean = async (trials: Trials, from: number, count: number): Promise<void> => {
+      const { caughtBy, seeds: at } = await trials.run({ mutant: null, from, seeds: count, messages });
       if (caughtBy !== null)
         throw new Error(`the unchanged product breaks ${caughtBy.promise} at seed ${at}: ${caughtBy.text}`);
     };
-    await requireClean(1, controlSeeds);
     /** A mutant is caught only where the product without it passes. */
     const controls = new Map<number, Promise<void>>();
-    const control = (seed: number): Promise<void> => {
-      const known = controls.get(seed) ?? (seed <= controlSeeds ? Promise.resolve() : requireClean(seed, 1));
+    const control = (trials: Trials, seed: number): Promise<void> => {
+      const known = controls.get(seed) ?? requireClean(trials, seed, 1);
       controls.set(seed, known);
       return known;
     };
     const results: MutantResult[] = [];
     const queue = [...mutants];
-    const work = async (): Promise<void> => {
+    const work = async (trials: Trials): Promise<void> => {
       for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-        const started = performance.now();
-        const bundle = await bundleSimulation(root, mutant, folder);
-        const trial = await runTrial(bundle, seeds, run.trial);
-        if (trial.caughtBy !== null) await control(trial.seeds);
+        const from = performance.now();
         const { name, breaks, promises, file } = mutant;
+        const trial = await trials.run({ mutant: name, from: 1, seeds, messages });
+        if (trial.caughtBy !== null) await control(trials, trial.seeds);
         const result: MutantResult = {
           name,
           breaks,
@@ -67,15 +68,24 @@ export async function runMutants({ root, mutants, seeds, controlSeeds, ...run }:
           seeds: trial.seeds,
           caughtBy: trial.caughtBy?.promise ?? null,
           evidence: trial.caughtBy?.text.split("\n")[0] ?? null,
-          seconds: Math.round((performance.now() - started) / 100) / 10,
+          seconds: Math.round((performance.now() - from) / 100) / 10,
         };
         results.push(result);
         run.onResult(result);
       }
     };
-    await Promise.all(Array.from({ length: run.atOnce }, work));
+    const trials = (): Trials => {
+      const each = new Trials(bundle, run.trial);
+      started.push(each);
+      return each;
+    };
+    const first = trials();
+    await requireClean(first, 1, run.controlSeeds);
+    for (let seed = 1; seed <= run.controlSeeds; seed++) controls.set(seed, Promise.resolve());
+    await Promise.all(Array.from({ length: run.atOnce }, (_, index) => work(index === 0 ? first : trials())));
     return mutants.flatMap(({ name }) => results.filter((result) => result.name === name));
   } finally {
+    for (const each of started) each.close();
     await rm(folder, { recursive: true, force: true });
   }
 }

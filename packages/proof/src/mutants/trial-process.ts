@@ -1,29 +1,43 @@
-// usage: trial-process BUNDLE FROM SEEDS: runs the seeds of a bundled simulation until one has a problem, and tells its parent of each.
+// usage: trial-process BUNDLE: runs the seeds it is told to, each time until one has a problem, and tells its parent of each. One process for many: warm code is several times as fast.
 import { pathToFileURL } from "node:url";
-import type { SeedReport } from "./trial-report.ts";
+import type { SeedReport, TrialOrder } from "./trial-report.ts";
 
-type Simulation = Pick<typeof import("@seriatim/actors/testing"), "makePlan" | "runPlan">;
+type Simulation = Pick<typeof import("@seriatim/actors/testing"), "makePlan" | "runPlan"> & {
+  readonly putIn: (mutant: string | null) => void;
+};
 
-const [bundle = "", from = "1", seeds = "1"] = process.argv.slice(2);
-let seed = Number(from);
-const last = seed + Number(seeds) - 1;
+const [bundle = ""] = process.argv.slice(2);
+// errors are the everyday matter of these runs, and nobody reads where they came from
+Error.stackTraceLimit = 0;
+let seed = 0;
+let isOver = false;
 const tell = (report: SeedReport): Promise<void> =>
   new Promise((resolve) => {
     process.send?.(report, () => resolve());
   });
 /** What nobody caught would have ended a real process. */
 const crashed = (error: unknown): void => {
+  isOver = true;
   const text = `nobody caught ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   void tell({ seed, problem: { promise: "P11", text } }).then(() => process.exit(0));
 };
 process.on("unhandledRejection", crashed);
 process.on("uncaughtException", crashed);
 
-const { makePlan, runPlan }: Simulation = await import(pathToFileURL(bundle).href);
-for (; seed <= last; seed++) {
-  const { problems } = await runPlan(makePlan(seed));
-  const [first] = problems;
-  await tell({ seed, problem: first === undefined ? null : { promise: first.promise, text: first.text } });
-  if (first !== undefined) break;
+const simulation = import(pathToFileURL(bundle).href) as Promise<Simulation>;
+process.on("message", (order: TrialOrder) => void run(order));
+
+async function run({ mutant, from, seeds, messages }: TrialOrder): Promise<void> {
+  seed = from;
+  const { makePlan, runPlan, putIn } = await simulation;
+  putIn(mutant);
+  for (; seed < from + seeds; seed++) {
+    const plan = makePlan(seed);
+    const { problems } = await runPlan({ ...plan, load: { ...plan.load, messages } });
+    await new Promise((resolve) => void setImmediate(resolve)); // what is thrown last is its seed's matter too
+    if (isOver) return;
+    const [first] = problems;
+    await tell({ seed, problem: first === undefined ? null : { promise: first.promise, text: first.text } });
+    if (first !== undefined) return;
+  }
 }
-process.disconnect?.();

@@ -47,7 +47,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     breaks: "what is set aside or dropped does not give its credit back",
     promises: ["P8"],
     file: "consumer/worker.ts",
-    find: "      this.#credit.left(entry.packed.length);\n      this.hands.buffer.leave(entry);\n",
+    find: "      this.#credit.left(entry.length);\n      this.hands.buffer.leave(entry);\n",
     replace: "      this.hands.buffer.leave(entry);\n",
   },
   {

@@ -190,7 +190,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a lease that ended by time is not offered to anybody",
     promises: ["P8"],
     file: "broker/group.ts",
-    find: "if (!this.#closed) this.#options.runtime.defer(() => this.#offer(queue));",
-    replace: "if (this.#closed) this.#options.runtime.defer(() => this.#offer(queue));",
+    find: "this.#options.runtime.defer(() => {\n      this.#offer(queue);\n      this.#offerMore();",
+    replace: "this.#options.runtime.defer(() => {\n      this.#offerMore();",
   },
 ];

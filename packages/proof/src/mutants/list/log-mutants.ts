@@ -76,8 +76,8 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     find: "if (producer.epoch !== lane.epoch || producer.instance !== lane.instance)",
     replace: "if (producer.epoch < lane.epoch)",
     also: {
-      find: "if (state.epoch !== shown || state.instance !== instance)",
-      replace: "if (state.epoch < shown)",
+      find: "if (known.epoch !== shown || known.instance !== by.instance)",
+      replace: "if (known.epoch < shown)",
     },
   },
   {
