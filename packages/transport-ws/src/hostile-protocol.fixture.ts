@@ -32,6 +32,18 @@ export function attackWithFrames(at: Target): void {
       expect(await attacker.answer({ type: "batch.appended", from })).toMatchObject({ sequence: expected });
       attacker.socket.terminate();
     });
+    it("an ordinal that was never given counts as none: the next one is given", async () => {
+      const before = await Attacker.welcome(at.url);
+      const liar = await Attacker.welcome(at.url, { ordinal: Number.MAX_SAFE_INTEGER });
+      const after = await Attacker.welcome(at.url);
+      const ordinals: number[] = [];
+      for (const each of [before, liar, after]) {
+        ordinals.push(Number((await each.answer({ type: "welcome", from: 0 }))["ordinal"]));
+        each.socket.terminate();
+      }
+      expect(ordinals).toEqual(ordinals.toSorted((a, b) => a - b));
+      expect(new Set(ordinals).size).toBe(3);
+    });
     it("batches that lie about their messages are PROTOCOL_VIOLATION", async () => {
       for (const more of [
         { count: 5 },

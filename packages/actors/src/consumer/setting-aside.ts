@@ -12,6 +12,8 @@ export interface Aside {
   readonly error: FailureInfo;
   /** Messages of its key that came behind it, and that the broker sets aside too. */
   readonly dropped: Entry[];
+  /** Of its key, redriven since it was parked: the park stands, only the answer is missing. They wait for it. */
+  redrivenSince: Entry[];
   /** The link it was last sent on; another link needs it again. */
   sentOn: BrokerLink | null;
 }
@@ -47,7 +49,7 @@ export class SettingAside {
     return undefined;
   }
   put(kind: Aside["kind"], entry: Entry, error: unknown, dropped: Entry[]): void {
-    this.#pending.add({ kind, entry, error: failureInfo(error), dropped, sentOn: null });
+    this.#pending.add({ kind, entry, error: failureInfo(error), dropped, redrivenSince: [], sentOn: null });
     this.send();
   }
   /** Sends what this link has not seen yet, in the order in which it was put. */
@@ -61,6 +63,10 @@ export class SettingAside {
   again(aside: Aside): void {
     aside.sentOn = null;
     this.send();
+  }
+  /** The link has ended: what waits for an answer is not in hand, and will be delivered again. */
+  unlink(): void {
+    for (const aside of this.#pending) aside.redrivenSince = [];
   }
   /** It stays where it is. */
   giveUp(aside: Aside): void {

@@ -138,6 +138,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (this.#ending) return;
     const held = this.#talk.held;
     this.#talk.unlink();
+    this.#aside.unlink();
     this.#hung = [...this.#raising, ...this.#hung];
     this.#raising = [];
     if (!held) this.#send({ type: "lease.refused" });
@@ -307,6 +308,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
       this.#chronicle.setAside(kind, entry, done.offsets, aside.dropped, done);
       this.#credit.left(entry.length);
       this.hands.buffer.leave(entry);
+      for (const each of aside.redrivenSince) this.hands.buffer.add(each);
     }
     this.hands.pump();
   }
@@ -370,6 +372,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     for (const entry of entries) {
       const parking = this.#aside.parking(entry.key);
       if (parking === undefined) this.hands.buffer.add(entry);
+      else if (entry.redriven !== null && parking.entry.redriven === null) parking.redrivenSince.push(entry);
       else {
         parking.dropped.push(entry);
         this.#credit.left(entry.length);

@@ -23,6 +23,23 @@ const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
 export const BUGS: readonly Bug[] = [
   {
     broke:
+      "a key was parked, the answer was lost with its link, and the key was redriven: the consumer, asking for the answer anew, dropped what came of it as if it stood behind the park, and never got it again",
+    promises: ["P8"],
+    foundBy: "simulation, seeds 3046 and 4235 with 20 messages",
+    fixed: "what was redriven since waits for the answer and goes on then (setting-aside.ts)",
+    kept: { regression: 3046 },
+  },
+  {
+    broke:
+      "a producer that had been frozen before its lane on a queue was open fenced its successor when it woke up, and its old message stood behind newer ones of the key",
+    promises: ["P1"],
+    foundBy: "simulation (processes outlived beside power losses), seed 3626",
+    fixed:
+      "the broker numbers client instances in the order in which they come, and a queue refuses the older of two with one producer name (queue-log.ts)",
+    kept: { regression: 3626 },
+  },
+  {
+    broke:
       "a producer that was fenced let go of messages with `memory` receipts that it still held, without a `tailLost` for them",
     promises: ["P3"],
     foundBy: "simulation (power losses beside producers with `memory` receipts), seed 190",

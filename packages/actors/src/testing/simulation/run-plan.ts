@@ -99,6 +99,9 @@ class Run {
     world.counters.loadGoesOn = false;
     await this.#faults.heal();
     await this.#untilDrained(client, orders);
+    // a lane may still have what its caller gave up: it sends it before its producer has left
+    await Promise.all(producers.map((slot) => slot.leave()));
+    await this.#untilDrained(client, orders);
     if (world.problems.some(({ promise }) => promise === "P8")) {
       await this.#tellStates(client);
       return;
@@ -204,10 +207,10 @@ class Run {
   /** An orderly end: everybody leaves, the broker comes back once more, and what it says of its queues is what it said before. */
   async #close(client: Client): Promise<void> {
     const world = this.#world;
-    const { broker, producers, consumers } = this.#cast;
+    const { broker, consumers } = this.#cast;
     world.isOver = true;
     await Promise.all(consumers.map(({ app }) => app?.caughtUp()));
-    await Promise.all([...consumers, ...producers].map((slot) => slot.leave()));
+    await Promise.all(consumers.map((slot) => slot.leave()));
     const before = await this.#tellStates(client);
     broker.kill(false);
     broker.start();
