@@ -16,6 +16,7 @@ export default defineConfig({
   },
   test: {
     pool: "forks",
+    maxWorkers: "100%", // the main process only listens
     restoreMocks: true,
     unstubEnvs: true,
     unstubGlobals: true,
@@ -32,7 +33,7 @@ export default defineConfig({
           name: "unit", // simulated clock, no sockets, no files
           include: ["packages/*/src/**/*.test.ts"],
           exclude: ["**/*.int.test.ts", "**/*.sim.test.ts", "**/*.proof.test.ts"],
-          testTimeout: 5_000,
+          testTimeout: 60_000,
         },
       },
       {
@@ -40,7 +41,7 @@ export default defineConfig({
         test: {
           name: "simulation", // seeded fault schedules
           include: ["packages/*/src/**/*.sim.test.ts"],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
         },
       },
       {
@@ -49,8 +50,8 @@ export default defineConfig({
           name: "integration", // sockets, files, processes
           include: ["packages/*/src/**/*.int.test.ts", "test/**/*.test.ts"],
           exclude: ["**/*.proof.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 30_000,
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -62,7 +63,7 @@ export default defineConfig({
           maxWorkers: 1,
           fileParallelism: false,
           testTimeout: 900_000,
-          hookTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
     ],
