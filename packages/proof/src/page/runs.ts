@@ -5,10 +5,10 @@ import type { From, Results, Simulation } from "./results.ts";
 const written = (command: string, file: string): string => `${command} --json packages/proof/results/${file}`;
 export const COMMANDS = {
   simulation: written("npm run sim -- --seeds 1000", "simulation.json"),
-  longSimulation: written("npm run sim -- --seeds 100000 --from 1001", "simulation-long.json"),
+  longSimulation: written("npm run sim -- --seeds 100000 --from 1001 --messages 12", "simulation-long.json"),
   determinism: "npx vitest run --project proof test/simulation.proof.test.ts -t Deno",
   mutants: written("npm run mutants --", "mutants.json"),
-  chaos: written("npm run chaos -- --minutes 60 --seed 1", "chaos.json"),
+  chaos: written("npm run chaos -- --minutes 60 --seed 2 --rate 500", "chaos.json"),
   store: "npx vitest run --project integration test/store-crash.int.test.ts packages/store-lmdb",
   hostile: "npx vitest run --project integration packages/transport-ws/src/hostile.int.test.ts",
   fuzz: written("npm run fuzz -- --minutes 10", "fuzz.json"),
