@@ -10,6 +10,9 @@ export interface Cast {
   readonly clients: readonly ProcessSlot[];
 }
 
+/** Room that a full store has left at least, for settles, leases and orders. */
+const RECORDS_BYTES = 16 * 1024;
+
 /** Carries the plan's faults out, and heals them all at once when phase 2 begins. */
 export class FaultInjector {
   readonly #world: World;
@@ -96,8 +99,10 @@ export class FaultInjector {
       case "powerLoss":
         return this.#losePower(fault);
       case "fillStore":
-        // three quarters of a small disk are for producers
-        world.disk.capacityBytes = Math.max(1, Math.floor((world.disk.usedBytes * 4) / 3));
+        // three quarters of a small disk are for producers; what is left must hold some records, however little was sent
+        world.disk.capacityBytes = Math.floor(
+          Math.max((world.disk.usedBytes * 4) / 3, world.disk.usedBytes + RECORDS_BYTES),
+        );
         return this.#lasting(fault.forMs, () => {
           world.disk.capacityBytes = this.#capacityBytes;
         });
