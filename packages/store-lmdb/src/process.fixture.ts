@@ -56,20 +56,30 @@ export interface Found {
   readonly code?: string;
   readonly message?: string;
 }
-/** Opens and reads each folder, in as few processes as survive it. */
+/** Opens and reads each folder, in as few processes as survive it. With `hangMs`, one that tells nothing for so long counts as ended, too. */
 export async function readAll(
   paths: readonly string[],
   logs: readonly string[],
   check: "quick" | "full" | "use" = "quick",
+  hangMs = Number.POSITIVE_INFINITY,
 ): Promise<Found[]> {
   const found: Found[] = [];
   while (found.length < paths.length) {
     const run = start("reading-process.mjs", [logs.join(","), check, ...paths.slice(found.length)]);
+    const watch = Number.isFinite(hangMs) ? killWhenSilent(run, hangMs) : undefined;
     const ended = await run.ended;
+    clearInterval(watch);
     found.push(...run.lines.map((line) => JSON.parse(line) as Found));
     if (found.length === paths.length) break;
     if (typeof ended !== "string") throw new Error(`the reading process ended with ${ended}; is dist built?`);
     found.push({ signal: ended });
   }
   return found;
+}
+function killWhenSilent({ process, lines }: Run, hangMs: number): NodeJS.Timeout {
+  let told = 0;
+  return setInterval(() => {
+    if (lines.length === told) process.kill("SIGKILL");
+    told = lines.length;
+  }, hangMs);
 }

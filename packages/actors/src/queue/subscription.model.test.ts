@@ -105,6 +105,8 @@ async function play(steps: readonly Step[]): Promise<void> {
     epoch = talk.epoch;
     await talk.credit();
   };
+  /** What was never delivered cannot be settled: at the end of the log that is what was parked behind its head. */
+  const delivered = (): number => subscription.flow?.deliveredEnd ?? 0;
   await hold();
   for (const one of steps) {
     switch (one.do) {
@@ -114,9 +116,9 @@ async function play(steps: readonly Step[]): Promise<void> {
         model.append(one.keys);
         break;
       case "settle":
-        if (one.at >= model.keys.length) break;
-        await talk!.settle([[one.at, Math.min(one.at + one.count, model.keys.length)]]);
-        model.settle(one.at, one.at + one.count);
+        if (one.at >= delivered()) break;
+        await talk!.settle([[one.at, Math.min(one.at + one.count, delivered())]]);
+        model.settle(one.at, Math.min(one.at + one.count, delivered()));
         break;
       case "try":
         if (model.classes[one.at] !== "backlog") break;
@@ -180,12 +182,12 @@ async function play(steps: readonly Step[]): Promise<void> {
         await hold();
         break;
       case "fail": // what a failed commit would have settled is not settled
-        if (model.of("backlog").length === 0) break;
+        if (!model.of("backlog").some((at) => at < delivered())) break;
         bench.disk.beforeApply = () => {
           bench.disk.beforeApply = undefined;
           throw new Error("disk");
         };
-        await talk!.settle([[0, model.keys.length]]);
+        await talk!.settle([[0, delivered()]]);
         await hold();
         break;
     }
@@ -207,5 +209,5 @@ async function play(steps: readonly Step[]): Promise<void> {
 }
 
 it("keeps every offset in the class that a list would, through leases, failed commits and restarts", async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), play), { numRuns: 60 });
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), play), { numRuns: 200 });
 });
