@@ -1,3 +1,4 @@
+import { MessagingError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
 import type { DeliveredBatch, Redeliver, RedrivenId, TriedMessage } from "../protocol/frames.ts";
 import type { Lane } from "./delivery-buffer.ts";
@@ -54,10 +55,14 @@ export function redeliveredEntry({
   losses,
 }: Redeliver["entries"][number]): Entry {
   const reader = new PackedReader(message);
-  const key = reader.next() ? reader.key : null;
+  if (!reader.next() || reader.end !== message.length)
+    throw new MessagingError(
+      "PROTOCOL_VIOLATION",
+      "expected one packed message to be redelivered, found none or several",
+    );
   return {
     offset,
-    key,
+    key: reader.key,
     bytes: message,
     at: 0,
     length: message.length,
