@@ -154,7 +154,13 @@ describe("a consumer", () => {
     await group.runtime.run(consumer.ready());
     const late = new FakeGroup();
     late.refuses = (frame) => (frame.type === "member.join" ? "NAME_IN_USE" : null);
-    expect(await late.runtime.run(codeOf(consume(late).run(() => {})))).toBe("NAME_IN_USE");
+    const refused = consume(late);
+    const ran = codeOf(refused.run(() => {}));
+    const caughtUp = codeOf(refused.caughtUp());
+    expect(await late.runtime.run(ran)).toBe("NAME_IN_USE");
+    expect(await late.runtime.run(caughtUp)).toBe("NAME_IN_USE"); // not that it is closed: why
+    const later = await refused.caughtUp().catch((error: unknown) => error);
+    expect(later).toMatchObject({ code: "CLOSED", cause: { code: "NAME_IN_USE" } });
   });
 
   it("dispatches by event type, and refuses a handler that is none", async () => {

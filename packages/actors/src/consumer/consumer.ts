@@ -53,6 +53,8 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   #membership: Membership | null = null;
   #paused = false;
   #over = false;
+  /** What it failed with for good. */
+  #failure: MessagingError | null = null;
 
   constructor(environment: ClientEnvironment, topic: AnyTopic, settings: ConsumerSettings, ended: () => void) {
     this.name = settings.name;
@@ -165,7 +167,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   async #catchUp(options: WaitOptions): Promise<void> {
     if (this.#over) throw this.#closedError();
     const over = new AbortController();
-    const stop = () => over.abort(this.#closedError());
+    const stop = () => over.abort(this.#failure ?? this.#closedError());
     const onAbort = () => over.abort(options.signal?.reason);
     if (options.signal?.aborted === true) onAbort();
     options.signal?.addEventListener("abort", onAbort, { once: true });
@@ -209,6 +211,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   #leave(failure: MessagingError | null): void {
     if (this.#over) return;
     this.#over = true;
+    this.#failure = failure;
     if (failure !== null)
       this.#environment.logger.log(
         "error",
@@ -224,7 +227,8 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
     this.#form?.end(failure);
   }
   #closedError(): MessagingError<"CLOSED"> {
-    return new MessagingError("CLOSED", `consumer "${this.name}" of group "${this.group}" is closed`);
+    const cause = this.#failure === null ? {} : { cause: this.#failure };
+    return new MessagingError("CLOSED", `consumer "${this.name}" of group "${this.group}" is closed`, cause);
   }
 }
 

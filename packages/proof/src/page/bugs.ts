@@ -23,6 +23,14 @@ const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
 export const BUGS: readonly Bug[] = [
   {
     broke:
+      "a consumer refused for its name, which an older process still had, told those who waited for `caughtUp()` that it was closed, not why; the simulation's driver, waiting for it, took that for a run that does not end",
+    promises: ["P11"],
+    foundBy: "simulation with 12 messages, seed 50321",
+    fixed: "`caughtUp()` rejects with what the consumer failed with; the driver expects a name in use (consumer.ts)",
+    kept: { regression: 50321 },
+  },
+  {
+    broke:
       "a key was parked, the answer was lost with its link, and the key was redriven: the consumer, asking for the answer anew, dropped what came of it as if it stood behind the park, and never got it again",
     promises: ["P8"],
     foundBy: "simulation, seeds 3046 and 4235 with 20 messages",

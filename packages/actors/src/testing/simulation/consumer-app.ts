@@ -1,5 +1,6 @@
 import type { Client } from "../../client/client-api.ts";
 import type { Consumer, Context } from "../../consumer/consumer-api.ts";
+import { isMessagingError } from "../../message/errors.ts";
 import type { Message } from "../../message/message.ts";
 import type { ConsumerPlan, GroupPlan } from "./plan.ts";
 import type { PlannedWorld, SimulatedBody } from "./planned-world.ts";
@@ -134,7 +135,14 @@ export class ConsumerApp implements App {
     for (const consumer of this.#consumers) consumer.resume();
   }
   async caughtUp(): Promise<void> {
-    await Promise.all(this.#consumers.map((consumer) => consumer.caughtUp()));
+    await Promise.all(
+      this.#consumers.map((consumer) =>
+        consumer.caughtUp().catch((error: unknown) => {
+          // an older process still has its name: there is nothing that this one could catch up with
+          if (!isMessagingError(error, "NAME_IN_USE")) throw error;
+        }),
+      ),
+    );
   }
   async close(): Promise<void> {
     this.#closed = true;
