@@ -24,6 +24,7 @@ const ENCODINGS: readonly Encoding[] = ["msgpack", "json", "bytes"];
 export const KEY_BYTES_MAX = 1_024;
 export const ID_BYTES_MAX = 1_024;
 
+const EMPTY = new Uint8Array(0);
 const utf8 = new TextEncoder();
 // a BOM is a character like any other: keys that differ in one are different keys
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -40,6 +41,15 @@ export interface PackedFields {
 
 /** @throws `KEY_INVALID` for a key, `OPTION_INVALID` for an id of more than 1,024 bytes or a due time that is no number */
 export function packMessage(fields: PackedFields): Uint8Array {
+  const space = new PackSpace(0);
+  const length = packInto(space, fields);
+  return space.view(length);
+}
+/**
+ * Packs a message into `space` and says how long it is: it begins at `space.at`. Messages packed one after another lie end to end there, as a batch does, while a slab lasts.
+ * Throws as `packMessage` does.
+ */
+export function packInto(space: PackSpace, fields: PackedFields): number {
   const { key, id, dueMs, body } = fields;
   const keyText = key === null ? null : wireText(key);
   if (keyText !== null && keyText.length > KEY_BYTES_MAX)
@@ -59,16 +69,17 @@ export function packMessage(fields: PackedFields): Uint8Array {
     (headers === null ? 0 : 4 + headers.length) +
     (dueMs === null ? 0 : 8) +
     body.length;
-  const bytes = room(length);
-  putU32(bytes, 0, length);
-  bytes[4] =
+  space.take(length);
+  const { slab: bytes, at: start } = space;
+  putU32(bytes, start, length);
+  bytes[start + 4] =
     (keyText === null ? 0 : FLAG.key) |
     (idText === null ? 0 : FLAG.id) |
     (headers === null ? 0 : FLAG.headers) |
     (dueMs === null ? 0 : FLAG.due);
-  bytes[5] = ENCODINGS.indexOf(fields.encoding);
-  putU16(bytes, 6, keyText === null ? NO_SLOT : fields.slot);
-  let at = HEADER;
+  bytes[start + 5] = ENCODINGS.indexOf(fields.encoding);
+  putU16(bytes, start + 6, keyText === null ? NO_SLOT : fields.slot);
+  let at = start + HEADER;
   if (keyText !== null) at = putText(bytes, at, keyText);
   if (idText !== null) at = putText(bytes, at, idText);
   if (headers !== null) {
@@ -81,25 +92,45 @@ export function packMessage(fields: PackedFields): Uint8Array {
     at += 8;
   }
   bytes.set(body, at);
-  return bytes;
+  return length;
 }
 
-/** Room is cut from slabs of this size: an array of its own costs V8 several times what a small message needs. A slab stays for as long as one of its messages does. */
+/** The largest slab. One stays for as long as one of its messages does. */
 const SLAB_BYTES = 64 * 1024;
-/** Larger messages have memory of their own. */
-const SLAB_SHARE_MAX = SLAB_BYTES / 16;
-let slab = new ArrayBuffer(0);
-let slabAt = 0;
+/** A message of more than this share of the largest slab has memory of its own. */
+const SLAB_SHARE = 1 / 16;
 
-function room(length: number): Uint8Array {
-  if (length > SLAB_SHARE_MAX) return new Uint8Array(length);
-  if (slabAt + length > slab.byteLength) {
-    slab = new ArrayBuffer(SLAB_BYTES);
-    slabAt = 0;
+/** Where messages are packed one behind another: memory is cut from slabs, since an array of its own costs V8 several times what a small message needs. */
+export class PackSpace {
+  slab: Uint8Array = EMPTY;
+  /** Where the message packed last begins. */
+  at = 0;
+  /** Bytes of messages that are still needed: a slab holds about twice as many, so that whoever sends little holds little. */
+  live = 0;
+  #end = 0;
+  readonly #least: number;
+
+  /** `least`: bytes of the smallest slab; 0: every message has memory of its own. */
+  constructor(least = SLAB_BYTES) {
+    this.#least = least;
   }
-  const bytes = new Uint8Array(slab, slabAt, length);
-  slabAt += length;
-  return bytes;
+  /** Makes room for a message: `length` bytes of `slab`, from `at` on. */
+  take(length: number): void {
+    if (this.#end + length > this.slab.length) {
+      const isAlone = this.#least === 0 || length > SLAB_BYTES * SLAB_SHARE;
+      this.slab = new Uint8Array(isAlone ? length : this.#slabBytes(length));
+      this.#end = 0;
+    }
+    this.at = this.#end;
+    this.#end += length;
+  }
+  #slabBytes(length: number): number {
+    return Math.min(SLAB_BYTES, Math.max(this.#least, 2 * (this.live + length)));
+  }
+  /** The message packed last. */
+  view(length: number): Uint8Array {
+    return this.slab.subarray(this.at, this.at + length);
+  }
 }
 /** Longer texts are encoded as a whole. */
 const PLAIN_LENGTH_MAX = 64;
@@ -160,6 +191,7 @@ export class PackedReader {
     this.#flags = this.bytes[this.at + 4]!;
     if (this.#flags > 15) throw damaged(`unknown flags ${this.#flags}`);
     if (this.bytes[this.at + 5]! > 2) throw damaged(`unknown encoding ${this.bytes[this.at + 5]}`);
+    if (this.#flags === FLAG.key && this.#isPlain()) return true;
     if (this.#bodyAt() > this.end) throw damaged("fields longer than the message");
     if (this.hasKey && this.#u16(this.at + HEADER) > KEY_BYTES_MAX)
       throw damaged(`a key of more than ${KEY_BYTES_MAX} bytes`);
@@ -167,6 +199,13 @@ export class PackedReader {
     if (this.hasKey ? this.slot >= SLOTS : this.slot !== NO_SLOT) throw damaged(`a slot ${this.slot}`);
     if (this.dueMs !== null && !Number.isFinite(this.dueMs)) throw damaged("a due time that is no number");
     return true;
+  }
+  /** With a key and nothing else, as nearly all are, and all of it in order: the checks of `next` in one look. */
+  #isPlain(): boolean {
+    const { bytes, at, end } = this;
+    if (at + HEADER + 2 > end) return false;
+    const keyBytes = u16(bytes, at + HEADER);
+    return at + HEADER + 2 + keyBytes <= end && keyBytes <= KEY_BYTES_MAX && u16(bytes, at + 6) < SLOTS;
   }
   /** Moves to a message that `next` has passed before, here or in another reader. */
   seek(bytes: Uint8Array, at: number, length: number): void {

@@ -10,9 +10,10 @@ export const NO_SLOT = 0xffff;
 
 const utf8 = new TextEncoder();
 
-export function murmur3(bytes: Uint8Array, seed = 0): number {
+/** Of the first `length` bytes. */
+export function murmur3(bytes: Uint8Array, seed = 0, length = bytes.length): number {
   let hash = seed | 0;
-  const blocks = bytes.length & ~3;
+  const blocks = length & ~3;
   for (let at = 0; at < blocks; at += 4) {
     const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
     hash ^= mix(word);
@@ -20,9 +21,9 @@ export function murmur3(bytes: Uint8Array, seed = 0): number {
     hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
   }
   let tail = 0;
-  for (let at = bytes.length - 1; at >= blocks; at--) tail = (tail << 8) | bytes[at]!;
-  if (bytes.length > blocks) hash ^= mix(tail);
-  hash ^= bytes.length;
+  for (let at = length - 1; at >= blocks; at--) tail = (tail << 8) | bytes[at]!;
+  if (length > blocks) hash ^= mix(tail);
+  hash ^= length;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
@@ -32,8 +33,20 @@ const mix = (word: number): number => {
   return Math.imul((scaled << 15) | (scaled >>> 17), 0x1b873593);
 };
 
+/** Short ASCII keys are hashed from here, without an array each. */
+const scratch = new Uint8Array(64);
+
 /** The slot of a key, from 0 to 4,095. */
-export const slotOf = (key: string): number => murmur3(utf8.encode(key)) & (SLOTS - 1);
+export function slotOf(key: string): number {
+  let isPlain = key.length <= scratch.length;
+  for (let at = 0; isPlain && at < key.length; at++) {
+    const code = key.charCodeAt(at);
+    scratch[at] = code;
+    isPlain = code < 0x80;
+  }
+  const hash = isPlain ? murmur3(scratch, 0, key.length) : murmur3(utf8.encode(key));
+  return hash & (SLOTS - 1);
+}
 
 /** A topic's queues and the slots each of them owns, at one version. Versions only grow; nobody goes back to an older one. */
 export interface Route {

@@ -16,7 +16,10 @@ function setUp() {
   let calls = 0;
   const push = (...ids: string[]): PendingSend[] =>
     ids.map((id) => {
-      const send = new PendingSend(++calls, new Uint8Array(10).fill(calls), "k", id, 0, 0);
+      const send = new PendingSend(++calls, "k", id, 0, 0);
+      buffer.space.take(10);
+      buffer.space.slab.fill(calls, buffer.space.at, buffer.space.at + 10);
+      send.packedIn(buffer.space, 10);
       buffer.push(send);
       return send;
     });

@@ -1,6 +1,6 @@
 import { type Offset, type Sequence, sequence } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
-import { concatBytes } from "../message/packed.ts";
+import { PackSpace } from "../message/packed.ts";
 import type { BatchAppended } from "../protocol/frames.ts";
 import type { PendingSend } from "./pending-send.ts";
 import { Ring } from "./ring.ts";
@@ -11,6 +11,9 @@ import { Ring } from "./ring.ts";
  */
 export const BATCH_MESSAGES_MAX = 256;
 export const BATCH_BYTES_MAX = 256 * 1024;
+
+/** Of a lane that has next to nothing under way. */
+const SLAB_BYTES_MIN = 1024;
 
 export interface Batch {
   readonly sequence: Sequence;
@@ -47,6 +50,8 @@ export type Standing = "inStep" | "ahead" | "behind";
  */
 export class LaneBuffer {
   readonly #owner: LaneOwner;
+  /** Where the messages of this lane are packed. */
+  readonly space = new PackSpace(SLAB_BYTES_MIN);
   readonly #numbered = new Ring<PendingSend>();
   readonly #waiting = new Ring<PendingSend>();
   readonly #inFlight = new Ring<InFlight>();
@@ -96,11 +101,13 @@ export class LaneBuffer {
 
   push(send: PendingSend): void {
     send.stage = "buffered";
+    this.space.live += send.length;
     this.#waiting.push(send);
   }
   /** Takes a message back that has no number. The owner frees its room. */
   remove(send: PendingSend): void {
     send.stage = "gone";
+    this.space.live -= send.length;
     this.#gone++;
     if (this.#gone > 64 && this.#gone > this.#waiting.length / 2) {
       this.#waiting.retain((other) => other.stage !== "gone");
@@ -115,13 +122,13 @@ export class LaneBuffer {
   /** The next batch to write to the link: first what was rewound, then what has piled up. `null`: nothing. */
   take(bytesMax: number): Batch | null {
     const from = this.#cursor;
-    const parts: Uint8Array[] = [];
+    let count = 0;
     let bytes = 0;
-    while (parts.length < BATCH_MESSAGES_MAX) {
+    while (count < BATCH_MESSAGES_MAX) {
       const old = this.#cursor < this.next;
       const send = old ? this.#numbered.at(this.#cursor - this.#first) : this.#nextWaiting();
       if (send === undefined) break;
-      if (parts.length > 0 && bytes + send.packed.length > bytesMax) break;
+      if (count > 0 && bytes + send.length > bytesMax) break;
       if (!old) {
         this.#waiting.shift();
         this.#numbered.push(send);
@@ -129,12 +136,34 @@ export class LaneBuffer {
       }
       if (send.writes++ === 0) this.#owner.sending(send);
       this.#cursor++;
-      parts.push(send.packed);
-      bytes += send.packed.length;
+      count++;
+      bytes += send.length;
     }
-    if (parts.length === 0) return null;
-    this.#inFlight.push({ sequence: from, count: parts.length });
-    return { sequence: sequence(from), count: parts.length, messages: concatBytes(parts, bytes) };
+    if (count === 0) return null;
+    this.#inFlight.push({ sequence: from, count });
+    return { sequence: sequence(from), count, messages: this.#endToEnd(from, count, bytes) };
+  }
+  /** The bytes of `count` numbered messages: as they lie, where they were packed one behind another, else in a copy. */
+  #endToEnd(from: number, count: number, bytes: number): Uint8Array {
+    const at = (sequence: number): PendingSend => this.#numbered.at(sequence - this.#first) as PendingSend;
+    const first = at(from);
+    let end = first.at;
+    for (let index = 0; index < count; index++) {
+      const send = at(from + index);
+      if (send.bytes !== first.bytes || send.at !== end) return this.#copied(from, count, bytes);
+      end += send.length;
+    }
+    return first.bytes.subarray(first.at, end);
+  }
+  #copied(from: number, count: number, bytes: number): Uint8Array {
+    const copy = new Uint8Array(bytes);
+    let end = 0;
+    for (let index = 0; index < count; index++) {
+      const send = this.#numbered.at(from + index - this.#first) as PendingSend;
+      copy.set(send.bytes.subarray(send.at, send.at + send.length), end);
+      end += send.length;
+    }
+    return copy;
   }
   #nextWaiting(): PendingSend | undefined {
     for (let send = this.#waiting.peek(); send !== undefined; send = this.#waiting.peek()) {
@@ -237,11 +266,10 @@ export class LaneBuffer {
     return { unknown, notAppended };
   }
   #let(send: PendingSend): void {
-    const bytes = send.packed.length;
-    send.packed = EMPTY;
+    const bytes = send.unpack();
+    this.space.live -= bytes;
     this.#owner.released(send, bytes);
   }
 }
-const EMPTY = new Uint8Array(0);
 const violation = (expected: string, found: string): MessagingError<"PROTOCOL_VIOLATION"> =>
   new MessagingError("PROTOCOL_VIOLATION", `expected ${expected}, found ${found}`, { data: { expected, found } });

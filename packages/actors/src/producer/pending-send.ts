@@ -1,5 +1,6 @@
 import type { MessagingError } from "../message/errors.ts";
 import type { Receipt } from "../message/message.ts";
+import type { PackSpace } from "../message/packed.ts";
 
 /**
  * The promise of one send. Knows whether anybody looked at it, so that the failures nobody saw can be told by `flush()`;
@@ -37,6 +38,8 @@ const executor = (
   rejectNewest = reject;
 };
 
+const EMPTY = new Uint8Array(0);
+
 /** Where a send stands. `waiting`: for room; `admitted`: for the route; `buffered`: in its lane; `numbered`: its sequence number has been written to a link and is its own for ever. */
 export type SendStage = "waiting" | "admitted" | "buffered" | "numbered" | "receipted" | "gone";
 
@@ -51,8 +54,10 @@ export class PendingSend {
   readonly id: string | null;
   readonly slot: number;
   readonly deadline: number;
-  /** Packed; empty once it is no longer needed. */
-  packed: Uint8Array;
+  /** Where it is packed: `length` bytes from `at` on. Gone once it is no longer needed. */
+  bytes: Uint8Array;
+  at: number;
+  length: number;
   stage: SendStage = "waiting";
   /** The caller has its answer. */
   answered = false;
@@ -64,19 +69,31 @@ export class PendingSend {
   /** Takes the abort listener away. */
   unlisten: (() => void) | null = null;
 
-  constructor(call: number, packed: Uint8Array, key: string | null, id: string | null, slot: number, deadline: number) {
+  constructor(call: number, key: string | null, id: string | null, slot: number, deadline: number) {
     this.promise = new SendPromise(executor as ConstructorParameters<typeof Promise<Receipt>>[0]);
     this.#resolve = resolveNewest;
     this.#reject = rejectNewest;
     this.call = call;
-    this.packed = packed;
+    this.bytes = EMPTY;
+    this.at = 0;
+    this.length = 0;
     this.key = key;
     this.id = id;
     this.slot = slot;
     this.deadline = deadline;
   }
-  get bytes(): number {
-    return this.packed.length;
+  /** It was packed last in `space`. */
+  packedIn({ slab, at }: PackSpace, length: number): void {
+    this.bytes = slab;
+    this.at = at;
+    this.length = length;
+  }
+  /** Lets go of its bytes. @returns how many there were */
+  unpack(): number {
+    const { length } = this;
+    this.bytes = EMPTY;
+    this.length = 0;
+    return length;
   }
   resolve(receipt: Receipt): void {
     this.answered = true;

@@ -1,6 +1,6 @@
 import { encodeBody, validate } from "../message/body.ts";
 import { MessagingError, optionInvalid } from "../message/errors.ts";
-import { ID_BYTES_MAX, KEY_BYTES_MAX, packMessage } from "../message/packed.ts";
+import { ID_BYTES_MAX, KEY_BYTES_MAX, type PackSpace, packInto } from "../message/packed.ts";
 import { slotOf } from "../message/route.ts";
 import type { Keying, Topic } from "../message/topic.ts";
 import type { SendOptions } from "./producer-api.ts";
@@ -54,7 +54,8 @@ export class SendPacker<In, Out> {
   slotOf(key: string): number {
     const known = this.#slots.get(key);
     if (known !== undefined) return known;
-    if (key.length > KEY_BYTES_MAX || utf8.encode(key).length > KEY_BYTES_MAX)
+    // a character takes at most 3 bytes
+    if (key.length > KEY_BYTES_MAX || (key.length > KEY_BYTES_MAX / 3 && utf8.encode(key).length > KEY_BYTES_MAX))
       throw new MessagingError(
         "KEY_INVALID",
         `a key has at most ${KEY_BYTES_MAX} bytes as UTF-8, found ${key.length} characters`,
@@ -66,10 +67,11 @@ export class SendPacker<In, Out> {
     this.#slots.set(key, slot);
     return slot;
   }
-  pack(body: In, key: string | null, slot: number, options: SendOptions | undefined): Uint8Array {
+  /** Packs into `space`. @returns the message's length */
+  pack(space: PackSpace, body: In, key: string | null, slot: number, options: SendOptions | undefined): number {
     const { id, headers } = options === undefined ? NO_OPTIONS : checked(options);
     const { encoding } = this.#topic;
-    return packMessage({ key, slot, id, headers, dueMs: null, encoding, body: encodeBody(encoding, body) });
+    return packInto(space, { key, slot, id, headers, dueMs: null, encoding, body: encodeBody(encoding, body) });
   }
 }
 
