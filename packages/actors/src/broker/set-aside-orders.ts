@@ -58,6 +58,7 @@ export class SetAsideOrders {
       for (const strand of strands) {
         if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX)
           return { entries, next: entries.at(-1)?.entry ?? null };
+        const behind = strand.offsets.length - 1; // as of now: while its head is read, the last of it may be settled
         const [head] = await subscription.aside.copies(strand, 0, 1);
         if (head === undefined) continue;
         bytes += head.message.length;
@@ -65,7 +66,7 @@ export class SetAsideOrders {
           kind: strand.kind,
           entry: entryId(queue, strand.id, head.offset),
           key: strand.key,
-          behind: strand.offsets.length - 1,
+          behind,
           sinceMs: strand.sinceMs,
           attempts: strand.attempts,
           error: strand.error,

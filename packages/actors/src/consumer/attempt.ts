@@ -15,6 +15,7 @@ export interface Emit {
 }
 /** Who runs attempts. */
 export interface AttemptHost {
+  readonly group: string;
   /** Reads the clock: is this attempt still the one that counts? @throws `STALE_EPOCH` `HANDLER_TIMEOUT` `CLOSED` */
   assertLive(attempt: Attempt): void;
   heartbeat(attempt: Attempt): void;
@@ -31,6 +32,8 @@ export class Attempt {
   /** `over`: ended or abandoned; whatever it still says is ignored. */
   phase: "running" | "aborted" | "over" = "running";
   cause: AbortCause | null = null;
+  /** Its place among those that run. */
+  place = -1;
   /** When its time is up. */
   timeoutAt: number;
   /** Once aborted: when it is abandoned. */
@@ -77,16 +80,19 @@ export const handlingOver = (attempt: Attempt): MessagingError<"CLOSED"> =>
 
 /** What a handler gets beside its message. Getters, so that `({ emit, signal })` works and nothing is made that is not asked for. */
 export class AttemptContext {
-  readonly group: string;
-  readonly attempt: number;
-  readonly redriven: boolean;
   readonly #attempt: Attempt;
 
-  constructor(group: string, attempt: Attempt) {
-    this.group = group;
-    this.attempt = attempt.number;
-    this.redriven = attempt.entry.redriven !== null;
+  constructor(attempt: Attempt) {
     this.#attempt = attempt;
+  }
+  get group(): string {
+    return this.#attempt.host.group;
+  }
+  get attempt(): number {
+    return this.#attempt.number;
+  }
+  get redriven(): boolean {
+    return this.#attempt.entry.redriven !== null;
   }
   get signal(): AbortSignal {
     return this.#attempt.signal;
@@ -103,8 +109,8 @@ export class AttemptContext {
 /** Under a lease there is a fence. */
 export class FencedContext extends AttemptContext {
   readonly fence: Epoch;
-  constructor(group: string, attempt: Attempt) {
-    super(group, attempt);
+  constructor(attempt: Attempt) {
+    super(attempt);
     this.fence = attempt.epoch;
   }
 }

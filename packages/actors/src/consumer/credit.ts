@@ -26,13 +26,16 @@ export class Credit {
     this.#messages++;
     this.#bytes += bytes;
   }
+  /** The broker has less than half of the window left. */
+  get isDue(): boolean {
+    return (
+      (this.#messages - this.#toldMessages) * 2 >= this.#messagesMax ||
+      (this.#bytes - this.#toldBytes) * 2 >= this.#bytesMax
+    );
+  }
   /** The totals to tell now, or null while the broker still has half of them. */
   take(): { readonly messages: number; readonly bytes: number } | null {
-    if (
-      (this.#messages - this.#toldMessages) * 2 < this.#messagesMax &&
-      (this.#bytes - this.#toldBytes) * 2 < this.#bytesMax
-    )
-      return null;
+    if (!this.isDue) return null;
     // more in hand than the window holds (one huge message): nothing until enough of it has left
     const messages = Math.max(this.#messages, this.#toldMessages);
     const bytes = Math.max(this.#bytes, this.#toldBytes);

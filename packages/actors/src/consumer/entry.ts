@@ -1,6 +1,6 @@
 import { MessagingError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
-import type { DeliveredBatch, Redeliver, RedrivenId, TriedMessage } from "../protocol/frames.ts";
+import type { Deliver, DeliveredBatch, Redeliver, RedrivenId, TriedMessage } from "../protocol/frames.ts";
 import type { Lane } from "./delivery-buffer.ts";
 
 /** A delivered message, from its arrival until it is settled, set aside, given up or dropped. */
@@ -23,12 +23,18 @@ export interface Entry {
   lane: Lane | null;
 }
 
-/** @throws `PROTOCOL_VIOLATION` when the bytes are not `count` packed messages */
-export function entriesOf(batch: DeliveredBatch, tried: ReadonlyMap<number, TriedMessage>): Entry[] {
+/** @throws `PROTOCOL_VIOLATION` when the bytes are no packed messages */
+export function entriesOf({ batches, tried }: Pick<Deliver, "batches" | "tried">): Entry[] {
   const entries: Entry[] = [];
+  const known = tried.length === 0 ? null : new Map(tried.map((each) => [each[0], each]));
+  for (const batch of batches) addEntries(entries, batch, known);
+  return entries;
+}
+function addEntries(entries: Entry[], batch: DeliveredBatch, tried: ReadonlyMap<number, TriedMessage> | null): void {
+  const end = batch.offset + batch.count;
   const reader = new PackedReader(batch.messages);
-  for (let offset: number = batch.offset; entries.length < batch.count && reader.next(); offset++) {
-    const before = tried.get(offset);
+  for (let offset: number = batch.offset; offset < end && reader.next(); offset++) {
+    const before = tried?.get(offset);
     entries.push({
       offset,
       key: reader.key,
@@ -43,7 +49,6 @@ export function entriesOf(batch: DeliveredBatch, tried: ReadonlyMap<number, Trie
       lane: null,
     });
   }
-  return entries;
 }
 /** @throws `PROTOCOL_VIOLATION` when the bytes are not a packed message */
 export function redeliveredEntry({

@@ -15,10 +15,10 @@ import { readMessage, type Work } from "./work.ts";
 /** The worker, as its hands see it. */
 export interface HandsOwner {
   readonly epoch: Epoch;
-  /** Reads the clock: may a handler start now? */
-  mayStart(): boolean;
-  /** Reads the clock: does what ends now still count? If not, the lease has been given up for lost. */
-  alive(): boolean;
+  /** Whether handlers may start at all: the lease aside. */
+  readonly mayStart: boolean;
+  /** Does what ends now still count, may something start? If not, the lease has been given up for lost. `now`: the monotonic clock as just read; reads the other. */
+  alive(now: number): boolean;
   /** Ms until the holder's own deadline. */
   readonly leaseRemainingMs: number;
   staleEpoch(epoch: Epoch): MessagingError;
@@ -44,7 +44,7 @@ export class Hands implements AttemptHost {
   readonly #queue: number;
   /** Where keys are in hand; `null` on unordered topics. */
   readonly #inHand: InHand | null;
-  readonly #running = new Set<Attempt>();
+  readonly #running: Attempt[] = [];
   /** Abandoned, and the lease not raised yet. */
   readonly #hung = new Set<Attempt>();
   readonly #timer: SweepTimer;
@@ -67,17 +67,28 @@ export class Hands implements AttemptHost {
   }
   /** Handlers that run, or are abandoned without a successor yet. */
   get busy(): number {
-    return this.#running.size + this.#hung.size;
+    return this.#running.length + this.#hung.size;
+  }
+
+  get group(): string {
+    return this.#work.settings.group;
   }
 
   /** Starts what may start. */
   pump(): void {
+    this.#pump(null);
+  }
+  /** `readAt`: when the lease was looked at, in this very step. The first start needs no second look. */
+  #pump(readAt: number | null): void {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
       const { settings, form, pace } = this.#work;
-      while (this.buffer.ready && this.busy < settings.concurrency && this.#owner.mayStart()) {
-        const now = this.#runtime.now();
+      let looked = readAt;
+      while (this.buffer.ready && this.busy < settings.concurrency && this.#owner.mayStart) {
+        const now = looked ?? this.#runtime.now();
+        if (looked === null && !this.#owner.alive(now)) break;
+        looked = null;
         if (!form.ready() || !pace.step(now)) {
           this.#work.line.wait(this);
           break;
@@ -115,13 +126,12 @@ export class Hands implements AttemptHost {
       );
       return;
     }
-    const { group, handlerTimeoutMs } = work.settings;
-    const attempt = new Attempt(this, entry, this.#owner.epoch, now + handlerTimeoutMs);
-    this.#running.add(attempt);
+    const attempt = new Attempt(this, entry, this.#owner.epoch, now + work.settings.handlerTimeoutMs);
+    attempt.place = this.#running.push(attempt) - 1;
     this.#timer.arm(attempt.timeoutAt);
     this.#chronicle.handling(attempt);
     try {
-      const context = inHand === null ? new AttemptContext(group, attempt) : new FencedContext(group, attempt);
+      const context = inHand === null ? new AttemptContext(attempt) : new FencedContext(attempt);
       const result = work.form.take(message, context, attempt);
       if (result === BY_TAKER) return;
       if (!isThenable(result)) {
@@ -146,21 +156,22 @@ export class Hands implements AttemptHost {
     }
   }
   #end(attempt: Attempt, how: "done" | "failed" | "released", error: unknown): void {
+    const now = this.#runtime.now();
+    const alive = this.#owner.alive(now);
     if (
       how === "done" &&
       attempt.emits !== null &&
       attempt.emits.length > 0 &&
       (attempt.cause === null || attempt.cause === "stop") &&
-      this.#owner.alive()
+      alive
     ) {
       this.#emit(attempt);
       return;
     }
-    attempt.phase = "over";
-    this.#running.delete(attempt);
+    this.#over(attempt);
     const { entry } = attempt;
     const timedOut = attempt.cause === "timeout";
-    const lost = attempt.cause === "lease" || !this.#owner.alive();
+    const lost = attempt.cause === "lease" || !alive;
     if (how === "done" && !timedOut) this.#chronicle.handled(attempt);
     else
       this.#chronicle.failed(
@@ -175,7 +186,15 @@ export class Hands implements AttemptHost {
     } else if (how === "failed" && attempt.cause === null) this.#failed(attempt, error);
     else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch)); // put back: its lane stays held, the worker is on its way out
     this.#inHand?.free(entry.key);
-    this.pump();
+    this.#pump(alive ? now : null);
+  }
+  #over(attempt: Attempt): void {
+    attempt.phase = "over";
+    const last = this.#running.pop() as Attempt;
+    if (last !== attempt) {
+      last.place = attempt.place;
+      this.#running[last.place] = last;
+    }
   }
   /** An attempt has failed and its handler is gone: again later, or never. */
   #failed(attempt: Attempt, error: unknown): void {
@@ -224,7 +243,7 @@ export class Hands implements AttemptHost {
     if (attempt.cause === "timeout") throw timeoutOf(attempt, this.#work.settings.handlerTimeoutMs);
     if (attempt.cause === "lease") throw this.#owner.staleEpoch(attempt.epoch);
     if (attempt.phase === "over") throw handlingOver(attempt);
-    if (!this.#owner.alive()) throw this.#owner.staleEpoch(attempt.epoch);
+    if (!this.#owner.alive(this.#runtime.now())) throw this.#owner.staleEpoch(attempt.epoch);
   }
   heartbeat(attempt: Attempt): void {
     this.assertLive(attempt);
@@ -233,7 +252,8 @@ export class Hands implements AttemptHost {
 
   /** Fires the signals of what runs. What does not end within its grace is abandoned. */
   abort(cause: AbortCause, reason: (attempt: Attempt) => unknown): void {
-    for (const attempt of this.#running) this.#abort(attempt, cause, reason(attempt));
+    for (const attempt of [...this.#running])
+      if (attempt.phase !== "over") this.#abort(attempt, cause, reason(attempt));
   }
   #abort(attempt: Attempt, cause: AbortCause, reason: unknown): void {
     const first = attempt.cause === null;
@@ -276,10 +296,10 @@ export class Hands implements AttemptHost {
   }
   /** Looks at everything that waits for a time: one timer for all of it. */
   #sweep(): void {
-    const alive = this.#owner.alive();
     const now = this.#runtime.now();
+    const alive = this.#owner.alive(now);
     if (alive) this.#timer.arm(now + this.#owner.leaseRemainingMs);
-    for (const attempt of this.#running) {
+    for (const attempt of [...this.#running]) {
       if (attempt.phase === "running" && now >= attempt.timeoutAt)
         this.#abort(attempt, "timeout", timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
       if (attempt.phase === "aborted" && now >= attempt.graceAt) this.#abandon(attempt);
@@ -291,8 +311,7 @@ export class Hands implements AttemptHost {
   }
   /** It ignored its signal past its grace. Whatever it still does is fenced, once the epoch is a higher one than its own. */
   #abandon(attempt: Attempt): void {
-    attempt.phase = "over";
-    this.#running.delete(attempt);
+    this.#over(attempt);
     this.#chronicle.abandoned(attempt, CAUSES[attempt.cause ?? "timeout"]);
     if (attempt.cause === "lease") {
       attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));

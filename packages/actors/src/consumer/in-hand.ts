@@ -5,21 +5,26 @@ import type { ClientEnvironment } from "../client/client-environment.ts";
  * starts for such a key, whatever epoch delivered the message (P5).
  */
 export class InHand {
+  /** A key in hand: the only one at concurrency 1, where the set would be filled and emptied with every message. */
+  #key: string | null = null;
+  /** The others. */
   readonly #keys = new Set<string>();
   #handlers = 0;
   #waiting: (() => void)[] = [];
 
   /** Takes the key for one handler. `alone`: only if the process has nothing at all of the queue in hand. */
   take(key: string | null, alone: boolean): boolean {
-    if (alone ? this.#handlers > 0 : key !== null && this.#keys.has(key)) return false;
+    if (alone ? this.#handlers > 0 : key !== null && (key === this.#key || this.#keys.has(key))) return false;
     this.#handlers++;
-    if (key !== null) this.#keys.add(key);
+    if (this.#key === null) this.#key = key;
+    else if (key !== null) this.#keys.add(key);
     return true;
   }
   /** That handler has ended, or was abandoned. */
   free(key: string | null): void {
     this.#handlers--;
-    if (key !== null) this.#keys.delete(key);
+    if (key === this.#key) this.#key = null;
+    else if (key !== null) this.#keys.delete(key);
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -38,19 +38,23 @@ export class LeaseClock {
   }
   /** Reads both clocks. */
   get over(): boolean {
-    if (!this.#over && this.#elapsedMs() > this.#ttlMs * USABLE - TICK_MS) this.#over = true;
+    return this.overAt(this.#runtime.now());
+  }
+  /** With the monotonic clock just read: reads the other. */
+  overAt(now: number): boolean {
+    if (!this.#over && this.#elapsedMs(now) > this.#ttlMs * USABLE - TICK_MS) this.#over = true;
     return this.#over;
   }
   /** Less than half of the TTL is left: renew before anything starts. */
   get late(): boolean {
-    return this.#elapsedMs() > this.#ttlMs / 2;
+    return this.#elapsedMs(this.#runtime.now()) > this.#ttlMs / 2;
   }
   /** Until the holder's own deadline; 0 when it is over. */
   get remainingMs(): number {
-    return this.over ? 0 : this.#ttlMs * USABLE - this.#elapsedMs();
+    return this.over ? 0 : this.#ttlMs * USABLE - this.#elapsedMs(this.#runtime.now());
   }
-  #elapsedMs(): number {
-    const { now, wallNow } = this.#sent;
-    return Math.max(this.#runtime.now() - now, this.#runtime.wallNow() - wallNow, 0);
+  #elapsedMs(now: number): number {
+    const { now: sentAt, wallNow: sentAtWall } = this.#sent;
+    return Math.max(now - sentAt, this.#runtime.wallNow() - sentAtWall, 0);
   }
 }

@@ -17,7 +17,7 @@ import type { Credit } from "./credit.ts";
 import { instant, LeaseClock } from "./lease-clock.ts";
 import type { SealedSettle, SettleLog } from "./settle-log.ts";
 
-/** Reports that pile up before they are sent without waiting for the turn to end. */
+/** Reports that pile up before they are sent at the end of the turn, though more is going on. */
 const PILE_MAX = 64;
 const RETRY_MS = 250;
 const NOTHING: Settlement = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
@@ -67,7 +67,7 @@ export class LeaseTalk {
   #lastWords: Settlement | null = null;
   /** Frames about an epoch whose grant is read a moment later. */
   #early: (LeaseRevoke | LeaseEnded)[] = [];
-  #flush: "none" | "deferred" | "timed" = "none";
+  #flush: "none" | "turnEnd" | "timed" = "none";
 
   constructor(
     owner: TalkOwner,
@@ -95,9 +95,10 @@ export class LeaseTalk {
   /** Where frames under the present epoch may go now. */
   get sendable(): { readonly link: BrokerLink; readonly member: number; readonly epoch: Epoch } | null {
     const link = this.#link;
-    return link === null || !this.#held || this.#asking !== null
-      ? null
-      : { link, member: this.#member, epoch: this.#epoch };
+    return link === null || !this.isSendable ? null : { link, member: this.#member, epoch: this.#epoch };
+  }
+  get isSendable(): boolean {
+    return this.#link !== null && this.#held && this.#asking === null;
   }
   /** What a heartbeat lists for it. */
   get beat(): { readonly queue: number; readonly epoch: Epoch } | null {
@@ -186,13 +187,13 @@ export class LeaseTalk {
     this.clock.end();
   }
 
-  /** Tells what has piled up, soon: at once when little else is going on, else once this turn's work is done. */
+  /** Tells what has piled up: at the end of the turn when nothing else is going on, else a moment later. */
   touch(idle: boolean): void {
     const { piledUp } = this.#log;
-    if (piledUp === 0 || this.#flush === "deferred") return;
+    if (piledUp === 0 || this.#flush === "turnEnd") return;
     if (idle || piledUp >= PILE_MAX) {
-      this.#flush = "deferred";
-      this.#runtime.defer(this.#ring);
+      this.#flush = "turnEnd";
+      this.#runtime.atTurnEnd(this.#ring);
     } else if (this.#flush === "none") {
       this.#flush = "timed";
       this.#runtime.setTimeout(this.#ring, 0);
@@ -220,6 +221,7 @@ export class LeaseTalk {
     });
   }
   giveCredit(): void {
+    if (!this.#credit.isDue) return;
     const to = this.sendable;
     const total = to === null ? null : this.#credit.take();
     if (to !== null && total !== null)

@@ -2,6 +2,7 @@ import type { BrokerLink, Instant, MemberFrame } from "../client/broker-link.ts"
 import type { Epoch } from "../message/brands.ts";
 import { type MessagingError, StaleEpochError } from "../message/errors.ts";
 import type { AsideDone, Deliver, LeaseGranted, Redeliver } from "../protocol/frames.ts";
+import { QuietTimer } from "../runtime/quiet-timer.ts";
 import type { Attempt } from "./attempt.ts";
 import { Chronicle, type LostReason } from "./chronicle.ts";
 import { Credit } from "./credit.ts";
@@ -22,8 +23,8 @@ import {
 } from "./worker.machine.ts";
 
 const RETRY_MS = 250;
-/** The machine hears that nothing is going on once nothing has been for so long: between two batches of a busy queue it need not. */
-const REST_MS = 10;
+/** The machine hears that nothing is going on once nothing has been for so long: between two messages of a queue in use it need not. */
+const REST_MS = 100;
 
 /** What is going on, as the machine hears it. */
 type Doing = "handler.started" | "aside.awaited" | "retry.awaited" | "buffer.emptied";
@@ -57,7 +58,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   /** By a close: nobody waits for a link to say goodbye on. */
   #closing = false;
   #told: Doing = "buffer.emptied";
-  #rests: unknown = null;
+  readonly #quiet: QuietTimer;
 
   constructor(work: Work, queue: number, link: BrokerLink, member: number, ended: (worker: Worker) => void) {
     const { environment, settings, topic } = work;
@@ -66,6 +67,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     this.#work = work;
     this.#ended = ended;
     this.#chronicle = new Chronicle(environment, { topic: topic.name, queue, group: settings.group }, settings.name);
+    this.#quiet = new QuietTimer(runtime, REST_MS, () => this.#tell(this.#doing()));
     this.#log = new SettleLog(this.#chronicle.keepsHistory);
     this.#credit = new Credit(settings.inFlightMax, settings.inFlightBytesMax);
     this.#talk = new LeaseTalk(this, { runtime, queue, log: this.#log, credit: this.#credit });
@@ -173,14 +175,14 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   get leaseRemainingMs(): number {
     return this.#talk.clock.remainingMs;
   }
-  mayStart(): boolean {
+  get mayStart(): boolean {
     // without a link nothing can be settled: what started now would be handled again if the broker does not come back in time
-    if (!this.#starting || this.#work.paused || this.#talk.late || this.#talk.sendable === null) return false;
-    return this.alive() && (this.#oneByOne === 0 || this.#log.empty);
+    if (!this.#starting || this.#work.paused || this.#talk.late || !this.#talk.isSendable) return false;
+    return this.#oneByOne === 0 || this.#log.empty;
   }
-  alive(): boolean {
+  alive(now = this.#work.environment.runtime.now()): boolean {
     if (this.#ending) return false;
-    if (!this.#talk.clock.over) return true;
+    if (!this.#talk.clock.overAt(now)) return true;
     this.lost("expired");
     return false;
   }
@@ -226,7 +228,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (this.#starting && !this.#work.paused) this.#talk.giveCredit();
     const doing = this.#doing();
     if (doing === this.#told) return;
-    if (doing === "buffer.emptied") this.#rest();
+    if (doing === "buffer.emptied") this.#quiet.stir();
     else this.#tell(doing);
   }
   #doing(): Doing {
@@ -238,12 +240,6 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (this.#ending || this.#draining || doing === this.#told) return;
     this.#told = doing;
     this.#send({ type: doing });
-  }
-  #rest(): void {
-    this.#rests ??= this.#work.environment.runtime.setTimeout(() => {
-      this.#rests = null;
-      this.#tell(this.#doing());
-    }, REST_MS);
   }
 
   /* ---------- the lease ---------- */
@@ -358,11 +354,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   #take(frame: Deliver | Redeliver): void {
     let entries: Entry[];
     try {
-      if (frame.type === "redeliver") entries = frame.entries.map(redeliveredEntry);
-      else {
-        const tried = new Map(frame.tried.map((each) => [each[0], each]));
-        entries = frame.batches.flatMap((batch) => entriesOf(batch, tried));
-      }
+      entries = frame.type === "redeliver" ? frame.entries.map(redeliveredEntry) : entriesOf(frame);
     } catch (error) {
       this.#talk.sendable?.link.violation(error instanceof Error ? error.message : String(error));
       return;
@@ -370,7 +362,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const { ordered, inFlightMax } = this.#work.settings;
     if (ordered && entries.some(({ losses }) => losses > 0)) this.#oneByOne = inFlightMax;
     for (const entry of entries) {
-      const parking = this.#aside.parking(entry.key);
+      const parking = this.#aside.pending === 0 ? undefined : this.#aside.parking(entry.key);
       if (parking === undefined) this.hands.buffer.add(entry);
       else if (entry.redriven !== null && parking.entry.redriven === null) parking.redrivenSince.push(entry);
       else {
@@ -407,7 +399,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     const told = this.#work.settings.ordered && this.#talk.held;
     this.#starting = false;
     this.#ending = true;
-    if (this.#rests !== null) this.#work.environment.runtime.clearTimeout(this.#rests);
+    this.#quiet.stop();
     this.#talk.end();
     this.#aside.clear();
     this.#inbox = [];
@@ -418,7 +410,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   #letGo(): void {
     this.#starting = false;
     this.#ending = true;
-    if (this.#rests !== null) this.#work.environment.runtime.clearTimeout(this.#rests);
+    this.#quiet.stop();
     this.#talk.end();
     this.hands.rest();
     this.#ended(this);

@@ -2,6 +2,7 @@ import type { BrokerLink, LaneFrame } from "../client/broker-link.ts";
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import type { Durability, Epoch } from "../message/brands.ts";
 import { asMessagingError, fromWireError, isMessagingError, MessagingError } from "../message/errors.ts";
+import { QuietTimer } from "../runtime/quiet-timer.ts";
 import {
   type LaneEffects,
   type LaneEvent,
@@ -34,8 +35,8 @@ export interface LaneHost extends LaneOwner {
 
 /** While the link has more than this to hand over, a lane with batches in flight writes no more of them. */
 const HOLD_BACK_BYTES = 1024 * 1024;
-/** The machine hears that a lane is finished once it has been for so long: between two batches of a busy lane it need not. */
-const REST_MS = 10;
+/** The machine hears that a lane is finished once nothing has gone on for so long: between two batches of a lane in use it need not. */
+const REST_MS = 100;
 /** What a frame needs beside its messages, at most. */
 const FRAME_OVERHEAD_BYTES = 1_024;
 /** First wait after a refusal that may pass and does not say how long, ms; doubles with each one in a row. */
@@ -63,13 +64,16 @@ export class Lane {
   #onDrained: (() => void) | null = null;
   /** The machine says that batches may be written. */
   #sending = false;
-  #rests: unknown = null;
+  readonly #quiet: QuietTimer;
   #stopped = false;
 
   constructor(host: LaneHost, queue: number) {
     this.#host = host;
     this.queue = queue;
     this.buffer = new LaneBuffer(host);
+    this.#quiet = new QuietTimer(host.environment.runtime, REST_MS, () => {
+      if (this.#sending && this.buffer.isFinished) this.#tell({ type: "batch.appended" });
+    });
     this.#link = host.environment.connection.link;
     this.#path = `${host.path}/lane-${queue}`;
     this.#actor = host.environment.actors.start(
@@ -108,7 +112,7 @@ export class Lane {
   /** Ends it; what it holds is its host's business. */
   stop(): void {
     this.#stopped = true;
-    if (this.#rests !== null) this.#host.environment.runtime.clearTimeout(this.#rests);
+    this.#quiet.stop();
     this.#leave(true);
     this.#host.environment.actors.stop(this.#path);
   }
@@ -148,12 +152,6 @@ export class Lane {
     );
   }
 
-  #rest(): void {
-    this.#rests ??= this.#host.environment.runtime.setTimeout(() => {
-      this.#rests = null;
-      if (this.#sending && this.buffer.isFinished) this.#tell({ type: "batch.appended" });
-    }, REST_MS);
-  }
   #pump(): void {
     const lane = this.#opened;
     if (lane === null || this.#epoch === null) return;
@@ -278,7 +276,7 @@ export class Lane {
         this.#certain = false;
         if (this.#expected !== null) this.#expected = Math.max(this.#expected, this.buffer.receipted);
         if (!this.#sending) return { type: "batch.appended" };
-        if (this.buffer.isFinished) this.#rest();
+        if (this.buffer.isFinished) this.#quiet.stir();
         else this.#pump();
         return null;
       }
@@ -349,7 +347,7 @@ export class Lane {
   /** The machine threw: a bug of ours. Nothing is lost in silence: what the lane has fails, and the producer goes on without it. */
   #broken(error: unknown): void {
     this.#stopped = true;
-    if (this.#rests !== null) this.#host.environment.runtime.clearTimeout(this.#rests);
+    this.#quiet.stop();
     const bug = asMessagingError(error, "CLOSED");
     this.#failNumbered(bug, false);
     this.#host.failed([...this.buffer.waiting()], bug, "notAppended");

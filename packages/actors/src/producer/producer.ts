@@ -4,6 +4,7 @@ import type { TopicView } from "../client/topic-directory.ts";
 import { atLeastAsDurable, type Durability, type Epoch, type Offset } from "../message/brands.ts";
 import { asMessagingError, type ErrorCode, FlushError, MessagingError } from "../message/errors.ts";
 import type { Receipt } from "../message/message.ts";
+import { PackSpace } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
 import type { Keying, Topic } from "../message/topic.ts";
 import { AbortWatch } from "./abort-watch.ts";
@@ -54,6 +55,8 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   #dirty: Lane[] = [];
   #nextQueue = 0;
   readonly #packer: SendPacker<In, Out>;
+  /** For messages whose lane is not known yet. */
+  readonly #space = new PackSpace();
   readonly #chronicle: SendChronicle | null;
 
   #calls = 0;
@@ -114,21 +117,23 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   send(body: In, ...[options]: SendArgs<Keying>): Promise<Receipt> {
     let key: string | null = null;
     let slot = NO_SLOT;
-    let packed: Uint8Array;
+    let space: PackSpace;
+    let length: number;
     try {
       if (this.#ended || this.#closing !== null)
         throw new MessagingError("CLOSED", `producer "${this.name}" is closed`);
       if (this.#fenced !== null) throw this.#fenced;
       key = this.#packer.keyOf(body, options);
       if (key !== null) slot = this.#packer.slotOf(key);
-      packed = this.#packer.pack(body, key, slot, options);
+      space = this.#spaceFor(slot);
+      length = this.#packer.pack(space, body, key, slot, options);
       const { messageBytesMax } = this.environment.connection.welcome;
-      if (packed.length > messageBytesMax)
+      if (length > messageBytesMax)
         throw new MessagingError(
           "MESSAGE_TOO_LARGE",
-          `the message has ${packed.length} bytes; the broker takes at most ${messageBytesMax}`,
+          `the message has ${length} bytes; the broker takes at most ${messageBytesMax}`,
           {
-            data: { bytes: packed.length, bytesMax: messageBytesMax },
+            data: { bytes: length, bytesMax: messageBytesMax },
           },
         );
       this.#checkDurability();
@@ -138,7 +143,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     const signal = options?.signal;
     const id = options?.id ?? null;
     if (signal?.aborted === true) return this.#refuseAtIntake(key, id, aborted(signal));
-    const room = this.#waiting.length === 0 && this.#hasRoom(packed.length);
+    const room = this.#waiting.length === 0 && this.#hasRoom(length);
     if (!room && this.#waiting.length - this.#waitingGone >= this.#settings.waitingMax)
       return this.#refuseAtIntake(
         key,
@@ -148,14 +153,9 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
           `${this.#held} messages (${this.#heldBytes} bytes) are not acknowledged and ${this.#settings.waitingMax} sends wait for room; wait for ready()`,
         ),
       );
-    const send = new PendingSend(
-      ++this.#calls,
-      packed,
-      key,
-      id,
-      slot,
-      this.environment.runtime.now() + this.#settings.sendTimeoutMs,
-    );
+    const deadline = this.environment.runtime.now() + this.#settings.sendTimeoutMs;
+    const send = new PendingSend(++this.#calls, key, id, slot, deadline);
+    send.packedIn(space, length);
     this.#unanswered.push(send);
     if (signal !== undefined) this.#aborts.listen(send, signal);
     if (room) this.#admit(send);
@@ -163,6 +163,11 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     return send.promise;
   }
 
+  /** Messages of one lane are packed one behind another, where it is known which that will be. */
+  #spaceFor(slot: number): PackSpace {
+    const queue = slot === NO_SLOT ? undefined : this.#view?.table[slot];
+    return (queue === undefined ? undefined : this.#lanes[queue]?.buffer.space) ?? this.#space;
+  }
   #checkDurability(): void {
     const { durability } = this.#settings;
     const { durabilityMax } = this.environment.connection.welcome;
@@ -177,7 +182,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   }
   /** Fails before anything behind it was called, so nothing fails with it. */
   #refuseAtIntake(key: string | null, id: string | null, error: MessagingError): Promise<Receipt> {
-    const send = new PendingSend(++this.#calls, EMPTY, key, typeof id === "string" ? id : null, NO_SLOT, 0);
+    const send = new PendingSend(++this.#calls, key, typeof id === "string" ? id : null, NO_SLOT, 0);
     send.stage = "gone";
     this.#answerFailed(send, error, "notAppended");
     return send.promise;
@@ -201,7 +206,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   }
   #admit(send: PendingSend): void {
     this.#held++;
-    this.#heldBytes += send.packed.length;
+    this.#heldBytes += send.length;
     if (this.#view !== undefined) this.#deal(send, this.#view);
     else {
       send.stage = "admitted";
@@ -221,7 +226,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     lane.push(send);
     if (lane.dirty) return;
     lane.dirty = true;
-    if (this.#dirty.push(lane) === 1) this.environment.runtime.defer(this.#fill);
+    if (this.#dirty.push(lane) === 1) this.environment.runtime.atTurnEnd(this.#fill);
   }
   #laneOf(queue: number): Lane {
     const known = this.#lanes[queue];
@@ -332,7 +337,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     while (this.#undealt.peek()?.stage === "gone") this.#undealt.shift();
     for (let send = this.#waiting.peek(); send !== undefined; send = this.#waiting.peek()) {
       if (send.stage === "gone") this.#waitingGone--;
-      else if (this.#hasRoom(send.packed.length)) this.#admit(send);
+      else if (this.#hasRoom(send.length)) this.#admit(send);
       else break;
       this.#waiting.shift();
     }
@@ -350,12 +355,11 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
 
   /** Takes a message out that has no number. */
   #takeBack(send: PendingSend, error: MessagingError): void {
-    const bytes = send.packed.length;
     if (send.stage === "waiting") this.#waitingGone++;
-    else this.released(send, bytes);
+    else this.released(send, send.length);
     if (send.stage === "buffered") this.#lanes[send.queue]?.buffer.remove(send);
     send.stage = "gone";
-    send.packed = EMPTY;
+    send.unpack();
     if (!send.answered) this.#answerFailed(send, error, "notAppended");
   }
   /** Rule 9: what was called behind a failed send of its key, and has no number, fails too. */
@@ -448,7 +452,6 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
 const isTakeable = (send: PendingSend): boolean =>
   send.stage === "waiting" || send.stage === "admitted" || send.stage === "buffered";
 
-const EMPTY = new Uint8Array(0);
 /** Two producers of one name may live in one client: the second fences the first. */
 function uniquePath(environment: ClientEnvironment, path: string): string {
   const taken = new Set(environment.actors.list("producer").map((producer) => producer.path));

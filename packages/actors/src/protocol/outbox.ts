@@ -3,7 +3,7 @@ import type { Link } from "../transport/transport.ts";
 import type { Codec } from "./codec.ts";
 import type { Frame } from "./frames.ts";
 
-/** Frames of one turn go out together, as few packets as their size allows: what has piled up is the batch, nothing waits for more. */
+/** Frames of one turn of the event loop go out together, in as few packets as their size allows: what has piled up is the batch, nothing waits for more. */
 export class Outbox {
   readonly #link: Link;
   readonly #codec: Codec;
@@ -28,11 +28,12 @@ export class Outbox {
     this.#bytes += bytes;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#runtime.defer(() => {
-      this.#scheduled = false;
-      this.flush();
-    });
+    this.#runtime.atTurnEnd(this.#onTurnEnd);
   }
+  readonly #onTurnEnd = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
   /** Hands over what is waiting, now. */
   flush(): void {
     if (this.#frames.length === 0) return;

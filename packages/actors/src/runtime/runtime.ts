@@ -11,6 +11,11 @@ export interface Runtime {
   clearTimeout(id: unknown): void;
   /** Runs `fn` once the code running now, and what it has already queued, is done; before any timer or I/O. */
   defer(fn: () => void): void;
+  /**
+   * Runs `fn` at the end of the present turn of the event loop: once what is ready now has been dealt with, I/O that can be read included, and before the loop
+   * sleeps. What piles up meanwhile goes out together; nothing waits for more.
+   */
+  atTurnEnd(fn: () => void): void;
   /** Uniform in [0, 1). */
   random(): number;
   /** A new unique id: 20 characters of `0-9a-z`, 100 bits. */

@@ -1,4 +1,5 @@
 import { type Runtime, randomId } from "./runtime.ts";
+import { TurnEnd } from "./turn-end.ts";
 
 /** The real clock and the platform's cryptographic randomness: the one place that touches them. */
 export function systemRuntime(): Runtime {
@@ -11,12 +12,14 @@ export function systemRuntime(): Runtime {
     }
     return (words[next++] as number) / 2 ** 32;
   };
+  const turnEnd = new TurnEnd();
   return {
     now: () => performance.now(),
     wallNow: () => Date.now(),
     setTimeout: (fn, ms) => setTimeout(fn, ms),
     clearTimeout: (id) => clearTimeout(id as ReturnType<typeof setTimeout>),
     defer: (fn) => queueMicrotask(fn),
+    atTurnEnd: (fn) => turnEnd.add(fn),
     random,
     id: () => randomId(random),
   };

@@ -1,5 +1,6 @@
 import { macrotask } from "../runtime/macrotask.ts";
 import { type Runtime, randomId } from "../runtime/runtime.ts";
+import { TurnEnd } from "../runtime/turn-end.ts";
 import { seededRandom } from "./random.ts";
 
 /** A `Runtime` whose clock moves only when it is told to. XState's `clock` too. */
@@ -42,12 +43,18 @@ export function simulatedRuntime(options: SimulatedRuntimeOptions): SimulatedRun
   let order = 0;
   let live = 0;
 
+  const turnEnd = new TurnEnd();
+  /** Lets everything run that was set off: what is left for the end of the turn, and what that sets off. */
+  const endTurn = async (): Promise<void> => {
+    do await macrotask();
+    while (!turnEnd.isOver);
+  };
   const fire = async (timer: Timer): Promise<void> => {
     now = Math.max(now, timer.due);
     timer.live = false;
     live--;
     timer.fn();
-    await macrotask();
+    await endTurn();
   };
   const next = (): Timer | undefined => {
     for (let timer = timers.peek(); timer !== undefined; timer = timers.peek()) {
@@ -73,18 +80,19 @@ export function simulatedRuntime(options: SimulatedRuntimeOptions): SimulatedRun
       live--;
     },
     defer: (fn) => void Promise.resolve().then(fn),
+    atTurnEnd: (fn) => turnEnd.add(fn),
     random,
     id: () => randomId(random),
     async advance(ms) {
       const until = now + ms;
-      await macrotask();
+      await endTurn();
       for (let timer = next(); timer !== undefined && timer.due <= until; timer = next()) {
         timers.pop();
         await fire(timer);
       }
       now = until;
     },
-    settle: macrotask,
+    settle: endTurn,
     async run(promise, withinMs = 3_600_000) {
       let ended = false;
       const mark = () => {
@@ -93,7 +101,7 @@ export function simulatedRuntime(options: SimulatedRuntimeOptions): SimulatedRun
       promise.then(mark, mark);
       const from = now;
       const until = now + withinMs;
-      await macrotask();
+      await endTurn();
       while (!ended) {
         const timer = next();
         if (timer === undefined || timer.due > until)

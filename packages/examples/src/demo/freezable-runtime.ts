@@ -37,6 +37,9 @@ export class FreezableRuntime implements Runtime {
   defer(fn: () => void): void {
     this.#base.defer(() => this.#orLater(fn));
   }
+  atTurnEnd(fn: () => void): void {
+    this.#base.atTurnEnd(() => this.#orLater(fn));
+  }
   random(): number {
     return this.#base.random();
   }

@@ -77,6 +77,9 @@ export class ProcessRuntime implements Runtime {
   defer(fn: () => void): void {
     this.#base.defer(() => this.deliver(fn));
   }
+  atTurnEnd(fn: () => void): void {
+    this.#base.atTurnEnd(() => this.deliver(fn));
+  }
   random(): number {
     return this.#random();
   }

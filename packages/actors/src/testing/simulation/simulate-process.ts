@@ -99,6 +99,7 @@ export class UserProcess<Shared> implements App {
       setTimeout: (fn, ms) => runtime.setTimeout(guarded(fn), ms),
       clearTimeout: (id) => runtime.clearTimeout(id),
       defer: (fn) => runtime.defer(guarded(fn)),
+      atTurnEnd: (fn) => runtime.atTurnEnd(guarded(fn)),
       random: () => runtime.random(),
       id: () => runtime.id(),
     };
