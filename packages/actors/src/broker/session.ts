@@ -87,6 +87,8 @@ export class Session {
   #wasOpen = false;
   #isOverloaded = false;
   #saidGoodbye = false;
+  /** Nothing more that comes is processed. What the machine says too, but asking it costs something for every frame. */
+  #isClosing = false;
 
   constructor(host: SessionHost, link: IncomingLink, id: string) {
     this.#host = host;
@@ -163,9 +165,13 @@ export class Session {
     this.#saidGoodbye = true;
     this.#outbox?.push({ type: "goodbye", error: error === null ? null : toWireError(error) });
     this.#outbox?.flush();
-    this.#machine.send({ type: "session.end" });
+    this.#end();
     this.link.close(code, error?.message ?? "");
     this.#leaveAll();
+  }
+  #end(): void {
+    this.#isClosing = true;
+    this.#machine.send({ type: "session.end" });
   }
   #leaveAll(): void {
     this.#open = false;
@@ -185,7 +191,7 @@ export class Session {
     const limit = limits.heartbeatMs * SILENT_BEATS;
     this.#silenceTimer = runtime.setTimeout(() => {
       if (runtime.now() - this.#heardAt >= limit) {
-        this.#machine.send({ type: "session.end" });
+        this.#end();
         this.link.abort();
         return;
       }
@@ -194,7 +200,7 @@ export class Session {
   }
 
   #receive(packet: Uint8Array): void {
-    if (this.#machine.getSnapshot().value === "closing") return;
+    if (this.#isClosing) return;
     const wasSilent = this.isSilent;
     this.#heardAt = this.#host.runtime.now();
     if (wasSilent) this.#members.heardAgain();
@@ -202,7 +208,7 @@ export class Session {
       const codec = codecOf(packet);
       const frames = codec.decode(packet);
       for (const frame of frames) {
-        if (this.#machine.getSnapshot().value === "closing") return;
+        if (this.#isClosing) return;
         this.#handle(frame, codec);
       }
     } catch (error) {
@@ -278,9 +284,11 @@ export class Session {
       case "batch.append":
         this.#lanes.append(frame);
         return;
-      case "credit":
-        this.#members.subscription(frame)?.subscription.credit(this.#members.get(frame.member).port, frame);
+      case "credit": {
+        const at = this.#members.subscription(frame);
+        at?.subscription.credit(at.port, frame);
         return;
+      }
       case "settle": {
         const at = this.#members.subscription(frame);
         at?.subscription.settle(at.port, frame);

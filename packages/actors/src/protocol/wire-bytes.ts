@@ -61,6 +61,10 @@ export class ByteWriter {
   }
   /** A whole number from 0 to 2^53 − 1. @throws `PROTOCOL_VIOLATION` for any other */
   uint(value: number): void {
+    if (value >= 0 && value < 128 && value >>> 0 === value) {
+      this.byte(value); // most are
+      return;
+    }
     if (value >>> 0 !== value && !(Number.isSafeInteger(value) && value >= 0))
       throw violation("packet", "", "a whole number from 0 to 2^53 - 1", describeFound(value));
     this.#room(8);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { FakePort, message, QueueBench, Talk } from "./queue.fixture.ts";
 
 async function held(keys: readonly string[] = ["a", "b", "c"], join = {}) {
@@ -84,6 +84,35 @@ describe("credit", () => {
     expect(talk.port.delivered).toEqual(Array.from({ length: 40 }, (_, at) => at));
     for (const { batches } of talk.port.all("deliver"))
       expect(batches.reduce((sum, batch) => sum + batch.messages.length, 0)).toBeLessThanOrEqual(256 * 1024);
+  });
+});
+
+describe("a backlog that has left memory", () => {
+  it("is read once, also by a holder that takes one message at a time", async () => {
+    const bench = await QueueBench.open();
+    const subscription = await bench.subscribe();
+    for (let batch = 0; batch < 40; batch++) bench.append(["a", "b"], 30_000); // 2.4 MB: the tail in memory begins after some
+    await bench.settle();
+    const read = vi.spyOn(bench.store, "read");
+    const talk = new Talk(bench, subscription, new FakePort("c"));
+    await talk.acquire();
+    talk.epoch = talk.port.last("lease.granted").epoch;
+    for (let at = 0; at < 80; at++) {
+      await talk.credit(at + 1, 1e9);
+      await talk.settle([[at, at + 1]]);
+    }
+    expect(talk.port.delivered).toEqual(Array.from({ length: 80 }, (_, at) => at));
+    expect(read.mock.calls.map(([, from]) => from)).toEqual([0, 2, 4, 6, 8, 10]); // each batch once
+  });
+  it("is not kept for a holder that is gone", async () => {
+    const bench = await QueueBench.open();
+    const subscription = await bench.subscribe();
+    for (let batch = 0; batch < 40; batch++) bench.append(["a", "b"], 30_000);
+    await bench.settle();
+    const first = await Talk.hold(bench, subscription, "c");
+    await first.release([[0, 1]]);
+    const second = await Talk.hold(bench, subscription, "d");
+    expect(second.port.delivered).toEqual(Array.from({ length: 79 }, (_, at) => at + 1));
   });
 });
 

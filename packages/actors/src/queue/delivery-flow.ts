@@ -14,6 +14,10 @@ import type { SubscriptionState } from "./subscription-state.ts";
 const DELIVER_BYTES_MAX = 256 * 1024;
 /** Read at a time: of large messages most would be read in vain. */
 const REDELIVER_MESSAGES_MAX = 32;
+/** Read from the store at a time for each message that the holder has room for: who takes them one at a time is not read 256 KiB ahead, and kept them. */
+const READ_BYTES_PER_MESSAGE = 32 * 1024;
+
+const NOTHING_READ: readonly LogBatch[] = [];
 
 export interface FlowOwner {
   readonly state: SubscriptionState;
@@ -64,6 +68,8 @@ export class DeliveryFlow {
   #waitsForDrain = false;
   /** Where the last look into a batch ended, so that the next need not begin at its front. */
   #mark = { batch: -1, offset: 0, byte: 0 };
+  /** Read from the store and not used up, in order: at most one read of it. */
+  #ahead: readonly LogBatch[] = NOTHING_READ;
 
   constructor(
     owner: FlowOwner,
@@ -135,6 +141,7 @@ export class DeliveryFlow {
   }
   stop(): void {
     this.#stopped = true;
+    this.#ahead = NOTHING_READ;
   }
   /** The first messages sent that are not done: what the holder's handlers were busy with, if it died. */
   heads(count: number): number[] {
@@ -233,9 +240,24 @@ export class DeliveryFlow {
       this.#owner.suspended("span");
       return false;
     }
-    const batches = log.read(this.#position, DELIVER_BYTES_MAX);
-    if (batches instanceof Promise) return batches.then((read) => this.#send(read));
-    return this.#send(batches);
+    if (this.#isReadAhead()) return this.#send(this.#ahead);
+    const bytesMax = Math.min(DELIVER_BYTES_MAX, this.#roomMessages * READ_BYTES_PER_MESSAGE);
+    const batches = log.read(this.#position, bytesMax);
+    if (!(batches instanceof Promise)) return this.#send(batches);
+    return batches.then((read) => {
+      if (!this.#stopped) this.#ahead = read;
+      return this.#send(read);
+    });
+  }
+  /** Whether there is something left of what was read; what has been used up is let go. */
+  #isReadAhead(): boolean {
+    let used = 0;
+    for (const { first, count } of this.#ahead) {
+      if (first + count > this.#position) break;
+      used++;
+    }
+    if (used > 0) this.#ahead = used < this.#ahead.length ? this.#ahead.slice(used) : NOTHING_READ;
+    return this.#ahead.length > 0;
   }
 
   /** Sends from `batches` what is not done, not parked, and fits; true when it moved. */
@@ -395,6 +417,7 @@ export class DeliveryFlow {
   }
 
   #strandToSend(): Strand | undefined {
+    if (!this.#owner.aside.isRedriving) return undefined;
     for (const strand of this.#owner.aside.redriving()) {
       if (this.#unflushed.has(strand.id)) continue;
       const last = strand.offsets.at(-1);

@@ -1,3 +1,4 @@
+import type { SnapshotFrom } from "xstate";
 import { epoch } from "../message/brands.ts";
 import type { LightRef } from "../runtime/actor-registry.ts";
 import {
@@ -17,6 +18,12 @@ export interface LeaseKeeperOwner {
   machineFailed(error: unknown): void;
 }
 
+interface Standing {
+  readonly of: SnapshotFrom<typeof subscriptionMachine>;
+  readonly isHeld: boolean;
+  readonly isSuspended: boolean;
+}
+
 /** The machine of one subscription, and the one timer that looks at its deadline. It executes nothing: what the machine decides goes to `decided`. */
 export class LeaseKeeper {
   readonly #context: SubscriptionContextOf;
@@ -27,6 +34,7 @@ export class LeaseKeeper {
   #timer: unknown = null;
   #timerAt = Number.POSITIVE_INFINITY;
   #stopped = false;
+  #known: Standing | null = null;
 
   constructor(context: SubscriptionContextOf, path: string, state: SubscriptionState, on: LeaseKeeperOwner) {
     this.#context = context;
@@ -39,10 +47,17 @@ export class LeaseKeeper {
     return typeof value === "string" ? (value as "vacant") : "leased";
   }
   get isHeld(): boolean {
-    return !this.#stopped && isHeld(this.#machine.getSnapshot());
+    return !this.#stopped && this.#standing().isHeld;
   }
   get isSuspended(): boolean {
-    return this.#machine.getSnapshot().matches({ leased: "suspended" });
+    return this.#standing().isSuspended;
+  }
+  /** What the machine's snapshot says, looked up once for each: it is asked with every settle, and changes with a lease. */
+  #standing(): Standing {
+    const of = this.#machine.getSnapshot();
+    if (this.#known?.of === of) return this.#known;
+    this.#known = { of, isHeld: isHeld(of), isSuspended: of.matches({ leased: "suspended" }) };
+    return this.#known;
   }
   get epoch() {
     return this.#machine.getSnapshot().context.epoch;

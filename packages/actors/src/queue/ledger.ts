@@ -34,6 +34,8 @@ export interface LedgerOwner {
 export class Ledger {
   readonly context: SubscriptionContextOf;
   readonly path: string;
+  /** Of its record in the store. */
+  readonly #key: string;
   state: SubscriptionState;
   aside: SetAside;
   readonly turn: SerialQueue;
@@ -60,6 +62,7 @@ export class Ledger {
   private constructor(context: SubscriptionContextOf, state: SubscriptionState, aside: SetAside) {
     this.context = context;
     this.path = `queue/${context.spec.name}/${context.queue}/${context.group}`;
+    this.#key = storeKeys.subscription(context.spec.name, context.queue, context.group);
     this.state = state;
     this.aside = aside;
     this.#committedCursor = state.cursor;
@@ -85,14 +88,11 @@ export class Ledger {
   }
 
   commit(writes: readonly StoreWrite[] = []): { readonly commit: Commit; readonly revision: number } {
-    const { spec, queue, group } = this.context;
     const { state } = this;
     const revision = ++state.revision;
-    const all: StoreWrite[] = [
-      ...writes,
-      { kind: "put", key: storeKeys.subscription(spec.name, queue, group), value: state.encode() },
-    ];
+    const all: StoreWrite[] = [...writes, { kind: "put", key: this.#key, value: state.encode() }];
     if (state.discardedChanged) {
+      const { spec, queue, group } = this.context;
       state.discardedChanged = false;
       all.push({ kind: "put", key: storeKeys.discarded(spec.name, queue, group), value: state.encodeDiscarded() });
     }
@@ -110,7 +110,6 @@ export class Ledger {
         if (generation === this.#generation) this.fail(error);
       },
     );
-    commit.synced.catch(() => {}); // who waits for it hears of it
     return { commit, revision };
   }
   /** Counts what this commit settles and sets aside, once it is through; null when nobody counts. */

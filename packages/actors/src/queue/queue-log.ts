@@ -18,7 +18,7 @@ import {
 } from "./producer-table.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "./records.ts";
 import { RemovedIds } from "./removed-ids.ts";
-import { decodeBatch, encodeBatch, type LogBatch } from "./stored-batch.ts";
+import { decodeBatch, encodeBatch, type LogBatch, messagesOf } from "./stored-batch.ts";
 import { TailBudget, TailCache } from "./tail-cache.ts";
 
 export interface QueueLogOptions {
@@ -45,6 +45,13 @@ export interface LaneIdentity {
   readonly instance: string;
   readonly epoch: Epoch;
 }
+/** Messages of a batch, one after another, that are all new; or one that is known by its id. */
+interface ExaminedRun {
+  count: number;
+  readonly duplicateOf: number | null;
+}
+/** Shared by all batches without ids, and never added to. */
+const NO_IDS = new Map<string, number>();
 const RECOVERY_BYTES = 4 * 1024 * 1024;
 const NOTHING_PENDING: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
 
@@ -238,22 +245,16 @@ export class QueueLog {
       if (appended > 0) {
         const bytes = encodeBatch(nowMs, routeVersion, fresh.parts);
         writes.push({ kind: "append", log: this.name, first, count: appended, bytes });
-        this.#cache.push(decodeBatch(this.name, { first, count: appended, bytes }), bytes.length);
+        this.#cache.push({ first, count: appended, appendedAtMs: nowMs, messages: messagesOf(bytes) }, bytes.length);
         this.#end = first + appended;
         this.#bytes += bytes.length;
       }
-      const commit = this.#commit(writes);
       const flushedEnd = this.#end;
       const kept = producer.next;
-      const generation = this.#generation;
-      commit.flushed.then(
-        () => {
-          if (generation !== this.#generation) return;
-          this.#flushedEnd = Math.max(this.#flushedEnd, flushedEnd);
-          producer.kept = Math.max(producer.kept, kept);
-        },
-        () => {},
-      );
+      this.#commit(writes, () => {
+        this.#flushedEnd = Math.max(this.#flushedEnd, flushedEnd);
+        producer.kept = Math.max(producer.kept, kept);
+      });
     }
     return { runs, commit: this.#lastCommit, producer };
   }
@@ -262,9 +263,10 @@ export class QueueLog {
   #examine(messages: Uint8Array, count: number, known: number, nowMs: number) {
     const { table, queue, messageBytesMax } = this.#options;
     const reader = new PackedReader(messages);
-    const runs: { count: number; duplicateOf: number | null }[] = [];
+    const runs: ExaminedRun[] = [];
     const parts: Uint8Array[] = [];
-    const ids = new Map<string, number>();
+    let last: ExaminedRun | undefined;
+    let ids = NO_IDS;
     let partFrom = -1;
     let index = 0;
     let appended = 0;
@@ -295,7 +297,10 @@ export class QueueLog {
         const id = reader.id!;
         const inBatch = ids.get(id);
         duplicateOf = inBatch === undefined ? (this.#ids.find(id, nowMs) ?? null) : this.#end + inBatch;
-        if (duplicateOf === null) ids.set(id, appended);
+        if (duplicateOf === null) {
+          if (ids === NO_IDS) ids = new Map();
+          ids.set(id, appended);
+        }
       }
       if (duplicateOf === null) {
         if (partFrom < 0) partFrom = reader.at;
@@ -304,15 +309,17 @@ export class QueueLog {
         parts.push(messages.subarray(partFrom, reader.at));
         partFrom = -1;
       }
-      const last = runs.at(-1);
       if (last !== undefined && last.duplicateOf === null && duplicateOf === null) last.count++;
-      else runs.push({ count: 1, duplicateOf });
+      else {
+        last = { count: 1, duplicateOf };
+        runs.push(last);
+      }
     }
     if (index !== count)
       throw new MessagingError("PROTOCOL_VIOLATION", `a batch said it holds ${count} messages, found ${index}`, {
         data: { count, found: index },
       });
-    if (partFrom >= 0) parts.push(messages.subarray(partFrom));
+    if (partFrom >= 0) parts.push(partFrom === 0 ? messages : messages.subarray(partFrom));
     return { runs, parts, ids };
   }
 
@@ -346,13 +353,18 @@ export class QueueLog {
       this.#commit(gone.map((name) => ({ kind: "remove", key: storeKeys.producer(spec.name, queue, name) })));
   }
 
-  #commit(writes: readonly StoreWrite[]): Commit {
+  /** `flushed` runs before anyone else hears of it, and not when the log has been read anew meanwhile. */
+  #commit(writes: readonly StoreWrite[], flushed: () => void = () => {}): Commit {
     const commit = this.#writer.commit(writes);
     const generation = this.#generation;
-    commit.flushed.catch((error: unknown) => {
-      if (generation === this.#generation) this.#onFailed(error);
-    });
-    commit.synced.catch(() => {}); // who waits for it hears of it
+    commit.flushed.then(
+      () => {
+        if (generation === this.#generation) flushed();
+      },
+      (error: unknown) => {
+        if (generation === this.#generation) this.#onFailed(error);
+      },
+    );
     this.#lastCommit = commit;
     return commit;
   }

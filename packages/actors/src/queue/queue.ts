@@ -175,25 +175,19 @@ export class Queue {
   /** Takes a batch, or refuses it; answers on the lane's link. */
   append(lane: LanePort, frame: BatchAppend): void {
     const { store, counters } = this.#options;
-    const refuse = (error: MessagingError, expected: Sequence | null = null, retryAfterMs: number | null = null) => {
-      counters?.batchRefused(error.code);
-      lane.send({
-        type: "batch.refused",
-        lane: lane.lane,
-        epoch: frame.epoch,
-        sequence: frame.sequence,
-        error: toWireError(error),
-        expected,
-        retryAfterMs,
-      });
-    };
     if (frame.epoch !== lane.epoch) {
       const text = `a batch of epoch ${frame.epoch} came on a lane of ${this.path} that was opened under ${lane.epoch}`;
-      refuse(new MessagingError("PRODUCER_FENCED", text, { data: { presented: frame.epoch, current: lane.epoch } }));
+      this.#refuse(
+        lane,
+        frame,
+        new MessagingError("PRODUCER_FENCED", text, { data: { presented: frame.epoch, current: lane.epoch } }),
+      );
       return;
     }
     if (!atLeastAsDurable(store.durabilityMax, frame.durability) && frame.durability !== "memory") {
-      refuse(
+      this.#refuse(
+        lane,
+        frame,
         new MessagingError(
           "DURABILITY_UNAVAILABLE",
           `durability "${frame.durability}" was asked for, the store here reaches "${store.durabilityMax}"`,
@@ -208,7 +202,9 @@ export class Queue {
     else if (this.state === "active") this.#lookWhetherFull(frame.messages.length);
     if (this.state !== "active") {
       if (this.state !== "full") {
-        refuse(
+        this.#refuse(
+          lane,
+          frame,
           new MessagingError("UNAVAILABLE", `${this.path} is ${this.state}`, { data: { state: this.state } }),
           null,
           RETRY_AFTER_MS,
@@ -231,7 +227,7 @@ export class Queue {
                 data: { ...store.usage() },
               },
             );
-      refuse(error, null, RETRY_AFTER_MS);
+      this.#refuse(lane, frame, error, null, RETRY_AFTER_MS);
       return;
     }
     const { end } = this.log;
@@ -241,10 +237,15 @@ export class Queue {
     } catch (error) {
       const known = asMessagingError(error, "PROTOCOL_VIOLATION");
       const expected = known.data["expected"];
-      refuse(known, known.code === "OUT_OF_SEQUENCE" && typeof expected === "number" ? sequence(expected) : null);
+      this.#refuse(
+        lane,
+        frame,
+        known,
+        known.code === "OUT_OF_SEQUENCE" && typeof expected === "number" ? sequence(expected) : null,
+      );
       return;
     }
-    this.#answer(lane, frame, appended, refuse);
+    this.#answer(lane, frame, appended);
     if (counters !== null) {
       const fresh = this.log.end - end;
       counters.duplicates(frame.count - fresh);
@@ -254,12 +255,25 @@ export class Queue {
       );
     }
   }
-  #answer(
+  #refuse(
     lane: LanePort,
-    frame: BatchAppend,
-    { runs, commit, producer }: Appended,
-    refuse: (error: MessagingError, expected: Sequence | null, retryAfterMs: number | null) => void,
+    { epoch, sequence }: BatchAppend,
+    error: MessagingError,
+    expected: Sequence | null = null,
+    retryAfterMs: number | null = null,
   ): void {
+    this.#options.counters?.batchRefused(error.code);
+    lane.send({
+      type: "batch.refused",
+      lane: lane.lane,
+      epoch,
+      sequence,
+      error: toWireError(error),
+      expected,
+      retryAfterMs,
+    });
+  }
+  #answer(lane: LanePort, frame: BatchAppend, { runs, commit, producer }: Appended): void {
     const appended = () =>
       lane.send({
         type: "batch.appended",
@@ -279,7 +293,7 @@ export class Queue {
         this.#notifyFlushed();
       },
       (error: unknown) => {
-        if (frame.durability !== "memory") refuse(unstored(error), null, RETRY_AFTER_MS);
+        if (frame.durability !== "memory") this.#refuse(lane, frame, unstored(error), null, RETRY_AFTER_MS);
         else {
           this.#unkept ??= new Set();
           this.#unkept.add(lane);
@@ -289,7 +303,7 @@ export class Queue {
     if (frame.durability === "synced")
       commit.synced.then(appended, (error: unknown) => {
         void commit.flushed.then(
-          () => refuse(unstored(error), null, RETRY_AFTER_MS),
+          () => this.#refuse(lane, frame, unstored(error), null, RETRY_AFTER_MS),
           () => {}, // refused above
         );
       });

@@ -81,6 +81,9 @@ export class SetAside {
   strands(): IterableIterator<Strand> {
     return this.#strands.values();
   }
+  get isRedriving(): boolean {
+    return this.#redriving.size > 0;
+  }
   /** Strands that run again. */
   redriving(): IterableIterator<Strand> {
     return this.#redriving.values();

@@ -15,14 +15,18 @@ const HEADER = 13;
 /** Bytes of a batch as it is stored. */
 export const storedBytes = (batch: LogBatch): number => HEADER + batch.messages.length;
 
+/** One for all batches: a view of its own for each costs more than to copy these few bytes. */
+const header = new Uint8Array(HEADER);
+const headerView = new DataView(header.buffer);
+header[0] = LAYOUT;
+
 export function encodeBatch(appendedAtMs: number, routeVersion: number, messages: readonly Uint8Array[]): Uint8Array {
   let length = HEADER;
   for (const part of messages) length += part.length;
   const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
-  bytes[0] = LAYOUT;
-  view.setFloat64(1, appendedAtMs, true);
-  view.setUint32(9, routeVersion, true);
+  headerView.setFloat64(1, appendedAtMs, true);
+  headerView.setUint32(9, routeVersion, true);
+  bytes.set(header);
   let at = HEADER;
   for (const part of messages) {
     bytes.set(part, at);
@@ -30,6 +34,8 @@ export function encodeBatch(appendedAtMs: number, routeVersion: number, messages
   }
   return bytes;
 }
+/** The messages of what `encodeBatch` made. */
+export const messagesOf = (stored: Uint8Array): Uint8Array => stored.subarray(HEADER);
 /** @throws `STORE_DAMAGED` */
 export function decodeBatch(
   log: string,
@@ -45,5 +51,5 @@ export function decodeBatch(
       },
     );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { first, count, appendedAtMs: view.getFloat64(1, true), messages: bytes.subarray(HEADER) };
+  return { first, count, appendedAtMs: view.getFloat64(1, true), messages: messagesOf(bytes) };
 }

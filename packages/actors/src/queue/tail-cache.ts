@@ -10,6 +10,7 @@ export class TailBudget {
   readonly #bytesMax: number;
   /** Those that hold something, the one written to last at the end. */
   readonly #caches = new Set<TailCache>();
+  #last: TailCache | null = null;
   #bytes = 0;
 
   constructor(bytesMax = BUDGET_BYTES_MAX) {
@@ -20,8 +21,12 @@ export class TailBudget {
   }
   added(cache: TailCache, bytes: number): void {
     this.#bytes += bytes;
-    this.#caches.delete(cache); // moves it to the end
-    this.#caches.add(cache);
+    if (this.#last !== cache) {
+      this.#caches.delete(cache); // moves it to the end
+      this.#caches.add(cache);
+      this.#last = cache;
+    }
+    if (this.#bytes <= this.#bytesMax) return;
     for (const oldest of this.#caches) {
       if (this.#bytes <= this.#bytesMax || oldest === cache) return;
       oldest.clear();
@@ -29,7 +34,9 @@ export class TailBudget {
   }
   removed(cache: TailCache, bytes: number, isEmpty: boolean): void {
     this.#bytes -= bytes;
-    if (isEmpty) this.#caches.delete(cache);
+    if (!isEmpty) return;
+    this.#caches.delete(cache);
+    if (this.#last === cache) this.#last = null;
   }
 }
 
@@ -50,6 +57,7 @@ export class TailCache {
     this.#sizes.push(bytes);
     this.#bytes += bytes;
     this.#budget.added(this, bytes);
+    if (this.#bytes <= CACHE_BYTES_MAX) return;
     this.#dropWhile(() => this.#bytes > CACHE_BYTES_MAX && this.#head < this.#batches.length - 1);
   }
   /** Lets go of batches that lie wholly below `before`: retention has removed them. */

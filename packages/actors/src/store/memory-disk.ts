@@ -162,7 +162,7 @@ export class MemoryDisk {
       log = new MemoryLog();
       logs.set(write.log, log);
     }
-    log.append({ first: write.first, count: write.count, bytes: write.bytes.slice() });
+    log.append({ first: write.first, count: write.count, bytes: owned(write.bytes) });
     return write.bytes.length + OVERHEAD_BYTES;
   }
 }
@@ -239,6 +239,8 @@ class MemoryLog {
   }
 }
 
+/** Bytes that hold on to no more memory than their own. */
+const owned = (bytes: Uint8Array): Uint8Array => (bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice());
 const storeFull = (usedBytes: number, capacityBytes: number) =>
   new MessagingError("STORE_FULL", `the store holds ${usedBytes} of ${capacityBytes} bytes and the rest is reserved`, {
     data: { usedBytes, capacityBytes },

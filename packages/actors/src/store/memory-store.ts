@@ -29,7 +29,7 @@ export interface MemoryStoreOptions {
 
 /**
  * A store that keeps everything in memory: `durabilityMax` is "memory", `synced` and `flushed` are the same. Commits are applied in the order they were
- * made, whatever their writer, never inside the `commit` call. Bytes are copied when a commit is applied; what reads return must not be changed.
+ * made, whatever their writer, never inside the `commit` call. What is put is copied when its commit is applied, and an append that is a part of a larger buffer; what reads return must not be changed.
  * @throws OPTION_INVALID
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): Store {

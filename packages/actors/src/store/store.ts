@@ -43,7 +43,7 @@ export interface Store extends AsyncDisposable {
 
 export interface StoreWriter {
   /**
-   * Applies all writes at once, or none. The bytes given must not change until `flushed`. Never throws; failures reject both promises (handled internally: an unread rejection ends nothing).
+   * Applies all writes at once, or none. The bytes of an append must not change any more, since a store may keep them as they are; those of a put not until `flushed`. Never throws; failures reject both promises (handled internally: an unread rejection ends nothing).
    * `STORE_FULL`: no room for an append (records and truncations have a reserve); `STORE_IN_USE`: the data has another owner now; `STORE_FAILED`: anything else, also a commit after `close` (cause `CLOSED`).
    */
   commit(writes: readonly StoreWrite[]): Commit;

@@ -7,9 +7,9 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     breaks: "a send is answered when its batch was numbered, not when it was committed",
     promises: ["P3"],
     file: "queue/queue.ts",
-    find: "    this.#answer(lane, frame, appended, refuse);\n",
+    find: "    this.#answer(lane, frame, appended);\n",
     replace: `    appended.commit.flushed.then(() => this.#notifyFlushed(), () => {});
-    this.#answer(lane, frame, { ...appended, commit: { flushed: Promise.resolve(), synced: Promise.resolve() } }, refuse);
+    this.#answer(lane, frame, { ...appended, commit: { flushed: Promise.resolve(), synced: Promise.resolve() } });
 `,
   },
   {
