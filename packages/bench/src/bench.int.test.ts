@@ -28,7 +28,9 @@ describe("npm run bench", () => {
       ["ws + memory store", 300],
       ["embedded: memory store", 1_500],
     ]);
-    for (const { messagesPerSecond, cpuMicros } of report.rows) {
+    expect(report.load.warmUpPercent).toBe(50);
+    for (const { messagesPerSecond, cpuMicros, perRound } of report.rows) {
+      expect(perRound[0]?.messagesPerSecond).toBe(messagesPerSecond?.median);
       expect(messagesPerSecond?.median).toBeGreaterThan(0);
       for (const micros of Object.values(cpuMicros)) expect(micros).toBeGreaterThan(0);
     }
