@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
+import { writeCapacity } from "./capacity/write-capacity.ts";
 import { compare, hold } from "./frame/compare.ts";
 import { BODY_BYTES_MIN } from "./frame/message.ts";
 import { find } from "./frame/programs.ts";
@@ -44,6 +45,7 @@ const program = new Command("bench")
   .option("--only <texts>", "only rows whose names have one of these texts in them; separated by semicolons")
   .option("--list", "print the rows and what they need, and end")
   .option("--charts [page]", "write SVG charts beside that page, and show them in it (default: docs/performance.md)")
+  .option("--capacity [page]", "write the tables of the capacity model into that page (default: docs/capacity.md)")
   .option("--from <file>", "take the figures of an earlier run from its JSON file, and run nothing")
   .option(
     "--json [file]",
@@ -65,6 +67,7 @@ const options = program.opts<{
   only?: string;
   list?: true;
   charts?: string | true;
+  capacity?: string | true;
   from?: string;
   json?: string | true;
 }>();
@@ -125,6 +128,11 @@ if (options.list === true) {
     const { writeCharts } = await import("./report/write-charts.ts");
     const page = options.charts === true ? "docs/performance.md" : options.charts;
     for (const file of await writeCharts(report, page)) console.log(`wrote ${file}`);
+  }
+  if (options.capacity !== undefined) {
+    const page = options.capacity === true ? "docs/capacity.md" : options.capacity;
+    await writeCapacity(report, page);
+    console.log(`wrote ${page}`);
   }
   if (options.json === true) console.log(JSON.stringify(report));
   if (report.failures.length > 0) process.exitCode = 1;
