@@ -69,8 +69,11 @@ export class Handled {
   }
   get observed(): Observed {
     const { perSecond, standing, repeats } = this.#load;
-    const ms = (percentile: number): number => this.#histogram.getValueAtPercentile(percentile) / 1000;
-    const latency = { p50Ms: ms(50), p99Ms: ms(99), maxMs: this.#histogram.maxValue / 1000 };
+    const { maxValue } = this.#histogram;
+    // A percentile is the upper end of its bucket, which can lie above all that was recorded.
+    const ms = (percentile: number): number =>
+      Math.min(this.#histogram.getValueAtPercentile(percentile), maxValue) / 1000;
+    const latency = { p50Ms: ms(50), p99Ms: ms(99), maxMs: maxValue / 1000 };
     return {
       ...(this.#firstAtMs === undefined ? {} : { firstAtMs: this.#firstAtMs }),
       ...(perSecond > 0 && this.#pieces === undefined ? { latency } : {}),
