@@ -1,7 +1,11 @@
 import { execFile } from "node:child_process";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { report as capacityReport } from "./capacity/report.fixture.ts";
 import type { Report } from "./report/figures.ts";
 
 const run = promisify(execFile);
@@ -28,7 +32,9 @@ describe("npm run bench", () => {
       ["ws + memory store", 300],
       ["embedded: memory store", 1_500],
     ]);
-    for (const { messagesPerSecond, cpuMicros } of report.rows) {
+    expect(report.load.warmUpPercent).toBe(50);
+    for (const { messagesPerSecond, cpuMicros, perRound } of report.rows) {
+      expect(perRound[0]?.messagesPerSecond).toBe(messagesPerSecond?.median);
       expect(messagesPerSecond?.median).toBeGreaterThan(0);
       for (const micros of Object.values(cpuMicros)) expect(micros).toBeGreaterThan(0);
     }
@@ -83,6 +89,19 @@ describe("npm run bench", () => {
     expect(figure("broker killed", "first receipt after, ms")).toBeGreaterThan(0);
     if (process.platform === "linux") expect(figure("memory", "memory, largest, MB")).toBeGreaterThan(10);
   }, 180_000);
+  it("takes the figures of an earlier run, writes the tables of the capacity model, and runs nothing", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "seriatim-bench-test-"));
+    try {
+      const [figures, page] = [join(folder, "figures.json"), join(folder, "capacity.md")];
+      await writeFile(figures, JSON.stringify(capacityReport));
+      await copyFile(fileURLToPath(new URL("../../../docs/capacity.md", import.meta.url)), page);
+      const { stdout } = await bench("--from", figures, "--capacity", page);
+      expect(stdout).toContain(`wrote ${page}`);
+      expect(await readFile(page, "utf8")).toContain("| CPU µs/msg: broker / producer / consumer |");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
   it("refuses a scenario it does not know", async () => {
     await expect(bench("--scenario", "teleport")).rejects.toMatchObject({
       stderr: expect.stringContaining('found "teleport"'),

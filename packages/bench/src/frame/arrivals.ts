@@ -1,4 +1,5 @@
 import type { Message } from "./message.ts";
+import { type Load, sentOf } from "./system.ts";
 
 const WRONG_MAX = 10;
 
@@ -8,6 +9,8 @@ export interface Expected {
   /** After a kill, messages that were in hand come again: from an earlier one of the key, and in order from there. @default false */
   readonly repeats?: boolean;
 }
+/** What a load sends, warm-up and all: order and loss are judged from the first message on. */
+export const expectedOf = (load: Load): Expected => ({ ...load, messages: sentOf(load) });
 
 /** Judges what reached the handler: for each key every number once, in order. */
 export class Arrivals {

@@ -25,14 +25,17 @@ export class ChildRole {
       this.#said.push(message);
       this.#look();
     });
-    this.#exited = new Promise((resolve) =>
-      this.#child.once("exit", (code) => {
+    this.#exited = new Promise((resolve) => {
+      const ended = (code: number | null): void => {
         this.#exitCode = code ?? 1;
         leftBehind.roles.delete(this.#child);
         this.#look();
         resolve();
-      }),
-    );
+      };
+      this.#child.once("exit", ended);
+      // One that cannot be started fails its row, not the run.
+      this.#child.on("error", () => this.#child.pid === undefined && ended(null));
+    });
   }
   /** Hears of a consumer's progress, where the row asks for it. */
   onHandled: (count: number) => void = () => {};

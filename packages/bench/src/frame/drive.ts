@@ -7,8 +7,17 @@ const TURN_MESSAGES = 256;
 /** Waits until a message may be sent for reasons of its own. */
 type HoldBack = (nth: number, allAcknowledged: () => Promise<void>) => Promise<void>;
 
-/** Sends the load's messages, round the keys, as fast as the window or as often as the rate says. Resolves when all are acknowledged. @returns the errors */
-export async function drive(load: Load, sender: Pick<Sender, "send">, holdBack?: HoldBack): Promise<readonly string[]> {
+/**
+ * Sends the load's messages from one up to, not including, another, round the keys, as fast as the window or as often as the rate says.
+ * Resolves when all are acknowledged. @returns the errors
+ */
+export async function drive(
+  load: Load,
+  sender: Pick<Sender, "send">,
+  from: number,
+  to: number,
+  holdBack?: HoldBack,
+): Promise<readonly string[]> {
   const errors: string[] = [];
   let inFlight = 0;
   let wake: (() => void) | undefined;
@@ -35,9 +44,9 @@ export async function drive(load: Load, sender: Pick<Sender, "send">, holdBack?:
     sender.send(message, settled);
   };
   const startedMs = performance.now();
-  for (let nth = 0; nth < load.messages; nth++) {
+  for (let nth = from; nth < to; nth++) {
     if (load.perSecond > 0) {
-      const waitMs = startedMs + (nth * 1000) / load.perSecond - performance.now();
+      const waitMs = startedMs + ((nth - from) * 1000) / load.perSecond - performance.now();
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
     // Sockets are read between turns, not only when the window is full.

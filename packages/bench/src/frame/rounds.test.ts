@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compare, hold } from "./compare.ts";
-import { runRounds } from "./rounds.ts";
+import { type Results, runRounds } from "./rounds.ts";
 import type { Measured, Row } from "./row.ts";
 
 const row = (name: string): Row => ({
@@ -36,6 +36,12 @@ describe("runRounds", () => {
     expect(failures).toEqual([{ row: "theirs", round: 1, error: "lost one" }]);
     expect(of.get("theirs")).toEqual([undefined, rate(7)]);
     expect(of.get("slow")).toHaveLength(2);
+  });
+  it("shows what there is after each round", async () => {
+    const shown: (number | undefined)[] = [];
+    const soFar = async ({ of }: Results): Promise<void> => void shown.push(of.get("ours")?.length);
+    await runRounds(rows, 2, async () => rate(1), ignore, soFar);
+    expect(shown).toEqual([1, 2]);
   });
 });
 

@@ -2,6 +2,7 @@ import type { Program } from "./programs.ts";
 import type { ServerMemory } from "./server-memory.ts";
 import type { Load } from "./system.ts";
 import type { Latency } from "./talk.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** A server for one run. */
 export interface RunningServer {
@@ -10,17 +11,19 @@ export interface RunningServer {
   cpuMs(): Promise<number | undefined>;
   /** undefined where nobody can tell */
   memory(): Promise<ServerMemory | undefined>;
+  /** The broker's process, where it is ours. */
+  readonly pid?: number;
   stop(): Promise<void>;
 }
 /** What happens in a run, and which part of it is timed; each is a file in `ways`. */
 export type Way =
-  /** Producer and consumer at once: from the first send to the last acknowledgement of a handled message. */
+  /** Producer and consumer at once: from the first send after the warm-up to the last acknowledgement of a handled message. */
   | "together"
   /** The same, in one process. */
   | "embedded"
   /** The producer alone, until all is acknowledged; what it sent is read and judged afterwards. */
   | "sending"
-  /** The consumer alone, from its connecting to the last acknowledgement: what it handles was sent before. */
+  /** The consumer alone, from when it has handled the warm-up to the last acknowledgement: what it handles was sent before. */
   | "draining"
   /** Producer and consumer at once, with so many messages standing between them all the time. */
   | "standing"
@@ -55,9 +58,10 @@ export interface Row {
 export interface Measured {
   /** Absent where something else is measured. */
   readonly messagesPerSecond?: number;
-  /** CPU of each process per message, µs, from the start signal. */
+  /** CPU of each process per measured message, µs, warm-up left out. */
   readonly cpuMicros: Readonly<Record<string, number>>;
   readonly latency?: Latency;
+  readonly traffic?: Traffic;
   /** What is measured besides, or instead, under names that end with their unit. */
   readonly figures?: Readonly<Record<string, number>>;
 }

@@ -65,7 +65,15 @@ export class Run {
     const { address = "" } = await child.hear("ready", READY_MS_MAX);
     child.tell({ type: "go" });
     const memory = () => memoryOf(child.pid);
-    return { child, address, cpuMs: () => child.cpuMs(), memory, stop: () => child.end() };
+    const { pid } = child;
+    return {
+      child,
+      address,
+      cpuMs: () => child.cpuMs(),
+      memory,
+      ...(pid === undefined ? {} : { pid }),
+      stop: () => child.end(),
+    };
   }
   /** A port for a broker that will be started again on it. */
   static async port(): Promise<string> {

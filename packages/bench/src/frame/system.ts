@@ -2,6 +2,7 @@ import type { Message } from "./message.ts";
 
 /** What every process of a run is told. */
 export interface Load {
+  /** Those that are measured. */
   readonly messages: number;
   readonly bytes: number;
   readonly keys: number;
@@ -12,11 +13,11 @@ export interface Load {
   readonly strict: boolean;
   /** Messages per second; 0: as fast as the window allows. */
   readonly perSecond: number;
-  /** Messages at the start that are handled, and not measured. */
+  /** Messages before those that are measured, of the same processes, on the same keys. */
   readonly warmUp: number;
   /** Processes that share the queues. */
   readonly consumers: number;
-  /** Messages that wait in front of the consumer all the time; 0: it is there from the start, and keeps up. */
+  /** Messages more that wait in front of the consumer all the time; 0: it is there from the start, and keeps up. */
   readonly standing: number;
   /** A process is killed on the way, and messages it had in hand may be handled again. */
   readonly repeats: boolean;
@@ -30,13 +31,15 @@ export const LOAD = {
   window: 1_024,
   strict: false,
   perSecond: 0,
-  warmUp: 0,
   consumers: 1,
   standing: 0,
   repeats: false,
   leaseTtlMs: 10_000,
   idle: 0,
 } as const satisfies Partial<Load>;
+
+/** Those that are sent in all. */
+export const sentOf = ({ warmUp, messages, standing }: Load): number => warmUp + messages + standing;
 
 /** Where the server listens (a port or an address), a folder that is removed after the run, and what the row asks of its system. */
 export interface At {

@@ -26,13 +26,20 @@ export type ToRole =
   /** To a producer: so many have been handled. */
   | { readonly type: "handled"; readonly count: number }
   | { readonly type: "cpu" }
+  /** Begin, with what is not measured. */
   | { readonly type: "go" }
+  /** To a consumer: the warm-up has been sent; say when it is handled. */
+  | { readonly type: "warmed" }
+  /** What is measured begins: start your clock. */
+  | { readonly type: "time" }
   | { readonly type: "stop" }
   /** To a consumer: write down what you have handled, and kill yourself at once. */
   | { readonly type: "die" };
 export type FromRole =
   | { readonly type: "ready"; readonly address?: string }
   | { readonly type: "cpu"; readonly cpuMs: number }
+  /** The warm-up is acknowledged, at a producer; it is handled, at a consumer. */
+  | { readonly type: "warm" }
   | { readonly type: "started"; readonly atMs: number }
   /** So many messages stand in front of the consumer as should. */
   | { readonly type: "filled" }
@@ -49,8 +56,8 @@ export interface Observed {
   readonly latency?: Latency;
   /** When the first message was taken. */
   readonly firstAtMs?: number;
-  /** With messages standing: when the warm-up had been handled, and when all but those that stand had been. */
-  readonly steady?: { readonly fromMs: number; readonly toMs: number };
+  /** When the last of those that are measured was taken, where others stand behind it. */
+  readonly measuredAtMs?: number;
   readonly pieces?: readonly Piece[];
   readonly passages?: readonly Passage[];
   /** Messages that were handled again. */

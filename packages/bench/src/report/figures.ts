@@ -2,6 +2,8 @@ import type { Compared, Held } from "../frame/compare.ts";
 import type { Results } from "../frame/rounds.ts";
 import type { Measured, Row } from "../frame/row.ts";
 import { median, type Spread, spread } from "../frame/statistics.ts";
+import type { Load } from "../frame/system.ts";
+import type { Traffic } from "../frame/traffic.ts";
 
 export interface RowFigures {
   readonly name: string;
@@ -17,10 +19,14 @@ export interface RowFigures {
   readonly latency?: { readonly p50Ms: Spread; readonly p99Ms: Spread; readonly maxMs: Spread };
   /** What is measured besides, or instead, under names that end with their unit. */
   readonly figures?: Readonly<Record<string, Spread>>;
+  /** Medians, per message. */
+  readonly traffic?: Traffic;
+  /** What each round measured, for readers who check the medians; null where it failed. */
+  readonly perRound: readonly (Measured | null)[];
   readonly point?: Row["point"] & object;
 }
 export interface Report {
-  readonly load: { readonly messages: number; readonly bytes: number; readonly keys: number; readonly queues: number };
+  readonly load: Pick<Load, "messages" | "bytes" | "keys" | "queues" | "window"> & { readonly warmUpPercent: number };
   readonly rounds: number;
   readonly node: string;
   readonly cores: number;
@@ -31,6 +37,15 @@ export interface Report {
   readonly failures: Results["failures"];
 }
 
+/** @returns finds a row by its name @throws RangeError when it is not in the report */
+export const figuresNamed =
+  ({ rows }: Report) =>
+  (name: string): RowFigures => {
+    const found = rows.find((row) => row.name === name);
+    if (found === undefined) throw new RangeError(`the run has no figures of the row "${name}"`);
+    return found;
+  };
+
 /** Of the rounds in which the row did not fail; leaves out rows that always did. */
 export function figuresOf(
   rows: readonly Row[],
@@ -38,7 +53,8 @@ export function figuresOf(
   messagesOf: (row: Row) => number,
 ): readonly RowFigures[] {
   return rows.flatMap((row) => {
-    const rounds = (results.of.get(row.name) ?? []).filter((measured) => measured !== undefined);
+    const all = results.of.get(row.name) ?? [];
+    const rounds = all.filter((measured) => measured !== undefined);
     if (rounds.length === 0) return [];
     const processes = Object.keys(rounds[0]!.cpuMicros);
     const figures: RowFigures = {
@@ -54,6 +70,8 @@ export function figuresOf(
       ),
       ...latencyOf(rounds),
       ...furtherOf(rounds),
+      ...trafficOf(rounds),
+      perRound: all.map((measured) => measured ?? null),
       ...(row.point === undefined ? {} : { point: row.point }),
     };
     return [figures];
@@ -68,6 +86,12 @@ function furtherOf(rounds: readonly Measured[]): Pick<RowFigures, "figures"> {
   if (names.length === 0) return {};
   const of = (name: string): Spread => spread(rounds.flatMap(({ figures }) => figures?.[name] ?? []));
   return { figures: Object.fromEntries(names.map((name) => [name, of(name)])) };
+}
+function trafficOf(rounds: readonly Measured[]): Pick<RowFigures, "traffic"> {
+  const names = [...new Set(rounds.flatMap(({ traffic }) => Object.keys(traffic ?? {}) as (keyof Traffic)[]))];
+  if (names.length === 0) return {};
+  const of = (name: keyof Traffic): number => median(rounds.flatMap(({ traffic }) => traffic?.[name] ?? []));
+  return { traffic: Object.fromEntries(names.map((name) => [name, of(name)])) };
 }
 function latencyOf(rounds: readonly Measured[]): Pick<RowFigures, "latency"> {
   const latencies = rounds.flatMap(({ latency }) => (latency === undefined ? [] : [latency]));

@@ -40,7 +40,7 @@ const results = {
   failures: [{ row: "broken", round: 1, error: "lost one" }],
 };
 const report: Report = {
-  load: { messages: 10, bytes: 200, keys: 64, queues: 8 },
+  load: { messages: 10, warmUpPercent: 20, bytes: 200, keys: 64, queues: 8, window: 1_024 },
   rounds: 3,
   node: "v20",
   cores: 2,
@@ -72,6 +72,7 @@ describe("a report", () => {
   it("summarises the rounds that did not fail, and leaves out rows that always did", () => {
     expect(report.rows.map(({ name }) => name)).toEqual(["wire", "strict: wire", "process", "steady", "wide", "start"]);
     expect(report.rows[0]).toMatchObject({ rounds: 2, messagesPerSecond: { median: 5_000, min: 4_000, max: 6_000 } });
+    expect(report.rows[0]?.perRound).toEqual([rate(4_000), null, rate(6_000)]);
     expect(report.rows[3]?.latency?.p99Ms.median).toBe(2);
   });
   it("says in text what was missed, skipped and failed", () => {

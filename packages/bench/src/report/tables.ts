@@ -14,7 +14,7 @@ const tableOf = (head: string[]) => new Table({ head, style: { head: [], border:
 export function tablesOf(report: Report): string {
   const { load, rounds, node, cores } = report;
   const parts = [
-    `${whole(load.messages)} messages of ${load.bytes} bytes, ${load.keys} keys, ${load.queues} queues, ${rounds} rounds; Node ${node}, ${cores} cores`,
+    `${whole(load.messages)} messages of ${load.bytes} bytes after a warm-up of ${load.warmUpPercent} % as many, ${load.keys} keys, ${load.queues} queues, ${rounds} rounds; Node ${node}, ${cores} cores`,
   ];
   const steady = report.rows.filter(({ latency }) => latency !== undefined);
   const fast = report.rows.filter(

@@ -1,5 +1,5 @@
 import { drive } from "../frame/drive.ts";
-import type { System } from "../frame/system.ts";
+import { type System, sentOf } from "../frame/system.ts";
 import type { Task } from "../frame/talk.ts";
 import { Handled } from "./handled.ts";
 import { orders, startClock, tell } from "./orders.ts";
@@ -10,12 +10,16 @@ export async function embedded(open: NonNullable<System["embedded"]>, { load, at
   const { sender, receiver } = await open(load, at, handled.take);
   tell({ type: "ready" });
   await orders.go;
+  const handles = receiver.readBack === undefined;
+  const coldErrors = await drive(load, sender, 0, load.warmUp);
+  if (handles) await handled.warm;
   const done = startClock();
-  const [errors] = await Promise.all([drive(load, sender), receiver.readBack === undefined ? handled.all : undefined]);
+  const errors = await drive(load, sender, load.warmUp, sentOf(load));
+  if (handles) await handled.all;
   await receiver.settled();
   const end = done();
   receiver.readBack?.();
-  tell({ ...end, wrong: [...errors, ...(await handled.verdict())], ...handled.observed });
+  tell({ ...end, wrong: [...coldErrors, ...errors, ...(await handled.verdict())], ...handled.observed });
   await orders.stop;
   await sender.close();
   await receiver.close();

@@ -1,5 +1,5 @@
 import { build } from "hdr-histogram-js";
-import { Arrivals } from "../frame/arrivals.ts";
+import { Arrivals, expectedOf } from "../frame/arrivals.ts";
 import { type Message, nowMs } from "../frame/message.ts";
 import { Pieces } from "../frame/pieces.ts";
 import type { Load } from "../frame/system.ts";
@@ -20,17 +20,23 @@ export class Handled {
     numberOfSignificantValueDigits: 3,
   });
   readonly #load: Load;
+  /** Resolves when as many as the warm-up has have been taken. */
+  readonly warm: Promise<void>;
   readonly all: Promise<void>;
   #count = 0;
   #firstAtMs: number | undefined;
-  #steadyFromMs = 0;
-  #steadyToMs = 0;
+  #measuredAtMs = 0;
+  #warmUpHandled = (): void => {};
   #allHandled = (): void => {};
 
   constructor(load: Load) {
     this.#load = load;
-    this.#arrivals = new Arrivals(load);
+    this.#arrivals = new Arrivals(expectedOf(load));
     this.#pieces = load.consumers > 1 ? new Pieces() : undefined;
+    this.warm = new Promise((resolve) => {
+      this.#warmUpHandled = resolve;
+    });
+    if (load.warmUp === 0) this.#warmUpHandled();
     this.all = new Promise((resolve) => {
       this.#allHandled = resolve;
     });
@@ -45,6 +51,7 @@ export class Handled {
     const { perSecond, keys, warmUp, standing, messages, repeats } = this.#load;
     this.#count += 1;
     if (this.#count === 1) this.#firstAtMs = nowMs();
+    if (this.#count === warmUp) this.#warmUpHandled();
     if (repeats) this.#passages.push([message.sentAtMs, nowMs()]);
     if (this.#pieces !== undefined) {
       this.#pieces.take(message);
@@ -53,10 +60,7 @@ export class Handled {
     this.#arrivals.take(message);
     if (perSecond > 0 && message.n * keys + message.key >= warmUp)
       this.#histogram.recordValue(Math.max(1, Math.round((nowMs() - message.sentAtMs) * 1000)));
-    if (standing > 0) {
-      if (this.#count === warmUp) this.#steadyFromMs = nowMs();
-      if (this.#count === messages - standing) this.#steadyToMs = nowMs();
-    }
+    if (standing > 0 && this.#count === warmUp + messages) this.#measuredAtMs = nowMs();
     if (this.#arrivals.complete) this.#allHandled();
   };
   async verdict(): Promise<readonly string[]> {
@@ -65,12 +69,15 @@ export class Handled {
   }
   get observed(): Observed {
     const { perSecond, standing, repeats } = this.#load;
-    const ms = (percentile: number): number => this.#histogram.getValueAtPercentile(percentile) / 1000;
-    const latency = { p50Ms: ms(50), p99Ms: ms(99), maxMs: this.#histogram.maxValue / 1000 };
+    const { maxValue } = this.#histogram;
+    // A percentile is the upper end of its bucket, which can lie above all that was recorded.
+    const ms = (percentile: number): number =>
+      Math.min(this.#histogram.getValueAtPercentile(percentile), maxValue) / 1000;
+    const latency = { p50Ms: ms(50), p99Ms: ms(99), maxMs: maxValue / 1000 };
     return {
       ...(this.#firstAtMs === undefined ? {} : { firstAtMs: this.#firstAtMs }),
       ...(perSecond > 0 && this.#pieces === undefined ? { latency } : {}),
-      ...(standing > 0 ? { steady: { fromMs: this.#steadyFromMs, toMs: this.#steadyToMs } } : {}),
+      ...(standing > 0 ? { measuredAtMs: this.#measuredAtMs } : {}),
       ...(this.#pieces === undefined ? {} : { pieces: this.#pieces.list }),
       ...(repeats ? { passages: this.#passages, again: this.#arrivals.again } : {}),
     };

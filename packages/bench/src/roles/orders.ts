@@ -16,7 +16,14 @@ export const onTold = <T extends ToRole["type"]>(
 const told = (type: ToRole["type"]): Promise<void> => new Promise((resolve) => onTold(type, () => resolve()));
 
 /** What the parent tells once; heard from the first moment of the process. */
-export const orders = { go: told("go"), stop: told("stop"), judge: told("judge"), sent: told("sent") };
+export const orders = {
+  go: told("go"),
+  warmed: told("warmed"),
+  time: told("time"),
+  sent: told("sent"),
+  judge: told("judge"),
+  stop: told("stop"),
+};
 
 process.on("disconnect", () => process.exit(1));
 process.on("SIGINT", () => {}); // the parent decides

@@ -16,14 +16,10 @@ export async function receive(open: NonNullable<System["receiver"]>, { load, at,
     writeFileSync(join(at.folder, LAST_WORDS_FILE), JSON.stringify(lastWords));
     process.kill(process.pid, "SIGKILL");
   });
-  let receiver: Receiver | undefined;
-  if (connectsLate !== true) receiver = await open(load, at, handled.take);
-  tell({ type: "ready" });
-  await orders.go;
-  const done = startClock();
-  receiver ??= await open(load, at, handled.take);
+  const connect = (): Promise<Receiver> => open(load, at, handled.take);
   const progress =
     load.standing > 0 ? setInterval(() => tell({ type: "handled", count: handled.count }), PROGRESS_MS) : undefined;
+  const { receiver, done } = await (connectsLate === true ? warmOnBacklog(connect, handled) : warm(connect, handled));
   const complete =
     handled.pieces === undefined
       ? await Promise.race([handled.all.then(() => true), orders.judge.then(() => false)])
@@ -35,4 +31,27 @@ export async function receive(open: NonNullable<System["receiver"]>, { load, at,
   tell({ ...end, wrong, ...handled.observed });
   await orders.stop;
   await receiver.close();
+}
+
+interface Warm {
+  readonly receiver: Receiver;
+  readonly done: ReturnType<typeof startClock>;
+}
+/** Connected when it is ready; the clock starts when producer and consumers have the warm-up behind them. */
+async function warm(connect: () => Promise<Receiver>, handled: Handled): Promise<Warm> {
+  const receiver = await connect();
+  tell({ type: "ready" });
+  await orders.warmed;
+  // One of several does not know how many are its own.
+  await (handled.pieces === undefined ? handled.warm : receiver.settled());
+  tell({ type: "warm" });
+  await orders.time;
+  return { receiver, done: startClock() };
+}
+/** Meets what was sent before; the clock starts between two messages, or with the connecting where nothing warms up. */
+async function warmOnBacklog(connect: () => Promise<Receiver>, handled: Handled): Promise<Warm> {
+  tell({ type: "ready" });
+  await orders.go;
+  const [receiver, done] = await Promise.all([connect(), handled.warm.then(startClock)]);
+  return { receiver, done };
 }

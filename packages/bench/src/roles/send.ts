@@ -1,6 +1,6 @@
 import { drive } from "../frame/drive.ts";
 import { nowMs } from "../frame/message.ts";
-import type { Sender, System } from "../frame/system.ts";
+import { type Sender, type System, sentOf } from "../frame/system.ts";
 import type { Passage, Task } from "../frame/talk.ts";
 import { onTold, orders, startClock, tell } from "./orders.ts";
 
@@ -16,13 +16,16 @@ export async function send(open: NonNullable<System["sender"]>, { load, at }: Ta
   };
   tell({ type: "ready" });
   await orders.go;
+  const driven = load.repeats ? noted : sender;
+  // In front of a backlog, the consumer tells where the warm-up ends.
+  const warmUp = load.standing > 0 ? 0 : load.warmUp;
+  const coldErrors = await drive(load, driven, 0, warmUp);
+  tell({ type: "warm" });
+  await orders.time;
   const done = startClock();
-  const wrong = await drive(
-    load,
-    load.repeats ? noted : sender,
-    load.standing > 0 ? backlogKeeper(load.standing) : undefined,
-  );
-  tell({ ...done(), wrong, ...(load.repeats ? { passages } : {}) });
+  const holdBack = load.standing > 0 ? backlogKeeper(load.standing) : undefined;
+  const errors = await drive(load, driven, warmUp, sentOf(load), holdBack);
+  tell({ ...done(), wrong: [...coldErrors, ...errors], ...(load.repeats ? { passages } : {}) });
   await orders.stop;
   await sender.close();
 }

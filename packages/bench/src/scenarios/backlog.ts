@@ -26,7 +26,7 @@ export const backlog = ({ most, backlogBytes }: Extent): readonly Row[] => [
     way: "draining",
     watchesMemory: true,
     name: MEMORY_ROW,
-    load: { bytes: LARGE_BODY_BYTES, messages: Math.max(1, Math.round(backlogBytes / LARGE_BODY_BYTES)) },
+    load: { bytes: LARGE_BODY_BYTES, messages: Math.max(1, Math.round(backlogBytes / LARGE_BODY_BYTES)), warmUp: 0 },
   },
 ];
 
@@ -38,5 +38,5 @@ export const startUp = ({ most }: Extent): readonly Row[] =>
     scenario: "start-up",
     way: "start-up",
     name: startUpRow(stored),
-    load: { messages: stored },
+    load: { messages: stored, warmUp: 0 },
   }));

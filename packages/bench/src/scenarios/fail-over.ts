@@ -12,6 +12,7 @@ export const failOver: readonly Row[] = [2_000, 10_000].flatMap((leaseTtlMs) => 
     perSecond: PER_SECOND,
     messages: PER_SECOND * SECONDS,
     window: 100_000,
+    warmUp: 0,
     repeats: true,
     leaseTtlMs,
   };

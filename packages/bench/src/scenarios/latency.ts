@@ -7,12 +7,12 @@ import type { Extent } from "./extent.ts";
 const WINDOW = 100_000;
 const WARM_UP_SECONDS = 1;
 
-/** From the call of send to the handler, at a steady rate. The first second is not recorded. */
+/** From the call of send to the handler, at a steady rate. The first second warms up. */
 export const latency = ({ seconds }: Extent): readonly Row[] =>
   [500, 5_000].flatMap((perSecond) => {
     const load = {
       perSecond,
-      messages: perSecond * (seconds + WARM_UP_SECONDS),
+      messages: perSecond * seconds,
       warmUp: perSecond * WARM_UP_SECONDS,
       window: WINDOW,
     };

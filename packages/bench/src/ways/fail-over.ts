@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { expectedOf } from "../frame/arrivals.ts";
 import { nowMs } from "../frame/message.ts";
 import { judgePieces, type Piece } from "../frame/pieces.ts";
 import type { Measured } from "../frame/row.ts";
-import { READY_MS_MAX, RUN_MS_MAX, Run } from "../frame/run.ts";
+import { RUN_MS_MAX, Run } from "../frame/run.ts";
 import { LAST_WORDS_FILE, type LastWords, type Passage } from "../frame/talk.ts";
-import { handledBy, refuse } from "./judged.ts";
+import { handledBy, refuse, startClocks, warmUp } from "./judged.ts";
 
 /** Long enough for all to be connected, and every key to have been handled. */
 const BEFORE_MS = 2_000;
@@ -18,8 +19,8 @@ export async function consumerKilled(run: Run): Promise<Measured> {
   const survivor = await run.role("receive", server.address);
   const victim = await run.role("receive", server.address);
   const sender = await run.role("send", server.address);
-  for (const role of [survivor, victim, sender]) role.tell({ type: "go" });
-  await sender.hear("started", READY_MS_MAX);
+  await warmUp(sender, [survivor, victim]);
+  await startClocks(sender, [survivor, victim]);
   await sleep(BEFORE_MS);
   victim.tell({ type: "die" });
   await victim.ended;
@@ -28,7 +29,7 @@ export async function consumerKilled(run: Run): Promise<Measured> {
   survivor.tell({ type: "sent" });
   const received = await handledBy(survivor);
   const pieces = received.pieces ?? [];
-  const arrivals = judgePieces([...lastWords.pieces, ...pieces], load);
+  const arrivals = judgePieces([...lastWords.pieces, ...pieces], expectedOf(load));
   refuse(sent.wrong, received.wrong, arrivals.verdict());
   const waits = takenOver(lastWords, pieces);
   return {
@@ -58,8 +59,8 @@ export async function brokerKilled(run: Run): Promise<Measured> {
   const broker = await run.broker(port);
   const receiver = await run.role("receive", broker.address);
   const sender = await run.role("send", broker.address);
-  for (const role of [receiver, sender]) role.tell({ type: "go" });
-  await sender.hear("started", READY_MS_MAX);
+  await warmUp(sender, [receiver]);
+  await startClocks(sender, [receiver]);
   await sleep(BEFORE_MS);
   const killedAtMs = nowMs();
   broker.child.kill();

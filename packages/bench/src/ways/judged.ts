@@ -1,5 +1,5 @@
 import type { ChildRole } from "../frame/child-role.ts";
-import { RUN_MS_MAX } from "../frame/run.ts";
+import { READY_MS_MAX, RUN_MS_MAX } from "../frame/run.ts";
 import type { Load } from "../frame/system.ts";
 import type { Done } from "../frame/talk.ts";
 
@@ -15,6 +15,18 @@ export async function handledBy(receiver: ChildRole, waitMs = DRAIN_MS_MAX): Pro
 export function refuse(...found: readonly (readonly string[])[]): void {
   const wrong = found.flat();
   if (wrong.length > 0) throw new Error(`the run is not valid: ${wrong.slice(0, 3).join("; ")}`);
+}
+/** Has the producer send the warm-up, and waits until that is acknowledged and handled. */
+export async function warmUp(sender: ChildRole, receivers: readonly ChildRole[] = []): Promise<void> {
+  sender.tell({ type: "go" });
+  await sender.hear("warm", RUN_MS_MAX);
+  for (const receiver of receivers) receiver.tell({ type: "warmed" });
+  await Promise.all(receivers.map((receiver) => receiver.hear("warm", DRAIN_MS_MAX)));
+}
+/** Starts the clocks. @returns when the producer's did, ms */
+export async function startClocks(sender: ChildRole, receivers: readonly ChildRole[] = []): Promise<number> {
+  for (const role of [...receivers, sender]) role.tell({ type: "time" });
+  return (await sender.hear("started", READY_MS_MAX)).atMs;
 }
 export const rate = (messages: number, fromMs: number, toMs: number): number => messages / ((toMs - fromMs) / 1000);
 /** CPU per message, µs; processes that nobody can tell of are left out. */

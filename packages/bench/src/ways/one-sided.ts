@@ -1,7 +1,8 @@
 import type { Measured, RunningServer } from "../frame/row.ts";
-import { READY_MS_MAX, RUN_MS_MAX, type Run } from "../frame/run.ts";
+import { RUN_MS_MAX, type Run } from "../frame/run.ts";
 import { MemoryWatch, type ServerMemory } from "../frame/server-memory.ts";
-import { cpuPerMessage, difference, handledBy, rate, refuse } from "./judged.ts";
+import { sentOf } from "../frame/system.ts";
+import { cpuPerMessage, difference, handledBy, rate, refuse, startClocks, warmUp } from "./judged.ts";
 
 /** All is sent, then all is handled; either is timed. */
 async function oneSided(run: Run, timed: "sending" | "draining"): Promise<Measured> {
@@ -9,29 +10,32 @@ async function oneSided(run: Run, timed: "sending" | "draining"): Promise<Measur
   const server = await run.server();
   const memory = row.watchesMemory === true ? await memoryFigures(server) : undefined;
   const sender = await run.role("send", server.address);
+  await warmUp(sender);
   const servedBefore = await server.cpuMs();
-  sender.tell({ type: "go" });
-  const started = await sender.hear("started", READY_MS_MAX);
+  const startedAtMs = await startClocks(sender);
   const sent = await sender.hear("done", RUN_MS_MAX);
   refuse(sent.wrong);
-  const servedBetween = await server.cpuMs();
+  const servedAfter = await server.cpuMs();
   const receiver = await run.role("receive", server.address, { connectsLate: true });
   await memory?.stands();
   receiver.tell({ type: "go" });
-  const connecting = await receiver.hear("started", READY_MS_MAX);
+  const handling = await receiver.hear("started", RUN_MS_MAX);
+  const handlingServed = await server.cpuMs();
   const received = await handledBy(receiver, RUN_MS_MAX);
   refuse(received.wrong);
-  const figures = memory === undefined ? {} : { figures: memory.end(load.messages * load.bytes) };
+  const figures = memory === undefined ? {} : { figures: memory.end(sentOf(load) * load.bytes) };
   if (timed === "sending")
     return {
-      messagesPerSecond: rate(load.messages, started.atMs, sent.atMs),
-      cpuMicros: cpuPerMessage(load, { producer: sent.cpuMs, server: difference(servedBefore, servedBetween) }),
+      messagesPerSecond: rate(load.messages, startedAtMs, sent.atMs),
+      cpuMicros: cpuPerMessage(load, { producer: sent.cpuMs, server: difference(servedBefore, servedAfter) }),
       ...figures,
     };
-  const server2 = difference(servedBetween, await server.cpuMs());
   return {
-    messagesPerSecond: rate(load.messages, connecting.atMs, received.atMs),
-    cpuMicros: cpuPerMessage(load, { consumer: received.cpuMs, server: server2 }),
+    messagesPerSecond: rate(load.messages, handling.atMs, received.atMs),
+    cpuMicros: cpuPerMessage(load, {
+      consumer: received.cpuMs,
+      server: difference(handlingServed, await server.cpuMs()),
+    }),
     ...figures,
   };
 }

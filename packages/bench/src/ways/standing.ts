@@ -1,6 +1,6 @@
 import type { Measured } from "../frame/row.ts";
-import { READY_MS_MAX, RUN_MS_MAX, type Run } from "../frame/run.ts";
-import { handledBy, rate, refuse } from "./judged.ts";
+import { RUN_MS_MAX, type Run } from "../frame/run.ts";
+import { handledBy, rate, refuse, startClocks, warmUp } from "./judged.ts";
 
 /**
  * A consumer meets a backlog, and one more message is sent for each that it handles, so the backlog stays as long as it was. Timed between two messages at the consumer, after the
@@ -12,13 +12,16 @@ export async function standing(run: Run): Promise<Measured> {
   const sender = await run.role("send", server.address);
   const receiver = await run.role("receive", server.address, { connectsLate: true });
   receiver.onHandled = (count) => sender.tell({ type: "handled", count });
-  sender.tell({ type: "go" });
+  await warmUp(sender);
+  await startClocks(sender);
   await sender.hear("filled", RUN_MS_MAX);
   receiver.tell({ type: "go" });
-  await receiver.hear("started", READY_MS_MAX);
+  const started = await receiver.hear("started", RUN_MS_MAX);
   const sent = await sender.hear("done", RUN_MS_MAX);
   const received = await handledBy(receiver);
   refuse(sent.wrong, received.wrong);
-  const { fromMs, toMs } = received.steady ?? { fromMs: 0, toMs: 0 };
-  return { messagesPerSecond: rate(load.messages - load.standing - load.warmUp, fromMs, toMs), cpuMicros: {} };
+  return {
+    messagesPerSecond: rate(load.messages, started.atMs, received.measuredAtMs ?? Number.NaN),
+    cpuMicros: {},
+  };
 }

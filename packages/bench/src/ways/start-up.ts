@@ -1,14 +1,15 @@
 import { nowMs } from "../frame/message.ts";
 import type { Measured } from "../frame/row.ts";
 import { RUN_MS_MAX, Run } from "../frame/run.ts";
-import { handledBy, refuse } from "./judged.ts";
+import { handledBy, refuse, startClocks, warmUp } from "./judged.ts";
 
 /** Times run from the start of the broker's process, which takes some itself: a row with little stored tells how much. */
 export async function startUp(run: Run): Promise<Measured> {
   const port = await Run.port();
   const first = await run.broker(port);
   const sender = await run.role("send", first.address);
-  sender.tell({ type: "go" });
+  await warmUp(sender);
+  await startClocks(sender);
   const sent = await sender.hear("done", RUN_MS_MAX);
   refuse(sent.wrong);
   await sender.end();

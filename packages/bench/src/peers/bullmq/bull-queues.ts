@@ -1,6 +1,6 @@
 import { Queue, Worker } from "bullmq";
 import { jsonBody, type Message } from "../../frame/message.ts";
-import { type At, type Load, queueOf, type System } from "../../frame/system.ts";
+import { type At, type Load, queueOf, type System, sentOf } from "../../frame/system.ts";
 
 /** A BullMQ queue for each queue, with one worker of concurrency 1, as its docs advise for order. Finished jobs are removed. */
 export const bullQueues: System = {
@@ -30,7 +30,7 @@ export const bullQueues: System = {
         concurrency: 1,
       });
       worker.on("completed", () => {
-        if (++completed >= load.messages) allCompleted();
+        if (++completed >= sentOf(load)) allCompleted();
       });
       worker.on("error", (error) => console.error(error));
       return worker;

@@ -1,7 +1,7 @@
 import { Queue, Worker } from "groupmq";
 import { Redis } from "ioredis";
 import { jsonBody, type Message } from "../../frame/message.ts";
-import type { At, System } from "../../frame/system.ts";
+import { type At, type System, sentOf } from "../../frame/system.ts";
 
 /** A group for each key; one worker takes as many groups side by side as the other rows have queues. */
 export const groups: System = {
@@ -32,7 +32,7 @@ export const groups: System = {
       handler: async ({ data }) => take(data),
     });
     worker.on("completed", () => {
-      if (++completed >= load.messages) allCompleted();
+      if (++completed >= sentOf(load)) allCompleted();
     });
     worker.on("error", (error) => console.error(error));
     const running = worker.run();

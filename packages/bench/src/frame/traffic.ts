@@ -1,0 +1,74 @@
+import { open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What a message takes of the machine besides CPU; only what can be told (on Linux). */
+export interface Traffic {
+  /** Bytes that the producer wrote to sockets and read from them. */
+  readonly producerBytes?: number;
+  readonly consumerBytes?: number;
+  /** Bytes that the broker gave to the disk, in whole pages. */
+  readonly diskBytes?: number;
+  /** Transactions of the broker's store, each synced before the next. */
+  readonly transactions?: number;
+}
+type Totals = Readonly<Record<keyof Traffic, number>>;
+export interface Processes {
+  readonly folder: string;
+  readonly producer: number | undefined;
+  readonly consumers: readonly (number | undefined)[];
+  /** Absent where it is not ours. */
+  readonly broker: number | undefined;
+}
+/** Totals so far; NaN is what nobody can tell. */
+export async function trafficOf({ folder, producer, consumers, broker }: Processes): Promise<Totals> {
+  const handling = await Promise.all(consumers.map(inputOutputOf));
+  return {
+    producerBytes: crossed(await inputOutputOf(producer)),
+    consumerBytes: handling.map(crossed).reduce((sum, bytes) => sum + bytes, 0),
+    diskBytes: (await inputOutputOf(broker))?.written ?? Number.NaN,
+    transactions: await transactionsIn(join(folder, "data.mdb")),
+  };
+}
+/** What each message took between two readings; leaves out what nobody can tell. */
+export function trafficPerMessage(from: Totals, to: Totals, messages: number): Traffic {
+  const entries = (Object.keys(from) as (keyof Traffic)[]).map((name) => [name, (to[name] - from[name]) / messages]);
+  return Object.fromEntries(entries.filter(([, value]) => !Number.isNaN(value)));
+}
+interface InputOutput {
+  /** Through any file descriptor. */
+  readonly read: number;
+  readonly sent: number;
+  /** Towards a disk. */
+  readonly written: number;
+}
+/** Sockets are read and written by the same calls as files, so this is what crossed them in a process that works on no files. */
+const crossed = (io: InputOutput | undefined): number => (io === undefined ? Number.NaN : io.read + io.sent);
+
+async function inputOutputOf(pid: number | undefined): Promise<InputOutput | undefined> {
+  const text = await readFile(`/proc/${pid}/io`, "utf8").catch(() => "");
+  const bytes = (name: string): number => Number(new RegExp(`^${name}: (\\d+)`, "m").exec(text)?.[1]);
+  const io = { read: bytes("rchar"), sent: bytes("wchar"), written: bytes("write_bytes") };
+  return Object.values(io).some(Number.isNaN) ? undefined : io;
+}
+/** Where lmdb-js 3 keeps the page size, and the number of a meta page's transaction; there are two such pages, and the larger number is the newest. */
+const PAGE_SIZE_AT = 48;
+const TRANSACTION_AT = 152;
+const META_BYTES = 160;
+
+/** @returns transactions that an LMDB data file has seen, or NaN where there is none */
+async function transactionsIn(path: string): Promise<number> {
+  try {
+    const file = await open(path);
+    try {
+      const metaAt = async (at: number): Promise<Buffer> =>
+        (await file.read(Buffer.alloc(META_BYTES), 0, META_BYTES, at)).buffer;
+      const first = await metaAt(0);
+      const second = await metaAt(first.readUInt32LE(PAGE_SIZE_AT));
+      return Math.max(...[first, second].map((meta) => Number(meta.readBigUInt64LE(TRANSACTION_AT))));
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return Number.NaN;
+  }
+}
