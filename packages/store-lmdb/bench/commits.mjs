@@ -1,7 +1,7 @@
 // What a commit and a transaction cost, in CPU time, and how long commits take. After `npm run build`:
-//   node packages/store-lmdb/bench/commits.mjs [small|batches|paced|all] [seconds=5] [rounds=3] [folder]
+//   node packages/store-lmdb/bench/commits.mjs [small|batches|records|paced|all] [seconds=5] [rounds=3] [folder]
 // `small`: one message of 216 bytes and 2 records per commit, 8 writers with 1 commit in flight each. `batches`: 32 such messages and a record per commit,
-// 8 writers with 8 in flight each. `paced`: what `small` commits, 500 times a second. The median round is told, by CPU time per commit.
+// 8 writers with 8 in flight each. `records`: a record per commit, always the same of each of 8 writers, with 8 in flight each. `paced`: what `small` commits, 500 times a second. The median round is told, by CPU time per commit.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ const MESSAGE_BYTES = 216;
 const SHAPES = {
   small: { writers: 8, inFlight: 1, count: 1, records: 2 },
   batches: { writers: 8, inFlight: 8, count: 32, records: 1 },
+  records: { writers: 8, inFlight: 8, count: 0, records: 1 },
   paced: { writers: 8, perSecond: 500, count: 1, records: 2 },
 };
 const [which = "all", seconds = "5", rounds = "3", folder = tmpdir()] = process.argv.slice(2);
@@ -33,15 +34,17 @@ async function measure(shape) {
   const path = mkdtempSync(join(folder, "seriatim-bench-"));
   const store = await openLmdbStore({ path });
   const bytes = new Uint8Array(MESSAGE_BYTES * shape.count).map((_, n) => n * 31);
+  const value = new Uint8Array(60).fill(7);
   const logs = Array.from({ length: shape.writers }, (_, n) => ({ n, writer: store.writer(), end: 0 }));
   let waits = [];
   let transactions = 0;
   let lastTransaction;
   const commit = async (log) => {
-    const writes = [{ kind: "append", log: `topic/queue-${log.n}`, first: log.end, count: shape.count, bytes }];
+    const { count } = shape;
+    const writes = count === 0 ? [] : [{ kind: "append", log: `topic/queue-${log.n}`, first: log.end, count, bytes }];
     for (let record = 0; record < shape.records; record++)
-      writes.push({ kind: "put", key: `record-${record}/queue-${log.n}`, value: bytes.slice(0, 60) });
-    log.end += shape.count;
+      writes.push({ kind: "put", key: `record-${record}/queue-${log.n}`, value: value.slice() });
+    log.end += count;
     const started = performance.now();
     await log.writer.commit(writes).synced;
     waits.push(performance.now() - started);

@@ -58,11 +58,14 @@ export class Committer {
   #schedule(): void {
     if (this.#writing) return;
     this.#writing = true;
-    this.#settings.runtime.defer(() => void this.#writeAll());
+    void this.#writeAll();
   }
 
   async #writeAll(): Promise<void> {
-    for (let next = this.#nextTransaction(); next !== undefined; next = this.#nextTransaction()) {
+    while (true) {
+      await endOfTurn();
+      const next = this.#nextTransaction();
+      if (next === undefined) break;
       try {
         await this.#write(next);
       } catch (error) {
@@ -139,3 +142,6 @@ export class Committer {
     for (const pending of transaction.commits) this.queue.fail(pending, error);
   }
 }
+
+/** When all events of this turn of the event loop have been handled: what they commit goes into one transaction. */
+const endOfTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
