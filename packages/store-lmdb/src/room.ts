@@ -12,7 +12,7 @@ export const FREE_FLOOR = { append: 32 * 2 ** 20, record: 8 * 2 ** 20, disk: 2 *
 const DISK_CHECK_MS = 250;
 /** For how long what is known of a disk with this much free is good enough to write: nobody writes that much in this time. */
 const PLENTY = { bytes: 2 ** 30, forMs: 25 };
-/** With less room than this left, what the file uses is known exactly after each transaction. */
+/** With less room than this left, what the file uses is known exactly after each transaction; several times what may be written before lmdb is asked anyway. */
 const NEARLY_FULL_BYTES = 16 * 2 ** 20;
 
 export class Room {
