@@ -126,8 +126,16 @@ function costOf(writes: readonly StoreWrite[]): number {
   for (const write of writes) bytes += writeCost(write);
   return bytes;
 }
-/** Bytes a write takes in the file, roughly: what is above half a page has pages of its own. */
+/** Bytes a write takes in the file, roughly: its entry and that of its log, with their names; a value above half a page has pages of its own. */
 export function writeCost(write: StoreWrite): number {
-  const bytes = (write.kind === "append" ? write.bytes?.length : write.kind === "put" ? write.value?.length : 0) ?? 0;
-  return bytes > 1_900 ? Math.ceil((bytes + 64) / 4_096) * 4_096 : bytes + 128;
+  switch (write.kind) {
+    case "append":
+      return valueCost(write.bytes?.length ?? 0) + 2 * entryCost(write.log);
+    case "put":
+      return valueCost(write.value?.length ?? 0) + entryCost(write.key);
+    default:
+      return entryCost("");
+  }
 }
+const valueCost = (bytes: number) => (bytes > 1_900 ? Math.ceil((bytes + 64) / 4_096) * 4_096 : bytes);
+const entryCost = (name: string | undefined) => 64 + (name?.length ?? 0);

@@ -1,6 +1,6 @@
 // Commits that were made while a transaction was under way become the next one, until nothing waits.
 import { MessagingError } from "@seriatim/actors";
-import { encodeChanges } from "./changes.ts";
+import { ChangesEncoder } from "./changes.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { causeOf, lmdbError, ownerLost } from "./errors.ts";
 import { type OpenedFolder, reopenFolder, type StoreData } from "./open-folder.ts";
@@ -15,6 +15,8 @@ export class Committer {
   readonly #room: Room;
   readonly #ownerEpoch: number;
   #data: StoreData;
+  /** Its buffer is used again for the next transaction, once lmdb is done with this one. */
+  #encoder = new ChangesEncoder();
   #writing = false;
   /** Waits for `#writing` to end. */
   readonly #whenIdle: (() => void)[] = [];
@@ -56,11 +58,14 @@ export class Committer {
   #schedule(): void {
     if (this.#writing) return;
     this.#writing = true;
-    this.#settings.runtime.defer(() => void this.#writeAll());
+    void this.#writeAll();
   }
 
   async #writeAll(): Promise<void> {
-    for (let next = this.#nextTransaction(); next !== undefined; next = this.#nextTransaction()) {
+    while (true) {
+      await endOfTurn();
+      const next = this.#nextTransaction();
+      if (next === undefined) break;
       try {
         await this.#write(next);
       } catch (error) {
@@ -76,7 +81,7 @@ export class Committer {
   #nextTransaction(): WriteTransaction | undefined {
     while (true) {
       const transaction = new WriteTransaction(this.#data, this.#room);
-      this.#room.lookAtDisk(0);
+      this.#room.lookAtDisk();
       for (const pending of this.queue.take()) {
         try {
           if (this.#broken !== undefined)
@@ -94,7 +99,7 @@ export class Committer {
   }
 
   async #write(transaction: WriteTransaction): Promise<void> {
-    const puts = encodeChanges(transaction);
+    const puts = this.#encoder.encode(transaction);
     let isOwner: boolean;
     try {
       isOwner = await transaction.write(puts, this.#ownerEpoch);
@@ -107,12 +112,13 @@ export class Committer {
       this.#fail(transaction, ownerLost(this.#folder, this.#ownerEpoch, undefined));
       return;
     }
-    transaction.noteWritten();
+    transaction.noteWritten(puts);
     for (const pending of transaction.commits) pending.resolve();
   }
 
   /** After a failed transaction: its commits fail, and reads wait until the data was read anew. */
   async #startAnew(failed: WriteTransaction, cause: unknown): Promise<void> {
+    this.#encoder = new ChangesEncoder(); // lmdb may not be done with the other's buffer
     this.#reopening = this.#reopen(cause);
     const reason = cause instanceof Error ? cause.message : String(cause);
     this.#fail(failed, new MessagingError("STORE_FAILED", `the transaction failed: ${reason}`, { cause }));
@@ -136,3 +142,6 @@ export class Committer {
     for (const pending of transaction.commits) this.queue.fail(pending, error);
   }
 }
+
+/** When all events of this turn of the event loop have been handled: what they commit goes into one transaction. */
+const endOfTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));

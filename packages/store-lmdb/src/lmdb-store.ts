@@ -99,7 +99,7 @@ export class LmdbStore implements Store {
 
   usage(): StoreUsage {
     const { data, queue } = this.#committer;
-    return this.#room.usage(data.used, queue.waitingBytes);
+    return this.#room.usage(data.file, queue.waitingBytes);
   }
   verifyOwner(): Promise<void> {
     return this.#reading(({ env }) => verifyOwner(env, this.#folder, this.ownerEpoch));

@@ -6,17 +6,19 @@ import { inspectDataFile } from "./data-file.ts";
 import { dataFileIn, extend, freeBytesOf, writeDurably } from "./data-folder.ts";
 import { closedOnFailure, type Environment, openEnvironment } from "./environment.ts";
 import { damaged } from "./errors.ts";
+import { FileUse } from "./file-use.ts";
 import { type LoadedLogs, loadLogs } from "./load-logs.ts";
 import type { Settings } from "./options.ts";
 import { storedEpoch, takeOwnership } from "./ownership.ts";
 import { readPassport, writePassport } from "./passport.ts";
-import { FREE_FLOOR, type PagesInUse, pagesInUse } from "./room.ts";
-import { checkSeal } from "./seal.ts";
+import { FREE_FLOOR } from "./room.ts";
+import { checkSeal, RecentShares } from "./seal.ts";
 
 /** What there is, as of the last transaction. */
 export interface StoreData extends LoadedLogs {
   readonly env: Environment;
-  used: PagesInUse;
+  readonly file: FileUse;
+  readonly shares: { readonly logs: RecentShares; readonly records: RecentShares };
 }
 export interface OpenedFolder {
   readonly data: StoreData;
@@ -45,7 +47,7 @@ export async function openFolder(folder: string, settings: Settings): Promise<Op
     const { id, epoch } = takeOwnership(env, passport, loaded.digest, settings.runtime);
     if (passport === undefined) writePassport(folder, id);
     if (isSuspicious) unlinkSync(suspicion);
-    return { data: { env, ...loaded, used: pagesInUse(env) }, id, epoch };
+    return { data: storeData(env, loaded), id, epoch };
   });
 }
 
@@ -56,6 +58,13 @@ export async function reopenFolder(folder: string, settings: Settings, failed: E
   return closedOnFailure(env, () => {
     const loaded = loadLogs(env, false);
     checkSeal(env, storedEpoch(env), loaded.digest);
-    return { env, ...loaded, used: pagesInUse(env) };
+    return storeData(env, loaded);
   });
 }
+
+const storeData = (env: Environment, loaded: LoadedLogs): StoreData => ({
+  env,
+  ...loaded,
+  file: new FileUse(env),
+  shares: { logs: new RecentShares(), records: new RecentShares() },
+});

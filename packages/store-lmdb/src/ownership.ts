@@ -47,7 +47,9 @@ export const storedEpoch = (env: Environment): number | undefined => env.owner.g
 
 /** Writes everything in one transaction, under the condition, which lmdb checks inside of it, that the owner's epoch is still this; else nothing. */
 export function writeAsOwner(env: Environment, epoch: number, write: () => void): Promise<boolean> {
-  return env.owner.ifVersion(OWNER_KEY, epoch, write);
+  const written = env.owner.ifVersion(OWNER_KEY, epoch, write);
+  env.root.batch(() => {}).catch(() => {}); // lmdb-js starts a transaction at the second request for one, else only in the next turn of the event loop
+  return written;
 }
 
 /** @throws STORE_IN_USE when the data on the disk has another owner, or lies in another file */

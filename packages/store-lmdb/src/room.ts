@@ -1,49 +1,25 @@
 // How much may still be written: the capacity, its reserve for records, and what the disk has left.
 import { MessagingError, type Runtime, type StoreUsage, storeReserveBytes } from "@seriatim/actors";
 import { freeBytesOf } from "./data-folder.ts";
-import type { Environment } from "./environment.ts";
+import type { FileUse } from "./file-use.ts";
 
 /**
  * Free bytes, of the disk and within the file, below which appends and new records are refused, and of the disk alone below which everything is.
  * lmdb must never find the disk full: in 3.5.6 the text of a write error is longer than the memory made for it, which may end the process.
  */
 export const FREE_FLOOR = { append: 32 * 2 ** 20, record: 8 * 2 ** 20, disk: 2 ** 20 };
-/** For how long what was known of the disk is good enough to answer `usage`. */
+/** For how long what is known of the disk is good enough to answer `usage`. */
 const DISK_CHECK_MS = 250;
-
-export interface PagesInUse {
-  /** Of all pages in use, of the data and of lmdb's own tables. */
-  readonly bytes: number;
-  /** Of the file's other pages. */
-  readonly reusable: number;
-}
-export function pagesInUse(env: Environment): PagesInUse {
-  interface Pages {
-    readonly pageSize: number;
-    readonly treeBranchPageCount: number;
-    readonly treeLeafPageCount: number;
-    readonly overflowPages: number;
-  }
-  const bytesOf = (pages: Pages) =>
-    (pages.treeBranchPageCount + pages.treeLeafPageCount + pages.overflowPages) * pages.pageSize;
-  const batches = env.batches.getStats() as Pages & {
-    readonly root: Pages;
-    readonly free: Pages;
-    readonly lastPageNumber: number;
-  };
-  const bytes = [
-    batches,
-    batches.root,
-    batches.free,
-    env.records.getStats() as Pages,
-    env.logs.getStats() as Pages,
-  ].reduce((sum, pages) => sum + bytesOf(pages), 0);
-  return { bytes, reusable: Math.max(0, (batches.lastPageNumber + 1) * batches.pageSize - bytes) };
-}
+/** For how long what is known of a disk with this much free is good enough to write: nobody writes that much in this time. */
+const PLENTY = { bytes: 2 ** 30, forMs: 25 };
+/** With less room than this left, what the file uses is known exactly after each transaction; several times what may be written before lmdb is asked anyway. */
+const NEARLY_FULL_BYTES = 16 * 2 ** 20;
 
 export class Room {
   readonly #folder: string;
   readonly #capacityBytes: number;
+  /** The capacity without the reserve. */
+  readonly #appendsMax: number;
   readonly #runtime: Runtime;
   /** Of the disk, as of `#freeAt`. */
   #freeBytes = 0;
@@ -52,11 +28,16 @@ export class Room {
   constructor(folder: string, capacityBytes: number, runtime: Runtime) {
     this.#folder = folder;
     this.#capacityBytes = capacityBytes;
+    this.#appendsMax = capacityBytes - storeReserveBytes(capacityBytes);
     this.#runtime = runtime;
   }
 
-  /** Notes how much of the disk is free, unless that is known since less than `ageMs`. */
-  lookAtDisk(ageMs: number): void {
+  /** To be called before each transaction: notes how much of the disk is free. */
+  lookAtDisk(): void {
+    this.#lookAtDisk(this.#freeBytes >= PLENTY.bytes ? PLENTY.forMs : 0);
+  }
+  /** Unless what is known is younger than `ageMs`. */
+  #lookAtDisk(ageMs: number): void {
     const now = this.#runtime.now();
     if (now - this.#freeAt < ageMs) return;
     this.#freeBytes = freeBytesOf(this.#folder);
@@ -68,36 +49,47 @@ export class Room {
   }
 
   /** @param waitingBytes what commits that wait will add */
-  usage(used: PagesInUse, waitingBytes: number): StoreUsage {
-    this.lookAtDisk(DISK_CHECK_MS);
-    const capacityBytes = this.#capacityBytes;
-    const hasRoom =
-      used.bytes + waitingBytes < capacityBytes - storeReserveBytes(capacityBytes) &&
-      this.#freeBytes + used.reusable - waitingBytes > FREE_FLOOR.append;
-    return { usedBytes: used.bytes, capacityBytes, hasRoom };
+  usage(file: FileUse, waitingBytes: number): StoreUsage {
+    this.#lookAtDisk(DISK_CHECK_MS);
+    return { usedBytes: file.bytes, capacityBytes: this.#capacityBytes, hasRoom: this.#left(file) > waitingBytes };
+  }
+  /** Notes a transaction that is on the disk, with what its writes cost and how many batches it removed. */
+  noteWritten(file: FileUse, cost: number, removed: number): void {
+    file.noteWritten(cost, removed);
+    if (this.#left(file) < NEARLY_FULL_BYTES) file.ask();
+  }
+  /** For appends, in bytes. */
+  #left(file: FileUse): number {
+    return Math.min(this.#appendsMax - file.bytes, this.#freeBytes + file.reusableBytes - FREE_FLOOR.append);
   }
 
-  // In what follows, `cost` is what the transaction takes, in bytes, with what is asked about.
+  // In what follows, `cost` is what the transaction takes, in bytes, with what is asked about. Nothing is refused because of what the file uses at most.
 
   /** @throws STORE_FULL */
   checkDisk(cost: number): void {
     if (this.#freeBytes - cost < FREE_FLOOR.disk) throw this.#diskFull();
   }
   /** @throws STORE_FULL */
-  checkAppend(used: PagesInUse, cost: number): void {
-    if (used.bytes + cost > this.#capacityBytes - storeReserveBytes(this.#capacityBytes)) throw this.#full(used);
-    if (this.#freeBytes + used.reusable - cost < FREE_FLOOR.append) throw this.#diskFull();
+  checkAppend(file: FileUse, cost: number): void {
+    const isFull = () => file.bytes + cost > this.#appendsMax;
+    const isDiskFull = () => this.#freeBytes + file.reusableBytes - cost < FREE_FLOOR.append;
+    if (isFull() || isDiskFull()) file.ask();
+    if (isFull()) throw this.#full(file);
+    if (isDiskFull()) throw this.#diskFull();
     this.checkDisk(cost);
   }
   /** The reserve is for records, but when that is used up too only those that are there already may change. @throws STORE_FULL */
-  checkPut(used: PagesInUse, cost: number, isStored: () => boolean): void {
-    if (used.bytes + cost > this.#capacityBytes && !isStored()) throw this.#full(used);
-    if (this.#freeBytes + used.reusable - cost < FREE_FLOOR.record && !isStored()) throw this.#diskFull();
+  checkPut(file: FileUse, cost: number, isStored: () => boolean): void {
+    const isFull = () => file.bytes + cost > this.#capacityBytes;
+    const isDiskFull = () => this.#freeBytes + file.reusableBytes - cost < FREE_FLOOR.record;
+    if (isFull() || isDiskFull()) file.ask();
+    if (isFull() && !isStored()) throw this.#full(file);
+    if (isDiskFull() && !isStored()) throw this.#diskFull();
     this.checkDisk(cost);
   }
 
-  #full(used: PagesInUse): MessagingError {
-    const data = { usedBytes: used.bytes, capacityBytes: this.#capacityBytes };
+  #full(file: FileUse): MessagingError {
+    const data = { usedBytes: file.bytes, capacityBytes: this.#capacityBytes };
     return new MessagingError(
       "STORE_FULL",
       `the store holds ${data.usedBytes} of ${data.capacityBytes} bytes and the rest is reserved`,

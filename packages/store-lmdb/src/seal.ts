@@ -1,6 +1,6 @@
 // One record that vouches for all logs and records together. Each of them has a checksum, but a damaged page can also hide some of them, or show an
 // older version of the file in which all of them are sound.
-import { crc32, encodeLog, type LogState, textKey } from "./encoding.ts";
+import { crc32, textKey } from "./encoding.ts";
 import type { Environment } from "./environment.ts";
 import { damaged } from "./errors.ts";
 
@@ -18,13 +18,32 @@ export function shareOf(value: Uint8Array): number {
 }
 export const addShare = (digest: number, share: number): number => (digest + share) >>> 0;
 export const takeShare = (digest: number, share: number): number => (digest - share) >>> 0;
-export function shareOfLog(log: string, state: LogState): number {
-  return shareOf(encodeLog(textKey(log), state));
+/** What is not there adds nothing. */
+export const NO_SHARE = 0;
+
+/** How many shares of a table's entries are remembered. */
+const SHARES_MAX = 20_000;
+/** Shares of a table's entries as they were last written, by name: what a transaction replaces need not be read for its share. */
+export class RecentShares {
+  /** Once this half is full it becomes the older one. */
+  #newer = new Map<string, number>();
+  #older = new Map<string, number>();
+
+  get(name: string): number | undefined {
+    return this.#newer.get(name) ?? this.#older.get(name);
+  }
+  set(name: string, share: number): void {
+    if (this.#newer.size >= SHARES_MAX / 2) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
+    }
+    this.#newer.set(name, share);
+  }
 }
 
 /** Within a transaction: from now on this is the digest of everything, under this owner. */
 export function putSeal(env: Environment, epoch: number, digest: number): void {
-  const value = Buffer.allocUnsafeSlow(SEAL_BYTES);
+  const value = Buffer.allocUnsafe(SEAL_BYTES);
   value.writeUInt32LE(digest, 4);
   value.writeDoubleLE(epoch, 8);
   value.writeUInt32LE(crc32(value.subarray(4), crc32(SEAL_KEY)), 0);

@@ -2,12 +2,12 @@
 import { MessagingError, type StoreWrite, storeWriteProblem } from "@seriatim/actors";
 import type { Changes, NewBatch, Puts } from "./changes.ts";
 import { type PendingCommit, writeCost } from "./commit-queue.ts";
-import { BATCH_COUNT_MAX, EMPTY_LOG, type LogState } from "./encoding.ts";
+import { BATCH_COUNT_MAX, EMPTY_LOG, encodeLog, type LogState } from "./encoding.ts";
 import type { StoreData } from "./open-folder.ts";
 import { writeAsOwner } from "./ownership.ts";
 import { batchHolding, recordAt } from "./reads.ts";
-import { pagesInUse, type Room } from "./room.ts";
-import { addShare, putSeal, shareOf, shareOfLog, takeShare } from "./seal.ts";
+import type { Room } from "./room.ts";
+import { addShare, NO_SHARE, putSeal, shareOf, takeShare } from "./seal.ts";
 import { NO_TRIMS, nextTrims, type Trims } from "./trims.ts";
 
 type Append = Extract<StoreWrite, { kind: "append" }>;
@@ -47,7 +47,7 @@ export class WriteTransaction implements Changes {
           const state = stateOf(write.log);
           checkFollows(write, state);
           cost += writeCost(write);
-          this.#room.checkAppend(this.#data.used, cost);
+          this.#room.checkAppend(this.#data.file, cost);
           append(changes, write, state);
           break;
         }
@@ -59,7 +59,7 @@ export class WriteTransaction implements Changes {
         }
         case "put":
           cost += writeCost(write);
-          this.#room.checkPut(this.#data.used, cost, () => recordAt(this.#data.env, write.key) !== undefined);
+          this.#room.checkPut(this.#data.file, cost, () => recordAt(this.#data.env, write.key) !== undefined);
           changes.records.set(write.key, write.value);
           break;
         case "remove":
@@ -111,38 +111,48 @@ export class WriteTransaction implements Changes {
 
   /** Of all logs and records, once these are what the transaction has put. */
   #digestWith(puts: Puts): number {
-    const { env, logs } = this.#data;
+    const { shares } = this.#data;
     let { digest } = this.#data;
-    for (const { key, value } of puts.records) {
-      const before = env.records.getBinaryFast(key);
-      if (before !== undefined) digest = takeShare(digest, shareOf(before));
-      if (value !== undefined) digest = addShare(digest, shareOf(value));
+    for (const { name, key, share } of puts.records) {
+      const before = shares.records.get(name) ?? this.#storedShare(key);
+      digest = addShare(takeShare(digest, before), share);
     }
-    for (const log of this.logs.keys()) {
-      const before = logs.get(log);
-      if (before !== undefined) digest = takeShare(digest, shareOfLog(log, before));
+    for (const { name, key, share } of puts.logs) {
+      const before = shares.logs.get(name) ?? this.#loadedShare(name, key);
+      digest = addShare(takeShare(digest, before), share);
     }
-    for (const { value } of puts.logs) digest = addShare(digest, shareOf(value));
     return digest;
+  }
+  /** Of a record. */
+  #storedShare(key: Buffer): number {
+    const value = this.#data.env.records.getBinaryFast(key);
+    return value === undefined ? NO_SHARE : shareOf(value);
+  }
+  #loadedShare(log: string, key: Buffer): number {
+    const state = this.#data.logs.get(log);
+    return state === undefined ? NO_SHARE : shareOf(encodeLog(key, state));
   }
 
   /** Notes in the data what is now on the disk. */
-  noteWritten(): void {
-    const { logs, untrimmed } = this.#data;
+  noteWritten(puts: Puts): void {
+    const { logs, untrimmed, shares, file } = this.#data;
     for (const [log, state] of this.logs) logs.set(log, state);
+    for (const { name, share } of puts.logs) shares.logs.set(name, share);
+    for (const { name, share } of puts.records) shares.records.set(name, share);
     for (const [log, from] of this.#trims.trimmedTo) {
       if (from < (logs.get(log)?.start ?? 0)) untrimmed.set(log, from);
       else untrimmed.delete(log);
     }
     this.#data.digest = this.#digest;
-    this.#data.used = pagesInUse(this.#data.env);
+    this.#room.noteWritten(file, this.#cost, this.#trims.keys.length);
   }
 }
 
 function append(to: Changes, write: Append, state: LogState): void {
   const { log, first, count, bytes } = write;
   to.batches.push({ log, first, count, bytesBefore: state.bytesAtEnd, bytes });
-  to.logs.set(log, { ...state, end: state.end + count, bytesAtEnd: state.bytesAtEnd + bytes.length });
+  const { start, end, bytesAtStart, bytesAtEnd } = state;
+  to.logs.set(log, { start, end: end + count, bytesAtStart, bytesAtEnd: bytesAtEnd + bytes.length });
 }
 
 /** @throws STORE_FAILED */
