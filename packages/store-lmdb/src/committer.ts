@@ -61,9 +61,13 @@ export class Committer {
     void this.#writeAll();
   }
 
+  /** When all events of this turn of the event loop have been handled: what they commit goes into one transaction. */
+  #turnEnd(): Promise<void> {
+    return new Promise((resolve) => this.#settings.runtime.atTurnEnd(resolve));
+  }
   async #writeAll(): Promise<void> {
     while (true) {
-      await endOfTurn();
+      await this.#turnEnd();
       const next = this.#nextTransaction();
       if (next === undefined) break;
       try {
@@ -142,6 +146,3 @@ export class Committer {
     for (const pending of transaction.commits) this.queue.fail(pending, error);
   }
 }
-
-/** When all events of this turn of the event loop have been handled: what they commit goes into one transaction. */
-const endOfTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
