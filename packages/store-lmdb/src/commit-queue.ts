@@ -4,6 +4,8 @@ import { type Commit, MessagingError, type StoreWrite, type StoreWriter } from "
 export interface PendingCommit {
   readonly writer: QueueWriter;
   readonly writes: readonly StoreWrite[];
+  /** For others to go with. */
+  readonly mayWait: boolean;
   /** Its place among all commits of the store. */
   readonly order: number;
   /** What it will cost, roughly, in bytes. */
@@ -22,16 +24,17 @@ const WRITES_MAX = 10_000;
 
 export class CommitQueue {
   readonly #bytesMax: number;
-  readonly #onCommit: () => void;
+  readonly #onCommit: (mayWait: boolean) => void;
   /** Writers with something waiting, the one whose turn is next first. */
   #turns: QueueWriter[] = [];
   #order = 0;
+  #urgent = 0;
   #refusal: (() => MessagingError) | undefined;
   /** Cost of what waits, in bytes. */
   waitingBytes = 0;
 
   /** @param bytesMax what one transaction takes. @param onCommit called inside each `commit` that waits now. */
-  constructor(bytesMax: number, onCommit: () => void) {
+  constructor(bytesMax: number, onCommit: (mayWait: boolean) => void) {
     this.#bytesMax = bytesMax;
     this.#onCommit = onCommit;
   }
@@ -39,24 +42,33 @@ export class CommitQueue {
   get isEmpty(): boolean {
     return this.#turns.length === 0;
   }
+  /** Something waits that may not be held back. */
+  get isUrgent(): boolean {
+    return this.#urgent > 0;
+  }
   /** Commits made from now on fail with this; those already waiting stay. */
   refuse(because: () => MessagingError): void {
     this.#refusal ??= because;
   }
 
   writer(): QueueWriter {
-    const writer: QueueWriter = { waiting: [], failure: undefined, commit: (writes) => this.#commit(writer, writes) };
+    const writer: QueueWriter = {
+      waiting: [],
+      failure: undefined,
+      commit: (writes, options) => this.#commit(writer, writes, options?.mayWait === true),
+    };
     return writer;
   }
 
-  #commit(writer: QueueWriter, writes: readonly StoreWrite[]): Commit {
+  #commit(writer: QueueWriter, writes: readonly StoreWrite[], mayWait: boolean): Commit {
     const done = new Promise<void>((resolve, reject) => {
       if (this.#refusal !== undefined) return reject(this.#refusal());
       if (writer.failure !== undefined) return reject(poisoned(writer.failure));
-      const pending = { writer, writes, order: this.#order++, cost: costOf(writes), resolve, reject };
+      const pending = { writer, writes, mayWait, order: this.#order++, cost: costOf(writes), resolve, reject };
       if (writer.waiting.push(pending) === 1) this.#turns.push(writer);
       this.waitingBytes += pending.cost;
-      this.#onCommit();
+      if (!mayWait) this.#urgent += 1;
+      this.#onCommit(mayWait);
     });
     done.catch(() => {}); // a rejection that nobody reads ends nothing
     return { flushed: done, synced: done };
@@ -83,6 +95,7 @@ export class CommitQueue {
           bytes += pending.cost;
           writes += pending.writes.length;
           taken.push(pending);
+          if (!pending.mayWait) this.#urgent -= 1;
           count += 1;
         }
         writer.waiting.splice(0, count);
@@ -105,6 +118,7 @@ export class CommitQueue {
     pending.reject(error);
     for (const later of writer.waiting.splice(0)) {
       this.waitingBytes -= later.cost;
+      if (!later.mayWait) this.#urgent -= 1;
       later.reject(poisoned(error));
     }
     this.#turns = this.#turns.filter((other) => other !== writer);
@@ -115,6 +129,7 @@ export class CommitQueue {
     for (const writer of this.#turns) writer.waiting.length = 0;
     this.#turns = [];
     this.waitingBytes = 0;
+    this.#urgent = 0;
   }
 }
 

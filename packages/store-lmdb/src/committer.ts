@@ -8,6 +8,9 @@ import type { Settings } from "./options.ts";
 import type { Room } from "./room.ts";
 import { WriteTransaction } from "./write-transaction.ts";
 
+/** For so long commits that nobody waits for are held back for others to go with, ms: a settle soon has the next append's sync to share. */
+const COMPANY_MS = 5;
+
 export class Committer {
   readonly queue: CommitQueue;
   readonly #folder: string;
@@ -18,6 +21,8 @@ export class Committer {
   /** Its buffer is used again for the next transaction, once lmdb is done with this one. */
   #encoder = new ChangesEncoder();
   #writing = false;
+  /** The timer of commits that wait for others to go with. */
+  #company: unknown;
   /** Waits for `#writing` to end. */
   readonly #whenIdle: (() => void)[] = [];
   #reopening: Promise<void> | undefined;
@@ -29,8 +34,8 @@ export class Committer {
     this.#room = room;
     this.#ownerEpoch = opened.epoch;
     this.#data = opened.data;
-    this.queue = new CommitQueue(settings.transactionBytesMax, () => this.#schedule());
-    if (this.#data.untrimmed.size > 0) this.#schedule();
+    this.queue = new CommitQueue(settings.transactionBytesMax, (mayWait) => this.#schedule(mayWait));
+    if (this.#data.untrimmed.size > 0) this.#start();
   }
 
   /** As of the last transaction. After a failed one it is what was read anew. */
@@ -47,18 +52,32 @@ export class Committer {
   }
   /** Until nothing is under way and nothing waits. */
   async idle(): Promise<void> {
-    if (this.#writing) await new Promise<void>((done) => this.#whenIdle.push(done));
+    while (this.#writing || !this.queue.isEmpty) {
+      if (!this.#writing) this.#start();
+      await new Promise<void>((done) => this.#whenIdle.push(done));
+    }
   }
   /** Drops all that waits, so that only the transaction under way is completed. */
   drop(): void {
+    this.#stopWaiting();
     this.queue.drop();
     this.#data.untrimmed.clear();
   }
 
-  #schedule(): void {
+  #schedule(mayWait: boolean): void {
+    if (this.#writing) return;
+    if (mayWait) this.#company ??= this.#settings.runtime.setTimeout(() => this.#start(), COMPANY_MS);
+    else this.#start();
+  }
+  #start(): void {
+    this.#stopWaiting();
     if (this.#writing) return;
     this.#writing = true;
     void this.#writeAll();
+  }
+  #stopWaiting(): void {
+    if (this.#company !== undefined) this.#settings.runtime.clearTimeout(this.#company);
+    this.#company = undefined;
   }
 
   /** When all events of this turn of the event loop have been handled: what they commit goes into one transaction. */
@@ -66,8 +85,9 @@ export class Committer {
     return new Promise((resolve) => this.#settings.runtime.atTurnEnd(resolve));
   }
   async #writeAll(): Promise<void> {
-    while (true) {
+    for (let isDue = true; ; isDue = false) {
       await this.#turnEnd();
+      if (!isDue && !this.queue.isUrgent && this.#data.untrimmed.size === 0) break; // what is left, if anything, may wait
       const next = this.#nextTransaction();
       if (next === undefined) break;
       try {
@@ -78,6 +98,7 @@ export class Committer {
       }
     }
     this.#writing = false;
+    if (!this.queue.isEmpty) this.#schedule(true);
     for (const idle of this.#whenIdle.splice(0)) idle();
   }
 

@@ -47,6 +47,30 @@ describe("a lane's buffer", () => {
     expect(told).toEqual(["sending a", "sending b", "appended a@7", "appended b@8", "released a", "released b"]);
     expect([buffer.first, buffer.next, buffer.isFinished]).toEqual([2, 2, true]);
   });
+  it("takes a batch as it lies where its messages were packed one behind another, else copies it", () => {
+    const { buffer, push, take, answer } = setUp();
+    push("a", "b");
+    expect(take()?.messages.buffer).toBe(buffer.space.slab.buffer);
+    answer(0, 2);
+    expect(buffer.space.live).toBe(0);
+    push("c");
+    buffer.space.take(10); // of a message that was refused
+    push("d");
+    const bytes = take()?.messages as Uint8Array;
+    expect(bytes.buffer).not.toBe(buffer.space.slab.buffer);
+    expect([...bytes]).toEqual([...new Array(10).fill(3), ...new Array(10).fill(4)]);
+  });
+  it("keeps its slabs small while little is under way", () => {
+    const { buffer, push, take, answer } = setUp();
+    for (let n = 0; n < 10_000; n++) {
+      push(`${n}`);
+      take();
+      answer(n, 1);
+    }
+    expect(buffer.space.slab.length).toBe(1_024);
+    push(...Array.from({ length: 10_000 }, (_, n) => `${n}`));
+    expect(buffer.space.slab.length).toBe(65_536);
+  });
   it("passes over what was taken back, and gives it no number", () => {
     const { buffer, push, take } = setUp();
     const sends = push(...Array.from({ length: 200 }, (_, n) => `${n}`));

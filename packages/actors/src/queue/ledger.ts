@@ -87,7 +87,8 @@ export class Ledger {
     return { ...this.state.account(log.flushedEnd), queue, logEpoch: store.ownerEpoch };
   }
 
-  commit(writes: readonly StoreWrite[] = []): { readonly commit: Commit; readonly revision: number } {
+  /** `mayWait`: nobody waits for it, as long as nobody waits for the cursor. */
+  commit(writes: readonly StoreWrite[] = [], mayWait = false): { readonly commit: Commit; readonly revision: number } {
     const { state } = this;
     const revision = ++state.revision;
     const all: StoreWrite[] = [...writes, { kind: "put", key: this.#key, value: state.encode() }];
@@ -99,7 +100,7 @@ export class Ledger {
     const generation = this.#generation;
     const { cursor } = state;
     const count = this.#counting();
-    const commit = this.#writer.commit(all);
+    const commit = this.#writer.commit(all, { mayWait: mayWait && (this.#waiters?.size ?? 0) === 0 });
     this.#last = commit;
     commit.flushed.then(
       () => {

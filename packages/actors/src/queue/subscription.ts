@@ -144,9 +144,8 @@ export class Subscription {
         const text = `offsets ${beyond[0]} to ${beyond[1]} of ${this.path} were settled, delivered were those below ${flow.deliveredEnd}`;
         return this.#refuseSettle(port, frame, new MessagingError("PROTOCOL_VIOLATION", text));
       }
-      const { commit, revision } = this.#ledger.commit(
-        applySettlement(this.#ledger, frame.settlement, flow.deliveredEnd),
-      );
+      const writes = applySettlement(this.#ledger, frame.settlement, flow.deliveredEnd);
+      const { commit, revision } = this.#ledger.commit(writes, writes.length === 0);
       commit.flushed.then(
         () => port.send({ type: "settled", ...answer, revision }),
         () => {}, // the commit's failure ends the lease

@@ -2,8 +2,14 @@ import { queueMacrotask } from "./macrotask.ts";
 
 /** What is left for the end of a turn, in order; what is added while it is worked off belongs to the same end. */
 export class TurnEnd {
+  readonly #queue: (fn: () => void) => void;
   #waiting: (() => void)[] = [];
   #scheduled = false;
+
+  /** `queue` runs a function once the present turn has ended. */
+  constructor(queue: (fn: () => void) => void = queueMacrotask) {
+    this.#queue = queue;
+  }
 
   /** Nothing is left. */
   get isOver(): boolean {
@@ -13,7 +19,7 @@ export class TurnEnd {
     this.#waiting.push(fn);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMacrotask(this.#run);
+    this.#queue(this.#run);
   }
   readonly #run = (): void => {
     let done = 0;
@@ -23,7 +29,7 @@ export class TurnEnd {
       // one that throws ends nothing but itself: the rest has a turn end of its own
       this.#waiting = this.#waiting.slice(done);
       this.#scheduled = this.#waiting.length > 0;
-      if (this.#scheduled) queueMacrotask(this.#run);
+      if (this.#scheduled) this.#queue(this.#run);
     }
   };
 }

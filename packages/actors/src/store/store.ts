@@ -46,7 +46,14 @@ export interface StoreWriter {
    * Applies all writes at once, or none. The bytes of an append must not change any more, since a store may keep them as they are; those of a put not until `flushed`. Never throws; failures reject both promises (handled internally: an unread rejection ends nothing).
    * `STORE_FULL`: no room for an append (records and truncations have a reserve); `STORE_IN_USE`: the data has another owner now; `STORE_FAILED`: anything else, also a commit after `close` (cause `CLOSED`).
    */
-  commit(writes: readonly StoreWrite[]): Commit;
+  commit(writes: readonly StoreWrite[], options?: CommitOptions): Commit;
+}
+export interface CommitOptions {
+  /**
+   * Nobody waits for it: the store may hold it back for a few milliseconds, for other commits to go to the disk with. Those of its writer that follow never
+   * overtake it. @default false
+   */
+  readonly mayWait?: boolean;
 }
 export interface Commit {
   /** Applied, visible to reads, and kept if this process dies (in a memory store: applied). */

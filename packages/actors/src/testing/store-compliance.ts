@@ -108,6 +108,17 @@ export function storeCompliance(
         check(seen.indexOf(`flushed ${n}`) < seen.indexOf(`synced ${n}`), `synced ${n} before flushed`);
     });
 
+    promise("keeps a writer's order where some commits may wait, and completes those by themselves", async (store) => {
+      const writer = store.writer();
+      const seen: number[] = [];
+      const commits = count(6).map((n) => writer.commit([append("a", n, 1)], { mayWait: n % 2 === 0 }));
+      commits.forEach((commit, n) => void commit.flushed.then(() => seen.push(n)));
+      await settle(commits);
+      same(seen, count(6), "order of commits");
+      await writer.commit([append("a", 6, 1)], { mayWait: true }).synced;
+      same((await store.extent("a")).end, 7, "after one that waited for nobody");
+    });
+
     promise("refuses an append that is not at the end, and poisons that writer only", async (store) => {
       const wrong = store.writer();
       const right = store.writer();
