@@ -58,7 +58,8 @@ export class SetAsideOrders {
       for (const strand of strands) {
         if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX)
           return { entries, next: entries.at(-1)?.entry ?? null };
-        const behind = strand.offsets.length - 1; // as of now: while its head is read, the last of it may be settled
+        const behind = strand.offsets.length - 1; // as of now: while heads are read, strands go on
+        if (behind < 0) continue; // this one has ended meanwhile
         const [head] = await subscription.aside.copies(strand, 0, 1);
         if (head === undefined) continue;
         bytes += head.message.length;

@@ -76,7 +76,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     breaks: "a new lease's handler starts beside one of the same process that has not ended",
     promises: ["P5"],
     file: "consumer/in-hand.ts",
-    find: "if (alone ? this.#handlers > 0 : key !== null && this.#keys.has(key)) return false;",
+    find: "if (alone ? this.#handlers > 0 : key !== null && (key === this.#key || this.#keys.has(key))) return false;",
     replace: "if (alone && key === undefined) return false;",
   },
   {

@@ -102,8 +102,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "the holder does not see the time during which its machine was suspended",
     promises: ["P4"],
     file: "consumer/lease-clock.ts",
-    find: "Math.max(this.#runtime.now() - now, this.#runtime.wallNow() - wallNow, 0)",
-    replace: "Math.max(this.#runtime.now() - now, wallNow - wallNow, 0)",
+    find: "Math.max(now - sentAt, this.#runtime.wallNow() - sentAtWall, 0)",
+    replace: "Math.max(now - sentAt, sentAtWall - sentAtWall, 0)",
   },
   {
     name: "quarantine-skipped",

@@ -171,9 +171,13 @@ export class QueueLog {
 
   #recordReuse(here: Stored[]): void {
     here.sort(byFirstSeen);
-    for (const [index, later] of here.entries()) {
-      const [after, by] = [here[index - 1]?.logEpochs.at(-1), later.logEpochs[0]];
-      if (after !== undefined && by !== undefined) this.#cut({ after, by, from: later.offset });
+    // one may have gone and come back, with another there meanwhile: each time it was another's turn, something was lost in between
+    const turns = here.flatMap((stored) => stored.logEpochs.map((logEpoch) => ({ stored, logEpoch })));
+    turns.sort((a, b) => a.logEpoch - b.logEpoch);
+    for (const [index, { stored, logEpoch: by }] of turns.entries()) {
+      const before = turns[index - 1];
+      if (before !== undefined && before.stored !== stored)
+        this.#cut({ after: before.logEpoch, by, from: stored.offset });
     }
   }
 

@@ -106,6 +106,27 @@ describe("P3 no loss", () => {
     expect(await script.broken()).toEqual({ P3: expect.stringContaining('"m1"') });
   });
 
+  it("does not take what stands behind a place that went to one message, to another, and to the first again for lost", async () => {
+    const script = new HistoryScript();
+    const shop = script.producer("shop#1");
+    const kiosk = script.producer("kiosk#1");
+    const m0 = placed("m0", "a", 0);
+    shop.send(m0, 0);
+    script.fault("powerLoss", "broker#1");
+    kiosk.send(placed("n0", "b", 0, { logEpoch: 2 }), 0, "memory");
+    script.fault("powerLoss", "broker#2");
+    kiosk.tailLost(0, 1);
+    const [again, m1] = [placed("m0", "a", 0, { logEpoch: 3 }), placed("m1", "a", 1, { logEpoch: 3 })];
+    shop.sent(again);
+    shop.send(m1, 1);
+    const lease = script.consumer("consumer-1#1").granted(1, 1);
+    lease.does(again, 2);
+    lease.does(m1, 3);
+    script.fault("kill", "broker#3");
+    script.state(2, { logEpoch: 4 });
+    expect(await script.broken()).toEqual({});
+  });
+
   it("asks a producer that was fenced before it met the new log for no more than it held, where the power failed", async () => {
     const fenced = async (fault: string, meetsNewLog: boolean): Promise<unknown> => {
       const script = new HistoryScript();
