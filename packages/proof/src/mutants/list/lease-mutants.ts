@@ -90,12 +90,12 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a holder finds its lease over when a timer fires, not by reading the clock before it acts",
     promises: ["P4"],
     file: "consumer/lease-clock.ts",
-    find: "get over(): boolean {",
-    replace: `get over(): boolean {
+    find: "overAt(now: number): boolean {",
+    replace: `overAt(_now: number): boolean {
     return this.#over;
   }
-  get #past(): boolean {`,
-    also: { find: "return this.over ? 0 :", replace: "return this.#past ? 0 :" },
+  #pastAt(now: number): boolean {`,
+    also: { find: "return this.over ? 0 :", replace: "return this.#pastAt(this.#runtime.now()) ? 0 :" },
   },
   {
     name: "wall-clock-ignored",

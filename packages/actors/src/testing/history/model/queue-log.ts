@@ -51,7 +51,7 @@ export class QueueLog {
       here = [];
       this.#byOffset.set(line.offset, here);
     }
-    let stored = here.findLast((each) => each.id === line.id || each.id === null || line.id === null);
+    let stored = here.findLast((each) => mayBe(each, line));
     if (stored === undefined) {
       stored = {
         log: this,
@@ -187,6 +187,12 @@ export class QueueLog {
     const known = this.#cuts.get(span);
     if (known === undefined || cut.from < known.from) this.#cuts.set(span, cut);
   }
+}
+
+/** Whether the line can be about this message: by its id, or where one of them has none, by its key. */
+function mayBe(stored: Stored, { id, key }: PlaceLine): boolean {
+  if (stored.id !== null && id !== null) return stored.id === id;
+  return stored.key === null || key === null || stored.key === key;
 }
 
 /** The log lost everything from offset `from` on, some time after the incarnation `after` and by the incarnation `by`. */
