@@ -1,5 +1,6 @@
 // Who is served next: commits wait per writer, and writers take turns once there is more than one transaction holds.
 import { type Commit, MessagingError, type StoreWrite, type StoreWriter } from "@seriatim/actors";
+import type { Changes } from "./changes.ts";
 
 export interface PendingCommit {
   readonly writer: QueueWriter;
@@ -139,6 +140,13 @@ const poisoned = (cause: MessagingError) =>
 function costOf(writes: readonly StoreWrite[]): number {
   let bytes = 0;
   for (const write of writes) bytes += writeCost(write);
+  return bytes;
+}
+/** The same of what writes have changed. */
+export function costOfChanges({ batches, records }: Changes): number {
+  let bytes = 0;
+  for (const { log, bytes: value } of batches) bytes += valueCost(value.length) + 2 * entryCost(log);
+  for (const [key, value] of records) bytes += valueCost(value?.length ?? 0) + entryCost(key);
   return bytes;
 }
 /** Bytes a write takes in the file, roughly: its entry and that of its log, with their names; a value above half a page has pages of its own. */

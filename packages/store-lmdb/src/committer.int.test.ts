@@ -12,7 +12,7 @@ import { Room } from "./room.ts";
 /** A committer on an empty folder, and how many transactions lmdb was given. */
 async function setUp() {
   const path = mkdtempSync(join(tmpdir(), "seriatim-lmdb-"));
-  const settings = settingsOf({ path });
+  const settings = settingsOf({ path, journalBytes: 0 });
   const opened = await openFolder(path, settings);
   const committer = new Committer(path, settings, opened, new Room(path, settings.bytesMax, settings.runtime));
   const { owner } = committer.data.env;
@@ -32,8 +32,7 @@ async function setUp() {
     committer,
     seen,
     async [Symbol.asyncDispose]() {
-      await committer.idle();
-      await committer.data.env.root.close();
+      await committer.close();
       rmSync(path, { recursive: true, force: true });
     },
   };

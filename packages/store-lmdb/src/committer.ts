@@ -1,11 +1,13 @@
 // Commits that were made while a transaction was under way become the next one, until nothing waits.
 import { MessagingError } from "@seriatim/actors";
-import { ChangesEncoder } from "./changes.ts";
 import { CommitQueue } from "./commit-queue.ts";
-import { causeOf, lmdbError, ownerLost } from "./errors.ts";
-import { type OpenedFolder, reopenFolder, type StoreData } from "./open-folder.ts";
+import { DataWriter } from "./data-writer.ts";
+import { lmdbError } from "./errors.ts";
+import { Journaling, NOTHING } from "./journaling.ts";
+import type { OpenedFolder } from "./open-folder.ts";
 import type { Settings } from "./options.ts";
 import type { Room } from "./room.ts";
+import type { StoreData } from "./store-data.ts";
 import { WriteTransaction } from "./write-transaction.ts";
 
 /** For so long commits that nobody waits for are held back for others to go with, ms: a settle soon has the next append's sync to share. */
@@ -13,42 +15,44 @@ const COMPANY_MS = 5;
 
 export class Committer {
   readonly queue: CommitQueue;
-  readonly #folder: string;
   readonly #settings: Settings;
   readonly #room: Room;
-  readonly #ownerEpoch: number;
-  #data: StoreData;
-  /** Its buffer is used again for the next transaction, once lmdb is done with this one. */
-  #encoder = new ChangesEncoder();
+  readonly #writer: DataWriter;
+  readonly #journaling: Journaling;
   #writing = false;
   /** The timer of commits that wait for others to go with. */
   #company: unknown;
   /** Waits for `#writing` to end. */
   readonly #whenIdle: (() => void)[] = [];
-  #reopening: Promise<void> | undefined;
-  #broken: MessagingError | undefined;
 
   constructor(folder: string, settings: Settings, opened: OpenedFolder, room: Room) {
-    this.#folder = folder;
     this.#settings = settings;
     this.#room = room;
-    this.#ownerEpoch = opened.epoch;
-    this.#data = opened.data;
+    this.#writer = new DataWriter(folder, settings, opened, room);
+    this.#journaling = new Journaling(folder, opened.id, settings, this.#writer, room);
     this.queue = new CommitQueue(settings.transactionBytesMax, (mayWait) => this.#schedule(mayWait));
-    if (this.#data.untrimmed.size > 0) this.#start();
+    if (this.data.untrimmed.size > 0) this.#start();
   }
 
   /** As of the last transaction. After a failed one it is what was read anew. */
   get data(): StoreData {
-    return this.#data;
+    return this.#writer.data;
   }
   /** While the data is read anew after a failed transaction; never rejects. */
   get reopening(): Promise<void> | undefined {
-    return this.#reopening;
+    return this.#writer.reopening;
   }
   /** Why nothing can be read or written any more. */
   get broken(): MessagingError | undefined {
-    return this.#broken;
+    return this.#writer.broken;
+  }
+  /** What commits take that are not in lmdb yet, roughly, in bytes. */
+  get recentBytes(): number {
+    return this.#journaling.cost;
+  }
+  /** Whether transactions go to the journal. */
+  get isJournaling(): boolean {
+    return this.#journaling.isInUse;
   }
   /** Until nothing is under way and nothing waits. */
   async idle(): Promise<void> {
@@ -57,11 +61,24 @@ export class Committer {
       await new Promise<void>((done) => this.#whenIdle.push(done));
     }
   }
-  /** Drops all that waits, so that only the transaction under way is completed. */
-  drop(): void {
+  /** Completes everything, with all of it in lmdb, and lets lmdb go. */
+  async close(): Promise<void> {
+    await this.idle();
+    await this.#journaling.close();
+    await this.#closeData();
+  }
+  /** Drops all that waits, completes what is under way, and lets everything go as it is. */
+  async abandon(): Promise<void> {
     this.#stopWaiting();
     this.queue.drop();
-    this.#data.untrimmed.clear();
+    this.data.untrimmed.clear();
+    await this.idle();
+    await this.#journaling.abandon();
+    await this.#closeData();
+  }
+  async #closeData(): Promise<void> {
+    await this.#writer.idle();
+    if (this.broken === undefined) await this.data.env.root.close();
   }
 
   #schedule(mayWait: boolean): void {
@@ -87,83 +104,69 @@ export class Committer {
   async #writeAll(): Promise<void> {
     for (let isDue = true; ; isDue = false) {
       await this.#turnEnd();
-      if (!isDue && !this.queue.isUrgent && this.#data.untrimmed.size === 0) break; // what is left, if anything, may wait
+      if (!isDue && !this.queue.isUrgent && !this.#isToTrim) break; // what is left, if anything, may wait
+      await this.#prepare();
       const next = this.#nextTransaction();
-      if (next === undefined) break;
-      try {
-        await this.#write(next);
-      } catch (error) {
-        this.#broken = lmdbError(error, `the store in "${this.#folder}" cannot go on`);
-        this.#fail(next, this.#broken);
-      }
+      if (next !== undefined) await this.#write(next);
+      else if (this.#isToTrim) await this.#trim();
+      else break;
     }
     this.#writing = false;
     if (!this.queue.isEmpty) this.#schedule(true);
     for (const idle of this.#whenIdle.splice(0)) idle();
   }
 
-  /** What the next transaction does: commits that can be made, and some cleaning up. */
+  /** Until what commits refer to can be read, and how much room there is is known. */
+  async #prepare(): Promise<void> {
+    this.#room.lookAtDisk();
+    if (this.#journaling.isToSettle) await this.#journaling.settle().catch(() => {}); // tried again with the transaction, which fails then
+    await this.reopening;
+  }
+
+  /** The commits that can be made next, as a transaction. */
   #nextTransaction(): WriteTransaction | undefined {
-    while (true) {
-      const transaction = new WriteTransaction(this.#data, this.#room);
-      this.#room.lookAtDisk();
+    while (!this.queue.isEmpty) {
+      const transaction = new WriteTransaction(this.data, this.#room);
       for (const pending of this.queue.take()) {
         try {
-          if (this.#broken !== undefined)
-            throw new MessagingError("STORE_FAILED", this.#broken.message, { cause: this.#broken });
+          if (this.broken !== undefined)
+            throw new MessagingError("STORE_FAILED", this.broken.message, { cause: this.broken });
           if (pending.writer.failure !== undefined) throw pending.writer.failure;
           transaction.add(pending);
         } catch (error) {
           this.queue.fail(pending, lmdbError(error, "the commit failed"));
         }
       }
-      if (this.#broken === undefined && this.#room.isDiskUsable) transaction.addTrims();
       if (!transaction.isEmpty) return transaction;
-      if (this.queue.isEmpty) return undefined;
     }
+    return undefined;
   }
 
   async #write(transaction: WriteTransaction): Promise<void> {
-    const puts = this.#encoder.encode(transaction);
-    let isOwner: boolean;
     try {
-      isOwner = await transaction.write(puts, this.#ownerEpoch);
+      if (await this.#journaling.makeRoom(transaction)) await this.#journaling.write(transaction);
+      else await this.#writeToData(transaction);
     } catch (error) {
-      await this.#startAnew(transaction, await causeOf(error));
+      const failure = lmdbError(error, `the transaction failed`);
+      for (const pending of transaction.commits) this.queue.fail(pending, failure);
       return;
     }
-    if (!isOwner) {
-      this.#data.untrimmed.clear();
-      this.#fail(transaction, ownerLost(this.#folder, this.#ownerEpoch, undefined));
-      return;
-    }
-    transaction.noteWritten(puts);
     for (const pending of transaction.commits) pending.resolve();
   }
-
-  /** After a failed transaction: its commits fail, and reads wait until the data was read anew. */
-  async #startAnew(failed: WriteTransaction, cause: unknown): Promise<void> {
-    this.#encoder = new ChangesEncoder(); // lmdb may not be done with the other's buffer
-    this.#reopening = this.#reopen(cause);
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#fail(failed, new MessagingError("STORE_FAILED", `the transaction failed: ${reason}`, { cause }));
-    await this.#reopening;
-    this.#reopening = undefined;
-  }
-  async #reopen(cause: unknown): Promise<void> {
-    try {
-      this.#data = await reopenFolder(this.#folder, this.#settings, this.#data.env);
-    } catch (error) {
-      const { code, message } = lmdbError(error, "reading it anew"); // damage stays damage: trying again does not help
-      this.#broken = new MessagingError(
-        code,
-        `the store in "${this.#folder}" cannot go on after a failed transaction: ${message}`,
-        { cause: new AggregateError([cause, error]) },
-      );
-    }
+  /** What is in the journal comes first. */
+  async #writeToData(transaction: WriteTransaction): Promise<void> {
+    await this.#journaling.settle();
+    const { mark } = this.#journaling;
+    await this.#writer.write(transaction, transaction.cost, mark, this.#room.isDiskUsable);
+    this.#journaling.noteWritten(mark);
   }
 
-  #fail(transaction: WriteTransaction, error: MessagingError): void {
-    for (const pending of transaction.commits) this.queue.fail(pending, error);
+  /** Truncated batches are left in lmdb, and nobody else sees to them. */
+  get #isToTrim(): boolean {
+    const isSeenTo = this.#journaling.isInUse;
+    return !isSeenTo && this.broken === undefined && this.#room.isDiskUsable && this.data.untrimmed.size > 0;
+  }
+  async #trim(): Promise<void> {
+    await this.#writer.write(NOTHING, 0, undefined, true).catch(() => this.data.untrimmed.clear());
   }
 }

@@ -56,7 +56,7 @@ export function writeDurably(folder: string, path: string, text: string): void {
   renameSync(`${path}.new`, path);
   syncFolder(folder);
 }
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   if (process.platform === "win32") return; // has no such thing
   const directory = openSync(folder, "r");
   try {

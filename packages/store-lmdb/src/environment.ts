@@ -47,9 +47,9 @@ export function openEnvironment(folder: string, bytesMax: number): Environment {
 }
 
 /** What `use` returns; lmdb is closed if it throws. */
-export async function closedOnFailure<T>(env: Environment, use: () => T): Promise<T> {
+export async function closedOnFailure<T>(env: Environment, use: () => T | Promise<T>): Promise<T> {
   try {
-    return use();
+    return await use();
   } catch (error) {
     await env.root.close();
     throw error;

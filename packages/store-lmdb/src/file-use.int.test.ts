@@ -21,7 +21,7 @@ it.each([
   },
   async (_, nameBytes) => {
     const path = mkdtempSync(join(tmpdir(), "seriatim-lmdb-"));
-    const settings = settingsOf({ path });
+    const settings = settingsOf({ path, journalBytes: 0 });
     const opened = await openFolder(path, settings);
     const committer = new Committer(path, settings, opened, new Room(path, settings.bytesMax, settings.runtime));
     const { random } = simulatedRuntime({ seed: Number(process.env["FILE_USE_SEED"] ?? 1) });
@@ -51,8 +51,7 @@ it.each([
       committer.data.file.ask();
       expect(committer.data.file.bytes).toBe(new FileUse(committer.data.env).bytes);
     } finally {
-      await committer.idle();
-      await committer.data.env.root.close();
+      await committer.close();
       rmSync(path, { recursive: true, force: true });
     }
   },

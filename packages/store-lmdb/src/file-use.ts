@@ -6,7 +6,7 @@ const ASK_AFTER = { bytes: 4 * 2 ** 20, changes: 64 };
 /** What a transaction may take beside what its writes cost, for the first pages of tables and for lmdb's list of free ones. */
 const TRANSACTION_BYTES = 4 * 4_096;
 /** How many times its cost a write may take: pages that were split are half empty. */
-const COST_FACTOR = 2;
+export const COST_FACTOR = 2;
 
 interface Pages {
   readonly inUse: number;

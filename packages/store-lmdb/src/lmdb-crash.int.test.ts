@@ -4,6 +4,7 @@ import {
   closeSync,
   cpSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -38,8 +39,9 @@ describe("killed while it commits", () => {
     let epoch = 0;
     let id: string | undefined;
     const ends = new Map<string, number>();
-    for (let round = 0; round < 24; round++) {
-      const run = start("committing-process.mjs", [path]);
+    let journals = 0;
+    for (let round = 0; round < 30; round++) {
+      const run = start("committing-process.mjs", [path, ["", "65536", "0"][round % 3] as string]);
       const [word, at, as] = (await run.opened).split(" ");
       expect([word, Number(at)], `round ${round}`).toEqual(["open", epoch + 1]);
       id ??= as;
@@ -51,7 +53,9 @@ describe("killed while it commits", () => {
         const [what, log = "", end] = line.split(" ");
         if (what === "synced" || what === "flushed") ends.set(log, Math.max(ends.get(log) ?? 0, Number(end)));
       }
+      if (readdirSync(path).some((name) => name.startsWith("journal-"))) journals += 1;
       const store = await openLmdbStore({ path, bytesMax: 2 ** 28 });
+      expect(readdirSync(path).filter((name) => name.startsWith("journal-"))).toEqual([]);
       expect(store.ownerEpoch).toBe(epoch + 2);
       epoch = store.ownerEpoch;
       for (const log of LOGS) {
@@ -62,6 +66,7 @@ describe("killed while it commits", () => {
       await store.close();
     }
     expect(Math.min(...LOGS.map((log) => ends.get(log) ?? 0)), "commits were made at all").toBeGreaterThan(50);
+    expect(journals, "died with a journal").toBeGreaterThan(3);
   });
 
   /** What `committing-process.mjs` writes in one commit agrees: the batches, the record of the end, and the marks. */
@@ -298,7 +303,7 @@ describe("a damaged data file", () => {
     rmSync(join(path, "store.json")); // as after a crash while it was first made
     const store = await openLmdbStore({ path, check: "full" });
     await store.close();
-    expect(JSON.parse(readFileSync(join(path, "store.json"), "utf8"))).toEqual({ format: 2, id: store.id });
+    expect(JSON.parse(readFileSync(join(path, "store.json"), "utf8"))).toEqual({ format: 3, id: store.id });
   });
 });
 

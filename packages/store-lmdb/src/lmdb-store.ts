@@ -14,11 +14,12 @@ import { folderOf } from "./data-folder.ts";
 import { EMPTY_LOG } from "./encoding.ts";
 import { closed, lmdbError } from "./errors.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
-import { type OpenedFolder, openFolder, type StoreData } from "./open-folder.ts";
+import { type OpenedFolder, openFolder } from "./open-folder.ts";
 import { type LmdbStoreOptions, type Settings, settingsOf } from "./options.ts";
 import { verifyOwner } from "./ownership.ts";
-import { listRecords, readBatches, recordAt } from "./reads.ts";
 import { Room } from "./room.ts";
+import type { StoreData } from "./store-data.ts";
+import { listOf, readLog, recordOf, stateOf } from "./view.ts";
 
 /** For tests. */
 export interface LmdbStoreInternals {
@@ -29,8 +30,8 @@ export interface LmdbStoreInternals {
 const READER_CHECK_MS = 60_000;
 
 /**
- * Opens the store in a folder, for this process alone. `durabilityMax` is "synced"; a commit's `flushed` and `synced` settle together, since lmdb
- * makes a transaction visible only once it is on the disk (`fdatasync`, then its root in one synchronous write).
+ * Opens the store in a folder, for this process alone. `durabilityMax` is "synced"; a commit's `flushed` and `synced` settle together, once it is on
+ * the disk: in the journal (one `fdatasync`), or in lmdb itself (`fdatasync`, then its root in one synchronous write).
  * @throws OPTION_INVALID, STORE_IN_USE (another process, or another store of this one, has the folder), STORE_DAMAGED, STORE_FAILED
  */
 export async function openLmdbStore(options: LmdbStoreOptions, internals: LmdbStoreInternals = {}): Promise<LmdbStore> {
@@ -75,56 +76,55 @@ export class LmdbStore implements Store {
   }
 
   extent(log: string): Promise<LogExtent> {
-    return this.#reading(({ logs }) => {
-      const state = logs.get(log) ?? EMPTY_LOG;
+    return this.#reading((data) => {
+      const state = stateOf(data, log) ?? EMPTY_LOG;
       return { start: state.start, end: state.end, bytes: state.bytesAtEnd - state.bytesAtStart };
     });
   }
   read(log: string, from: number, limit: ReadLimit): Promise<readonly StoredBatch[]> {
-    return this.#reading(({ env, logs }) => {
-      const state = logs.get(log);
-      if (state === undefined || !(from < state.end) || state.start === state.end) return [];
-      return readBatches(env, log, state, Math.max(from, state.start), limit.bytesMax);
-    });
+    return this.#reading((data) => readLog(data, log, from, limit.bytesMax));
   }
   get(key: string): Promise<Uint8Array | undefined> {
-    return this.#reading(({ env }) => recordAt(env, key));
+    return this.#reading((data) => recordOf(data, key));
   }
   list(
     prefix: string,
     options: { readonly after?: string; readonly limit?: number } = {},
   ): Promise<readonly StoredRecord[]> {
-    return this.#reading(({ env }) => listRecords(env, prefix, options));
+    return this.#reading((data) => listOf(data, prefix, options));
   }
 
   usage(): StoreUsage {
-    const { data, queue } = this.#committer;
-    return this.#room.usage(data.file, queue.waitingBytes);
+    const { data, recentBytes, queue } = this.#committer;
+    return this.#room.usage(data.file, recentBytes, queue.waitingBytes);
   }
   verifyOwner(): Promise<void> {
     return this.#reading(({ env }) => verifyOwner(env, this.#folder, this.ownerEpoch));
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close(() => this.#committer.close());
     return this.#closing;
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+  /** For tests: whether commits go to the journal. */
+  get isJournaling(): boolean {
+    return this.#committer.isJournaling;
+  }
   /** For tests: lets the data go as a crash would. What waits is lost and never settles; the transaction under way is completed. */
   abandon(): Promise<void> {
-    this.#committer.drop();
-    return this.close();
+    this.#closing ??= this.#close(() => this.#committer.abandon());
+    return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(letGo: () => Promise<void>): Promise<void> {
     const { queue } = this.#committer;
     queue.refuse(() => new MessagingError("STORE_FAILED", "the store is closed", { cause: closed() }));
     this.#settings.runtime.clearTimeout(this.#readerCheck);
-    await this.#committer.idle();
     try {
-      if (this.#committer.broken === undefined) await this.#committer.data.env.root.close();
+      await letGo();
     } finally {
       await this.#lock?.release();
     }

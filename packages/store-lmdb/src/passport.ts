@@ -9,7 +9,7 @@ export interface Passport {
   readonly id: string;
 }
 /** The format this version writes and reads. */
-export const FORMAT = 2;
+export const FORMAT = 3;
 const passportIn = (folder: string): string => join(folder, "store.json");
 
 /** `undefined` if there is none. @throws STORE_DAMAGED */

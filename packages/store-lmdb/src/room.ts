@@ -1,7 +1,7 @@
 // How much may still be written: the capacity, its reserve for records, and what the disk has left.
 import { MessagingError, type Runtime, type StoreUsage, storeReserveBytes } from "@seriatim/actors";
 import { freeBytesOf } from "./data-folder.ts";
-import type { FileUse } from "./file-use.ts";
+import { COST_FACTOR, type FileUse } from "./file-use.ts";
 
 /**
  * Free bytes, of the disk and within the file, below which appends and new records are refused, and of the disk alone below which everything is.
@@ -14,6 +14,8 @@ const DISK_CHECK_MS = 250;
 const PLENTY = { bytes: 2 ** 30, forMs: 25 };
 /** With less room than this left, what the file uses is known exactly after each transaction; several times what may be written before lmdb is asked anyway. */
 const NEARLY_FULL_BYTES = 16 * 2 ** 20;
+/** For `isPlenty`: what is in both files of a journal may take twice as much in lmdb's pages, and as much again may be on its way. */
+const PLENTY_TIMES = 6;
 
 export class Room {
   readonly #folder: string;
@@ -48,10 +50,23 @@ export class Room {
     return this.#freeBytes >= FREE_FLOOR.disk;
   }
 
-  /** @param waitingBytes what commits that wait will add */
-  usage(file: FileUse, waitingBytes: number): StoreUsage {
+  /** Whether there is so much room, in the capacity and on the disk, that a few times `bytes` more change nothing. */
+  isPlenty(file: FileUse, bytes: number): boolean {
+    return this.#left(file) - bytes * PLENTY_TIMES > NEARLY_FULL_BYTES;
+  }
+  /** Whether the disk has room for a transaction that costs so much. */
+  canTake(file: FileUse, cost: number): boolean {
+    return this.#freeBytes + file.reusableBytes - cost * COST_FACTOR > FREE_FLOOR.disk;
+  }
+
+  /** @param recentBytes what commits have added that is not in lmdb yet @param waitingBytes what commits that wait will add */
+  usage(file: FileUse, recentBytes: number, waitingBytes: number): StoreUsage {
     this.#lookAtDisk(DISK_CHECK_MS);
-    return { usedBytes: file.bytes, capacityBytes: this.#capacityBytes, hasRoom: this.#left(file) > waitingBytes };
+    return {
+      usedBytes: Math.min(file.bytes + recentBytes, this.#capacityBytes),
+      capacityBytes: this.#capacityBytes,
+      hasRoom: this.#left(file) > recentBytes + waitingBytes,
+    };
   }
   /** Notes a transaction that is on the disk, with what its writes cost and how many batches it removed. */
   noteWritten(file: FileUse, cost: number, removed: number): void {

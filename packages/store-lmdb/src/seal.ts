@@ -3,10 +3,20 @@
 import { crc32, textKey } from "./encoding.ts";
 import type { Environment } from "./environment.ts";
 import { damaged } from "./errors.ts";
+import type { JournalName } from "./journal.ts";
 
 const SEAL_KEY = textKey("seal");
-/** Checksum, digest, and the owner's epoch, which lies in no checksum of its own. */
-const SEAL_BYTES = 16;
+/** Checksum, digest, the owner's epoch, which lies in no checksum of its own, and the mark. */
+const SEAL_BYTES = 40;
+
+/** Where the journal goes on. */
+export interface JournalMark {
+  /** Number of the last transaction of which everything is in lmdb. */
+  readonly applied: number;
+  /** What holds the transactions behind that one; `undefined`: there are none. */
+  readonly journal: JournalName | undefined;
+}
+export const NO_JOURNAL_YET: JournalMark = { applied: 0, journal: undefined };
 
 /** What an entry adds to the digest of all, from the checksum it begins with; mixed, since changes of plain checksums can cancel each other. */
 export function shareOf(value: Uint8Array): number {
@@ -41,16 +51,19 @@ export class RecentShares {
   }
 }
 
-/** Within a transaction: from now on this is the digest of everything, under this owner. */
-export function putSeal(env: Environment, epoch: number, digest: number): void {
+/** Within a transaction: from now on this is the digest of everything, under this owner, and where the journal goes on. */
+export function putSeal(env: Environment, epoch: number, digest: number, { applied, journal }: JournalMark): void {
   const value = Buffer.allocUnsafe(SEAL_BYTES);
   value.writeUInt32LE(digest, 4);
   value.writeDoubleLE(epoch, 8);
+  value.writeDoubleLE(applied, 16);
+  value.writeDoubleLE(journal?.epoch ?? 0, 24);
+  value.writeDoubleLE(journal?.serial ?? 0, 32);
   value.writeUInt32LE(crc32(value.subarray(4), crc32(SEAL_KEY)), 0);
   void env.owner.put(SEAL_KEY, value, epoch);
 }
 /** @param digest of what can be read @param epoch the stored one of the owner @throws STORE_DAMAGED */
-export function checkSeal(env: Environment, epoch: number | undefined, digest: number): void {
+export function checkSeal(env: Environment, epoch: number | undefined, digest: number): JournalMark {
   const found = env.owner.getBinary(SEAL_KEY);
   if (found === undefined) throw damaged("the seal on it is missing");
   const value = Buffer.from(found.buffer, found.byteOffset, found.byteLength);
@@ -59,4 +72,9 @@ export function checkSeal(env: Environment, epoch: number | undefined, digest: n
   if (value.readDoubleLE(8) !== epoch)
     throw damaged("its owner's epoch is not the sealed one", { expected: value.readDoubleLE(8), found: epoch ?? null });
   if (value.readUInt32LE(4) !== digest) throw damaged("some records or logs are missing, or older than they should be");
+  const serial = value.readDoubleLE(32);
+  return {
+    applied: value.readDoubleLE(16),
+    journal: serial === 0 ? undefined : { epoch: value.readDoubleLE(24), serial },
+  };
 }

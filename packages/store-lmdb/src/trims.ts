@@ -1,7 +1,7 @@
 // Batches below their log's start are out of sight at once, and removed from the file a limited number at a time.
 import type { Changes } from "./changes.ts";
 import { batchKey, batchOfKey, type LogState } from "./encoding.ts";
-import type { StoreData } from "./open-folder.ts";
+import type { StoreData } from "./store-data.ts";
 
 export interface Trims {
   /** Keys of truncated batches to remove from the file. */
@@ -33,6 +33,7 @@ export function nextTrims(data: StoreData, changes: Changes): Trims {
     const seenTo = Math.min(start, data.logs.get(log)?.end ?? start);
     trimmedTo.set(log, last !== undefined && found.length === room ? batchOfKey(last).first + 1 : seenTo);
   }
+  // A new log's truncated batches, where the same transaction wrote them all the same.
   for (const [log, { start }] of changes.logs) if (!data.logs.has(log) && start > 0) trimmedTo.set(log, 0);
   return { keys, trimmedTo };
 }

@@ -1,14 +1,18 @@
 // Commits as fast as it can until it is killed, and tells on stdout, with synchronous writes, what was reported to it as flushed and synced.
-// Runs from dist: `npm test` builds first. node committing-process.mjs <folder>
+// Runs from dist: `npm test` builds first. node committing-process.mjs <folder> [journalBytes]
 import { writeSync } from "node:fs";
 import { openLmdbStore } from "../dist/index.js";
 
-const [path = ""] = process.argv.slice(2);
+const [path = "", journalBytes = ""] = process.argv.slice(2);
 const text = new TextEncoder();
 const tell = (line) => writeSync(1, `${line}\n`);
 let store;
 try {
-  store = await openLmdbStore({ path, bytesMax: 2 ** 28 });
+  store = await openLmdbStore({
+    path,
+    bytesMax: 2 ** 28,
+    ...(journalBytes === "" ? {} : { journalBytes: Number(journalBytes) }),
+  });
 } catch (error) {
   tell(`failed ${error.code} ${error.message}`);
   process.exit(1);

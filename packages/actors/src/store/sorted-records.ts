@@ -1,10 +1,13 @@
 import type { StoredRecord } from "./store.ts";
 
-/** Records by key, listed in key order. */
+/** Records in memory by key, listed in key order: for those who implement the Store contract. */
 export class SortedRecords {
   readonly #values = new Map<string, Uint8Array>();
   #keys: string[] = [];
 
+  get size(): number {
+    return this.#keys.length;
+  }
   get(key: string): Uint8Array | undefined {
     return this.#values.get(key);
   }
@@ -23,6 +26,7 @@ export class SortedRecords {
     this.#keys.splice(this.#firstAtOrAfter(key), 1);
     return old;
   }
+  /** See `Store.list`. */
   list(prefix: string, after: string | undefined, limit: number): StoredRecord[] {
     const found: StoredRecord[] = [];
     let at = this.#firstAtOrAfter(after !== undefined && after > prefix ? after : prefix);

@@ -1,5 +1,6 @@
-import { open, readFile } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 
 /** What a message takes of the machine besides CPU; only what can be told (on Linux). */
 export interface Traffic {
@@ -8,7 +9,7 @@ export interface Traffic {
   readonly consumerBytes?: number;
   /** Bytes that the broker gave to the disk, in whole pages. */
   readonly diskBytes?: number;
-  /** Transactions of the broker's store, each synced before the next. */
+  /** Transactions of the broker's store, each synced before the next: of the journal, and of lmdb itself. */
   readonly transactions?: number;
 }
 type Totals = Readonly<Record<keyof Traffic, number>>;
@@ -26,7 +27,7 @@ export async function trafficOf({ folder, producer, consumers, broker }: Process
     producerBytes: crossed(await inputOutputOf(producer)),
     consumerBytes: handling.map(crossed).reduce((sum, bytes) => sum + bytes, 0),
     diskBytes: (await inputOutputOf(broker))?.written ?? Number.NaN,
-    transactions: await transactionsIn(join(folder, "data.mdb")),
+    transactions: (await transactionsIn(join(folder, "data.mdb"))) + (await journaledIn(folder)),
   };
 }
 /** What each message took between two readings; leaves out what nobody can tell. */
@@ -68,6 +69,30 @@ async function transactionsIn(path: string): Promise<number> {
     } finally {
       await file.close();
     }
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** How the store's journal begins each transaction (see its `journal-format.ts`): at a sector of its own, a checksum over what follows, which is its length, its number and more. */
+const SECTOR_BYTES = 512;
+const NUMBER_AT = 8;
+const HEADER_BYTES = 24;
+/** @returns transactions that the journal in a data folder has seen */
+async function journaledIn(folder: string): Promise<number> {
+  try {
+    const { id } = JSON.parse(await readFile(join(folder, "store.json"), "utf8")) as { id: string };
+    let newest = 0;
+    for (const name of await readdir(folder)) {
+      const [, epoch, serial] = /^journal-(\d+)-(\d+)\.[01]$/.exec(name) ?? [];
+      if (epoch === undefined) continue;
+      const identity = crc32(`${id} ${epoch} ${serial}`);
+      const file = await readFile(join(folder, name));
+      for (let at = SECTOR_BYTES; at < file.length; at += SECTOR_BYTES)
+        if (file.readUInt32LE(at) === crc32(file.subarray(at + 4, at + HEADER_BYTES), identity))
+          newest = Math.max(newest, file.readDoubleLE(at + NUMBER_AT));
+    }
+    return newest;
   } catch {
     return Number.NaN;
   }

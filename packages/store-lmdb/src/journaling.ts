@@ -1,0 +1,214 @@
+// Which transactions go into the journal, and how what it holds comes into lmdb: a file of it at a time, while the other one fills.
+import type { Changes } from "./changes.ts";
+import type { DataWriter } from "./data-writer.ts";
+import { Journal } from "./journal.ts";
+import { journalBytesOf, TransactionEncoder } from "./journal-format.ts";
+import { Layer } from "./layer.ts";
+import type { Settings } from "./options.ts";
+import { checkEpoch } from "./ownership.ts";
+import type { Room } from "./room.ts";
+import type { JournalMark } from "./seal.ts";
+import type { WriteTransaction } from "./write-transaction.ts";
+
+export const NOTHING: Changes = { logs: new Map(), records: new Map(), batches: [] };
+/** When the files of a journal could not be made, it is tried again after so long, ms. */
+const MAKE_AGAIN_MS = 10_000;
+
+interface Move {
+  readonly layer: Layer;
+  /** Makes its file blank. */
+  readonly clear: () => Promise<void>;
+  done: Promise<void>;
+  hasFailed: boolean;
+}
+
+export class Journaling {
+  readonly #folder: string;
+  readonly #id: string;
+  readonly #settings: Settings;
+  readonly #room: Room;
+  readonly #writer: DataWriter;
+  readonly #encoder = new TransactionEncoder();
+  /** In use: lmdb's data names it. */
+  #journal: Journal | undefined;
+  /** Made, and to be named by the next transaction of lmdb. */
+  #made: Journal | undefined;
+  #making: Promise<void> | undefined;
+  #makeAfter = Number.NEGATIVE_INFINITY;
+  #serial = 0;
+  /** Of the last transaction that was written to a journal, or may have been. */
+  #number: number;
+  #move: Move | undefined;
+  #isClosing = false;
+
+  constructor(folder: string, id: string, settings: Settings, writer: DataWriter, room: Room) {
+    this.#folder = folder;
+    this.#id = id;
+    this.#settings = settings;
+    this.#room = room;
+    this.#writer = writer;
+    this.#number = writer.data.mark.applied;
+  }
+
+  get isInUse(): boolean {
+    return this.#journal !== undefined;
+  }
+  /** There is little room, so that what is in the journal should come into lmdb before more is taken. */
+  get isToSettle(): boolean {
+    return this.#layers.some((layer) => !layer.isEmpty) && !this.#isPlenty;
+  }
+  /** Of what is not in lmdb yet, in bytes. */
+  get cost(): number {
+    let sum = 0;
+    for (const { cost } of this.#layers) sum += cost;
+    return sum;
+  }
+  get #layers(): Layer[] {
+    return this.#writer.data.layers;
+  }
+  get #isPlenty(): boolean {
+    return this.#room.isPlenty(this.#writer.data.file, this.#settings.journalBytes);
+  }
+
+  /** Whether a transaction can go into the journal: makes room for it there, which may have to wait for lmdb. @throws what lmdb's transaction throws */
+  async makeRoom(transaction: WriteTransaction): Promise<boolean> {
+    const journal = this.#journal;
+    const bytes = journalBytesOf(transaction);
+    if (journal === undefined || journal.isBroken || !journal.canHold(bytes) || !this.#isPlenty) return false;
+    if (!journal.hasRoomFor(bytes)) {
+      await this.#moved();
+      if (journal.isBroken) return false;
+      this.#startMove(journal);
+    }
+    return true;
+  }
+  /** Writes a transaction for which there is room; on the disk when this resolves. @throws STORE_IN_USE, and what the file system throws */
+  async write(transaction: WriteTransaction): Promise<void> {
+    const journal = this.#journal as Journal;
+    this.#number += 1;
+    try {
+      await journal.append(this.#encoder.encode(transaction, this.#number, journal.identity));
+      // Read only now: who takes the data over raises the epoch first, and then reads what is in the journal.
+      await this.#writer.reopening;
+      checkEpoch(this.#writer.data.env, this.#folder, this.#writer.ownerEpoch);
+    } catch (error) {
+      journal.isBroken = true; // what it holds beyond the last transaction is not part of the data
+      throw error;
+    }
+    (this.#layers[0] as Layer).add(transaction, transaction.cost, this.#number);
+  }
+
+  /** Until everything is in lmdb. @throws what lmdb's transaction throws */
+  async settle(): Promise<void> {
+    await this.#moved();
+    const [active] = this.#layers;
+    if (this.#journal === undefined || active === undefined || active.isEmpty) return;
+    this.#startMove(this.#journal);
+    await this.#moved();
+  }
+  /** What a transaction is to note that goes to lmdb itself, once everything else is there. */
+  get mark(): JournalMark {
+    const journal = this.#journal?.isBroken === false ? this.#journal : this.#made;
+    return { applied: this.#number, journal: journal?.name };
+  }
+  /** That transaction is on the disk. */
+  noteWritten({ journal }: JournalMark): void {
+    if (this.#journal !== undefined && this.#journal.name !== journal) this.#leave(this.#journal);
+    if (this.#made !== undefined && this.#made.name === journal) {
+      this.#journal = this.#made;
+      this.#made = undefined;
+      this.#layers.unshift(new Layer());
+    }
+    this.#make();
+  }
+  #leave(journal: Journal): void {
+    journal.remove();
+    this.#journal = undefined;
+    this.#layers.length = 0;
+  }
+
+  /** What is in the journal becomes part of lmdb, and the journal is gone; where that fails it stays, for whoever opens the folder next. */
+  async close(): Promise<void> {
+    await this.#stop();
+    const journal = this.#journal;
+    try {
+      await this.settle();
+      if (journal === undefined) return;
+      await this.#writer.write(NOTHING, 0, { applied: this.#number, journal: undefined }, false);
+      this.#leave(journal);
+    } catch {
+      journal?.close();
+    }
+  }
+  /** Leaves everything as it is, once what is under way is completed. */
+  async abandon(): Promise<void> {
+    await this.#stop();
+    await this.#move?.done.catch(() => {});
+    this.#journal?.close();
+  }
+  async #stop(): Promise<void> {
+    this.#isClosing = true;
+    await this.#making;
+    this.#made?.remove();
+    this.#made = undefined;
+  }
+
+  /** Starts to make a journal, if there is none and room for one: the files are written in the background. */
+  #make(): void {
+    const { journalBytes, runtime } = this.#settings;
+    if (journalBytes === 0 || this.#isClosing || !this.#isPlenty || runtime.now() < this.#makeAfter) return;
+    if ((this.#journal ?? this.#made ?? this.#making) !== undefined) return;
+    this.#serial += 1;
+    const name = { epoch: this.#writer.ownerEpoch, serial: this.#serial };
+    this.#making = Journal.create(this.#folder, this.#id, name, journalBytes).then(
+      (journal) => {
+        this.#made = journal;
+        this.#making = undefined;
+      },
+      () => {
+        this.#makeAfter = runtime.now() + MAKE_AGAIN_MS;
+        this.#making = undefined;
+      },
+    );
+  }
+
+  /** From now on the other file takes transactions, and what this one holds is written to lmdb. */
+  #startMove(journal: Journal): void {
+    const layer = this.#layers[0] as Layer;
+    this.#layers.unshift(new Layer());
+    const move: Move = { layer, clear: journal.turn(), done: Promise.resolve(), hasFailed: false };
+    this.#move = move;
+    this.#run(move, journal);
+  }
+  #run(move: Move, journal: Journal): void {
+    move.hasFailed = false;
+    move.done = this.#write(move, journal).catch((error) => {
+      move.hasFailed = true;
+      throw error;
+    });
+    move.done.catch(() => {}); // who waits for it hears of it
+  }
+  async #write({ layer, clear }: Move, journal: Journal): Promise<void> {
+    const { last: applied, cost } = layer;
+    await this.#writer.write(layer.changes(), cost, { applied, journal: journal.name }, this.#room.isDiskUsable);
+    this.#layers.splice(this.#layers.indexOf(layer), 1);
+    await clear().catch(() => {}); // broken then
+    this.#move = undefined;
+    void this.#trim();
+  }
+  /** Until no file is being moved. What has failed is tried again. @throws what lmdb's transaction throws */
+  async #moved(): Promise<void> {
+    const move = this.#move;
+    if (move === undefined || this.#journal === undefined) return;
+    if (move.hasFailed) this.#run(move, this.#journal);
+    await move.done;
+  }
+  async #trim(): Promise<void> {
+    try {
+      while (this.#writer.data.untrimmed.size > 0 && !this.#isClosing && this.#room.isDiskUsable)
+        await this.#writer.write(NOTHING, 0, undefined, true);
+    } catch {
+      // Tried again with the next file.
+    }
+  }
+}
