@@ -62,13 +62,19 @@ export class Group implements GroupPart {
     );
     this.#machine.on("plan.due", () => options.runtime.defer(() => this.#carryOut()));
   }
-  /** Begins its subscriptions on every queue here: the group's start is persisted with them. */
+  /** Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one cannot be begun, none. */
   async open(): Promise<void> {
-    await Promise.all(
-      this.#options.queues.map(async (queue) => {
+    const { queues } = this.#options;
+    const begun = await Promise.allSettled(
+      queues.map(async (queue) => {
         this.#subscriptions.set(queue.index, await queue.subscribe(this));
       }),
     );
+    const failed = begun.find((each) => each.status === "rejected");
+    if (failed === undefined) return;
+    // else whoever begins the group next would find subscriptions that tell this one of their leases
+    await Promise.all(queues.map((queue) => queue.unsubscribe(this)));
+    throw failed.reason;
   }
   get isStable(): boolean {
     return this.#machine.getSnapshot().value === "stable";

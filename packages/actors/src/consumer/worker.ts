@@ -24,7 +24,7 @@ import {
 
 const RETRY_MS = 250;
 /** The machine hears that nothing is going on once nothing has been for so long: between two messages of a queue in use it need not. */
-const REST_MS = 100;
+const REST_MS = 2_000;
 
 /** What is going on, as the machine hears it. */
 type Doing = "handler.started" | "aside.awaited" | "retry.awaited" | "buffer.emptied";

@@ -36,7 +36,7 @@ export interface LaneHost extends LaneOwner {
 /** While the link has more than this to hand over, a lane with batches in flight writes no more of them. */
 const HOLD_BACK_BYTES = 1024 * 1024;
 /** The machine hears that a lane is finished once nothing has gone on for so long: between two batches of a lane in use it need not. */
-const REST_MS = 100;
+const REST_MS = 2_000;
 /** What a frame needs beside its messages, at most. */
 const FRAME_OVERHEAD_BYTES = 1_024;
 /** First wait after a refusal that may pass and does not say how long, ms; doubles with each one in a row. */

@@ -254,6 +254,7 @@ describe("rewinding", () => {
     full = false;
     await runtime.advance(600);
     expect((await send).offset).toBe(0);
+    await runtime.advance(4_000); // the lane comes to rest
     expect(client.actors.list("lane").map(({ state }) => state)).toEqual(["idle"]);
   });
   it("sends what memory receipts promised again after the broker crashed", async () => {
@@ -509,7 +510,7 @@ describe("time-outs and aborts", () => {
     const producer = client.producer(lines);
     for (let n = 0; n < 100; n++) void producer.send(`${n}`, { key: "k" });
     await runtime.run(producer.flush());
-    await runtime.advance(200); // the lane comes to rest
+    await runtime.advance(4_000); // the lane comes to rest
     expect(runtime.timers).toBe(before);
   });
 });

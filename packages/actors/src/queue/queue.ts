@@ -137,6 +137,12 @@ export class Queue {
     this.subscriptions.set(part.name, opened);
     return opened;
   }
+  /** Forgets a group that was begun here: it is begun anew, from what the store has of it. */
+  async unsubscribe(part: GroupPart): Promise<void> {
+    const known = this.subscriptions.get(part.name);
+    this.subscriptions.delete(part.name);
+    await known?.close();
+  }
   async #beginAt(startAt: GroupSettings["startAt"]): Promise<number> {
     if (startAt === "earliest") return this.log.start;
     if (startAt === "latest") return this.log.flushedEnd;

@@ -69,8 +69,11 @@ export class BrokerApp implements App {
       if (runtime.isDead || this.#closed || this.#isOutlived()) return;
       const passes = isMessagingError(error) && (error.retryable || error.code === "STORE_IN_USE");
       if (!passes) world.violate("P3", `${process} cannot start on its own data: ${describeError(error)}`);
-      runtime.setTimeout(() => void this.#start(), RETRY_MS);
+      runtime.setTimeout(() => void this.#startAgain(), RETRY_MS);
     }
+  }
+  async #startAgain(): Promise<void> {
+    if (!this.#closed && !this.#isOutlived()) await this.#start();
   }
   async close(): Promise<void> {
     this.#closed = true;
