@@ -12,6 +12,8 @@ import { WriteTransaction } from "./write-transaction.ts";
 
 /** For so long commits that nobody waits for are held back for others to go with, ms: a settle soon has the next append's sync to share. */
 const COMPANY_MS = 5;
+/** Once nothing was committed for so long, ms, what the journal holds is written to lmdb, and its memory is free. */
+const REST_MS = 1_000;
 
 export class Committer {
   readonly queue: CommitQueue;
@@ -22,6 +24,7 @@ export class Committer {
   #writing = false;
   /** The timer of commits that wait for others to go with. */
   #company: unknown;
+  #rest: unknown;
   /** Waits for `#writing` to end. */
   readonly #whenIdle: (() => void)[] = [];
 
@@ -64,6 +67,7 @@ export class Committer {
   /** Completes everything, with all of it in lmdb, and lets lmdb go. */
   async close(): Promise<void> {
     await this.idle();
+    this.#stopWaiting();
     await this.#journaling.close();
     await this.#closeData();
   }
@@ -73,6 +77,7 @@ export class Committer {
     this.queue.drop();
     this.data.untrimmed.clear();
     await this.idle();
+    this.#stopWaiting();
     await this.#journaling.abandon();
     await this.#closeData();
   }
@@ -93,8 +98,11 @@ export class Committer {
     void this.#writeAll();
   }
   #stopWaiting(): void {
-    if (this.#company !== undefined) this.#settings.runtime.clearTimeout(this.#company);
+    const { runtime } = this.#settings;
+    if (this.#company !== undefined) runtime.clearTimeout(this.#company);
+    if (this.#rest !== undefined) runtime.clearTimeout(this.#rest);
     this.#company = undefined;
+    this.#rest = undefined;
   }
 
   /** When all events of this turn of the event loop have been handled: what they commit goes into one transaction. */
@@ -111,9 +119,20 @@ export class Committer {
       else if (this.#isToTrim) await this.#trim();
       else break;
     }
+    this.#ended();
+  }
+  #ended(): void {
     this.#writing = false;
-    if (!this.queue.isEmpty) this.#schedule(true);
+    if (!this.queue.isEmpty) this.#schedule(!this.queue.isUrgent);
+    else if (this.recentBytes > 0) this.#rest = this.#settings.runtime.setTimeout(() => void this.#settle(), REST_MS);
     for (const idle of this.#whenIdle.splice(0)) idle();
+  }
+  async #settle(): Promise<void> {
+    this.#stopWaiting();
+    if (this.#writing) return;
+    this.#writing = true;
+    await this.#journaling.settle().catch(() => {}); // tried again when there is more
+    this.#ended();
   }
 
   /** Until what commits refer to can be read, and how much room there is is known. */

@@ -152,6 +152,18 @@ describe("a journal", () => {
     expect(journalsIn(second.path)).toEqual([]);
   });
 
+  it("is empty, and its memory free, once nothing was committed for a second", async () => {
+    const set = await setUp();
+    for (let n = 0; n < 4; n++) await set.append(n);
+    expect(set.committer.recentBytes).toBeGreaterThan(0);
+    const deadline = performance.now() + 10_000;
+    while (set.committer.recentBytes > 0 && performance.now() < deadline) await sleep(20);
+    expect([set.committer.recentBytes, set.firsts()]).toEqual([0, [0, 1, 2, 3]]);
+    await set.append(4);
+    expect(set.firsts()).toEqual([0, 1, 2, 3, 4]);
+    await set.committer.close();
+  });
+
   it("that cannot be written fails the commits it was to take, and is left for a new one", async () => {
     const set = await setUp();
     await set.put(1);

@@ -2,7 +2,7 @@ import { NO_EPOCH } from "../message/brands.ts";
 import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
-import { storeKeys } from "./records.ts";
+import { flat, storeKeys } from "./records.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import { SetAside } from "./set-aside.ts";
 import type { SubscriptionContextOf } from "./subscription-context.ts";
@@ -34,8 +34,6 @@ export interface LedgerOwner {
 export class Ledger {
   readonly context: SubscriptionContextOf;
   readonly path: string;
-  /** Of its record in the store. */
-  readonly #key: string;
   state: SubscriptionState;
   aside: SetAside;
   readonly turn: SerialQueue;
@@ -61,8 +59,7 @@ export class Ledger {
   }
   private constructor(context: SubscriptionContextOf, state: SubscriptionState, aside: SetAside) {
     this.context = context;
-    this.path = `queue/${context.spec.name}/${context.queue}/${context.group}`;
-    this.#key = storeKeys.subscription(context.spec.name, context.queue, context.group);
+    this.path = flat("queue", context.spec.name, context.queue, context.group);
     this.state = state;
     this.aside = aside;
     this.#committedCursor = state.cursor;
@@ -90,10 +87,11 @@ export class Ledger {
   /** `mayWait`: nobody waits for it, as long as nobody waits for the cursor. */
   commit(writes: readonly StoreWrite[] = [], mayWait = false): { readonly commit: Commit; readonly revision: number } {
     const { state } = this;
+    const { spec, queue, group } = this.context;
     const revision = ++state.revision;
-    const all: StoreWrite[] = [...writes, { kind: "put", key: this.#key, value: state.encode() }];
+    const key = storeKeys.subscription(spec.name, queue, group);
+    const all: StoreWrite[] = [...writes, { kind: "put", key, value: state.encode() }];
     if (state.discardedChanged) {
-      const { spec, queue, group } = this.context;
       state.discardedChanged = false;
       all.push({ kind: "put", key: storeKeys.discarded(spec.name, queue, group), value: state.encodeDiscarded() });
     }

@@ -11,6 +11,7 @@ import type { Logger } from "../system/contracts.ts";
 import type { TopicCounters } from "./counters.ts";
 import { queueMachine } from "./queue.machine.ts";
 import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
+import { flat } from "./records.ts";
 import { retain } from "./retention.ts";
 import { SharedSubscription } from "./shared-subscription.ts";
 import { Subscription } from "./subscription.ts";
@@ -65,7 +66,7 @@ export class Queue {
 
   constructor(options: QueueOptions) {
     this.#options = options;
-    this.path = `queue/${options.spec.name}/${options.queue}`;
+    this.path = flat("queue", options.spec.name, options.queue);
     this.log = new QueueLog(options, (error) => this.#commitFailed(error));
     this.#machine = options.actors.startLight({ kind: "queue", path: this.path }, queueMachine, undefined);
     this.#machine.on("recovery.due", () => void this.#recoverAgain());

@@ -27,7 +27,7 @@ export const storeKeys = {
   topics: "t/",
   group: (topic: string, group: string) => `g/${topic}/${group}`,
   groups: (topic: string) => `g/${topic}/`,
-  log: (topic: string, queue: number) => `q/${topic}/${queue}`,
+  log: (topic: string, queue: number) => flat("q", topic, queue),
   queue: (topic: string, queue: number) => `qs/${topic}/${queue}`,
   removedIds: (topic: string, queue: number) => `qi/${topic}/${queue}/`,
   removedIdsFrom: (topic: string, queue: number, offset: number) => `qi/${topic}/${queue}/${padded(offset)}`,
@@ -43,5 +43,7 @@ export const storeKeys = {
   entries: (topic: string, queue: number, group: string, strand: number) =>
     `se/${topic}/${queue}/${group}/${padded(strand)}/`,
 } as const;
+/** For what is kept per queue: V8 keeps the parts of a template that was filled in, too, several times what the text takes. */
+export const flat = (...parts: readonly (string | number)[]): string => parts.join("/");
 /** Numbers in keys sort as numbers. */
 const padded = (value: number): string => String(value).padStart(16, "0");
