@@ -19,15 +19,20 @@ export async function send(open: NonNullable<System["sender"]>, { load, at }: Ta
   const driven = load.repeats ? noted : sender;
   // In front of a backlog, the consumer tells where the warm-up ends.
   const warmUp = load.standing > 0 ? 0 : load.warmUp;
-  const coldErrors = await drive(load, driven, 0, warmUp);
+  failOn(await drive(load, driven, 0, warmUp));
   tell({ type: "warm" });
   await orders.time;
   const done = startClock();
   const holdBack = load.standing > 0 ? backlogKeeper(load.standing) : undefined;
   const errors = await drive(load, driven, warmUp, sentOf(load), holdBack);
-  tell({ ...done(), wrong: [...coldErrors, ...errors], ...(load.repeats ? { passages } : {}) });
+  failOn(errors);
+  tell({ ...done(), wrong: [], ...(load.repeats ? { passages } : {}) });
   await orders.stop;
   await sender.close();
+}
+/** What was not sent is waited for by the consumer, for good: the row ends with the process. */
+function failOn(errors: readonly string[]): void {
+  if (errors.length > 0) throw new Error(`sends failed: ${errors.join("; ")}`);
 }
 /** Holds sends back so that as many messages stand in front of the consumer as should: one more may go for each that was handled. */
 function backlogKeeper(standing: number) {
