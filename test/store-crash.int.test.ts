@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -50,7 +51,8 @@ let copied = 0;
 function copyOf(path: string): string {
   const copy = join(base, `copy-${copied++}`);
   mkdirSync(copy);
-  for (const name of ["data.mdb", "store.json"]) copyFileSync(join(path, name), join(copy, name));
+  for (const name of readdirSync(path))
+    if (/^(data\.mdb|store\.json|journal-.*)$/.test(name)) copyFileSync(join(path, name), join(copy, name));
   return copy;
 }
 /** Runs the broker, kills it after a while, and notes what it told. */
@@ -136,7 +138,7 @@ describe("a broker's data", () => {
     const { path, receipts, handled } = copies.at(-1) as (typeof copies)[0];
     const bytes = readFileSync(join(path, "data.mdb"));
     const outcomes = { whole: 0, refused: 0, died: 0 };
-    for (let n = 0; n < 24; n++) {
+    for (let n = 0; n < 12; n++) {
       const copy = copyOf(path);
       const file = join(copy, "data.mdb");
       let about = `seed ${seed}, ${n}: `;
@@ -166,7 +168,7 @@ describe("a broker's data", () => {
       }
       rmSync(copy, { recursive: true, force: true });
     }
-    expect(outcomes.whole + outcomes.refused).toBeGreaterThan(18);
-    expect(outcomes.refused).toBeGreaterThan(4);
+    expect(outcomes.whole + outcomes.refused).toBeGreaterThan(8);
+    expect(outcomes.refused).toBeGreaterThan(2);
   });
 });

@@ -190,7 +190,7 @@ describe("bad input", () => {
   it("a data folder in use by another broker is refused, and the other run goes on", async () => {
     const data = join(dir, "data");
     await mkdir(data, { recursive: true });
-    const first = demo("--orders", "60", "--no-faults", "--rate", "150", "--data", data, "--seed", "5", "--json");
+    const first = demo("--orders", "150", "--no-faults", "--rate", "100", "--data", data, "--seed", "5", "--json");
     await first.printed(/running/);
     const second = demo("--data", data, "--no-faults");
     const { status, stderr } = await second.ended;
