@@ -55,7 +55,7 @@ function inputsTable(inputs: Inputs, { rounds, load, node, cores }: Report): str
         ["same, one in flight per queue", micros(strict.micros), "strict"],
         ["bytes on both links per message", whole(windowed.wireBytes), "windowed"],
         ["same, one in flight per queue", whole(strict.wireBytes), "strict"],
-        ["bytes to the disk per message, whole pages", whole(windowed.diskBytes), "windowed"],
+        ["bytes to the disk per message, whole sectors", whole(windowed.diskBytes), "windowed"],
         ["same, one in flight per queue", whole(strict.diskBytes), "strict"],
         [
           "store transactions per message, each synced",

@@ -7,7 +7,7 @@ export interface Traffic {
   /** Bytes that the producer wrote to sockets and read from them. */
   readonly producerBytes?: number;
   readonly consumerBytes?: number;
-  /** Bytes that the broker gave to the disk, in whole pages. */
+  /** Bytes that the machine wrote to its disks while the broker was at work, in whole sectors. */
   readonly diskBytes?: number;
   /** Transactions of the broker's store, each synced before the next: of the journal, and of lmdb itself. */
   readonly transactions?: number;
@@ -26,7 +26,7 @@ export async function trafficOf({ folder, producer, consumers, broker }: Process
   return {
     producerBytes: crossed(await inputOutputOf(producer)),
     consumerBytes: handling.map(crossed).reduce((sum, bytes) => sum + bytes, 0),
-    diskBytes: (await inputOutputOf(broker))?.written ?? Number.NaN,
+    diskBytes: broker === undefined ? Number.NaN : await writtenToDisks(),
     transactions: (await transactionsIn(join(folder, "data.mdb"))) + (await journaledIn(folder)),
   };
 }
@@ -39,8 +39,6 @@ interface InputOutput {
   /** Through any file descriptor. */
   readonly read: number;
   readonly sent: number;
-  /** Towards a disk. */
-  readonly written: number;
 }
 /** Sockets are read and written by the same calls as files, so this is what crossed them in a process that works on no files. */
 const crossed = (io: InputOutput | undefined): number => (io === undefined ? Number.NaN : io.read + io.sent);
@@ -48,8 +46,16 @@ const crossed = (io: InputOutput | undefined): number => (io === undefined ? Num
 async function inputOutputOf(pid: number | undefined): Promise<InputOutput | undefined> {
   const text = await readFile(`/proc/${pid}/io`, "utf8").catch(() => "");
   const bytes = (name: string): number => Number(new RegExp(`^${name}: (\\d+)`, "m").exec(text)?.[1]);
-  const io = { read: bytes("rchar"), sent: bytes("wchar"), written: bytes("write_bytes") };
+  const io = { read: bytes("rchar"), sent: bytes("wchar") };
   return Object.values(io).some(Number.isNaN) ? undefined : io;
+}
+/** A disk of the machine in /proc/diskstats, with the sectors of 512 bytes that were written to it; partitions and what lies in memory left out. */
+const DISK = /^ *\d+ +\d+ (?:[shv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)(?: +\d+){6} +(\d+) /gm;
+/** The system's own count per process takes all pages of a part of the page cache for written when one of them is. */
+async function writtenToDisks(): Promise<number> {
+  const text = await readFile("/proc/diskstats", "utf8").catch(() => "");
+  const sectors = [...text.matchAll(DISK)].map(([, written]) => Number(written));
+  return sectors.length === 0 ? Number.NaN : sectors.reduce((sum, each) => sum + each, 0) * 512;
 }
 /** Where lmdb-js 3 keeps the page size, and the number of a meta page's transaction; there are two such pages, and the larger number is the newest. */
 const PAGE_SIZE_AT = 48;
