@@ -5,9 +5,6 @@ export class SortedRecords {
   readonly #values = new Map<string, Uint8Array>();
   #keys: string[] = [];
 
-  get size(): number {
-    return this.#keys.length;
-  }
   get(key: string): Uint8Array | undefined {
     return this.#values.get(key);
   }
