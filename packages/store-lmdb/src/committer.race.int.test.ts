@@ -14,10 +14,10 @@ import { Room } from "./room.ts";
 import { recordOf } from "./view.ts";
 
 const WRITERS = 3;
-const { append } = Journal.prototype;
+const { append, sync } = Journal.prototype;
 const act = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("commit" as const), writer: fc.nat(WRITERS - 1) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("fail" as const, "renew" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("fail" as const, "fail sync" as const, "renew" as const) }) },
 );
 
 it.each([
@@ -39,13 +39,17 @@ it.each([
           while (journalBytes > 0 && !committer.isJournaling)
             await committer.queue.writer().commit([{ kind: "remove", key: "none" }]).synced;
           let failing = 0;
-          const appends = vi.spyOn(Journal.prototype, "append").mockImplementation(async function (
-            this: Journal,
-            bytes,
-          ) {
-            await s.schedule(Promise.resolve(), "append");
+          let failingSyncs = 0;
+          const appends = vi.spyOn(Journal.prototype, "append").mockImplementation(function (this: Journal, bytes) {
             if (failing === 0) return append.call(this, bytes);
             failing--;
+            this.isBroken = true;
+            throw new Error("disk");
+          });
+          const syncs = vi.spyOn(Journal.prototype, "sync").mockImplementation(async function (this: Journal) {
+            await s.schedule(Promise.resolve(), "sync");
+            if (failingSyncs === 0) return sync.call(this);
+            failingSyncs--;
             this.isBroken = true;
             throw new Error("disk");
           });
@@ -84,7 +88,15 @@ it.each([
               if (outcome === "flushed") expect(outcomes.slice(0, place)).not.toContain("pending"); // in order
               outcomes[place] = outcome;
             };
-            const { flushed } = writer.commit([{ kind: "put", key: `k/${n}`, value: new Uint8Array(150).fill(n) }]);
+            const { flushed, synced } = writer.commit([
+              { kind: "put", key: `k/${n}`, value: new Uint8Array(150).fill(n) },
+            ]);
+            waiting.push(
+              synced.then(
+                () => expect(outcomes[place]).toBe("flushed"),
+                () => expect(outcomes[place]).not.toBe("pending"),
+              ),
+            );
             return flushed.then(
               () => {
                 tell("flushed");
@@ -103,6 +115,7 @@ it.each([
                 await committer.reopening;
                 slow();
                 if (one.do === "fail") failing++;
+                else if (one.do === "fail sync") failingSyncs++;
                 else if (one.do === "renew") {
                   const at = n % WRITERS;
                   const next = { writer: committer.queue.writer(), outcomes: [] };
@@ -120,7 +133,9 @@ it.each([
           await s.waitFor(Promise.all(waiting));
           while (s.count() > 0) await s.waitOne();
           await s.waitFor(committer.idle());
+          await Promise.all(waiting); // with what was to be told of syncs
           appends.mockRestore();
+          syncs.mockRestore();
           for (const { outcomes } of all) {
             expect(outcomes).not.toContain("pending");
             const failure = outcomes.indexOf("failed");

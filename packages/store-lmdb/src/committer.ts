@@ -163,14 +163,17 @@ export class Committer {
 
   async #write(transaction: WriteTransaction): Promise<void> {
     try {
-      if (await this.#journaling.makeRoom(transaction)) await this.#journaling.write(transaction);
-      else await this.#writeToData(transaction);
+      if (await this.#journaling.makeRoom(transaction)) {
+        await this.#journaling.write(transaction);
+        for (const pending of transaction.commits) pending.outcome.flushed();
+        await this.#journaling.sync();
+      } else await this.#writeToData(transaction);
     } catch (error) {
       const failure = lmdbError(error, `the transaction failed`);
       for (const pending of transaction.commits) this.queue.fail(pending, failure);
       return;
     }
-    for (const pending of transaction.commits) pending.resolve();
+    for (const pending of transaction.commits) pending.outcome.synced();
   }
   /** What is in the journal comes first. */
   async #writeToData(transaction: WriteTransaction): Promise<void> {

@@ -115,10 +115,12 @@ describe("a journal", () => {
     const committer = new Committer(path, settings, opened, new Room(path, settings.bytesMax, settings.runtime));
     while (!committer.isJournaling) await committer.queue.writer().commit([{ kind: "remove", key: "none" }]).synced;
     let writer: StoreWriter = committer.queue.writer();
+    const commit = (n: number) => writer.commit([{ kind: "put", key: `k/${n}`, value: new Uint8Array(300).fill(n) }]);
     return {
       path,
       committer,
-      put: (n: number) => writer.commit([{ kind: "put", key: `k/${n}`, value: new Uint8Array(300).fill(n) }]).synced,
+      commit,
+      put: (n: number) => commit(n).synced,
       append: (first: number) =>
         writer.commit([{ kind: "append", log: "log", first, count: 1, bytes: new Uint8Array(300).fill(first) }]).synced,
       truncate: (before: number) => writer.commit([{ kind: "truncate", log: "log", before }]).synced,
@@ -169,8 +171,8 @@ describe("a journal", () => {
     await set.put(1);
     const { append } = Journal.prototype;
     // Written, but not known to be: what was told as failed must not come back once something else was committed.
-    vi.spyOn(Journal.prototype, "append").mockImplementationOnce(async function (this: Journal, bytes) {
-      await append.call(this, bytes);
+    vi.spyOn(Journal.prototype, "append").mockImplementationOnce(function (this: Journal, bytes) {
+      append.call(this, bytes);
       this.isBroken = true;
       throw new Error("EIO");
     });
@@ -182,6 +184,66 @@ describe("a journal", () => {
     await set.put(5);
     const next = await reopened(set);
     expect([1, 2, 3, 4, 5].map(next.has)).toEqual([true, false, true, true, true]);
+    await next.committer.close();
+  });
+
+  it("tells a commit as flushed once it is written, and as synced once the disk has it", async () => {
+    const set = await setUp();
+    const { sync } = Journal.prototype;
+    let letSync = (): void => {};
+    vi.spyOn(Journal.prototype, "sync").mockImplementationOnce(async function (this: Journal) {
+      await new Promise<void>((resolve) => {
+        letSync = resolve;
+      });
+      await sync.call(this);
+    });
+    const told: string[] = [];
+    const { flushed, synced } = set.commit(1);
+    void synced.then(() => told.push("synced"));
+    await flushed;
+    expect([set.has(1), told]).toEqual([true, []]);
+    const later = set.put(2);
+    await sleep(20);
+    expect([set.has(2), told]).toEqual([false, []]); // one after the other
+    letSync();
+    await later;
+    expect([set.has(2), told]).toEqual([true, ["synced"]]);
+    await set.committer.close();
+  });
+
+  it("that cannot be synced is left for lmdb, which makes the same commits durable", async () => {
+    const set = await setUp();
+    await set.put(1);
+    vi.spyOn(Journal.prototype, "sync").mockImplementationOnce(async function (this: Journal) {
+      this.isBroken = true;
+      throw new Error("EIO");
+    });
+    await set.put(2);
+    expect([set.has(2), set.committer.recentBytes]).toEqual([true, 0]);
+    await set.put(3);
+    const next = await reopened(set);
+    expect([1, 2, 3].map(next.has)).not.toContain(false);
+    await next.committer.close();
+  });
+
+  it("that can be synced neither there nor in lmdb fails what was to be synced, keeps what was told as flushed, and what comes later makes it durable", async () => {
+    const set = await setUp();
+    vi.spyOn(Journal.prototype, "sync").mockImplementationOnce(async function (this: Journal) {
+      this.isBroken = true;
+      throw new Error("EIO");
+    });
+    const failing = vi.spyOn(DataWriter.prototype, "write").mockRejectedValue(new Error("disk"));
+    const { flushed, synced } = set.commit(1);
+    await flushed;
+    await expect(synced).rejects.toMatchObject({ code: "STORE_FAILED", message: expect.stringContaining("disk") });
+    await expect(set.put(2)).rejects.toMatchObject({ code: "STORE_FAILED" }); // its writer has failed
+    failing.mockRestore();
+    set.renew();
+    expect(set.has(1)).toBe(true);
+    await set.put(3);
+    expect(set.committer.recentBytes).toBe(0);
+    const next = await reopened(set);
+    expect([1, 2, 3].map(next.has)).toEqual([true, false, true]);
     await next.committer.close();
   });
 

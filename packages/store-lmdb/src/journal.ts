@@ -95,13 +95,20 @@ export class Journal {
     return SECTOR_BYTES + bytes <= this.#fileBytes;
   }
 
-  /** On the disk when this resolves. @throws what the file system throws, and is broken then */
-  async append(transaction: Buffer): Promise<void> {
+  /** In the system's hands when this returns: kept if this process dies. @throws what the file system throws, and is broken then */
+  append(transaction: Buffer): void {
     try {
-      const file = this.#files[this.#place];
-      writeWhole(file, transaction, this.#used[this.#place]);
+      writeWhole(this.#files[this.#place], transaction, this.#used[this.#place]);
       this.#used[this.#place] += transaction.length;
-      await syncData(file);
+    } catch (error) {
+      this.isBroken = true;
+      throw error;
+    }
+  }
+  /** What was appended is on the disk when this resolves. @throws what the file system throws, and is broken then */
+  async sync(): Promise<void> {
+    try {
+      await syncData(this.#files[this.#place]);
     } catch (error) {
       this.isBroken = true;
       throw error;

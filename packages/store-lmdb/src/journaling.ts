@@ -82,12 +82,12 @@ export class Journaling {
     }
     return true;
   }
-  /** Writes a transaction for which there is room; on the disk when this resolves. @throws STORE_IN_USE, and what the file system throws */
+  /** Writes a transaction for which there is room; kept if this process dies when it resolves. @throws STORE_IN_USE, and what the file system throws */
   async write(transaction: WriteTransaction): Promise<void> {
     const journal = this.#journal as Journal;
     this.#number += 1;
     try {
-      await journal.append(this.#encoder.encode(transaction, this.#number, journal.identity));
+      journal.append(this.#encoder.encode(transaction, this.#number, journal.identity));
       // Read only now: who takes the data over raises the epoch first, and then reads what is in the journal.
       await this.#writer.reopening;
       checkEpoch(this.#writer.data.env, this.#folder, this.#writer.ownerEpoch);
@@ -96,6 +96,14 @@ export class Journaling {
       throw error;
     }
     (this.#layers[0] as Layer).add(transaction, transaction.cost, this.#number);
+  }
+  /** Until the transaction that was written last is on the disk: in the journal or, where that fails, in lmdb. @throws what lmdb's transaction throws */
+  async sync(): Promise<void> {
+    try {
+      await (this.#journal as Journal).sync();
+    } catch {
+      await this.settle();
+    }
   }
 
   /** Until everything is in lmdb. @throws what lmdb's transaction throws */

@@ -30,8 +30,8 @@ export interface LmdbStoreInternals {
 const READER_CHECK_MS = 60_000;
 
 /**
- * Opens the store in a folder, for this process alone. `durabilityMax` is "synced"; a commit's `flushed` and `synced` settle together, once it is on
- * the disk: in the journal (one `fdatasync`), or in lmdb itself (`fdatasync`, then its root in one synchronous write).
+ * Opens the store in a folder, for this process alone. `durabilityMax` is "synced". A commit that goes to the journal is `flushed` once it is written there,
+ * and `synced` after one `fdatasync`; for one that goes to lmdb itself (`fdatasync`, then its root in one synchronous write) both settle together.
  * @throws OPTION_INVALID, STORE_IN_USE (another process, or another store of this one, has the folder), STORE_DAMAGED, STORE_FAILED
  */
 export async function openLmdbStore(options: LmdbStoreOptions, internals: LmdbStoreInternals = {}): Promise<LmdbStore> {

@@ -100,15 +100,14 @@ export class Ledger {
     const count = this.#counting();
     const commit = this.#writer.commit(all, { mayWait: mayWait && (this.#waiters?.size ?? 0) === 0 });
     this.#last = commit;
-    commit.flushed.then(
-      () => {
-        count?.();
-        if (generation === this.#generation) this.#reach(cursor);
-      },
-      (error: unknown) => {
-        if (generation === this.#generation) this.fail(error);
-      },
-    );
+    const failed = (error: unknown): void => {
+      if (generation === this.#generation) this.fail(error);
+    };
+    commit.flushed.then(() => {
+      count?.();
+      if (generation === this.#generation) this.#reach(cursor);
+    }, failed);
+    commit.synced.then(undefined, failed);
     return { commit, revision };
   }
   /** Counts what this commit settles and sets aside, once it is through; null when nobody counts. */

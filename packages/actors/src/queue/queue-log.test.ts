@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { type Epoch, type Sequence, sequence } from "../message/brands.ts";
 import { concatBytes } from "../message/packed.ts";
+import { evenRuns, slotTable } from "../message/route.ts";
 import type { BatchAppended, BatchRefused } from "../protocol/frames.ts";
+import type { Store } from "../store/store.ts";
 import { message, QueueBench } from "./queue.fixture.ts";
+import { QueueLog } from "./queue-log.ts";
 import { decodeRecord, encodeRecord } from "./records.ts";
 
 const packed = (keys: readonly string[], bytes = 10) => concatBytes(keys.map((key) => message(key, bytes)));
@@ -311,5 +314,77 @@ describe("a failed commit", () => {
     Object.assign(bench.store, { read, extent });
     await bench.runtime.advance(1_000);
     expect(bench.queue.state).toBe("active");
+  });
+});
+
+describe("what was flushed and could not be synced", () => {
+  it("is a failure, and a repeat that asks for synced waits until it is", async () => {
+    const bench = new QueueBench();
+    const { store, runtime, spec } = bench;
+    let failing = 0;
+    const unsynced: Promise<void>[] = [];
+    const commits: Promise<void>[] = [];
+    const halfBroken: Store = {
+      durabilityMax: "synced",
+      id: store.id,
+      ownerEpoch: store.ownerEpoch,
+      writer: () => {
+        const writer = store.writer();
+        return {
+          commit(writes) {
+            const { flushed } = writer.commit(writes);
+            const synced = failing > 0 ? flushed.then(() => Promise.reject(new Error("EIO"))) : flushed;
+            if (failing > 0) {
+              failing--;
+              unsynced.push(synced);
+            }
+            commits.push(synced);
+            synced.catch(() => {});
+            return { flushed, synced };
+          },
+        };
+      },
+      extent: (log) => store.extent(log),
+      read: (log, from, limit) => store.read(log, from, limit),
+      get: (key) => store.get(key),
+      list: (prefix, options) => store.list(prefix, options),
+      usage: () => store.usage(),
+      verifyOwner: () => store.verifyOwner(),
+      close: () => store.close(),
+      [Symbol.asyncDispose]: () => store.close(),
+    };
+    const failures: string[] = [];
+    const log = new QueueLog(
+      {
+        spec,
+        queue: 0,
+        routeVersion: 1,
+        table: slotTable({ runs: evenRuns(spec.queues) }),
+        messageBytesMax: 1_024,
+        store: halfBroken,
+        runtime,
+      },
+      (error) => failures.push(String(error)),
+    );
+    await log.recover();
+    const { epoch } = log.openLane("p", null, by("i"));
+    failing = 1;
+    const { commit } = log.append(identity(epoch), seq(0), 1, packed(["a"]));
+    await commit.flushed;
+    await expect(commit.synced).rejects.toThrow("EIO");
+    await bench.settle();
+    expect([failures, log.flushedEnd]).toEqual([["Error: EIO"], 1]);
+
+    failing = 1;
+    await expect(log.recover()).rejects.toThrow("EIO"); // not before it is synced
+    const before = commits.length;
+    await log.recover();
+    expect(commits).toHaveLength(before + 1);
+    const again = log.append(identity(epoch), seq(0), 1, packed(["a"]));
+    expect(again.runs).toEqual([{ count: 1, offset: 0, duplicate: true }]);
+    await again.commit.synced;
+    await log.recover();
+    expect(commits).toHaveLength(before + 1); // once
+    expect(unsynced).toHaveLength(2);
   });
 });

@@ -74,6 +74,8 @@ export class QueueLog {
   #flushedEnd = 0;
   #bytes = 0;
   #lastCommit: Commit = NOTHING_PENDING;
+  /** Something was flushed, could not be synced, and has not been since. */
+  #isUnsynced = false;
   #generation = 0;
 
   /** `onFailed`: a commit failed, so nothing in memory above the watermark counts until `recover`. */
@@ -128,6 +130,11 @@ export class QueueLog {
     this.#end = extent.end;
     this.#flushedEnd = extent.end;
     this.#bytes = extent.bytes;
+    if (this.#isUnsynced) {
+      // what could not be synced is synced with what comes later: a repeat of it may ask for that
+      await this.#writer.commit([this.#counterWrite()]).synced;
+      this.#isUnsynced = false;
+    }
     const wallNow = runtime.wallNow();
     for (const { id, offset: at, atMs } of this.#removedIds.load(await store.list(this.#removedIds.prefix)))
       this.#rememberId(id, at, atMs, wallNow);
@@ -361,12 +368,22 @@ export class QueueLog {
       () => {
         if (generation === this.#generation) flushed();
       },
-      (error: unknown) => {
-        if (generation === this.#generation) this.#onFailed(error);
-      },
+      (error: unknown) => this.#failed(error, generation),
     );
+    commit.synced.then(undefined, (error: unknown) => {
+      commit.flushed.then(
+        () => {
+          this.#isUnsynced = true;
+          this.#failed(error, generation);
+        },
+        () => {}, // told above
+      );
+    });
     this.#lastCommit = commit;
     return commit;
+  }
+  #failed(error: unknown, generation: number): void {
+    if (generation === this.#generation) this.#onFailed(error);
   }
   #producerWrite(state: ProducerState): StoreWrite {
     const { spec, queue } = this.#options;

@@ -52,7 +52,9 @@ const clientOf = (name: string, { address }: At): Promise<Client> =>
 
 function senderOf(client: Client, load: Load, { variant }: At): Sender {
   const durability = variant as "memory" | "flushed" | "synced";
-  const producers = topicsOf(load).map((each) => client.producer(each, { durability }));
+  // room for the whole window: it is the bench that holds back
+  const room = { bufferMessagesMax: Math.max(10_000, load.window), bufferBytesMax: Number.MAX_SAFE_INTEGER };
+  const producers = topicsOf(load).map((each) => client.producer(each, { durability, ...room }));
   return {
     send(message, settled) {
       const producer = producers[message.key % producers.length]!;
