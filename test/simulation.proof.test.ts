@@ -32,9 +32,11 @@ describe("the simulation", () => {
     const args = ["--seeds", `${HASHED}`, "--hashes"];
     const options = { cwd: repository, env: { DENO_NO_UPDATE_CHECK: "1" }, timeoutMs: 290_000 };
     const flags = ["run", "-A", "--no-check", "--node-modules-dir=manual", "--no-remote"];
-    const first = await run(process.execPath, [program, ...args, "--threads", "0"], options);
-    const second = await run(process.execPath, [program, ...args, "--threads", "1"], options);
-    const elsewhere = await run(deno, [...flags, program, ...args, "--threads", "0"], options);
+    const [first, second, elsewhere] = await Promise.all([
+      run(process.execPath, [program, ...args, "--threads", "0"], options),
+      run(process.execPath, [program, ...args, "--threads", "1"], options),
+      run(deno, [...flags, program, ...args, "--threads", "0"], options),
+    ]);
     expect(first.stdout.split("\n"), first.stderr).toHaveLength(HASHED + 1);
     expect(second.stdout).toBe(first.stdout);
     expect(elsewhere.stdout, elsewhere.stderr).toBe(first.stdout);

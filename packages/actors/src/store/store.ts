@@ -18,6 +18,7 @@ export interface Store extends AsyncDisposable {
   /**
    * A writer: a sequence of commits that stand or fall as a prefix. Once one of them has failed, all its later ones fail too
    * (`STORE_FAILED`, the first failure as `cause`), also those already on their way: whoever owns the writer reloads what it keeps in memory and takes a new one.
+   * That includes a commit that was flushed and could not be synced: it stays, and is synced with whatever is synced later.
    * Commits of one writer become durable in the order they were made; between writers, one that was made after another had been told flushed is durable after it.
    */
   writer(): StoreWriter;
