@@ -11,7 +11,12 @@ const inProcess = { way: "embedded", share: 5 } as const;
 /** As fast as a window of sends not yet acknowledged allows, every message acknowledged after its handler. */
 export const throughput: readonly Row[] = [
   { ...ours, name: "ws + lmdb, synced", variant: "synced", durable: SYNCED },
-  { ...ours, name: "ws + lmdb, flushed", variant: "flushed", durable: "in part: written before the ack, fsync right after" },
+  {
+    ...ours,
+    name: "ws + lmdb, flushed",
+    variant: "flushed",
+    durable: "in part: written before the ack, fsync right after",
+  },
   { ...peer, ...redisAlways, name: "Redis Streams, AOF always" },
   { ...peer, ...rabbitmq, name: "RabbitMQ" },
   { ...peer, ...nats, name: "NATS JetStream" },
