@@ -61,6 +61,7 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   leaseEndedByRevokeTimeout: "it was not given back in time, and taken",
   creditUsedUp: "a consumer's credit was used up",
   commitFailed: "a commit failed",
+  syncFailed: "what was flushed could not be synced",
   frozenOwnerWokeFenced: "a frozen holder woke up and found its lease gone",
   oldBrokerWokeFenced: "a frozen broker woke up beside its successor and stopped",
   effectFencedOut: "the outside world refused a past holder's write",

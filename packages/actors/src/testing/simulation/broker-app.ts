@@ -38,7 +38,14 @@ export class BrokerApp implements App {
   async #start(): Promise<void> {
     const { world, runtime, side, process } = this.#incarnation;
     const { network, topicSpecs, disk, counters } = world;
-    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, world.broker.syncMs, disk);
+    const random = world.stream(`${process} sync`);
+    const failsToSync = (): boolean => {
+      const fails = world.storeTrouble.failRate > 0 && random() < world.storeTrouble.failRate;
+      if (fails) counters.hit("syncFailed");
+      return fails;
+    };
+    const { syncMs } = world.broker;
+    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, syncMs, disk, failsToSync);
     try {
       const broker = await startBroker(
         {

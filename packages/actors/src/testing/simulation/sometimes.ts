@@ -42,6 +42,7 @@ export const SOMETIMES = [
   "leaseEndedByRevokeTimeout",
   "creditUsedUp",
   "commitFailed",
+  "syncFailed",
   "frozenOwnerWokeFenced",
   "oldBrokerWokeFenced",
   "effectFencedOut",

@@ -1,3 +1,4 @@
+import { MessagingError } from "../../message/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { MemoryDisk } from "../../store/memory-disk.ts";
 import type {
@@ -18,10 +19,18 @@ export class SyncingStore implements Store {
   readonly #runtime: Runtime;
   readonly #syncMs: number;
   readonly #disk: MemoryDisk | null;
+  readonly #fails: () => boolean;
 
-  /** `disk`: told what is synced, so that a power loss takes the rest. Opening the data syncs what is there. */
-  constructor(inner: Store, runtime: Runtime, syncMs: number, disk: MemoryDisk | null = null) {
+  /** `disk`: told what is synced, so that a power loss takes the rest. Opening the data syncs what is there. `fails`: asked when a commit is to be synced that was flushed before. */
+  constructor(
+    inner: Store,
+    runtime: Runtime,
+    syncMs: number,
+    disk: MemoryDisk | null = null,
+    fails: () => boolean = () => false,
+  ) {
     this.#disk = disk;
+    this.#fails = fails;
     disk?.synced(disk.applied);
     this.#inner = inner;
     this.#runtime = runtime;
@@ -35,9 +44,13 @@ export class SyncingStore implements Store {
   }
   writer(): StoreWriter {
     const writer = this.#inner.writer();
-    return { commit: (writes) => this.#syncedLater(writer.commit(writes)) };
+    const health: Health = { failure: null };
+    return {
+      commit: (writes) =>
+        health.failure === null ? this.#syncedLater(writer.commit(writes), health) : failed(health.failure),
+    };
   }
-  #syncedLater(commit: Commit): Commit {
+  #syncedLater(commit: Commit, health: Health): Commit {
     const disk = this.#disk;
     if (this.#syncMs === 0) {
       commit.flushed.then(
@@ -48,8 +61,14 @@ export class SyncingStore implements Store {
     }
     const synced = commit.flushed.then(() => {
       const upTo = disk?.applied ?? 0;
-      return new Promise<void>((resolve) => {
+      return new Promise<void>((resolve, reject) => {
         this.#runtime.setTimeout(() => {
+          if (health.failure === null && this.#fails())
+            health.failure = new MessagingError("STORE_FAILED", "the disk failed to sync");
+          if (health.failure !== null) {
+            reject(health.failure);
+            return;
+          }
           disk?.synced(upTo);
           resolve();
         }, this.#syncMs);
@@ -85,4 +104,13 @@ export class SyncingStore implements Store {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+/** Of one writer: once a commit of it could not be synced, no later one is made or synced. */
+interface Health {
+  failure: MessagingError | null;
+}
+function failed(error: MessagingError): Commit {
+  const promise = Promise.reject(error);
+  promise.catch(() => {});
+  return { flushed: promise, synced: promise };
 }
