@@ -88,7 +88,7 @@ export function packInto(space: PackSpace, fields: PackedFields): number {
     at += 4 + headers.length;
   }
   if (dueMs !== null) {
-    new DataView(bytes.buffer, bytes.byteOffset).setFloat64(at, dueMs, true);
+    new DataView(bytes.buffer, bytes.byteOffset).setFloat64(at, dueMs + 0, true); // minus zero is zero, as in JSON
     at += 8;
   }
   bytes.set(body, at);

@@ -24,6 +24,14 @@ export const SAVED: readonly Saved[] = [
   ["json", "a byte order mark", false, `efbbbf${utf8("[]")}`],
   ["json", "a number beyond 2^53", false, utf8('[{"type":"lane.close","lane":9007199254740993}]')],
   ["json", "minus zero", true, utf8('[{"type":"lane.close","lane":-0}]')],
+  [
+    "json",
+    "a due time of minus zero",
+    true,
+    utf8(
+      '[{"type":"batch.append","lane":1,"epoch":1,"sequence":0,"count":1,"durability":"memory","messages":[{"key":null,"id":null,"dueMs":-1e-999,"encoding":"json","body":true}]}]',
+    ),
+  ],
   ["packed", "no messages", true, ""],
   ["packed", "a length below its header", false, "0700000000 02ffff".replaceAll(" ", "")],
   ["packed", "a length beyond the batch", false, "ff0000000002ffff"],
