@@ -22,6 +22,13 @@ const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
 /** Bugs of the product that these means found, each fixed. Written by hand; newest first. */
 export const BUGS: readonly Bug[] = [
   {
+    broke: "a due time of minus zero came back as another value after it was read from JSON and written again",
+    promises: [],
+    foundBy: "fuzzing of JSON packets, seed 20261129, input 168,308",
+    fixed: "it is packed as zero (packed.ts)",
+    kept: { file: "packages/actors/src/protocol/fuzz-corpus.fixture.ts", test: "a due time of minus zero" },
+  },
+  {
     broke:
       "a list of what is set aside told -1 messages behind a head that was settled while others of the list were read, and the broker's process ended",
     promises: ["P11"],
