@@ -74,6 +74,7 @@ export class QueueLog {
   #flushedEnd = 0;
   #bytes = 0;
   #lastCommit: Commit = NOTHING_PENDING;
+  #lastFlushed: Commit = NOTHING_PENDING;
   /** Something was flushed, could not be synced, and has not been since. */
   #isUnsynced = false;
   #generation = 0;
@@ -114,6 +115,9 @@ export class QueueLog {
   async recover(): Promise<void> {
     const { store, spec, queue, runtime } = this.#options;
     await this.#lastCommit.flushed.catch(() => {}); // what was on its way has arrived or failed
+    await this.#lastFlushed.synced.catch(() => {
+      this.#isUnsynced = true;
+    });
     this.#generation++;
     this.#lastCommit = NOTHING_PENDING;
     this.#writer = store.writer();
@@ -134,6 +138,7 @@ export class QueueLog {
       // what could not be synced is synced with what comes later: a repeat of it may ask for that
       await this.#writer.commit([this.#counterWrite()]).synced;
       this.#isUnsynced = false;
+      this.#lastFlushed = NOTHING_PENDING;
     }
     const wallNow = runtime.wallNow();
     for (const { id, offset: at, atMs } of this.#removedIds.load(await store.list(this.#removedIds.prefix)))
@@ -366,24 +371,16 @@ export class QueueLog {
     const generation = this.#generation;
     commit.flushed.then(
       () => {
+        this.#lastFlushed = commit;
         if (generation === this.#generation) flushed();
       },
-      (error: unknown) => this.#failed(error, generation),
+      () => {}, // never synced either
     );
     commit.synced.then(undefined, (error: unknown) => {
-      commit.flushed.then(
-        () => {
-          this.#isUnsynced = true;
-          this.#failed(error, generation);
-        },
-        () => {}, // told above
-      );
+      if (generation === this.#generation) this.#onFailed(error);
     });
     this.#lastCommit = commit;
     return commit;
-  }
-  #failed(error: unknown, generation: number): void {
-    if (generation === this.#generation) this.#onFailed(error);
   }
   #producerWrite(state: ProducerState): StoreWrite {
     const { spec, queue } = this.#options;
