@@ -39,7 +39,7 @@ export const LIMITS = {
   groups: 4_096,
   runs: 100_000,
   batches: 100_000,
-  /** The span a subscription may have open is 10,000 (PROTOCOL.md, 21). */
+  /** The span a subscription may have open is 10,000 (rule 21). */
   ranges: 10_001,
   leases: 100_000,
   /** Offsets that one change set aside, or that stand aside in one queue. */

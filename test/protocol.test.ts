@@ -1,0 +1,47 @@
+// docs/protocol.md, walked: what it names is there, and every rule that is built has what keeps and shows it.
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { MUTANTS } from "../packages/proof/src/mutants/list/index.ts";
+import { readRules } from "../packages/proof/src/rules/rule-book.ts";
+import { inRepository } from "./program.fixture.ts";
+
+const read = (file: string): string => readFileSync(inRepository(file), "utf8");
+const rules = readRules(read("docs/protocol.md"));
+const built = rules.filter((rule) => rule.built !== "none");
+const named = (list: typeof rules) => list.map((rule) => [`rule ${rule.name}`, rule] as const);
+
+describe("docs/protocol.md", () => {
+  it("has the rules 1 to 37, in order", () => {
+    const numbers = rules.map(({ name }) => Number(name)).filter((number) => !Number.isNaN(number));
+    expect(numbers).toEqual(Array.from({ length: 37 }, (_, index) => index + 1));
+  });
+  it.each(named(rules))("%s protects promises that there are", (_, { promises }) => {
+    expect(promises).not.toHaveLength(0);
+    for (const promise of promises) expect(promise).toMatch(/^P([1-9]|10|11)$/);
+  });
+  it.each(named(built))("%s names the files that keep it", (_, { files }) => {
+    expect(files).not.toHaveLength(0);
+    expect(files.filter((file) => !existsSync(inRepository(file)))).toEqual([]);
+  });
+  it.each(named(built))("%s names tests that are in their files", (_, { tests }) => {
+    expect(tests).not.toHaveLength(0);
+    const missing = tests.filter(({ file, title }) => !hasTitle(read(file), title));
+    expect(missing).toEqual([]);
+  });
+  it("names mutants that there are, and every one of them", () => {
+    const shown = new Set(rules.flatMap(({ mutants }) => mutants));
+    expect([...shown].sort()).toEqual(MUTANTS.map(({ name }) => name).sort());
+  });
+  it("says of nothing that is not built that it is kept or shown", () => {
+    for (const { name, built: state, files, tests, mutants } of rules)
+      if (state === "none") expect([...files, ...tests, ...mutants], `rule ${name}`).toEqual([]);
+  });
+});
+
+/** As the text of a test stands in its source. */
+function hasTitle(source: string, title: string): boolean {
+  return [JSON.stringify(title), `\`${title}\``].some((literal) =>
+    new RegExp(`(?:it|describe)(?:\\.\\w+)?\\([^"\`]*${escaped(literal)}`).test(source),
+  );
+}
+const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
