@@ -1,126 +1,67 @@
-// npm run bench: ours and what a user would pick instead, side by side. Every row verifies order, loss and repetitions, and fails otherwise.
+// npm run bench: ours and what a user would pick instead, side by side, or ours before and after. Every row verifies order, loss and repetitions, and fails otherwise.
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { Command, InvalidArgumentError } from "commander";
+import { changesOf } from "./against/change.ts";
+import { type AgainstReport, againstText, exitCodeOf } from "./against/report.ts";
+import { resultsOf, sidedRows } from "./against/sided.ts";
+import { openSides } from "./against/sides.ts";
 import { writeCapacity } from "./capacity/write-capacity.ts";
 import { compare, hold } from "./frame/compare.ts";
-import { BODY_BYTES_MIN } from "./frame/message.ts";
-import { find } from "./frame/programs.ts";
-import { type Results, runRounds } from "./frame/rounds.ts";
+import { backAndForth, type Results, runRounds } from "./frame/rounds.ts";
 import type { Measured, Row } from "./frame/row.ts";
-import { LOAD, type Load } from "./frame/system.ts";
 import { measure } from "./measure.ts";
+import { optionsOf, program } from "./options.ts";
 import { figuresOf, type Report } from "./report/figures.ts";
 import { tablesOf } from "./report/tables.ts";
 import { bars, comparisons } from "./scenarios/comparisons.ts";
-import { rowsOf, scenariosOf, USUAL } from "./scenarios/scenarios.ts";
+import { loadOf, missing, type Selection, select } from "./selection.ts";
 
-const from = (least: number) => (text: string) => {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new InvalidArgumentError(`expected a whole number from ${least}`);
-  return value;
-};
-const scenarioNames = Object.keys(scenariosOf({ messages: 1, seconds: 1, most: 1, backlogBytes: 1 })).join(", ");
-const program = new Command("bench")
-  .description(
-    "Measures ordered messages, ours beside every peer that is installed. Every row verifies order and loss.",
-  )
-  .option("--messages <n>", "messages per run", from(1), 100_000)
-  .option(
-    "--warm-up <percent>",
-    "messages that a row sends before its clock starts, as % of those it measures",
-    from(0),
-    50,
-  )
-  .option("--bytes <n>", `bytes of a body, at least ${BODY_BYTES_MIN}`, from(BODY_BYTES_MIN), 200)
-  .option("--keys <n>", "ordering keys", from(1), 64)
-  .option("--queues <n>", "queues of the topic", from(1), 8)
-  .option("--window <n>", "sends not yet acknowledged", from(1), 1_024)
-  .option("--seconds <n>", "length of a latency row", from(1), 10)
-  .option("--most <n>", "the most queues, keys or stored messages of rows that are about how many", from(1), 1_000_000)
-  .option("--backlog-bytes <n>", "backlog beside which the broker's memory is watched", from(1), 2 ** 30)
-  .option("--rounds <n>", "rounds; the rows of a round run one after another", from(1), 5)
-  .option("--scenario <names>", `some of ${scenarioNames}, separated by commas; or all`, USUAL)
-  .option("--only <texts>", "only rows whose names have one of these texts in them; separated by semicolons")
-  .option("--list", "print the rows and what they need, and end")
-  .option("--charts [page]", "write SVG charts beside that page, and show them in it (default: docs/performance.md)")
-  .option("--capacity [page]", "write the tables of the capacity model into that page (default: docs/capacity.md)")
-  .option("--from <file>", "take the figures of an earlier run from its JSON file, and run nothing")
-  .option(
-    "--json [file]",
-    "write the figures as one JSON object there, after each round, or print them as the last line",
-  )
-  .parse();
-const options = program.opts<{
-  messages: number;
-  warmUp: number;
-  bytes: number;
-  keys: number;
-  queues: number;
-  window: number;
-  seconds: number;
-  most: number;
-  backlogBytes: number;
-  rounds: number;
-  scenario: string;
-  only?: string;
-  list?: true;
-  charts?: string | true;
-  capacity?: string | true;
-  from?: string;
-  json?: string | true;
-}>();
+const options = optionsOf(process.argv.slice(2));
 const { messages, bytes, keys, queues, window, rounds } = options;
-
-const asked = ((): readonly Row[] => {
-  try {
-    return rowsOf(options.scenario, options);
-  } catch (error) {
-    return program.error(error instanceof Error ? error.message : String(error));
-  }
-})();
-const only = options.only?.split(";").map((text) => text.trim().toLowerCase());
-const chosen = asked.filter(({ name }) => only?.some((text) => name.toLowerCase().includes(text)) ?? true);
-const missing = (row: Row): boolean => row.program !== undefined && find(row.program) === undefined;
-const rows = chosen.filter((row) => !missing(row));
-const skipped = chosen
-  .filter(missing)
-  .map((row) => ({ row: row.name, debianPackage: row.program?.debianPackage ?? "" }));
-function loadOf(row: Row): Load {
-  const own = { messages: Math.max(1, Math.round(messages * (row.share ?? 1))), ...row.load };
-  const warmUp = Math.round((own.messages * options.warmUp) / 100);
-  return { ...LOAD, warmUp, bytes, keys, queues, window, ...own };
-}
-function inShort({ messagesPerSecond: rate, latency, figures }: Measured): string {
-  if (latency !== undefined) return `p50 ${latency.p50Ms.toFixed(2)} ms, p99 ${latency.p99Ms.toFixed(2)} ms`;
-  if (rate !== undefined) return `${Math.round(rate).toLocaleString("en")} msgs/s`;
-  return Object.entries(figures ?? {})
-    .map(([name, value]) => `${name}: ${Math.round(value).toLocaleString("en")}`)
-    .join("; ");
-}
-
-const reportOf = (results: Results): Report => ({
+const { chosen, rows, skipped } = selected();
+const head = {
   load: { messages, warmUpPercent: options.warmUp, bytes, keys, queues, window },
   rounds,
   node: process.version,
   cores: cpus().length,
-  rows: figuresOf(rows, results, (row) => loadOf(row).messages),
-  ratios: compare(comparisons, results),
-  bars: hold(bars, results),
   skipped,
-  failures: results.failures,
-});
+};
 
 process.once("SIGINT", () => process.exit(130)); // servers and folders are removed at exit
 process.once("SIGTERM", () => process.exit(143));
 
-if (options.list === true) {
+if (options.list === true) list();
+else if (rows.length === 0) program.error("no row is left to run; --list shows them");
+else if (options.against !== undefined) await beforeAndAfter(options.against);
+else await sideBySide();
+
+function selected(): Selection {
+  try {
+    return select(options);
+  } catch (error) {
+    return refuse(error);
+  }
+}
+function refuse(error: unknown): never {
+  return program.error(error instanceof Error ? error.message : String(error));
+}
+function list(): void {
   for (const row of chosen) {
     const needs = missing(row) ? `, needs the Debian package ${row.program?.debianPackage}` : "";
     console.log(`${row.scenario}  ${row.name}  (durable before the ack: ${row.durable}${needs})`);
   }
-} else {
+}
+
+async function sideBySide(): Promise<void> {
+  const reportOf = (results: Results): Report => ({
+    ...head,
+    rows: figuresOf(rows, results, (row) => loadOf(row, options).messages),
+    ratios: compare(comparisons, results),
+    bars: hold(bars, results),
+    failures: results.failures,
+  });
+  const run = (): Promise<Report> =>
+    inRounds(backAndForth(rows), (row) => measure(row, loadOf(row, options)), reportOf);
   const report =
     options.from === undefined ? await run() : (JSON.parse(await readFile(options.from, "utf8")) as Report);
   console.log(tablesOf(report));
@@ -138,13 +79,43 @@ if (options.list === true) {
   if (report.failures.length > 0) process.exitCode = 1;
 }
 
-async function run(): Promise<Report> {
-  if (rows.length === 0) program.error("no row is left to run; --list shows them");
+async function beforeAndAfter(commitish: string): Promise<void> {
+  const sides = await openSides(commitish, console.error).catch(refuse);
+  const programs = { before: sides.before, after: sides.after, "before again": sides.before };
+  const besidePeers = (results: Results, side: "before" | "after") =>
+    compare(comparisons, resultsOf(rows, results, side)).filter(({ theirs }) =>
+      rows.some(({ name, ours }) => !ours && name === theirs),
+    );
+  const reportOf = (results: Results): AgainstReport => ({
+    ...head,
+    commit: sides.commit,
+    withinPercent: options.within,
+    changes: changesOf(rows, results, options.within / 100),
+    beside: { before: besidePeers(results, "before"), after: besidePeers(results, "after") },
+    failures: results.failures,
+  });
+  const report = await inRounds(
+    (round) => sidedRows(rows, round),
+    (row) => measure(row, loadOf(row, options), row.side && programs[row.side]),
+    reportOf,
+  );
+  await sides.remove();
+  console.log(againstText(report));
+  if (options.json === true) console.log(JSON.stringify(report));
+  process.exitCode = exitCodeOf(report);
+}
+
+/** Runs the rounds, telling of each run, and of all so far in the file after each round. */
+async function inRounds<R extends Row, T>(
+  rowsOf: (round: number) => readonly R[],
+  run: (row: R) => Promise<Measured>,
+  reportOf: (results: Results) => T,
+): Promise<T> {
   const file = typeof options.json === "string" ? options.json : undefined;
   const results = await runRounds(
-    rows,
+    rowsOf,
     rounds,
-    (row) => measure(row, loadOf(row)),
+    run,
     ({ row, round, outcome }) =>
       console.error(
         `round ${round}/${rounds}  ${row.name}: ${outcome instanceof Error ? `FAILED: ${outcome.message}` : inShort(outcome)}`,
@@ -154,4 +125,11 @@ async function run(): Promise<Report> {
     },
   );
   return reportOf(results);
+}
+function inShort({ messagesPerSecond: rate, latency, figures }: Measured): string {
+  if (latency !== undefined) return `p50 ${latency.p50Ms.toFixed(2)} ms, p99 ${latency.p99Ms.toFixed(2)} ms`;
+  if (rate !== undefined) return `${Math.round(rate).toLocaleString("en")} msgs/s`;
+  return Object.entries(figures ?? {})
+    .map(([name, value]) => `${name}: ${Math.round(value).toLocaleString("en")}`)
+    .join("; ");
 }

@@ -20,9 +20,9 @@ const ways: Readonly<Record<Way, (run: Run) => Promise<Measured>>> = {
   "broker killed": brokerKilled,
   resources,
 };
-/** One run of one row. @throws when order, loss, a repetition or a send was wrong */
-export async function measure(row: Row, load: Load): Promise<Measured> {
-  const run = await Run.open(row, load);
+/** One run of one row. @param program see {@link Run.open} @throws when order, loss, a repetition or a send was wrong */
+export async function measure(row: Row, load: Load, program?: string): Promise<Measured> {
+  const run = await Run.open(row, load, program);
   try {
     return await ways[row.way ?? "together"](run);
   } finally {

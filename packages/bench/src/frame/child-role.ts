@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { leftBehind } from "./left-behind.ts";
 import type { FromRole, Task, ToRole } from "./talk.ts";
 
@@ -16,9 +15,10 @@ export class ChildRole {
   #look: () => void = () => {};
   #exitCode: number | null = null;
 
-  constructor(task: Task) {
+  /** @param program what the process runs */
+  constructor(task: Task, program: string) {
     this.#name = `${task.system} ${task.role}`;
-    this.#child = fork(fileURLToPath(new URL("../role.js", import.meta.url)), [JSON.stringify(task)]);
+    this.#child = fork(program, [JSON.stringify(task)]);
     leftBehind.roles.add(this.#child);
     this.#child.on("message", (message: FromRole) => {
       if (message.type === "handled") return this.onHandled(message.count); // too many to keep

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compare, hold } from "./compare.ts";
-import { type Results, runRounds } from "./rounds.ts";
+import { backAndForth, type Results, runRounds } from "./rounds.ts";
 import type { Measured, Row } from "./row.ts";
 
 const row = (name: string): Row => ({
@@ -23,7 +23,7 @@ describe("runRounds", () => {
       ran.push(name);
       return rate(1);
     };
-    await runRounds(rows, 2, measure, ignore);
+    await runRounds(backAndForth(rows), 2, measure, ignore);
     expect(ran).toEqual(["ours", "theirs", "slow", "slow", "theirs", "ours"]);
   });
   it("goes on after a row that fails, and tells which round it was", async () => {
@@ -32,7 +32,7 @@ describe("runRounds", () => {
       if (name === "theirs" && ++runs === 1) throw new Error("lost one");
       return rate(7);
     };
-    const { of, failures } = await runRounds(rows, 2, measure, ignore);
+    const { of, failures } = await runRounds(backAndForth(rows), 2, measure, ignore);
     expect(failures).toEqual([{ row: "theirs", round: 1, error: "lost one" }]);
     expect(of.get("theirs")).toEqual([undefined, rate(7)]);
     expect(of.get("slow")).toHaveLength(2);
@@ -40,7 +40,7 @@ describe("runRounds", () => {
   it("shows what there is after each round", async () => {
     const shown: (number | undefined)[] = [];
     const soFar = async ({ of }: Results): Promise<void> => void shown.push(of.get("ours")?.length);
-    await runRounds(rows, 2, async () => rate(1), ignore, soFar);
+    await runRounds(backAndForth(rows), 2, async () => rate(1), ignore, soFar);
     expect(shown).toEqual([1, 2]);
   });
 });

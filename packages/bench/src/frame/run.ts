@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import getPort, { portNumbers } from "get-port";
 import { ChildRole } from "./child-role.ts";
 import { leftBehind } from "./left-behind.ts";
@@ -16,34 +17,33 @@ export const RUN_MS_MAX = 900_000;
 const PORT_MIN = 15_000;
 const PORT_MAX = 30_000;
 const CANDIDATES = 50;
+const ROLE_PROGRAM = fileURLToPath(new URL("../role.js", import.meta.url));
 
 /** The processes and the folder of one run of a row. */
 export class Run {
   readonly row: Row;
   readonly load: Load;
   readonly folder: string;
+  readonly #program: string;
   readonly #roles: ChildRole[] = [];
   readonly #brokers: ChildRole[] = [];
   #server: RunningServer | undefined;
 
-  static async open(row: Row, load: Load): Promise<Run> {
-    return new Run(row, load, await mkdtemp(join(tmpdir(), "seriatim-bench-")));
+  /** @param program of the processes; by default the one built beside this file */
+  static async open(row: Row, load: Load, program = ROLE_PROGRAM): Promise<Run> {
+    return new Run(row, load, program, await mkdtemp(join(tmpdir(), "seriatim-bench-")));
   }
-  private constructor(row: Row, load: Load, folder: string) {
+  private constructor(row: Row, load: Load, program: string, folder: string) {
     this.row = row;
     this.load = load;
+    this.#program = program;
     this.folder = folder;
     leftBehind.folders.add(folder);
   }
   #start(role: RoleName, address: string, more: { readonly connectsLate?: true } = {}): ChildRole {
     const { system, variant } = this.row;
-    const child = new ChildRole({
-      system,
-      role,
-      load: this.load,
-      at: { address, folder: this.folder, variant },
-      ...more,
-    });
+    const at = { address, folder: this.folder, variant };
+    const child = new ChildRole({ system, role, load: this.load, at, ...more }, this.#program);
     (role === "serve" ? this.#brokers : this.#roles).push(child);
     return child;
   }

@@ -16,18 +16,21 @@ export const spread = (values: readonly number[]): Spread => ({
   min: Math.min(...values),
   max: Math.max(...values),
 });
-/**
- * Ratios within the same round, since the machine's speed changes from round to round; of rounds in which both have a value.
- * @returns undefined without such a round
- */
+/** Ratios within the same round, since the machine's speed changes from round to round; of rounds in which both have a value. */
+export function ratiosOf(
+  ours: readonly (number | undefined)[],
+  theirs: readonly (number | undefined)[],
+): readonly number[] {
+  return ours.flatMap((mine, round) => {
+    const other = theirs[round];
+    return mine === undefined || other === undefined || !(other > 0) ? [] : [mine / other];
+  });
+}
+/** @returns undefined without a round in which both have a value */
 export function ratioOf(
   ours: readonly (number | undefined)[],
   theirs: readonly (number | undefined)[],
 ): Spread | undefined {
-  const ratios: number[] = [];
-  for (const [round, mine] of ours.entries()) {
-    const other = theirs[round];
-    if (mine !== undefined && other !== undefined && other > 0) ratios.push(mine / other);
-  }
+  const ratios = ratiosOf(ours, theirs);
   return ratios.length === 0 ? undefined : spread(ratios);
 }

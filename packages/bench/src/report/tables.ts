@@ -1,14 +1,8 @@
-import Table from "cli-table3";
-import type { Spread } from "../frame/statistics.ts";
 import type { Report, RowFigures } from "./figures.ts";
 import { grouped } from "./grouped.ts";
+import { plain, range, tableOf, times, whole, worded } from "./text.ts";
 
-const whole = (value: number): string => Math.round(value).toLocaleString("en");
-const plain = (value: number): string => (Math.abs(value) < 100 ? String(Number(value.toPrecision(3))) : whole(value));
 const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 0);
-const range = ({ min, max }: Spread, text: (value: number) => string): string => `${text(min)} to ${text(max)}`;
-
-const tableOf = (head: string[]) => new Table({ head, style: { head: [], border: [] } }); // plain, for files as well
 
 /** The report as text for people. */
 export function tablesOf(report: Report): string {
@@ -24,15 +18,20 @@ export function tablesOf(report: Report): string {
   if (fast.length > 0) parts.push(rates(fast));
   if (steady.length > 0) parts.push(latencies(steady));
   if (further.length > 0) parts.push(furtherFigures(further));
-  if (report.ratios.length > 0) parts.push(ratios(report));
+  if (report.ratios.length > 0) parts.push(ratios(report.ratios));
   if (report.bars.length > 0) parts.push(bars(report));
-  const packages = grouped(report.skipped, ({ debianPackage }) => debianPackage);
-  for (const [debianPackage, rows] of packages)
-    parts.push(
-      `not installed: ${debianPackage} (Debian package); rows skipped: ${rows.map(({ row }) => row).join("; ")}`,
-    );
-  for (const { row, round, error } of report.failures) parts.push(`FAILED: ${row}, round ${round}: ${error}`);
-  return parts.join("\n");
+  return [...parts, ...notRun(report)].join("\n");
+}
+/** Lines on rows that were skipped or failed. */
+export function notRun({ skipped, failures }: Pick<Report, "skipped" | "failures">): readonly string[] {
+  const packages = [...grouped(skipped, ({ debianPackage }) => debianPackage)];
+  return [
+    ...packages.map(
+      ([debianPackage, rows]) =>
+        `not installed: ${debianPackage} (Debian package); rows skipped: ${rows.map(({ row }) => row).join("; ")}`,
+    ),
+    ...failures.map(({ row, round, error }) => `FAILED: ${row}, round ${round}: ${error}`),
+  ];
 }
 function rates(rows: readonly RowFigures[]): string {
   const table = tableOf([
@@ -89,31 +88,17 @@ function bars({ bars: all }: Report): string {
   const table = tableOf(["row", "", "median", "min to max", "owed"]);
   for (const { row, figure, value, atMost, met } of all) {
     const owed = `at most ${plain(atMost)}: ${met ? "met" : "MISSED"}`;
-    table.push([row, words[figure] ?? figure, plain(value.median), range(value, plain), owed]);
+    table.push([row, worded(figure), plain(value.median), range(value, plain), owed]);
   }
   return table.toString();
 }
-const words: Readonly<Record<string, string>> = {
-  messagesPerSecond: "msgs/s",
-  microsPerMessage: "µs/msg",
-  p50Ms: "p50, ms",
-  p99Ms: "p99, ms",
-};
-function ratios({ ratios: all }: Report): string {
+export function ratios(all: Report["ratios"]): string {
   const table = tableOf(["ours / theirs, within a round", "", "median", "min to max", "owed", "aim"]);
-  const times = (value: number): string => `${value.toFixed(2)} ×`;
   for (const { ours, theirs, figure, ratio, atLeast, atMost, aim, met } of all) {
     const bar = atLeast === undefined ? atMost : atLeast;
     const owed =
       bar === undefined ? "" : `${atLeast === undefined ? "at most" : "at least"} ${bar}: ${met ? "met" : "MISSED"}`;
-    table.push([
-      `${ours} / ${theirs}`,
-      words[figure] ?? figure,
-      times(ratio.median),
-      range(ratio, times),
-      owed,
-      aim ?? "",
-    ]);
+    table.push([`${ours} / ${theirs}`, worded(figure), times(ratio.median), range(ratio, times), owed, aim ?? ""]);
   }
   return table.toString();
 }
