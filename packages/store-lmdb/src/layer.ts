@@ -6,6 +6,16 @@ import type { LogState } from "./encoding.ts";
 /** Stands for a record that was removed. */
 const GONE = new Uint8Array(0);
 
+/** Most records that are read at once where it is not known how many are needed. */
+export const AHEAD_MAX = 256;
+
+/** A value of `null`: removed. */
+export interface LayerRecord {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+}
+export type LayerEntry = LayerRecord | { readonly log: string; readonly state: LogState; readonly batch?: NewBatch };
+
 export class Layer {
   readonly logs = new Map<string, LogState>();
   readonly #records = new SortedRecords();
@@ -53,17 +63,39 @@ export class Layer {
     const value = this.#records.get(key);
     return value === GONE ? null : value;
   }
-  /** In key order; see `Store.list`. A value of `null`: removed. */
-  listed(prefix: string, after: string | undefined): { readonly key: string; readonly value: Uint8Array | null }[] {
+  /** At most `limit`, in key order; see `Store.list`. */
+  listed(prefix: string, after: string | undefined, limit: number): LayerRecord[] {
     return this.#records
-      .list(prefix, after, Number.POSITIVE_INFINITY)
+      .list(prefix, after, limit)
       .map(({ key, value }: StoredRecord) => ({ key, value: value === GONE ? null : value }));
   }
+  /** The same as they are asked for, `ahead` of them at a time. */
+  *records(prefix: string, after: string | undefined, ahead = AHEAD_MAX): Generator<LayerRecord, undefined> {
+    for (let last = after; ; ) {
+      const records = this.listed(prefix, last, ahead);
+      yield* records;
+      if (records.length < ahead) return;
+      last = records.at(-1)?.key;
+    }
+  }
 
-  /** What is to be written to lmdb. */
+  /** What is to be written to lmdb, in one piece. */
   changes(): Changes {
     const records = new Map<string, Uint8Array | undefined>();
-    for (const { key, value } of this.listed("", undefined)) records.set(key, value ?? undefined);
+    for (const { key, value } of this.listed("", undefined, Number.POSITIVE_INFINITY))
+      records.set(key, value ?? undefined);
     return { logs: this.logs, records, batches: [...this.#batches.values()].flat() };
+  }
+  /** The same one by one: each batch with its log as it is up to there, logs of which only the extent has changed, records. */
+  *entries(): Generator<LayerEntry, undefined> {
+    for (const [log, state] of this.logs) {
+      const batches = this.batchesOf(log);
+      if (batches.length === 0) yield { log, state };
+      for (const batch of batches) {
+        const { first, count, bytesBefore, bytes } = batch;
+        yield { log, batch, state: { ...state, end: first + count, bytesAtEnd: bytesBefore + bytes.length } };
+      }
+    }
+    yield* this.records("", undefined);
   }
 }

@@ -67,15 +67,8 @@ export function recordAt(env: Environment, name: string): Uint8Array | undefined
   return value === undefined ? undefined : readRecord(key, value);
 }
 
-/** Records in key order. See `Store.list`. @throws STORE_DAMAGED */
-export function listRecords(
-  env: Environment,
-  prefix: string,
-  options: { readonly after?: string; readonly limit?: number },
-): StoredRecord[] {
-  const { after, limit = Number.POSITIVE_INFINITY } = options;
-  const found: StoredRecord[] = [];
-  if (limit <= 0 || (prefix !== "" && !isStoreKey(prefix))) return found;
+/** Records whose keys begin with a prefix, in key order, from after the key `after`; read as they are asked for. @throws STORE_DAMAGED */
+export function* recordsIn(env: Environment, prefix: string, after: string | undefined): Generator<StoredRecord> {
   const start = after !== undefined && after > prefix ? after : prefix;
   const range = {
     ...(start === "" ? {} : { start: textKey(start) }),
@@ -83,11 +76,8 @@ export function listRecords(
   };
   for (const { key, value } of env.records.getRange(range)) {
     const name = textOfKey(key);
-    if (name === after) continue;
-    found.push({ key: name, value: readRecord(key, value) });
-    if (found.length >= limit) break;
+    if (name !== after) yield { key: name, value: readRecord(key, value) };
   }
-  return found;
 }
 
 /** The first key behind all that begin with `prefix`; keys hold nothing above `~`. */

@@ -2,7 +2,8 @@
 import { isStoreKey, type StoredBatch, type StoredRecord } from "@seriatim/actors";
 import type { NewBatch } from "./changes.ts";
 import type { LogState } from "./encoding.ts";
-import { batchHolding, listRecords, readBatches, recordAt } from "./reads.ts";
+import { AHEAD_MAX, type LayerRecord } from "./layer.ts";
+import { batchHolding, readBatches, recordAt, recordsIn } from "./reads.ts";
 import type { StoreData } from "./store-data.ts";
 
 /** `undefined` for a log that was never written. */
@@ -68,33 +69,37 @@ function placeOf(batches: readonly NewBatch[], offset: number): number {
   return low;
 }
 
-/** See `Store.list`. @throws STORE_DAMAGED */
+/** See `Store.list`. Reads no more than what it returns, but for what was removed or replaced on the way and `AHEAD_MAX` of each layer. @throws STORE_DAMAGED */
 export function listOf(
   { layers, env }: StoreData,
   prefix: string,
   options: { readonly after?: string; readonly limit?: number },
 ): StoredRecord[] {
   const { after, limit = Number.POSITIVE_INFINITY } = options;
-  if (limit <= 0 || (prefix !== "" && !isStoreKey(prefix))) return [];
-  const recent = new Map<string, Uint8Array | null>();
-  for (const layer of layers)
-    for (const { key, value } of layer.listed(prefix, after)) if (!recent.has(key)) recent.set(key, value);
-  if (recent.size === 0) return listRecords(env, prefix, options);
-  const changed = [...recent].sort(([a], [b]) => (a < b ? -1 : 1));
   const found: StoredRecord[] = [];
-  let at = 0;
-  const takeBefore = (end: string | undefined): void => {
-    for (; at < changed.length && found.length < limit; at++) {
-      const [key, value] = changed[at] as [string, Uint8Array | null];
-      if (end !== undefined && key >= end) return;
-      if (value !== null) found.push({ key, value });
-    }
-  };
-  for (const record of listRecords(env, prefix, { ...options, limit: limit + recent.size })) {
-    takeBefore(record.key);
-    if (found.length >= limit) return found;
-    if (!recent.has(record.key)) found.push(record);
+  if (limit <= 0 || (prefix !== "" && !isStoreKey(prefix))) return found;
+  const sources = layers
+    .filter((layer) => !layer.isEmpty)
+    .map((layer) => layer.records(prefix, after, Math.min(limit, AHEAD_MAX)));
+  for (const { key, value } of merged([...sources, recordsIn(env, prefix, after)])) {
+    if (value !== null) found.push({ key, value });
+    if (found.length >= limit) break;
   }
-  takeBefore(undefined);
   return found;
+}
+/** What sources in key order hold, in key order; of those that hold the same key, the first one's. */
+function* merged(sources: readonly Generator<LayerRecord>[]): Generator<LayerRecord> {
+  const next = sources.map((source) => source.next());
+  try {
+    for (;;) {
+      let least: LayerRecord | undefined;
+      for (const { value } of next)
+        if (value !== undefined && (least === undefined || value.key < least.key)) least = value;
+      if (least === undefined) return;
+      yield least;
+      for (const [n, source] of sources.entries()) if (next[n]?.value?.key === least.key) next[n] = source.next();
+    }
+  } finally {
+    for (const source of sources) source.return(undefined);
+  }
 }
