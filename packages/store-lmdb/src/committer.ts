@@ -25,6 +25,7 @@ export class Committer {
   /** The timer of commits that wait for others to go with. */
   #company: unknown;
   #rest: unknown;
+  #isClosing = false;
   /** Waits for `#writing` to end. */
   readonly #whenIdle: (() => void)[] = [];
 
@@ -66,6 +67,7 @@ export class Committer {
   }
   /** Completes everything, with all of it in lmdb, and lets lmdb go. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.idle();
     this.#stopWaiting();
     await this.#journaling.close();
@@ -73,6 +75,7 @@ export class Committer {
   }
   /** Drops all that waits, completes what is under way, and lets everything go as it is. */
   async abandon(): Promise<void> {
+    this.#isClosing = true;
     this.#stopWaiting();
     this.queue.drop();
     this.data.untrimmed.clear();
@@ -124,15 +127,17 @@ export class Committer {
   #ended(): void {
     this.#writing = false;
     if (!this.queue.isEmpty) this.#schedule(!this.queue.isUrgent);
-    else if (this.recentBytes > 0) this.#rest = this.#settings.runtime.setTimeout(() => void this.#settle(), REST_MS);
+    else this.#restLater();
     for (const idle of this.#whenIdle.splice(0)) idle();
   }
-  async #settle(): Promise<void> {
-    this.#stopWaiting();
-    if (this.#writing) return;
-    this.#writing = true;
-    await this.#journaling.settle().catch(() => {}); // tried again when there is more
-    this.#ended();
+  #restLater(): void {
+    const isNothingToMove = this.recentBytes === 0;
+    if (isNothingToMove || this.#writing || this.#rest !== undefined || this.#isClosing) return;
+    this.#rest = this.#settings.runtime.setTimeout(async () => {
+      this.#rest = undefined;
+      await this.#journaling.rest();
+      this.#restLater();
+    }, REST_MS);
   }
 
   /** Until what commits refer to can be read, and how much room there is is known. */

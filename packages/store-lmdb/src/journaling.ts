@@ -1,5 +1,6 @@
-// Which transactions go into the journal, and how what it holds comes into lmdb: a file of it at a time, while the other one fills.
+// Which transactions go into the journal, and how what it holds comes into lmdb: a file of it at a time, in slices, while the other one fills.
 import type { Changes } from "./changes.ts";
+import { costOfChanges } from "./commit-queue.ts";
 import type { DataWriter } from "./data-writer.ts";
 import { Journal } from "./journal.ts";
 import { journalBytesOf, TransactionEncoder } from "./journal-format.ts";
@@ -8,6 +9,7 @@ import type { Settings } from "./options.ts";
 import { checkEpoch } from "./ownership.ts";
 import type { Room } from "./room.ts";
 import type { JournalMark } from "./seal.ts";
+import { Slices } from "./slices.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
 
 export const NOTHING: Changes = { logs: new Map(), records: new Map(), batches: [] };
@@ -16,6 +18,7 @@ const MAKE_AGAIN_MS = 10_000;
 
 interface Move {
   readonly layer: Layer;
+  readonly slices: Slices;
   /** Makes its file blank. */
   readonly clear: () => Promise<void>;
   done: Promise<void>;
@@ -40,6 +43,7 @@ export class Journaling {
   #number: number;
   #move: Move | undefined;
   #isClosing = false;
+  #isAbandoned = false;
 
   constructor(folder: string, id: string, settings: Settings, writer: DataWriter, room: Room) {
     this.#folder = folder;
@@ -109,10 +113,18 @@ export class Journaling {
   /** Until everything is in lmdb. @throws what lmdb's transaction throws */
   async settle(): Promise<void> {
     await this.#moved();
-    const [active] = this.#layers;
-    if (this.#journal === undefined || active === undefined || active.isEmpty) return;
-    this.#startMove(this.#journal);
+    const journal = this.#journal;
+    if (journal === undefined || this.#layers[0]?.isEmpty !== false) return;
+    this.#startMove(journal);
     await this.#moved();
+  }
+  /** Starts to move what there is, while nothing is being written; commits need not wait for it. Resolves when that move has ended, one way or the other. */
+  async rest(): Promise<void> {
+    const [journal, move] = [this.#journal, this.#move];
+    if (journal === undefined) return;
+    if (move?.hasFailed === true) this.#run(move, journal);
+    else if (move === undefined && this.#layers[0]?.isEmpty === false) this.#startMove(journal);
+    await this.#move?.done.catch(() => {}); // tried again when there is more
   }
   /** What a transaction is to note that goes to lmdb itself, once everything else is there. */
   get mark(): JournalMark {
@@ -148,8 +160,9 @@ export class Journaling {
       journal?.close();
     }
   }
-  /** Leaves everything as it is, once what is under way is completed. */
+  /** Leaves everything as it is, once what is under way (of a move: the slice) is completed. */
   async abandon(): Promise<void> {
+    this.#isAbandoned = true;
     await this.#stop();
     await this.#move?.done.catch(() => {});
     this.#journal?.close();
@@ -184,9 +197,11 @@ export class Journaling {
   #startMove(journal: Journal): void {
     const layer = this.#layers[0] as Layer;
     this.#layers.unshift(new Layer());
-    const move: Move = { layer, clear: journal.turn(), done: Promise.resolve(), hasFailed: false };
-    this.#move = move;
-    this.#run(move, journal);
+    const slices = new Slices(layer);
+    // What could not be synced in the journal may be missing there after a power loss: it comes into lmdb whole, or not at all.
+    if (journal.isBroken) slices.join();
+    this.#move = { layer, slices, clear: journal.turn(), done: Promise.resolve(), hasFailed: false };
+    this.#run(this.#move, journal);
   }
   #run(move: Move, journal: Journal): void {
     move.hasFailed = false;
@@ -196,9 +211,16 @@ export class Journaling {
     });
     move.done.catch(() => {}); // who waits for it hears of it
   }
-  async #write({ layer, clear }: Move, journal: Journal): Promise<void> {
-    const { last: applied, cost } = layer;
-    await this.#writer.write(layer.changes(), cost, { applied, journal: journal.name }, this.#room.isDiskUsable);
+  /** Everything is there once the last slice is, which notes it: until then reads look at the layer, and whoever opens the folder writes all of it again. */
+  async #write({ layer, slices, clear }: Move, journal: Journal): Promise<void> {
+    for (let isLast = false; !isLast; ) {
+      if (this.#isAbandoned) return;
+      const slice = slices.next;
+      isLast = slice.isLast;
+      const mark = isLast ? { applied: layer.last, journal: journal.name } : undefined;
+      await this.#writer.write(slice, costOfChanges(slice), mark, this.#room.isDiskUsable);
+      slices.written();
+    }
     this.#layers.splice(this.#layers.indexOf(layer), 1);
     await clear().catch(() => {}); // broken then
     this.#move = undefined;
@@ -208,6 +230,7 @@ export class Journaling {
   async #moved(): Promise<void> {
     const move = this.#move;
     if (move === undefined || this.#journal === undefined) return;
+    move.slices.hurry();
     if (move.hasFailed) this.#run(move, this.#journal);
     await move.done;
   }

@@ -12,19 +12,15 @@ export interface Trims {
 export const NO_TRIMS: Trims = { keys: [], trimmedTo: new Map() };
 
 /** Batches that one transaction removes; twice as many as it adds if that is more, so that removing keeps up. */
-const TRIMMED_PER_TRANSACTION = 1_000;
+const TRIMMED_PER_TRANSACTION = 256;
 
 /** What the transaction that makes these changes removes as well. */
 export function nextTrims(data: StoreData, changes: Changes): Trims {
   const keys: Buffer[] = [];
   const trimmedTo = new Map<string, number>();
   const most = Math.max(TRIMMED_PER_TRANSACTION, changes.batches.length * 2);
-  for (const [log, from] of logsToTrim(data, changes)) {
+  const trim = (log: string, from: number): void => {
     const room = most - keys.length;
-    if (room <= 0) {
-      trimmedTo.set(log, from);
-      continue;
-    }
     const { start } = changes.logs.get(log) ?? (data.logs.get(log) as LogState);
     const found = [...data.env.batches.getKeys({ start: batchKey(log, from), end: batchKey(log, start), limit: room })];
     const last = found.at(-1);
@@ -32,18 +28,20 @@ export function nextTrims(data: StoreData, changes: Changes): Trims {
     // What this very transaction adds and truncates lies behind what it could see.
     const seenTo = Math.min(start, data.logs.get(log)?.end ?? start);
     trimmedTo.set(log, last !== undefined && found.length === room ? batchOfKey(last).first + 1 : seenTo);
+  };
+  for (const [log, from] of data.untrimmed) {
+    if (keys.length === most) break;
+    trim(log, from);
   }
-  // A new log's truncated batches, where the same transaction wrote them all the same.
-  for (const [log, { start }] of changes.logs) if (!data.logs.has(log) && start > 0) trimmedTo.set(log, 0);
-  return { keys, trimmedTo };
-}
-
-/** Logs with truncated batches in the file, and from which offset on. */
-function logsToTrim(data: StoreData, changes: Changes): Map<string, number> {
-  const logs = new Map(data.untrimmed);
   for (const [log, { start }] of changes.logs) {
     const before = data.logs.get(log);
-    if (!logs.has(log) && before !== undefined && start > before.start) logs.set(log, before.start);
+    if (before === undefined) {
+      // A new log's truncated batches, where the same transaction wrote them all the same.
+      if (start > 0) trimmedTo.set(log, 0);
+    } else if (start > before.start && !data.untrimmed.has(log)) {
+      if (keys.length < most) trim(log, before.start);
+      else trimmedTo.set(log, before.start);
+    }
   }
-  return logs;
+  return { keys, trimmedTo };
 }
