@@ -144,21 +144,17 @@ describe("the examples of the documents", () => {
   const programs = all.flatMap(({ path, modules }) =>
     modules.filter(({ runs }) => runs).map(({ name }) => ({ path: `${path}/${name}`, name })),
   );
-  it.for(programs)(
-    "$path runs and ends by itself",
-    { concurrent: true, timeout: 60_000 },
-    async ({ path, name }, context) => {
-      const env = { PORT: "0" };
-      const { status, stdout, stderr } =
-        name === "deno.ts"
-          ? await runDeno(join(project, path), project)
-          : await runNode(join(project, "out", path.replace(/\.ts$/, ".js")), emptyFolder(path), env);
-      context.expect(stderr).toBe("");
-      for (const line of said[path] ?? []) context.expect(stdout).toMatch(line);
-      context.expect(status).toBe(0);
-    },
-  );
-  it("the guide's program runs the same with its system over WebSocket", { timeout: 60_000 }, async () => {
+  it.for(programs)("$path runs and ends by itself", { concurrent: true }, async ({ path, name }, context) => {
+    const env = { PORT: "0" };
+    const { status, stdout, stderr } =
+      name === "deno.ts"
+        ? await runDeno(join(project, path), project)
+        : await runNode(join(project, "out", path.replace(/\.ts$/, ".js")), emptyFolder(path), env);
+    context.expect(stderr).toBe("");
+    for (const line of said[path] ?? []) context.expect(stdout).toMatch(line);
+    context.expect(status).toBe(0);
+  });
+  it("the guide's program runs the same with its system over WebSocket", async () => {
     const main = join(project, "out/docs/api.md/main.js");
     const { status, stdout, stderr } = await runNode(main, emptyFolder("over-ws"), { PORT: "0", WS: "1" });
     expect(stderr).toBe("");

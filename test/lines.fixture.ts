@@ -21,6 +21,9 @@ export const lines = topic("lines", {
 });
 export type Policy = "park" | "dead-letter" | "halt";
 
+/** A wait ends when what it waits for is there; this only ends one that hangs. */
+const WAIT = { interval: 2, timeout: 300_000 };
+
 /** One system over memory with one queue and one group, whose handler fails at what is broken. */
 export class LinesScene implements AsyncDisposable {
   readonly system: System;
@@ -119,7 +122,7 @@ export class LinesScene implements AsyncDisposable {
   }
   /** Waits until the handlers have ended well for these, in this order. */
   async handles(...texts: readonly string[]): Promise<void> {
-    await vi.waitFor(() => expect(this.handled).toEqual(texts), { interval: 2, timeout: 2_000 });
+    await vi.waitFor(() => expect(this.handled).toEqual(texts), WAIT);
   }
   async settles(count: number): Promise<void> {
     await until(
@@ -141,14 +144,11 @@ export class LinesScene implements AsyncDisposable {
 
 /** Asks again until the answer will do. */
 export async function until<T>(ask: () => Promise<T>, isGood: (found: T) => boolean): Promise<T> {
-  return await vi.waitFor(
-    async () => {
-      const found = await ask();
-      if (!isGood(found)) throw new Error(`found ${JSON.stringify(found)}`);
-      return found;
-    },
-    { interval: 2, timeout: 2_000 },
-  );
+  return await vi.waitFor(async () => {
+    const found = await ask();
+    if (!isGood(found)) throw new Error(`found ${JSON.stringify(found)}`);
+    return found;
+  }, WAIT);
 }
 export const codeOf = (failing: Promise<unknown>): Promise<unknown> =>
   failing.then(

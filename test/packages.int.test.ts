@@ -24,7 +24,7 @@ const zod = `zod@${manifestOf("package.json").devDependencies?.["zod"]}`;
 let project = "";
 let packed: readonly Packed[] = [];
 const npm = async (args: readonly string[], cwd: string): Promise<string> => {
-  const { status, stdout, stderr } = await run("npm", args, { cwd, timeoutMs: 50_000 });
+  const { status, stdout, stderr } = await run("npm", args, { cwd });
   expect(status, stderr).toBe(0);
   return stdout;
 };
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", ...tarballs, zod], project);
   const quickStart = readFileSync(inRepository("packages/examples/src/quick-start.ts"), "utf8");
   writeFileSync(join(project, "quick-start.ts"), quickStart);
-}, 60_000);
+});
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 describe("the packages, packed and installed elsewhere,", () => {

@@ -11,6 +11,9 @@ export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
 }
+/** Far beyond what any of them takes on the busiest machine. */
+const HANGS_MS = 500_000;
+
 /** Runs a program to its end; one that takes longer than `timeoutMs` is killed, and its status is then `null`. */
 export function run(
   command: string,
@@ -22,7 +25,7 @@ export function run(
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: "1", ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: options.timeoutMs ?? 30_000,
+      timeout: options.timeoutMs ?? HANGS_MS,
       killSignal: "SIGKILL",
       shell: process.platform === "win32",
     });

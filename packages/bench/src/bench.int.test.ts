@@ -88,7 +88,7 @@ describe("npm run bench", () => {
     expect(figure("consumer killed", "all its keys handled by another after, ms")).toBeGreaterThan(0);
     expect(figure("broker killed", "first receipt after, ms")).toBeGreaterThan(0);
     if (process.platform === "linux") expect(figure("memory", "memory, largest, MB")).toBeGreaterThan(10);
-  }, 180_000);
+  });
   it("takes the figures of an earlier run, writes the tables of the capacity model, and runs nothing", async () => {
     const folder = await mkdtemp(join(tmpdir(), "seriatim-bench-test-"));
     try {

@@ -25,9 +25,6 @@ it.each([
   ["with a journal of a few transactions", 4_096],
 ])(
   "settles every commit once, each writer's as a prefix, and keeps what it told as flushed, %s",
-  {
-    timeout: 120_000,
-  },
   async (_, journalBytes) => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.array(act, { maxLength: 30 }), fc.boolean(), async (s, acts, isCrashing) => {

@@ -16,9 +16,6 @@ it.each([
   ["long", 900],
 ])(
   "never counts less in use, or more to be used again, than there is while commits add, with %s names",
-  {
-    timeout: 60_000,
-  },
   async (_, nameBytes) => {
     const path = mkdtempSync(join(tmpdir(), "seriatim-lmdb-"));
     const settings = settingsOf({ path, journalBytes: 0 });

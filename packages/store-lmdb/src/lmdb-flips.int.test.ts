@@ -137,7 +137,7 @@ describe("a data file", () => {
 });
 
 describe("a wrong bit in a data file", () => {
-  it("in a meta page", { timeout: 600_000 }, async () => {
+  it("in a meta page", async () => {
     for (const from of [0, PAGE]) {
       const bits = bitsOf(from, from + HEADER_BYTES + META_BYTES, 100).filter(([bit]) => bit !== hiddenBit());
       const { refused } = await outcomes(bits);
@@ -145,13 +145,13 @@ describe("a wrong bit in a data file", () => {
     }
   });
 
-  it("in the page that names all tables", { timeout: 600_000 }, async () => {
+  it("in the page that names all tables", async () => {
     const { head, entries } = bitsOfRoot(ROOT.tables);
     const { refused } = await outcomes([...head, ...entries]);
     expect(refused).toBeGreaterThan(50);
   });
 
-  it("in any page, also two at once", { timeout: 600_000 }, async () => {
+  it("in any page, also two at once", async () => {
     const anyBit = () => below(bytes.length * 8);
     await outcomes(Array.from({ length: 150 }, () => [anyBit()]));
     await outcomes(
@@ -160,7 +160,7 @@ describe("a wrong bit in a data file", () => {
     );
   });
 
-  it("in any page or the list of free ones, when the store goes on to be used", { timeout: 1_200_000 }, async () => {
+  it("in any page or the list of free ones, when the store goes on to be used", async () => {
     const { head, entries } = bitsOfRoot(ROOT.free);
     await outcomes(
       [...head.slice(0, 10), ...entries.slice(0, 20), ...Array.from({ length: 20 }, () => [below(bytes.length * 8)])],

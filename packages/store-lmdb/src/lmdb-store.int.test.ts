@@ -11,11 +11,8 @@ import type { LmdbStoreOptions } from "./options.ts";
 async function opened(options: LmdbStoreOptions, lock?: boolean): Promise<LmdbStore> {
   const store = await openLmdbStore(options, lock === undefined ? {} : { lock });
   const hasRoom = (options.bytesMax ?? Number.POSITIVE_INFINITY) > 2 ** 28;
-  const deadline = performance.now() + 10_000;
-  while (options.journalBytes !== 0 && hasRoom && !store.isJournaling) {
-    if (performance.now() > deadline) throw new Error("there is no journal");
+  while (options.journalBytes !== 0 && hasRoom && !store.isJournaling)
     await store.writer().commit([{ kind: "remove", key: "nothing" }]).synced;
-  }
   return store;
 }
 

@@ -1,5 +1,6 @@
 // Programs of this package's `test` folder as processes. They run from dist: `npm test` builds first.
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +23,8 @@ export interface Run {
   readonly lines: string[];
   /** Its first line. */
   readonly opened: Promise<string>;
+  /** Resolves once it has told so many lines: how far it has come, whatever the time that took. */
+  told(lines: number): Promise<void>;
   readonly ended: Promise<NodeJS.Signals | number | null>;
 }
 export function start(name: string, args: readonly string[]): Run {
@@ -42,7 +45,13 @@ export function start(name: string, args: readonly string[]): Run {
   const ended = new Promise<NodeJS.Signals | number | null>((resolve) =>
     child.once("close", (code, signal) => resolve(signal ?? code)),
   );
-  return { process: child, lines, opened, ended };
+  const told = async (count: number): Promise<void> => {
+    while (lines.length < count) await Promise.race([once(child.stdout, "data"), ended.then(() => failTold(count))]);
+  };
+  const failTold = (count: number): never => {
+    throw new Error(`ended after ${lines.length} lines, before it had told ${count}`);
+  };
+  return { process: child, lines, opened, told, ended };
 }
 
 /** What became of a data folder when a process opened it and read everything. */

@@ -6,7 +6,7 @@ import { dialOptions, errorOf, openSockets, transportOf, until } from "./ws.fixt
 
 const caller = fc.record({ answer: fc.constantFrom("yes", "no", "throws"), givesUp: fc.boolean() });
 
-it("admits or refuses each caller once, and leaves no socket, whatever comes first", { timeout: 60_000 }, async () => {
+it("admits or refuses each caller once, and leaves no socket, whatever comes first", async () => {
   const before = openSockets();
   await fc.assert(
     fc.asyncProperty(

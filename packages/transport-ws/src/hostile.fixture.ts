@@ -39,7 +39,7 @@ export class Other {
   }
   async hear(type: string): Promise<Told> {
     const find = () => this.#told.find((told) => told.type === type);
-    await until(() => find() !== undefined || !this.isUp, `"${type}" of the other process`, 15_000);
+    await until(() => find() !== undefined || !this.isUp, `"${type}" of the other process`);
     const told = find();
     if (told === undefined) throw new Error(`the other process has ended: ${this.#stderr}`);
     this.#told = this.#told.filter((one) => one !== told);
@@ -125,17 +125,17 @@ export class Attacker {
     const answer = await this.answer({ request });
     return (answer["type"] as string) === "refused" ? answer.error.code : (answer["type"] as string);
   }
-  async ended(ms = 20_000): Promise<number> {
-    await until(() => this.closeCode !== null, "the end of the link", ms);
+  async ended(): Promise<number> {
+    await until(() => this.closeCode !== null, "the end of the link");
     return this.closeCode as number;
   }
   /** Reads nothing more, and says a little now and then, until the other side has had enough: a socket that is not read hears of its end by writing. */
-  async endedUnread(ms = 30_000): Promise<number> {
+  async endedUnread(): Promise<number> {
     const saying = setInterval(() => {
       if (this.socket.readyState === WebSocket.OPEN) this.say({ type: "lane.close", lane: 99 });
     }, 100);
     try {
-      return await this.ended(ms);
+      return await this.ended();
     } finally {
       clearInterval(saying);
     }
@@ -226,10 +226,10 @@ export class Target {
     return { attacker, epoch };
   }
   /** Does something on a link that has said hello, and says how the link ended. */
-  async afterHello(act: (attacker: Attacker) => void, ms?: number) {
+  async afterHello(act: (attacker: Attacker) => void) {
     const attacker = await Attacker.welcome(this.url);
     act(attacker);
-    return { code: await attacker.ended(ms), goodbye: attacker.goodbye };
+    return { code: await attacker.ended(), goodbye: attacker.goodbye };
   }
   async refusal(headers: Record<string, string>): Promise<{ status: number; code: string | undefined }> {
     const raw = new Raw(this.port);

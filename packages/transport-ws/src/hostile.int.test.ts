@@ -7,15 +7,17 @@ import { attackWithFrames } from "./hostile-protocol.fixture.ts";
 import { sleep } from "./ws.fixture.ts";
 
 const ROUNDS = Number(process.env["HOSTILE_ROUNDS"] ?? 1);
-/** Generous: what counts is that nobody waits for an attacker, on a machine that does other things as well, how many of them its quiet times tell. */
+/** Generous: what counts is that nobody waits for an attacker. How busy the machine is besides, the same client of a broker that nobody attacks tells. */
 const P99_MS_MAX = 1_500;
 const P99_FACTOR_MAX = 20;
 const MEMORY_FACTOR_MAX = 1.1;
-const SETTLED_MS_MAX = 15_000;
+/** Far longer than what attackers leave behind takes to go. */
+const HANGS_MS = 120_000;
 
 let broker: Other;
 let good: Other;
-let quiet: Readonly<Record<string, unknown>> = {};
+/** The same two, with nobody attacking: what their times are, the machine makes them. */
+let unharmed: readonly [broker: Other, good: Other];
 let warmed = 0;
 const targets = Array.from({ length: ROUNDS + 1 }, (_, round) => new Target(round));
 
@@ -33,7 +35,7 @@ async function memory(): Promise<{ bytes: number; sessions: number }> {
 }
 /** The same, once all attackers have gone and what they left had its time to go. */
 async function memoryAtRest(isEnough: (bytes: number) => boolean): Promise<{ bytes: number; sessions: number }> {
-  const end = performance.now() + SETTLED_MS_MAX;
+  const end = performance.now() + HANGS_MS;
   for (;;) {
     const found = await memory();
     if ((found.sessions === 1 && isEnough(found.bytes)) || performance.now() > end) return found;
@@ -45,22 +47,22 @@ beforeAll(async () => {
   broker = first;
   for (const target of targets) target.url = String(url);
   [good] = await Other.start("good", String(url));
+  const [calm, at] = await Other.start("broker");
+  unharmed = [calm, (await Other.start("good", String(at["url"])))[0]];
   await sleep(1_000); // code gets compiled
-  await good.ask("mark");
-  await sleep(1_500);
-  quiet = await good.ask("mark");
+  for (const client of [good, unharmed[1]]) await client.ask("mark");
 });
 afterAll(() => {
-  broker?.kill();
-  good?.kill();
+  for (const process of [broker, good, ...(unharmed ?? [])]) process?.kill();
 });
 
-/** The good client's latencies during each attack. */
-const during: { readonly attack: string; readonly p99: number; readonly max: number }[] = [];
+/** The good client's latencies during each attack, beside those of the one whose broker nobody attacks, ms. */
+const during: { readonly attack: string; readonly p99: number; readonly unharmedP99: number }[] = [];
 afterEach(async ({ task }) => {
   if (task.name.startsWith("the broker")) return;
-  const { messages, p99, max } = await good.ask("mark");
-  if (Number(messages) > 0) during.push({ attack: task.name.slice(0, 40), p99: Number(p99), max: Number(max) });
+  const [{ messages, p99 }, control] = await Promise.all([good.ask("mark"), unharmed[1].ask("mark")]);
+  if (Number(messages) > 0)
+    during.push({ attack: task.name.slice(0, 40), p99: Number(p99), unharmedP99: Number(control["p99"]) });
 });
 
 describe.each(targets)("round $round", (target) => {
@@ -72,28 +74,26 @@ describe.each(targets)("round $round", (target) => {
       const { bytes, sessions } = await memoryAtRest(() => true);
       warmed = bytes;
       expect(sessions).toBe(1);
-    }, 30_000);
+    });
 });
 
 describe("after all that", () => {
   it("the broker is up, has its memory back, and the good client missed nothing", async () => {
     expect(broker.isUp).toBe(true);
-    await sleep(2_500);
-    await good.ask("mark"); // what comes now is quiet again
     const left = await memoryAtRest((bytes) => bytes < warmed * MEMORY_FACTOR_MAX);
-    const worst = during.sort((a, b) => b.p99 - a.p99)[0];
-    const quietAgain = await good.ask("mark");
+    const worst = during.sort((a, b) => b.p99 - a.p99).slice(0, 4);
     const finish = await good.ask("finish");
     process.stdout.write(
-      `hostile: ${ROUNDS} rounds; quiet ${JSON.stringify(quiet)} worst ${JSON.stringify(during.slice(0, 4))} memory ${warmed} -> ${left.bytes} ${JSON.stringify(finish)}\n`,
+      `hostile: ${ROUNDS} rounds; worst ${JSON.stringify(worst)} memory ${warmed} -> ${left.bytes} ${JSON.stringify(finish)}\n`,
     );
     expect(finish).toMatchObject({ failed: 0, outOfOrder: 0 });
     expect(finish["received"]).toBe(Number(finish["sent"]) + 1);
-    const quietMs = Math.max(Number(quiet["p99"]), Number(quietAgain["p99"]));
-    expect(worst?.p99).toBeLessThan(Math.max(P99_MS_MAX, quietMs * P99_FACTOR_MAX));
+    // Compared with the busiest time of the one that nobody attacks: the machine's other work comes and goes.
+    const unharmedMs = Math.max(...during.map(({ unharmedP99 }) => unharmedP99));
+    expect(worst[0]?.p99).toBeLessThan(Math.max(P99_MS_MAX, unharmedMs * P99_FACTOR_MAX));
     expect(left.sessions).toBe(1);
     expect(left.bytes).toBeLessThan(warmed * MEMORY_FACTOR_MAX);
     expect(broker.stderr).toBe("");
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
-  }, 60_000);
+  });
 });

@@ -14,7 +14,7 @@ const run = promisify(execFile);
 async function inDeno(...args: string[]): Promise<Record<string, unknown>[]> {
   const flags = ["run", "-A", "--node-modules-dir=manual", "--no-remote", "--no-check"];
   const script = fileURLToPath(new URL("./deno-links.fixture.ts", import.meta.url));
-  const { stdout } = await run(deno, [...flags, script, ...args], { cwd: root, timeout: 50_000 });
+  const { stdout } = await run(deno, [...flags, script, ...args], { cwd: root });
   return stdout
     .trim()
     .split("\n")

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { wsClientTransport } from "./client.ts";
-import { Bench, dialOptions, errorOf, sleep, until, upgradeRequest } from "./ws.fixture.ts";
+import { Bench, dialOptions, errorOf, HandClock, sleep, until, upgradeRequest } from "./ws.fixture.ts";
 
 const statusOf = async (bench: Bench, headers: Record<string, string>, method = "GET") => {
   const raw = bench.raw(upgradeRequest(headers, method));
@@ -176,16 +176,15 @@ describe("a slow handshake", () => {
     const request = upgradeRequest();
     let at = 0;
     const drip = setInterval(() => slow.socket.write(request[at++] as string), 10);
-    const started = performance.now();
     await Promise.all([silent.ended, slow.ended]);
     clearInterval(drip);
-    expect(performance.now() - started).toBeLessThan(2_000);
     expect(at).toBeLessThan(request.length);
   });
   it("does not end a link that was open in time", async () => {
-    await using bench = await Bench.open({ handshakeTimeoutMs: 50 });
+    const clock = new HandClock();
+    await using bench = await Bench.open({ handshakeTimeoutMs: 50 }, {}, clock);
     const [dialled, accepted] = await bench.pair();
-    await sleep(150);
+    clock.advance(150);
     const got: number[] = [];
     accepted.frames$.subscribe((frame) => got.push(frame.length));
     dialled.send(new Uint8Array(3));

@@ -6,6 +6,7 @@ import {
   type Link,
   type Listener,
   type ListenOptions,
+  type Runtime,
   systemRuntime,
   type Transport,
 } from "@seriatim/actors/client";
@@ -14,9 +15,49 @@ import { checkOptions, type WsDialOptions, type WsListenOptions } from "./option
 import { createWsTransport } from "./ws-transport.ts";
 
 /** What `wsTransport(options)` binds. `logged` gets what it warns of. */
-export function transportOf(options: WsListenOptions | WsDialOptions, logged: string[] = []): Transport {
+export function transportOf(
+  options: WsListenOptions | WsDialOptions,
+  logged: string[] = [],
+  runtime = systemRuntime(),
+): Transport {
   checkOptions(options);
-  return createWsTransport(systemRuntime(), options, (text) => void logged.push(text));
+  return createWsTransport(runtime, options, (text) => void logged.push(text));
+}
+
+/** The platform's runtime with a clock that a test moves: how long something took is then no matter of how busy the machine is. */
+export class HandClock {
+  readonly runtime: Runtime;
+  readonly #timers = new Map<unknown, { readonly at: number; readonly run: () => void }>();
+  #now = 0;
+  constructor() {
+    const platform = systemRuntime();
+    this.runtime = {
+      ...platform,
+      now: () => this.#now,
+      setTimeout: (run, ms) => {
+        if (ms <= 0) return platform.setTimeout(run, 0); // a turn of the event loop, no time
+        const id = Symbol();
+        this.#timers.set(id, { at: this.#now + ms, run });
+        return id;
+      },
+      clearTimeout: (id) => {
+        if (!this.#timers.delete(id)) platform.clearTimeout(id);
+      },
+    };
+  }
+  /** Timers that come due run in their order. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const due = [...this.#timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
+      if (due === undefined) break;
+      const [id, { at, run }] = due;
+      this.#timers.delete(id);
+      this.#now = at;
+      run();
+    }
+    this.#now = end;
+  }
 }
 
 /** TCP sockets and servers of this process. */
@@ -24,10 +65,12 @@ export const openSockets = (): number =>
   process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap" || kind === "TCPServerWrap").length;
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
-export async function until(condition: () => boolean, what: string, ms = 5_000): Promise<void> {
-  const deadline = performance.now() + ms;
+/** So long nothing takes, on the busiest machine: the test fails, and says what it waited for. */
+const HANGS_MS = 300_000;
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + HANGS_MS;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited ${ms} ms for ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited ${HANGS_MS} ms for ${what}`);
     await sleep(2);
   }
 }
@@ -62,10 +105,14 @@ export class Bench implements AsyncDisposable {
       this.onLink(link);
     });
   }
-  static async open(options: Partial<WsListenOptions> = {}, listening: Partial<ListenOptions> = {}): Promise<Bench> {
+  static async open(
+    options: Partial<WsListenOptions> = {},
+    listening: Partial<ListenOptions> = {},
+    clock?: HandClock,
+  ): Promise<Bench> {
     const logged: string[] = [];
     const asked: (string | null)[] = [];
-    const transport = transportOf({ port: 0, ...options }, logged);
+    const transport = transportOf({ port: 0, ...options }, logged, clock?.runtime);
     const listener = (await transport.listen?.({
       authenticate: async (token) => {
         asked.push(token);

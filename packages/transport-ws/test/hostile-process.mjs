@@ -42,8 +42,8 @@ async function serve() {
       wsTransport({
         port: 0,
         origins: ["https://shop.example"],
-        handshakeTimeoutMs: 1_000,
-        authenticateTimeoutMs: 500,
+        handshakeTimeoutMs: 3_000,
+        authenticateTimeoutMs: 2_000,
         bufferedBytesMax: 256 * 1024,
         overloadedAfterMs: 300,
       }),

@@ -38,9 +38,18 @@ it("sticky moves few queues when a member comes or goes", () => {
     expect(moved).toBeLessThanOrEqual(2.5 * Math.ceil(queues.length / (count + 1)));
   }
 });
-it("plans 4,096 queues for 50 members in well under a second", () => {
-  const many = Array.from({ length: 4_096 }, (_, queue) => queue);
-  const began = performance.now();
-  allocate("sticky", many, names(50));
-  expect(performance.now() - began).toBeLessThan(1_000);
+it("takes time that grows with the number of queues, not with its square", () => {
+  /** The fastest of some runs: what else the machine does only makes a run slower. */
+  const fastestMs = (count: number): number => {
+    const many = Array.from({ length: count }, (_, queue) => queue);
+    const once = () => {
+      const began = performance.now();
+      allocate("sticky", many, names(50));
+      return performance.now() - began;
+    };
+    return Math.min(...Array.from({ length: 9 }, once));
+  };
+  fastestMs(256); // compiled
+  const [few, many] = [fastestMs(256), fastestMs(4_096)];
+  expect(many / few).toBeLessThan(4 * (4_096 / 256));
 });

@@ -147,7 +147,7 @@ it("P1, P2, P3: whatever happens to links and queues, each key's log is its call
     }),
     { numRuns: 300, endOnFailure: false },
   );
-}, 120_000);
+});
 
 const NOT_APPENDED = new Set(["SEND_TIMEOUT", "SEND_ABORTED", "PREDECESSOR_FAILED", "BUFFER_FULL"]);
 it("P1, P2: with time-outs, aborts and full buffers, what was said of each send is true, and order holds among the rest", async () => {
@@ -175,4 +175,4 @@ it("P1, P2: with time-outs, aborts and full buffers, what was said of each send 
     }),
     { numRuns: 300 },
   );
-}, 120_000);
+});

@@ -8,19 +8,21 @@ import FOUND from "./fuzz-corpus.json" with { type: "json" };
 interface Files {
   writeFileSync(path: string, text: string): void;
 }
-const { env, getBuiltinModule } = (
+const { env, getBuiltinModule, cpuUsage } = (
   globalThis as unknown as {
     process: {
       env: Readonly<Record<string, string | undefined>>;
       getBuiltinModule(name: string): Files;
+      cpuUsage(): { readonly user: number; readonly system: number };
     };
   }
 ).process;
 const MS = Number(env["FUZZ_MS"] ?? 5_000);
 const seed = Number(env["FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const targets = FUZZ_TARGETS.filter((name) => (env["FUZZ_TARGET"] ?? name) === name);
-/** One input may take this long, on a machine that does other things as well. */
+/** One input may take this much of a processor, however many share it. */
 const INPUT_MS_MAX = 2_000;
+const SEEN_MIN = 20;
 
 /** What `--save` has kept: one input for each outcome seen so far, and every finding. */
 const found: Readonly<Record<string, Readonly<Record<string, string>>>> = FOUND;
@@ -61,16 +63,23 @@ afterAll(() => {
   if (report !== undefined) getBuiltinModule("node:fs").writeFileSync(report, JSON.stringify(outcomes));
 });
 
+/** Time of a processor that this process has used, ms. */
+const cpuNow = (): number => {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1_000;
+};
+/** For so long, and until some inputs of either kind have been seen. */
 async function fuzz(target: FuzzTarget, ms: number): Promise<{ slowestMs: number; finding: Outcome["finding"] }> {
   const end = performance.now() + ms;
+  const isEnough = (): boolean => Math.min(target.taken, target.refused) > SEEN_MIN && performance.now() > end;
   let slowestMs = 0;
-  for (let now = performance.now(); now < end; ) {
+  for (let now = cpuNow(); !isEnough(); ) {
     try {
       await target.step();
     } catch (error) {
       return { slowestMs, finding: { error: String(error), input: target.last } };
     }
-    const after = performance.now();
+    const after = cpuNow();
     slowestMs = Math.max(slowestMs, after - now);
     now = after;
   }
@@ -99,9 +108,7 @@ describe(`fuzzing with seed ${seed}`, () => {
       if (finding !== null)
         throw new Error(`${name}, input ${taken + refused} of seed ${seed}: ${finding.error}\n${finding.input}`);
       expect(slowestMs).toBeLessThan(INPUT_MS_MAX);
-      expect(taken).toBeGreaterThan(20);
-      expect(refused).toBeGreaterThan(20);
     },
-    MS + 60_000,
+    MS + 600_000,
   );
 });

@@ -165,4 +165,4 @@ async function play(steps: readonly Step[]): Promise<void> {
 
 it("keeps every offset in exactly one class, and memory equal to the store, whatever happens in whatever order", async () => {
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), play), { numRuns: 120 });
-}, 20_000);
+});

@@ -24,7 +24,7 @@ export interface TransportFixture extends AsyncDisposable {
 /** Largest frame of these tests, in bytes. */
 const FRAME_BYTES_MAX = 1024 * 1024;
 /** Time anything may take here, in ms. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 120_000;
 
 /** The promises of the `Transport` contract as tests: every transport runs them. */
 export function transportCompliance(

@@ -17,6 +17,8 @@ export class ChildHandle {
   readonly exited: Promise<void>;
   readonly #process: ChildProcess;
   readonly #listeners: { readonly onTell: (tell: Tell) => void; readonly onFailure: (error: DemoError) => void };
+  /** It is not up yet, or not gone yet although it was told to end. */
+  isAwaited = true;
   #expected = false;
   #paused = false;
   #failure: DemoError | null = null;
@@ -44,6 +46,7 @@ export class ChildHandle {
     this.#process.on("error", (error) => this.#fail(error.message));
     this.exited = new Promise((resolve) => {
       this.#process.once("exit", (code, signal) => {
+        this.isAwaited = false;
         if (!this.#expected) this.#fail(`ended unexpectedly (${signal ?? `status ${code}`})${this.#lastWords()}`);
         resolve();
       });
@@ -74,6 +77,7 @@ export class ChildHandle {
   /** Ends it in an orderly way; whether it did so in time. */
   async close(timeoutMs: number): Promise<boolean> {
     this.#expected = true;
+    this.isAwaited = true;
     this.resume();
     this.order({ type: "close", timeoutMs });
     let timer: NodeJS.Timeout | undefined;
@@ -92,8 +96,10 @@ export class ChildHandle {
   }
 
   #hear(tell: Tell): void {
-    if (tell.type === "ready") this.#resolveReady();
-    else if (tell.type === "failed") this.#fail(tell.message, tell.code);
+    if (tell.type === "ready") {
+      this.isAwaited = false;
+      this.#resolveReady();
+    } else if (tell.type === "failed") this.#fail(tell.message, tell.code);
     else this.#listeners.onTell(tell);
   }
   #fail(text: string, code: string | null = null): void {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { allowedBefore, type PlannedFault } from "./fault-plan.ts";
 import { type HistoryWriter, wallNow } from "./history-writer.ts";
 import { BROKER, type Stage } from "./stage.ts";
-import { unlessAborted, within } from "./watchdog.ts";
+import { patiently, unlessAborted } from "./watchdog.ts";
 
 /** One fault as it struck. */
 export interface FaultRecord {
@@ -20,17 +20,18 @@ export interface FaultRecord {
   healedAtMs: number | null;
 }
 
-const OCCUPY_PATIENCE_MS = 3_000;
+const OCCUPY_PATIENCE_MS = 15_000;
 /** Longer than it takes to be struck; a handler whose signal fires stops dawdling. */
 const DAWDLE_BEFORE_KILL_MS = 5_000;
-/** Over long before the freeze is, so that the handler goes on the moment the process does. */
-const DAWDLE_BEFORE_FREEZE_MS = 400;
+/** In leases: longer than it takes to be struck, and over before the freeze is, so that the handler goes on the moment the process does. */
+const DAWDLE_BEFORE_FREEZE = 0.8;
+/** In leases: how long others may take to serve the queues of a frozen one. */
+const SERVED_PATIENCE = 20;
 const REPLACED_AFTER_MS = 700;
 const RESTARTED_AFTER_MS = 500;
 /** When nothing has moved for this long although all that may be sent is sent, a mark will not be reached: strike now. */
 const STILL_MS = 2_500;
 const LOOK_MS = 50;
-const RESTART_TIMEOUT_MS = 20_000;
 
 export interface DirectorOptions {
   readonly stage: Stage;
@@ -82,7 +83,7 @@ export class FaultDirector {
   async #freezeConsumer(fault: PlannedFault, next: number): Promise<void> {
     const { stage, tell, leaseTtlMs, history, holders } = this.#options;
     const victim = await this.#victim(fault);
-    const inHand = await stage.occupy(victim, DAWDLE_BEFORE_FREEZE_MS, OCCUPY_PATIENCE_MS);
+    const inHand = await stage.occupy(victim, leaseTtlMs * DAWDLE_BEFORE_FREEZE, OCCUPY_PATIENCE_MS);
     const queues = [...holders()].flatMap(([queue, holder]) => (holder === victim ? [queue] : []));
     const record = this.#note(stage.means.freeze.fault, victim, inHand);
     stage.pause(victim);
@@ -91,7 +92,7 @@ export class FaultDirector {
     // Past its lease, and on until others serve its queues, so that it wakes up as a true past holder.
     await this.#wait(leaseTtlMs * 1.2);
     const isServed = (queue: number): boolean => ![victim, null, undefined].includes(holders().get(queue));
-    await this.#until(() => queues.every(isServed), leaseTtlMs * 2);
+    await this.#until(() => queues.every(isServed), leaseTtlMs * SERVED_PATIENCE);
     await this.#wait(leaseTtlMs * 0.2);
     history.record({ type: "fault", fault: "resume", target: record.target });
     stage.resume(victim);
@@ -150,8 +151,11 @@ export class FaultDirector {
     return record;
   }
   async #restart(target: string): Promise<void> {
-    const { stage, signal } = this.#options;
-    await unlessAborted(within(RESTART_TIMEOUT_MS, `the restart of ${target}`, stage.restart(target)), signal);
+    const { stage, signal, tell } = this.#options;
+    await unlessAborted(
+      patiently(`restarting ${target}`, stage.restart(target), () => stage.awaited, tell),
+      signal,
+    );
   }
   #healed(record: FaultRecord): void {
     record.healedAtMs = wallNow();

@@ -60,6 +60,8 @@ export class MemoryStage implements Stage {
     this.failure.catch(() => {});
   }
 
+  /** Nobody has a process to start here. */
+  readonly awaited = [];
   async start(): Promise<void> {
     await this.#startBroker(1);
     await Promise.all([

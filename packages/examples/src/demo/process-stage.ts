@@ -54,6 +54,9 @@ export class ProcessStage implements Stage {
     return new ProcessStage(options, port ?? (await freePort()));
   }
 
+  get awaited(): readonly string[] {
+    return [...this.#children.values()].filter((child) => child.isAwaited).map(({ incarnation }) => incarnation);
+  }
   async start(): Promise<void> {
     await this.#spawn(BROKER, "broker", 1).ready;
     await Promise.all(

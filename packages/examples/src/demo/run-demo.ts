@@ -12,19 +12,16 @@ import { isDrained, Monitor } from "./monitor.ts";
 import { ProcessStage } from "./process-stage.ts";
 import { type DemoReport, demoReport } from "./report.ts";
 import { type DemoOptions, type RunSettings, replayRate, runSettings } from "./settings.ts";
-import { historyFile, type Stage, type StageOptions } from "./stage.ts";
+import { BROKER, historyFile, type Stage, type StageOptions } from "./stage.ts";
 import { poisonIds } from "./trouble.ts";
 import type { Frame, View } from "./view.ts";
-import { unlessAborted, Watchdog, within } from "./watchdog.ts";
+import { patiently, unlessAborted, Watchdog } from "./watchdog.ts";
 import type { WorkFolders } from "./work-folders.ts";
 
 const TICK_MS = 100;
-const START_TIMEOUT_MS = 30_000;
 /** How long an orderly close may take before it counts as a hang; when a person stops the run, they are waiting. */
-const CLOSE_TIMEOUT_MS = 15_000;
+const CLOSE_TIMEOUT_MS = 180_000;
 const STOP_TIMEOUT_MS = 3_000;
-const ANSWER_TIMEOUT_MS = 15_000;
-const CHECK_TIMEOUT_MS = 120_000;
 
 export interface DemoRun {
   readonly report: DemoReport;
@@ -56,10 +53,13 @@ export async function runDemo(
   try {
     const accounts = await run.play();
     view.show(run.frame("checking"));
-    const { verdict, stats } = await unlessAborted(
-      within(CHECK_TIMEOUT_MS, "the check of the histories", check(folders)),
-      signal,
+    const checking = patiently(
+      "checking the histories",
+      check(folders),
+      () => ["the checker"],
+      (text) => view.say(text),
     );
+    const { verdict, stats } = await unlessAborted(checking, signal);
     return {
       report: demoReport({ options, log, accounts, verdict, stats, faults: run.faults, projection: stage.projection }),
       violations: verdict.violations.map(({ promise, text }) => `${promise}: ${text}`),
@@ -133,7 +133,7 @@ class Run {
       settings: { exhausted, concurrency, durability, leaseTtlMs, attempts, failover: "strict" },
       seed: this.#options.seed,
     });
-    await this.#or(within(START_TIMEOUT_MS, "the start", stage.start()));
+    await this.#patiently("starting", stage.start());
     const monitor = new Monitor({ client: await stage.client(), topic: eventsTopic(this.#settings), group });
     this.#monitor = monitor;
     await monitor.ask();
@@ -144,17 +144,15 @@ class Run {
       monitor.stop();
     }
     this.#view.show(this.frame("closing"));
-    await this.#or(stage.closeMembers(CLOSE_TIMEOUT_MS));
+    await this.#patiently("closing", stage.closeMembers(CLOSE_TIMEOUT_MS));
     const client = await stage.client();
-    const accounts = await this.#or(
-      within(
-        ANSWER_TIMEOUT_MS,
-        "the account of the queues",
-        client.admin.account(eventsTopic(this.#settings), { group }),
-      ),
+    const accounts = await this.#patiently(
+      "asking for the account of the queues",
+      client.admin.account(eventsTopic(this.#settings), { group }),
+      () => [BROKER],
     );
     for (const account of accounts) this.#history.record({ type: "state", topic, group, ...account });
-    await this.#or(stage.close(CLOSE_TIMEOUT_MS));
+    await this.#patiently("closing", stage.close(CLOSE_TIMEOUT_MS));
     this.#history.end();
     return accounts;
   }
@@ -209,6 +207,9 @@ class Run {
       const group = await monitor.ask();
       if (group !== null && isDrained(group, acknowledged)) return;
     }
+  }
+  #patiently<T>(what: string, work: Promise<T>, waitingFor = () => this.#stage.awaited): Promise<T> {
+    return this.#or(patiently(what, work, waitingFor, (text) => this.#view.say(text)));
   }
   /** `work`, unless something fails or a person stops it before. */
   #or<T>(work: Promise<T>): Promise<T> {

@@ -19,6 +19,8 @@ export interface Stage {
   readonly failure: Promise<never>;
   /** The broker, then everyone else. */
   start(): Promise<void>;
+  /** Incarnations that are not up yet, or not ended yet although they were told to. */
+  readonly awaited: readonly string[];
   /** Producers may send up to this share of their events. */
   allow(upTo: number): void;
   /** Makes the consumer's next message take `ms` longer; resolves once it has one in hand, with its id, or with `null` when none came by. */

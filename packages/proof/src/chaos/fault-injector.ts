@@ -10,7 +10,7 @@ import { CLIENTS, type Stage } from "./stage.ts";
 import type { Struck } from "./tally.ts";
 
 /** How long a fault waits for something to strike: processes start slowly on a busy machine. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 const LOOK_MS = 25;
 const CLOSE_TIMEOUT_MS = 3_000;
 const SLOW_BYTES_PER_SECOND = 60_000;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { csvLog } from "@seriatim/examples/demo";
 import { provenance } from "../provenance.ts";
 import { DataDisk } from "./data-disk.ts";
-import { describePlan, type FaultKind, planRounds } from "./fault-plan.ts";
+import { describePlan, FAULT_KINDS, type FaultKind, planRounds } from "./fault-plan.ts";
 import { canInjectIoErrors } from "./io-errors.ts";
 import type { ChaosOptions } from "./options.ts";
 import { type ChaosReport, chaosReport, reportText } from "./report.ts";
@@ -16,7 +16,7 @@ import { View } from "./view.ts";
 /** Beside the repository; read from there, never copied. */
 const EVENT_LOG = fileURLToPath(new URL("../../../../../shared/data/bpi13-incidents.csv", import.meta.url));
 
-/** In so many, every kind of fault comes up. */
+/** The plans of so many have every kind of fault; whether each then strikes, the machine decides. */
 const ROUNDS_MIN = 2;
 
 /** Plays rounds until the time is over, and prints what they showed; resolves with the exit status. */
@@ -44,8 +44,9 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal): Prom
   for (const plan of planRounds(seed)) {
     if (plan.round < from) continue;
     const played = plan.round - from;
-    const isOver =
-      options.rounds === null ? played >= ROUNDS_MIN && performance.now() >= until : played >= options.rounds;
+    const lacksKind = FAULT_KINDS.some((kind) => !unavailable.has(kind) && tally.byKind[kind] === 0);
+    const isTimeOver = performance.now() >= until && !(options.everyKind && lacksKind);
+    const isOver = options.rounds === null ? played >= ROUNDS_MIN && isTimeOver : played >= options.rounds;
     if (isOver || tally.failedRounds >= options.failuresMax) break;
     view.say(describePlan(plan));
     const folder = join(base, `round-${plan.round}`);

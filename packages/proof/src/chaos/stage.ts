@@ -20,7 +20,7 @@ export interface StageOptions {
   readonly mayBrokerEnd: () => boolean;
   readonly onBrokerEnded: () => void;
 }
-const RESTART_PATIENCE_MS = 30_000;
+const RESTART_PATIENCE_MS = 120_000;
 const RETRY_MS = 300;
 const NAMES: readonly string[] = [BROKER, ...PRODUCERS.map(({ name }) => name), ...CONSUMERS];
 export const CLIENTS = NAMES.slice(1);

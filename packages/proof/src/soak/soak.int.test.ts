@@ -27,4 +27,4 @@ it("soaks broker, producer and consumer, and reports order, loss, memory, handle
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}, 120_000);
+});

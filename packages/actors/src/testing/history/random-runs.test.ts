@@ -31,27 +31,21 @@ function optionsOf(seed: number): ReferenceOptions {
 }
 
 describe("checkHistory on runs of a reference system", () => {
-  it("finds nothing wrong in correct runs with lost answers, kills, pauses, crashes, hung handlers and seeks", {
-    timeout: 30_000,
-  }, async () => {
+  it("finds nothing wrong in correct runs with lost answers, kills, pauses, crashes, hung handlers and seeks", async () => {
     for (let seed = 1; seed <= 80; seed++) {
       const { violations } = await checkHistory(new ReferenceSystem(optionsOf(seed)).run());
       expect(violations, `seed ${seed}`).toEqual([]);
     }
   });
 
-  it("finds nothing wrong when killed processes did not come to write their last answers", {
-    timeout: 30_000,
-  }, async () => {
+  it("finds nothing wrong when killed processes did not come to write their last answers", async () => {
     for (let seed = 1; seed <= 80; seed++) {
       const { violations } = await checkHistory(withoutLastAnswers(new ReferenceSystem(optionsOf(seed)).run(), seed));
       expect(violations, `seed ${seed}`).toEqual([]);
     }
   });
 
-  it("finds nothing wrong when receipts and set-aside lines do not know the log's incarnation", {
-    timeout: 30_000,
-  }, async () => {
+  it("finds nothing wrong when receipts and set-aside lines do not know the log's incarnation", async () => {
     for (let seed = 1; seed <= 80; seed++) {
       const events = new ReferenceSystem(optionsOf(seed))
         .run()
@@ -61,18 +55,14 @@ describe("checkHistory on runs of a reference system", () => {
     }
   });
 
-  it.each(Object.entries(EXPECTED) as [Bug, PromiseId][])(
-    "finds that a system %s, by %s",
-    { timeout: 30_000 },
-    async (bug, promise) => {
-      const found = new Set<PromiseId>();
-      for (let seed = 1; seed <= 60 && !found.has(promise); seed++) {
-        const { violations } = await checkHistory(new ReferenceSystem({ ...optionsOf(seed), bug }).run());
-        for (const violation of violations) found.add(violation.promise);
-      }
-      expect([...found]).toContain(promise);
-    },
-  );
+  it.each(Object.entries(EXPECTED) as [Bug, PromiseId][])("finds that a system %s, by %s", async (bug, promise) => {
+    const found = new Set<PromiseId>();
+    for (let seed = 1; seed <= 60 && !found.has(promise); seed++) {
+      const { violations } = await checkHistory(new ReferenceSystem({ ...optionsOf(seed), bug }).run());
+      for (const violation of violations) found.add(violation.promise);
+    }
+    expect([...found]).toContain(promise);
+  });
 });
 
 const TELL_NO_LOG_EPOCH: ReadonlySet<string> = new Set(["sent", "redriven", "discarded"]);

@@ -68,7 +68,7 @@ const failure = async (over: Partial<Options>): Promise<SimulationError> => {
 };
 
 describe("simulate", () => {
-  it("passes a consumer that is right, and reports what it went through", { timeout: 60_000 }, async () => {
+  it("passes a consumer that is right, and reports what it went through", async () => {
     const seen: number[] = [];
     const report = await run({
       seeds: 100,
@@ -168,7 +168,7 @@ describe("simulate catches", () => {
     expect(error.problems[0]?.broken).toBe("check");
     expect(error.message).toMatch(/those it takes to fail marked \*\n(?! *\*)/);
   });
-  it("an effect without a fence, and the fault it takes; with the fence it passes", { timeout: 60_000 }, async () => {
+  it("an effect without a fence, and the fault it takes; with the fence it passes", async () => {
     /** Reads, works, writes what it read and one more: two of them at once lose one. */
     const tally = (fenced: boolean): Partial<SimulationOptions<{ fence: number; orders: string[] }>> => ({
       seeds: fenced ? 10 : 40,
@@ -314,9 +314,7 @@ describe("in a simulation", () => {
     });
     expect(told).toBeGreaterThanOrEqual(10);
   });
-  it("messages without ids, set aside and redriven by a process, raise no false alarm", {
-    timeout: 60_000,
-  }, async () => {
+  it("messages without ids, set aside and redriven by a process, raise no false alarm", async () => {
     const report = await run({
       seeds: 20,
       faults: SIMULATED_FAULTS,
