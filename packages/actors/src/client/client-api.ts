@@ -117,13 +117,13 @@ export type SystemEvent =
   | At<"queue.halted", OnQueue & { offset: Offset }>
   | At<"settle.refused", OnQueue & { epoch: Epoch; code: ErrorCode; messages: number }>;
 
-/** The states of each kind of actor: DESIGN's vocabulary. */
+/** The states of each kind of actor, as `list` shows and `watch` emits them: those of its machine. */
 export interface ActorStates {
   broker: "starting" | "serving" | "draining" | "stopped" | "failed";
-  session: "handshaking" | "open" | "closing";
+  session: "handshaking" | "open" | "closing" | "ended";
   queue: "recovering" | "active" | "full" | "closing" | "failed";
   subscription: "quarantined" | "vacant" | "leased.flowing" | "leased.suspended" | "leased.halted" | "revoking";
-  group: "stable" | "rebalancing";
+  group: "stable" | "rebalancing.settling" | "rebalancing.moving";
   connection: "connecting" | "handshaking" | "open" | "backingOff" | "closed";
   producer: "open" | "closing" | "closed";
   consumer: "open" | "closing" | "closed";

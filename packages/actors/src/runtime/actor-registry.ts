@@ -11,6 +11,7 @@ import {
 } from "xstate";
 import type { ActorKind, Actors, ActorView, Inspect } from "../client/client-api.ts";
 import { LightActor, LightStage } from "./light-actor.ts";
+import { requireLight } from "./light-machine.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Whom to start: `path` is unique among the living; `failed` is called when the machine throws, after the registry has dropped it. */
@@ -92,8 +93,9 @@ export class ActorRegistry implements Actors {
     this.#note(entry, actor.getSnapshot());
     return actor;
   }
-  /** Starts a machine of which there are very many: see `LightActor`. Somebody who inspects gets a whole XState actor. */
+  /** Starts a machine of which there are very many: see `LightActor`. Somebody who inspects gets a whole XState actor. @throws Error for a machine that waits, invokes, spawns or sends */
   startLight<L extends AnyStateMachine>(as: ActorSeat, logic: L, input: InputFrom<L>): LightRef<L> {
+    requireLight(logic);
     if (this.#inspect !== undefined)
       return this.start(as, logic, { input } as unknown as ActorOptions<L>) as unknown as LightRef<L>;
     const actor = new LightActor(this.#stage, as.path, logic, input);

@@ -1,5 +1,16 @@
 import { beforeEach, expect, it, vi } from "vitest";
-import { assign, emit, setup } from "xstate";
+import {
+  type AnyStateMachine,
+  assign,
+  cancel,
+  emit,
+  enqueueActions,
+  fromPromise,
+  raise,
+  sendTo,
+  setup,
+  spawnChild,
+} from "xstate";
 import { simulatedRuntime } from "../testing/index.ts";
 import { ActorRegistry } from "./actor-registry.ts";
 
@@ -81,4 +92,56 @@ it("leaves the registry when it throws, and its owner hears of it", () => {
   });
   expect(light).toEqual(whole);
   expect(light).toEqual(["a: Error: broken", "owner: Error: broken", "a 1, b 2", "b"]);
+});
+
+const child = fromPromise(async () => {});
+const parts = setup({
+  actors: { child },
+  actions: { tell: emit({ type: "told" }), later: raise({ type: "go" }, { delay: 5 }) },
+});
+const NOT_LIGHT: readonly (readonly [uses: string, machine: AnyStateMachine])[] = [
+  ["`after`", parts.createMachine({ initial: "a", states: { a: { after: { 5: "b" } }, b: {} } })],
+  ["`invoke`", parts.createMachine({ initial: "a", states: { a: { invoke: { src: "child", onDone: "b" } }, b: {} } })],
+  ["`spawnChild`", parts.createMachine({ entry: spawnChild("child") })],
+  ["`raise` with a delay", parts.createMachine({ on: { go: { actions: "later" } } })],
+  ["`raise` with a delay", parts.createMachine({ initial: "a", states: { a: { exit: { type: "later" } } } })],
+  ["`sendTo`", parts.createMachine({ entry: sendTo(({ self }) => self, { type: "go" }, { delay: 5 }) })],
+  ["`sendTo`", parts.createMachine({ always: { actions: sendTo("other", { type: "go" }) } })],
+  ["`cancel`", parts.createMachine({ exit: cancel("x") })],
+  ["`enqueueActions`", parts.createMachine({ entry: enqueueActions(({ enqueue }) => enqueue.raise({ type: "go" })) })],
+  [
+    "`after`",
+    parts.createMachine({ initial: "a", states: { a: { initial: "b", states: { b: { after: { 1: "b" } } } } } }),
+  ],
+];
+it.each(NOT_LIGHT)("refuses a machine that uses %s when it is made", (uses, machine) => {
+  const registry = new ActorRegistry({ runtime: simulatedRuntime({ seed: 1 }), onFailure: () => {} });
+  const start = () => registry.startLight({ kind: "queue", path: "a" }, machine, undefined as never);
+  expect(start).toThrow(`uses ${uses}, which a light actor does not do`);
+  expect(start, "again").toThrow(`uses ${uses}`);
+  expect(registry.list()).toEqual([]);
+});
+it("fails a machine that spawns while it runs, which cannot be seen when it is made", () => {
+  const machine = parts.createMachine({
+    context: {},
+    on: { go: { actions: assign(({ spawn }) => ({ child: spawn("child") })) } },
+  });
+  const failures: string[] = [];
+  const registry = new ActorRegistry({
+    runtime: simulatedRuntime({ seed: 1 }),
+    onFailure: (path, error) => failures.push(`${path}: ${String(error)}`),
+  });
+  registry.startLight({ kind: "queue", path: "a" }, machine, undefined as never).send({ type: "go" } as never);
+  expect(failures).toEqual(["a: Error: a light actor has no children"]);
+  expect(registry.list()).toEqual([]);
+});
+it("takes undelayed `raise`, which is a step of its own", () => {
+  const registry = new ActorRegistry({ runtime: simulatedRuntime({ seed: 1 }), onFailure: () => {} });
+  const machine = parts.createMachine({
+    initial: "a",
+    states: { a: { on: { go: { actions: raise({ type: "on" }) }, on: "b" } }, b: { entry: "tell" } },
+  });
+  const actor = registry.startLight({ kind: "queue", path: "a" }, machine, undefined as never);
+  actor.send({ type: "go" });
+  expect(registry.list().map(({ state }) => state)).toEqual(["b"]);
 });

@@ -45,7 +45,9 @@ export class LightStage {
     this.#effects = effects;
     this.#emit = emit;
     try {
-      keep(step(this.#scope));
+      const snapshot = step(this.#scope);
+      requireChildless(snapshot);
+      keep(snapshot);
       for (const effect of effects) {
         this.#emit = emit; // a listener may have sent to another one meanwhile
         effect();
@@ -80,6 +82,11 @@ export class LightStage {
     actionExecutor: ({ exec, info, params }) => exec?.(info, params),
   };
 }
+/** What a machine spawns within `assign` shows only here. It has not been started, and never is. */
+function requireChildless(snapshot: unknown): void {
+  for (const _ in (snapshot as { readonly children: object }).children)
+    throw new Error("a light actor has no children");
+}
 interface SharedSnapshot {
   readonly machine: object;
   readonly context: object;
@@ -91,7 +98,7 @@ const NOBODY: readonly Listener[] = [];
 
 /**
  * A state machine at work without what XState keeps for each actor (a system, a mailbox, some forty closures: 4.5 KB). For machines of which there are thousands,
- * and which neither invoke, spawn nor wait: their effects are assignments and emitted events.
+ * and which neither invoke, spawn, send nor wait: their effects are assignments and emitted events (`requireLight`).
  */
 export class LightActor<L extends AnyStateMachine> {
   readonly #stage: LightStage;

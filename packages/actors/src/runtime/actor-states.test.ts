@@ -1,0 +1,83 @@
+import { expect, it } from "vitest";
+import type { AnyStateMachine, AnyStateNode } from "xstate";
+import { brokerMachine } from "../broker/broker.machine.ts";
+import { groupMachine } from "../broker/group.machine.ts";
+import { sessionMachine } from "../broker/session.machine.ts";
+import type { ActorKind, ActorStates } from "../client/client-api.ts";
+import { connectionMachine } from "../client/connection.machine.ts";
+import { consumerMachine } from "../consumer/consumer.machine.ts";
+import { workerMachine } from "../consumer/worker.machine.ts";
+import { laneMachine } from "../producer/lane.machine.ts";
+import { producerMachine } from "../producer/producer.machine.ts";
+import { queueMachine } from "../queue/queue.machine.ts";
+import { subscriptionMachine } from "../queue/subscription.machine.ts";
+
+const MACHINES: { readonly [Kind in ActorKind]: AnyStateMachine } = {
+  broker: brokerMachine,
+  session: sessionMachine,
+  queue: queueMachine,
+  subscription: subscriptionMachine,
+  group: groupMachine,
+  connection: connectionMachine,
+  producer: producerMachine,
+  consumer: consumerMachine,
+  lane: laneMachine,
+  worker: workerMachine,
+};
+/** The type as values: a state that is missing here, or is none, does not compile. */
+const STATES: { readonly [Kind in ActorKind]: Readonly<Record<ActorStates[Kind], true>> } = {
+  broker: { starting: true, serving: true, draining: true, stopped: true, failed: true },
+  session: { handshaking: true, open: true, closing: true, ended: true },
+  queue: { recovering: true, active: true, full: true, closing: true, failed: true },
+  subscription: {
+    quarantined: true,
+    vacant: true,
+    "leased.flowing": true,
+    "leased.suspended": true,
+    "leased.halted": true,
+    revoking: true,
+  },
+  group: { stable: true, "rebalancing.settling": true, "rebalancing.moving": true },
+  connection: { connecting: true, handshaking: true, open: true, backingOff: true, closed: true },
+  producer: { open: true, closing: true, closed: true },
+  consumer: { open: true, closing: true, closed: true },
+  lane: { idle: true, sending: true, rewinding: true, blocked: true, fenced: true },
+  worker: {
+    acquiring: true,
+    waiting: true,
+    handling: true,
+    backingOff: true,
+    settingAside: true,
+    draining: true,
+    released: true,
+    lost: true,
+  },
+};
+
+it.each(Object.keys(MACHINES) as ActorKind[])(
+  "%s: the states of the type are those its machine can come to",
+  (kind) => {
+    expect(restingStates(MACHINES[kind]).sort()).toEqual(Object.keys(STATES[kind]).sort());
+  },
+);
+
+/** Every state the machine can be seen in, from its initial one on. */
+function restingStates(machine: AnyStateMachine): string[] {
+  const seen = new Set<AnyStateNode>();
+  const enter = (node: AnyStateNode): void => {
+    if (node.type === "compound") {
+      for (const first of node.initial.target) enter(first);
+      return;
+    }
+    expect(["atomic", "final"]).toContain(node.type); // `stateName` knows no parallel ones
+    if (seen.has(node)) return;
+    seen.add(node);
+    for (let from: AnyStateNode | undefined = node; from !== undefined; from = from.parent)
+      for (const { target } of [...[...from.transitions.values()].flat(), ...(from.always ?? [])])
+        for (const to of target ?? []) enter(to);
+  };
+  enter(machine.root);
+  // one that always goes on is never seen
+  const passes = (node: AnyStateNode): boolean => node.always?.some(({ guard }) => guard === undefined) ?? false;
+  return [...seen].filter((node) => !passes(node)).map((node) => node.path.join("."));
+}
