@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { Committer } from "./committer.ts";
 import { openFolder } from "./open-folder.ts";
 import { settingsOf } from "./options.ts";
@@ -14,7 +14,8 @@ async function setUp() {
   const path = mkdtempSync(join(tmpdir(), "seriatim-lmdb-"));
   const settings = settingsOf({ path, journalBytes: 0 });
   const opened = await openFolder(path, settings);
-  const committer = new Committer(path, settings, opened, new Room(path, settings.bytesMax, settings.runtime));
+  const room = new Room(path, settings.bytesMax, settings.runtime);
+  const committer = new Committer(path, settings, opened, room);
   const { owner } = committer.data.env;
   const write = owner.ifVersion.bind(owner);
   const seen = { transactions: 0 };
@@ -30,6 +31,7 @@ async function setUp() {
   return {
     commit,
     committer,
+    room,
     seen,
     async [Symbol.asyncDispose]() {
       await committer.close();
@@ -80,4 +82,20 @@ it("waits for nobody once it is to come to rest", async () => {
   await committer.idle();
   expect([seen.transactions, committer.queue.isEmpty, committer.queue.isUrgent]).toEqual([1, true, false]);
   await patient;
+});
+
+it("fails what waits when something of ours throws, and commits what comes later", async () => {
+  await using set = await setUp();
+  const { commit, room, seen } = set;
+  const trouble = vi.spyOn(room, "lookAtDisk").mockImplementation(() => {
+    throw new Error("not foreseen");
+  });
+  const failed = await Promise.allSettled([commit(0), commit(1)]);
+  expect(failed.map((each) => each.status === "rejected" && each.reason.code)).toEqual([
+    "STORE_FAILED",
+    "STORE_FAILED",
+  ]);
+  trouble.mockRestore();
+  await set.committer.queue.writer().commit([{ kind: "put", key: "k/2", value: new Uint8Array(10) }]).synced;
+  expect(seen.transactions).toBe(1);
 });

@@ -112,7 +112,17 @@ export class Committer {
   #turnEnd(): Promise<void> {
     return new Promise((resolve) => this.#settings.runtime.atTurnEnd(resolve));
   }
+  /** Whatever goes wrong, commits that come later have their turn. */
   async #writeAll(): Promise<void> {
+    try {
+      await this.#writeWhatWaits();
+    } catch (error) {
+      const failure = lmdbError(error, "the commit failed");
+      while (!this.queue.isEmpty) for (const pending of this.queue.take()) this.queue.fail(pending, failure);
+    }
+    this.#ended();
+  }
+  async #writeWhatWaits(): Promise<void> {
     for (let isDue = true; ; isDue = false) {
       await this.#turnEnd();
       if (!isDue && !this.queue.isUrgent && !this.#isToTrim) break; // what is left, if anything, may wait
@@ -122,7 +132,6 @@ export class Committer {
       else if (this.#isToTrim) await this.#trim();
       else break;
     }
-    this.#ended();
   }
   #ended(): void {
     this.#writing = false;

@@ -148,8 +148,8 @@ export class LmdbStore implements Store {
     const { runtime } = this.#settings;
     this.#readerCheck = runtime.setTimeout(() => {
       const { reopening, broken, data } = this.#committer;
+      this.#checkReaders(); // first, so that a check that fails is not the last
       if (reopening === undefined && broken === undefined) data.env.root.readerCheck();
-      this.#checkReaders();
     }, READER_CHECK_MS);
     (this.#readerCheck as { unref?(): void } | undefined)?.unref?.();
   }

@@ -8,6 +8,7 @@ import { binaryCodec } from "../protocol/index.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
+import type { Store } from "../store/store.ts";
 import type { Right } from "../system/contracts.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
 import type { IncomingLink, Link, LinkCode, LinkEnd, Transport } from "../transport/transport.ts";
@@ -51,6 +52,8 @@ export interface BenchOptions {
   readonly runtime?: SimulatedRuntime;
   readonly topics?: readonly TopicSpec[];
   readonly authorize?: (right: Right, principal: string) => boolean;
+  /** What the broker gets in the store's place. */
+  readonly store?: (store: Store) => Store;
 }
 /** A broker on a simulated clock, with links that speak real frames. */
 export class BrokerBench {
@@ -59,6 +62,7 @@ export class BrokerBench {
   broker!: Broker;
   accept!: (link: IncomingLink) => void;
   readonly told: string[] = [];
+  readonly logged: string[] = [];
 
   private constructor(options: BenchOptions) {
     this.runtime = options.runtime ?? simulatedRuntime({ seed: 7 });
@@ -81,10 +85,10 @@ export class BrokerBench {
       {
         transport,
         runtime,
-        store: createMemoryStore({ runtime, disk }),
+        store: (options.store ?? ((store) => store))(createMemoryStore({ runtime, disk })),
         authenticator: { authenticate: async () => ({ id: "anybody" }) },
         authorizer: { authorize: ({ id }, right) => options.authorize?.(right, id) ?? true },
-        logger: { log: () => {} },
+        logger: { log: (level, text) => bench.logged.push(`${level}: ${text}`) },
       },
     );
     bench.broker.events$.subscribe((event) => bench.told.push(event.type));
@@ -161,12 +165,12 @@ export class TestClient {
   async acquire(queue: number): Promise<void> {
     await this.say({ type: "lease.acquire", request: this.next(), member: 1, queue, resume: null });
   }
-  async produce(keys: readonly string[], queue: number): Promise<void> {
+  async produce(keys: readonly string[], queue: number, { topic = "t", lane = 1 } = {}): Promise<void> {
     await this.say({
       type: "lane.open",
       request: this.next(),
-      lane: 1,
-      topic: "t",
+      lane,
+      topic,
       queue,
       producer: "p",
       epoch: null,
@@ -176,7 +180,7 @@ export class TestClient {
     const messages = concatBytes(keys.map((key) => message(key)));
     await this.say({
       type: "batch.append",
-      lane: 1,
+      lane,
       epoch,
       sequence: sequence(0),
       count: keys.length,

@@ -1,10 +1,12 @@
 import type { Observable } from "rxjs";
 import type { Actor } from "xstate";
 import type { Actors, Inspect, SystemEvent } from "../client/client-api.ts";
+import { duration, HEARTBEAT_MS_MIN } from "../message/duration.ts";
 import { asMessagingError, isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
 import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
+import { closeTimeout } from "../producer/producer-options.ts";
 import type { Hello } from "../protocol/frames.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
 import { Counters } from "../queue/counters.ts";
@@ -13,6 +15,7 @@ import type { Subscription } from "../queue/subscription.ts";
 import { TailBudget } from "../queue/tail-cache.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
+import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { Authenticator, Authorizer, Logger, Metrics } from "../system/contracts.ts";
@@ -20,6 +23,7 @@ import type { Description, Explanation, GroupDescription, TopicDescription } fro
 import { FRAME_BYTES_MAX, type IncomingLink, type Listener, type Transport } from "../transport/transport.ts";
 import { type Asker, answerQuestion } from "./answer-question.ts";
 import { type BrokerState, brokerMachine } from "./broker.machine.ts";
+import { type EndStep, endWithin } from "./end-within.ts";
 import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
 import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
 
@@ -32,7 +36,7 @@ export interface BrokerSettings {
   readonly messageBytesMax?: number | undefined;
   /** Largest frame, in bytes. @default 4 MiB */
   readonly frameBytesMax?: number | undefined;
-  /** How often clients renew their leases, in ms. @default 3_000 */
+  /** How often clients renew their leases, in ms, at least 10. @default 3_000 */
   readonly heartbeatMs?: number | undefined;
   /** Longest lease a consumer can ask for, in ms. @default 60_000 */
   readonly leaseTtlMsMax?: number | undefined;
@@ -48,7 +52,7 @@ export interface Broker extends AsyncDisposable {
   describe(topic: TopicSpec, of: { readonly group: string }): Promise<GroupDescription>;
   readonly events$: Observable<SystemEvent>;
   readonly actors: Actors;
-  /** Takes no more work, lets what was committed become durable, tells clients to come back later, and lets the data go. */
+  /** Takes no more work, lets what was committed become durable, tells clients to come back later, and lets the data go. What does not end within `timeoutMs` is logged (`warn`) and waited for no longer; a store that hangs still has its data then. Rejects with `OPTION_INVALID`, or what the store failed with. */
   close(options?: CloseOptions): Promise<void>;
 }
 export interface BrokerParts {
@@ -107,9 +111,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
   #lastOrdinal: number;
   #ownerSeenAt: number;
   #verifying: Promise<void> | null = null;
-  #timers = new Set<unknown>();
+  readonly #recurring: Recurring[] = [];
   #closing: Promise<void> | null = null;
-  #retaining = false;
   #end = () => {};
   readonly #gone = new Promise<void>((resolve) => {
     this.#end = resolve;
@@ -128,8 +131,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.limits = {
       messageBytesMax: positive("messageBytesMax", settings.messageBytesMax ?? 1024 * 1024),
       frameBytesMax: positive("frameBytesMax", settings.frameBytesMax ?? FRAME_BYTES_MAX),
-      heartbeatMs: positive("heartbeatMs", settings.heartbeatMs ?? 3_000),
-      leaseTtlMsMax: positive("leaseTtlMsMax", settings.leaseTtlMsMax ?? 60_000),
+      heartbeatMs: duration("heartbeatMs", settings.heartbeatMs, 3_000, HEARTBEAT_MS_MIN),
+      leaseTtlMsMax: duration("leaseTtlMsMax", settings.leaseTtlMsMax, 60_000, 1),
     };
     if (this.limits.messageBytesMax + 64 * 1024 > this.limits.frameBytesMax)
       throw optionInvalid("frameBytesMax", "at least 64 KiB more than messageBytesMax", this.limits.frameBytesMax);
@@ -180,31 +183,29 @@ class BrokerNode implements Broker, SessionHost, Asker {
       frameBytesMax: this.limits.frameBytesMax,
     });
     this.#listener.links$.subscribe((link) => this.#accept(link));
-    this.#every(OWNER_CHECK_MS, () => void this.#verifyOwner());
-    this.#every(RETENTION_MS, () => void this.#retain());
+    this.#every(OWNER_CHECK_MS, "looking who owns the data", () => void this.#verifyOwner());
+    this.#every(RETENTION_MS, "retention", () => this.#retain());
     this.#machine.send({ type: "broker.started" });
   }
-  #every(ms: number, work: () => void): void {
-    const timer = this.runtime.setTimeout(() => {
-      this.#timers.delete(timer);
-      if (this.#closing !== null) return;
-      work();
-      this.#every(ms, work);
-    }, ms);
-    this.#timers.add(timer);
+  #every(ms: number, what: string, work: () => unknown): void {
+    this.#recurring.push(new Recurring(this.runtime, ms, work, (error) => this.#turnFailed(what, error)));
+  }
+  #turnFailed(what: string, error: unknown): void {
+    this.logger.log("error", `broker "${this.name}": ${what} failed; tried again at its next turn`, { error });
   }
   async #retain(): Promise<void> {
-    if (this.#retaining) return;
-    this.#retaining = true;
     for (const topic of this.#topics.values())
       for (const queue of topic.queues) {
-        if (queue.mayRetain) await queue.retain();
         if (this.#closing !== null) return;
-        queue.forgetIdleProducers((producer) =>
-          [...this.#sessions].some((session) => session.isProducing(queue, producer)),
-        );
+        try {
+          if (queue.mayRetain) await queue.retain();
+          queue.forgetIdleProducers((producer) =>
+            [...this.#sessions].some((session) => session.isProducing(queue, producer)),
+          );
+        } catch (error) {
+          this.#turnFailed(`retention of ${queue.path}`, error); // the others have theirs
+        }
       }
-    this.#retaining = false;
   }
 
   /** Adds a topic, or finds it with the same settings. @throws `TOPIC_MISMATCH` `OPTION_INVALID` */
@@ -357,27 +358,52 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.#machine.send({ type: "broker.failed" });
     await this.close();
   }
-  close(_options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close();
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(closeTimeout(options.timeoutMs));
     return this.#closing;
   }
-  async #close(): Promise<void> {
+  async #close(timeoutMs: number): Promise<void> {
     if (this.state === "serving" || this.state === "starting") this.#machine.send({ type: "broker.drain" });
-    for (const timer of this.#timers) this.runtime.clearTimeout(timer);
+    for (const recurring of this.#recurring) recurring.stop();
     const sessions = [...this.#sessions];
     for (const session of sessions)
       session.close(
         new MessagingError("UNAVAILABLE", `broker "${this.name}" is closing; reconnect later`),
         "unavailable",
       );
-    await this.#listener?.close();
-    await Promise.all(sessions.map((session) => session.link.ended));
-    await Promise.all([...this.#topics.values()].map((topic) => topic.close()));
-    await this.#parts.store.close();
-    this.#machine.send({ type: "broker.stopped" });
-    this.actors.stopAll();
-    this.#bus.complete();
-    this.#end();
+    const open = new Set(this.#topics.values());
+    const closings = [...open].map((topic) => async () => {
+      await topic.close();
+      open.delete(topic);
+    });
+    const { store } = this.#parts;
+    const steps: readonly EndStep[] = [
+      { what: () => "the listener", end: async () => await this.#listener?.close() },
+      {
+        what: () => `${this.#sessions.size} link(s) to clients`,
+        end: () => Promise.all(sessions.map((session) => session.link.ended)),
+      },
+      {
+        what: () =>
+          `changes of ${[...open].map(({ spec }) => `"${spec.name}"`).join(", ")} that the store has not answered`,
+        end: () => Promise.all(closings.map((close) => close())),
+      },
+      { what: () => "the store, which may still hold its data", end: () => store.close() },
+    ];
+    try {
+      const left = await endWithin(this.runtime, timeoutMs, steps);
+      if (left.length > 0)
+        this.logger.log("warn", `broker "${this.name}" closed after ${timeoutMs} ms without: ${left.join("; ")}`, {
+          timeoutMs,
+          left,
+        });
+    } finally {
+      for (const session of sessions) session.link.abort();
+      this.#machine.send({ type: "broker.stopped" });
+      this.actors.stopAll();
+      this.#bus.complete();
+      this.#end();
+    }
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

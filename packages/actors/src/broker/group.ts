@@ -9,6 +9,7 @@ import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Logger } from "../system/contracts.ts";
 import { type Allocation, allocate } from "./allocation.ts";
 import { groupMachine } from "./group.machine.ts";
 
@@ -26,6 +27,7 @@ export interface GroupOptions {
   readonly runtime: Runtime;
   readonly actors: ActorRegistry;
   readonly events: EventBus;
+  readonly logger: Logger;
   /** A subscription is held, or no longer, by an instance. */
   readonly onHolder: (
     subscription: Subscription,
@@ -263,18 +265,28 @@ export class Group implements GroupPart {
   }
   /** One timer for all offers. */
   #watchOffers(): void {
-    if (this.#timer !== null || this.#offers.size === 0 || this.#closed) return;
+    if (this.#timer !== null || this.#offers.size + this.#unoffered.size === 0 || this.#closed) return;
     this.#timer = this.#options.runtime.setTimeout(() => {
       this.#timer = null;
-      const now = this.#options.runtime.now();
-      for (const [queue, offer] of [...this.#offers]) {
-        if (now - offer.atMs < OFFER_MS) continue;
-        this.#offers.delete(queue);
-        this.#unoffered.set(queue, offer.rank + 1); // behind those that nobody was offered yet
+      try {
+        this.#passOn();
+      } catch (error) {
+        const { logger, spec } = this.#options;
+        logger.log("error", `group "${this.name}" of "${spec.name}": an offer could not be passed on`, { error });
+      } finally {
+        this.#watchOffers();
       }
-      this.#offerMore();
-      this.#watchOffers();
     }, OFFER_MS / 3);
+  }
+  /** What was not taken up in time is offered to the next. */
+  #passOn(): void {
+    const now = this.#options.runtime.now();
+    for (const [queue, offer] of [...this.#offers]) {
+      if (now - offer.atMs < OFFER_MS) continue;
+      this.#offers.delete(queue);
+      this.#unoffered.set(queue, offer.rank + 1); // behind those that nobody was offered yet
+    }
+    this.#offerMore();
   }
   close(): void {
     this.#closed = true;

@@ -10,6 +10,7 @@ import type { Counters } from "../queue/counters.ts";
 import type { Queue } from "../queue/queue.ts";
 import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { IncomingLink, LinkCode } from "../transport/transport.ts";
@@ -80,7 +81,7 @@ export class Session {
   #clientName = "";
   #ordinal = 0;
   #heardAt: number;
-  #silenceTimer: unknown = null;
+  readonly #silence: Recurring;
   readonly #drain: Drain;
   #asked = 0;
   #open = false;
@@ -104,8 +105,14 @@ export class Session {
     this.#machine.on("handshake.late", () =>
       this.#goodbye(new MessagingError("PROTOCOL_VIOLATION", `no hello came within ${HANDSHAKE_MS} ms`), "violation"),
     );
+    const limit = host.limits.heartbeatMs * SILENT_BEATS;
+    this.#silence = new Recurring(
+      host.runtime,
+      limit / 2,
+      () => this.#lookWhetherSilent(limit),
+      (error) => host.logger.log("error", `${this.path}: it could not be seen whether its link is silent`, { error }),
+    );
     link.frames$.subscribe({ next: (packet) => this.#receive(packet), complete: () => this.#ended() });
-    this.#watchSilence();
   }
   get instance(): string {
     return this.#instance;
@@ -180,23 +187,17 @@ export class Session {
   }
   #ended(): void {
     this.#leaveAll();
-    if (this.#silenceTimer !== null) this.#host.runtime.clearTimeout(this.#silenceTimer);
+    this.#silence.stop();
     this.#drain.stop();
     this.#machine.send({ type: "link.ended" });
     if (this.#wasOpen) this.#host.counters?.linkClosed();
     this.#host.ended(this);
   }
-  #watchSilence(): void {
-    const { runtime, limits } = this.#host;
-    const limit = limits.heartbeatMs * SILENT_BEATS;
-    this.#silenceTimer = runtime.setTimeout(() => {
-      if (runtime.now() - this.#heardAt >= limit) {
-        this.#end();
-        this.link.abort();
-        return;
-      }
-      this.#watchSilence();
-    }, limit / 2);
+  #lookWhetherSilent(limit: number): void {
+    if (this.#host.runtime.now() - this.#heardAt < limit) return;
+    this.#end();
+    this.link.abort();
+    this.#silence.stop();
   }
 
   #receive(packet: Uint8Array): void {

@@ -162,7 +162,7 @@ export class TopicHome {
     return group;
   }
   #openGroup(name: string, settings: GroupSettings): Promise<Group> {
-    const { runtime, actors, events, onHolder } = this.#options;
+    const { runtime, actors, events, logger, onHolder } = this.#options;
     const group = new Group({
       spec: this.spec,
       name,
@@ -171,6 +171,7 @@ export class TopicHome {
       runtime,
       actors,
       events,
+      logger,
       onHolder,
     });
     const opening = group.open().then(

@@ -1,6 +1,7 @@
 import type { Observable } from "rxjs";
 import { createConsumer } from "../consumer/consumer.ts";
 import type { Consumer, ConsumerOptions, ContextOf } from "../consumer/consumer-api.ts";
+import { duration } from "../message/duration.ts";
 import { isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
 import { isName, type Keying, type Topic, type TopicSpec, topicSpec } from "../message/topic.ts";
 import { createProducer } from "../producer/producer.ts";
@@ -35,22 +36,19 @@ export interface ClientCoreOptions extends ClientSettings {
 }
 
 const SILENT: Logger = { log: () => {} };
-/** The longest delay timers take: 2 ** 31 - 1 ms. */
-const TIMEOUT_MS_MAX = 2_147_483_647;
 
 /**
  * Connects to a broker. Rejects with `CONNECT_TIMEOUT` when there is no link within `connectTimeoutMs`, at once with `UNAUTHENTICATED`, `FORBIDDEN` or
  * `VERSION_UNSUPPORTED`, and with `OPTION_INVALID`. Later losses reconnect for ever.
  */
 export async function createClientCore(options: ClientCoreOptions): Promise<Client> {
-  const { transport, token, connectTimeoutMs = 10_000 } = options;
+  const { transport, token } = options;
   if (typeof transport?.dial !== "function") throw optionInvalid("transport", "a transport", transport);
   if (options.name !== undefined && !isName(options.name))
     throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", options.name);
   if (token !== undefined && typeof token !== "string" && typeof token !== "function")
     throw optionInvalid("token", "a string or a function", typeof token);
-  if (typeof connectTimeoutMs !== "number" || !(connectTimeoutMs > 0) || connectTimeoutMs > TIMEOUT_MS_MAX)
-    throw optionInvalid("connectTimeoutMs", `a number above 0, up to ${TIMEOUT_MS_MAX}`, connectTimeoutMs);
+  const connectTimeoutMs = duration("connectTimeoutMs", options.connectTimeoutMs, 10_000, 1);
   const client = new LiveClient(options, connectTimeoutMs);
   await client.connected();
   return client;

@@ -1,4 +1,5 @@
 import { Observable, Subject } from "rxjs";
+import { HEARTBEAT_MS_MIN } from "../message/duration.ts";
 import { asMessagingError, fromWireError, MessagingError, toWireError, type WireError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { type ClientFrame, type Frame, type LeaseKey, PROTOCOL_VERSIONS, type Welcome } from "../protocol/frames.ts";
@@ -20,8 +21,6 @@ const ANSWERS = {
 } as const satisfies { readonly [T in keyof Requests]: Requests[T][1]["type"] };
 /** So many beats without a single frame from the broker, and it is taken for dead. Beats and not time: a process that was suspended asks first. */
 const SILENT_BEATS_MAX = 3;
-/** No broker makes its clients busier than this, ms. */
-const HEARTBEAT_MS_MIN = 10;
 
 interface Asked {
   readonly answer: Frame["type"];

@@ -1,3 +1,4 @@
+import { duration } from "../message/duration.ts";
 import { optionInvalid } from "../message/errors.ts";
 import { defined, isName } from "../message/topic.ts";
 import type { GroupSettings, MemberJoin } from "../protocol/frames.ts";
@@ -59,8 +60,8 @@ export function consumerSettings(ordered: boolean, options: object, clientName: 
     handlerGraceMs: atLeast("handlerGraceMs", given.handlerGraceMs, 5_000, 0),
     inFlightMax: whole("inFlightMax", given.inFlightMax, 256),
     inFlightBytesMax: whole("inFlightBytesMax", given.inFlightBytesMax, 16 * 1024 * 1024),
-    leaseTtlMs: finite("leaseTtlMs", given.leaseTtlMs, 10_000, 100),
-    revokeTimeoutMs: finite("revokeTimeoutMs", given.revokeTimeoutMs, 30_000, 0),
+    leaseTtlMs: duration("leaseTtlMs", given.leaseTtlMs, 10_000, 100),
+    revokeTimeoutMs: duration("revokeTimeoutMs", given.revokeTimeoutMs, 30_000, 0),
     allocation: oneOf("allocation", given.allocation, ["sticky", "average", "circle", "consistent-hash"]),
   });
 }

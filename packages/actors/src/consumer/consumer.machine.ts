@@ -31,7 +31,14 @@ const consumer = setup({
     recordFailure: assign((_, failure: MessagingError) => ({ failure })),
     recordTimeout: assign((_, timeoutMs: number) => ({ timeoutMs })),
   },
-  delays: { closeDeadline: ({ context }) => context.timeoutMs + context.graceMs + LAST_WORDS_MS },
+  guards: {
+    /** No handler runs: nobody needs the grace. Given with `provide`, too. */
+    isIdle: () => false,
+  },
+  delays: {
+    idleDeadline: ({ context }) => context.timeoutMs + LAST_WORDS_MS,
+    closeDeadline: ({ context }) => context.timeoutMs + context.graceMs + LAST_WORDS_MS,
+  },
 });
 
 export const consumerMachine = consumer.createMachine({
@@ -55,7 +62,7 @@ export const consumerMachine = consumer.createMachine({
     },
     closing: {
       entry: { type: "drainWorkers", params: ({ context }) => context.timeoutMs },
-      after: { closeDeadline: "closed" },
+      after: { idleDeadline: { guard: "isIdle", target: "closed" }, closeDeadline: "closed" },
       on: {
         "workers.ended": "closed",
         "consumption.started": {},

@@ -72,6 +72,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
       () => void this.close(),
     );
     const logic = consumerMachine.provide({
+      guards: { isIdle: () => (this.#membership?.busy ?? 0) === 0 },
       actions: {
         join: () => this.#membership?.start(),
         tellJoined: () => this.#joined.resolve(),

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { DoNotRetry, RetryLater } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
+import type { HistoryStep } from "../system/contracts.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer, Context, Handler, OrderedConsumerOptions } from "./consumer-api.ts";
 import { FakeGroup } from "./fake-group.fixture.ts";
@@ -460,5 +461,25 @@ describe("a consumer's handlers", () => {
       expect(broker.emitted).toEqual([{ topic: "board", body: "from attempt 3", id: "emit:g:moves/0/0/0#0" }]);
       expect(broker.steps("failed", "handled")).toEqual(["failed 0/1", "failed 0/2", "handled 0/3"]);
     });
+  });
+  it("are each abandoned after their grace, also when something goes wrong with the one before", async () => {
+    const group = new FakeGroup();
+    fill(group, "a1 b1");
+    const { handler } = byHand();
+    void consume(group, { concurrency: 2, handlerGraceMs: 500 }).run(handler);
+    await group.runtime.advance(10);
+    group.offers = false;
+    group.end();
+    const { record } = group.environment.history!;
+    let throws = 1;
+    Object.assign(group.environment.history!, {
+      record: (step: HistoryStep) => {
+        if (step.type === "abandoned" && throws-- > 0) throw new Error("not foreseen");
+        record(step);
+      },
+    });
+    await group.runtime.advance(1_000);
+    expect(throws).toBeLessThan(1);
+    expect(group.steps("aborted", "abandoned")).toEqual(["aborted 0/1", "aborted 1/1", "abandoned 1/1"]);
   });
 });

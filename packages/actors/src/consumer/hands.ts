@@ -299,15 +299,16 @@ export class Hands implements AttemptHost {
     const now = this.#runtime.now();
     const alive = this.#owner.alive(now);
     if (alive) this.#timer.arm(now + this.#owner.leaseRemainingMs);
-    for (const attempt of [...this.#running]) {
-      if (attempt.phase === "running" && now >= attempt.timeoutAt)
-        this.#abort(attempt, "timeout", timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
-      if (attempt.phase === "aborted" && now >= attempt.graceAt) this.#abandon(attempt);
-      else if (attempt.phase !== "over")
-        this.#timer.arm(attempt.phase === "running" ? attempt.timeoutAt : attempt.graceAt);
-    }
+    for (const attempt of [...this.#running]) this.#guarded(() => this.#lookAt(attempt, now)); // one that goes wrong keeps no other from its end
     this.#timer.arm(this.buffer.due(now));
     this.pump();
+  }
+  #lookAt(attempt: Attempt, now: number): void {
+    if (attempt.phase === "running" && now >= attempt.timeoutAt)
+      this.#abort(attempt, "timeout", timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
+    if (attempt.phase === "aborted" && now >= attempt.graceAt) this.#abandon(attempt);
+    else if (attempt.phase !== "over")
+      this.#timer.arm(attempt.phase === "running" ? attempt.timeoutAt : attempt.graceAt);
   }
   /** It ignored its signal past its grace. Whatever it still does is fenced, once the epoch is a higher one than its own. */
   #abandon(attempt: Attempt): void {

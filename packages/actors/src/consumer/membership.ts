@@ -1,5 +1,6 @@
 import type { Subscription } from "rxjs";
 import type { BrokerLink, HeartbeatSource, MemberFrame } from "../client/broker-link.ts";
+import { DURATION_MS_MAX } from "../message/duration.ts";
 import { asMessagingError, isMessagingError, type MessagingError } from "../message/errors.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
 import type { Work } from "./work.ts";
@@ -10,7 +11,6 @@ const OFFER_MS = 3_000;
 const RETRY_MS = 250;
 /** The session of a predecessor with the same name may take this long to be found dead, ms. */
 const NAME_WAIT_MS_MIN = 15_000;
-const WAIT_MAX = 2 ** 31 - 1;
 
 export interface MembershipOwner {
   joined(): void;
@@ -43,6 +43,12 @@ export class Membership implements HeartbeatSource {
   }
   get workers(): number {
     return this.#workers.size;
+  }
+  /** Handlers that run. */
+  get busy(): number {
+    let busy = 0;
+    for (const { hands } of this.#workers.values()) busy += hands.busy;
+    return busy;
   }
 
   /** Finds the topic, then joins on this link and on each that follows. */
@@ -177,7 +183,7 @@ export class Membership implements HeartbeatSource {
       revokeTimeoutMs: settings.revokeTimeoutMs,
       allocation: settings.allocation,
       // a message may wait for its turn here as long as the one before it may take
-      invisibleMs: Math.min(2 * (settings.handlerTimeoutMs + settings.handlerGraceMs), WAIT_MAX),
+      invisibleMs: Math.min(2 * (settings.handlerTimeoutMs + settings.handlerGraceMs), DURATION_MS_MAX),
       retry,
     };
   }

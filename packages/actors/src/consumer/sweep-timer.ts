@@ -1,8 +1,5 @@
 import type { Runtime } from "../runtime/runtime.ts";
 
-/** What timers of common platforms can wait at most; later dues are looked at again then. */
-const WAIT_MAX = 2 ** 31 - 1;
-
 /** One timer for many dues: it rings at the earliest it was told since it last rang. Being told costs nothing when it rings early enough already. */
 export class SweepTimer {
   readonly #runtime: Runtime;
@@ -23,7 +20,7 @@ export class SweepTimer {
     if (at >= this.#at) return;
     if (this.#id !== null) this.#runtime.clearTimeout(this.#id);
     this.#at = at;
-    this.#id = this.#runtime.setTimeout(this.#ring, Math.min(Math.max(at - this.#runtime.now(), 0), WAIT_MAX));
+    this.#id = this.#runtime.setTimeout(this.#ring, Math.max(at - this.#runtime.now(), 0));
   }
   stop(): void {
     if (this.#id !== null) this.#runtime.clearTimeout(this.#id);

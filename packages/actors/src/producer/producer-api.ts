@@ -7,7 +7,10 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 export interface CloseOptions {
-  /** How long to wait for what is under way, in ms; then it is given up. @default 30_000 */
+  /**
+   * How long to wait for what is under way, in ms; then it is given up. Handlers that run then have their signals fired and `handlerGraceMs` more; leases that cannot be given back
+   * (the broker does not answer) take up to 2 s more. @default 30_000
+   */
   readonly timeoutMs?: number | undefined;
 }
 

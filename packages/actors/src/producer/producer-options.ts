@@ -1,4 +1,5 @@
 import type { Durability } from "../message/brands.ts";
+import { DURATION_MS_MAX, duration } from "../message/duration.ts";
 import { optionInvalid } from "../message/errors.ts";
 import { isName } from "../message/topic.ts";
 import type { ProducerOptions } from "./producer-api.ts";
@@ -24,8 +25,6 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ProducerOptions>([
   "sendTimeoutMs",
   "inFlightBatchesMax",
 ]);
-/** The longest delay timers take: 2 ** 31 - 1 ms. */
-const TIMEOUT_MS_MAX = 2_147_483_647;
 
 /** @throws `OPTION_INVALID` */
 export function producerSettings(options: ProducerOptions): ProducerSettings {
@@ -49,7 +48,7 @@ export function producerSettings(options: ProducerOptions): ProducerSettings {
     bufferMessagesMax: whole("bufferMessagesMax", options.bufferMessagesMax, 10_000, 1),
     bufferBytesMax: whole("bufferBytesMax", options.bufferBytesMax, 16 * 1024 * 1024, 1),
     waitingMax: whole("waitingMax", options.waitingMax, 10_000, 0),
-    sendTimeoutMs: whole("sendTimeoutMs", options.sendTimeoutMs, 30_000, 1, TIMEOUT_MS_MAX),
+    sendTimeoutMs: whole("sendTimeoutMs", options.sendTimeoutMs, 30_000, 1, DURATION_MS_MAX),
     inFlightBatchesMax: whole("inFlightBatchesMax", options.inFlightBatchesMax, 8, 1),
   };
 }
@@ -67,8 +66,5 @@ function whole(
 }
 /** How long a close waits. @throws `OPTION_INVALID` */
 export function closeTimeout(timeoutMs: number | undefined): number {
-  if (timeoutMs === undefined) return 30_000;
-  if (typeof timeoutMs !== "number" || !(timeoutMs >= 0) || timeoutMs > TIMEOUT_MS_MAX)
-    throw optionInvalid("timeoutMs", `a number from 0 to ${TIMEOUT_MS_MAX}`, timeoutMs);
-  return timeoutMs;
+  return duration("timeoutMs", timeoutMs, 30_000, 0);
 }

@@ -106,7 +106,11 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       }) as typeof producerMachine,
       {},
     );
-    this.#unanswered = new Unanswered(environment.runtime, (sends) => this.#late(sends));
+    this.#unanswered = new Unanswered(
+      environment.runtime,
+      (sends) => this.#late(sends),
+      (error) => environment.logger.log("error", `producer "${name}": late sends could not be failed`, { error }),
+    );
     this.#links = environment.connection.links$.subscribe((link) => {
       for (const lane of this.#lanes) lane?.linked(link);
     });

@@ -4,6 +4,8 @@ import { Ring } from "./ring.ts";
 
 /** The sweep for sends that took too long runs this often at most, ms. */
 const SWEEP_MS_MIN = 5;
+/** And this long after one that went wrong. */
+const SWEEP_AGAIN_MS = 1_000;
 
 /** In call order, and so in the order of their deadlines: sends without an answer, and answered ones behind such. Tells of those that took too long. */
 export class Unanswered {
@@ -11,11 +13,13 @@ export class Unanswered {
   readonly #late: (sends: readonly PendingSend[]) => void;
   readonly #sends = new Ring<PendingSend>();
   #answeredBehind = 0;
+  readonly #broken: (error: unknown) => void;
   #sweep: unknown = null;
 
-  constructor(runtime: Runtime, late: (sends: readonly PendingSend[]) => void) {
+  constructor(runtime: Runtime, late: (sends: readonly PendingSend[]) => void, broken: (error: unknown) => void) {
     this.#runtime = runtime;
     this.#late = late;
+    this.#broken = broken;
   }
   get length(): number {
     return this.#sends.length;
@@ -52,10 +56,10 @@ export class Unanswered {
     this.#sends.clear();
   }
 
-  #armSweep(): void {
+  #armSweep(soonestMs = SWEEP_MS_MIN): void {
     const oldest = this.#sends.peek();
-    if (oldest === undefined) return;
-    const waitMs = Math.max(SWEEP_MS_MIN, oldest.deadline - this.#runtime.now());
+    if (oldest === undefined || this.#sweep !== null) return;
+    const waitMs = Math.max(soonestMs, oldest.deadline - this.#runtime.now());
     this.#sweep = this.#runtime.setTimeout(this.#sweepLate, waitMs);
   }
   readonly #sweepLate = (): void => {
@@ -66,8 +70,15 @@ export class Unanswered {
       if (send.deadline > now) break;
       if (!send.answered) late.push(send);
     }
-    this.#late(late);
-    this.#armSweep();
+    let soonestMs = SWEEP_MS_MIN;
+    try {
+      this.#late(late);
+    } catch (error) {
+      soonestMs = SWEEP_AGAIN_MS;
+      this.#broken(error);
+    } finally {
+      this.#armSweep(soonestMs);
+    }
   };
   #disarm(): void {
     if (this.#sweep !== null) this.#runtime.clearTimeout(this.#sweep);

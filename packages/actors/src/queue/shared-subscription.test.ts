@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { epoch, offset } from "../message/brands.ts";
 import type { MemberJoin, OffsetRange, Settlement } from "../protocol/frames.ts";
 import { accountProblem, FakePort, failure, QueueBench, settlement, storedBeside } from "./queue.fixture.ts";
@@ -192,5 +192,24 @@ describe("an unordered queue", () => {
     await bench.runtime.advance(1_000);
     expect(bench.runtime.timers).toBe(0);
     await subscription.close();
+  });
+  it("gives out what it could not read a moment later, though nothing new comes", async () => {
+    const { bench, subscription } = await shared([null]);
+    vi.spyOn(bench.queue.log, "read").mockRejectedValueOnce(new Error("not foreseen"));
+    const one = await join(bench, subscription, "one");
+    expect(one.delivered).toEqual([]);
+    await bench.runtime.advance(250);
+    expect(one.delivered).toEqual([0]);
+  });
+  it("goes on looking for overdue messages after a look that threw", async () => {
+    const { bench, subscription } = await shared([null]);
+    const slow = await join(bench, subscription, "slow", 1, { invisibleMs: 1_000 });
+    const trouble = vi.spyOn(subscription.state, "noteTried").mockImplementationOnce(() => {
+      throw new Error("not foreseen");
+    });
+    const heir = await join(bench, subscription, "heir");
+    await bench.runtime.advance(3_000);
+    expect(trouble).toHaveBeenCalled();
+    expect([slow.delivered, heir.delivered]).toEqual([[0], [0]]);
   });
 });

@@ -293,18 +293,32 @@ export class SharedSubscription {
   }
   /** One timer looks after waits and overdue claims. */
   #watch(): void {
+    if (this.#claims.size > 0 || this.#again.size > 0 || this.#redriven.size > 0) this.#tickSoon();
+  }
+  #tickSoon(): void {
     if (this.#timer !== null || this.#closed) return;
-    if (this.#claims.size === 0 && this.#again.size === 0 && this.#redriven.size === 0) return;
     this.#timer = this.context.runtime.setTimeout(() => {
       this.#timer = null;
-      const now = this.context.runtime.now();
-      const overdue = [...this.#claims].filter(([, claim]) => claim.untilMs <= now).map(([at]) => at);
-      for (const at of overdue) this.#comesAgain(at, 0);
-      this.#lost(overdue);
-      for (const [strand, claim] of this.#redriven) if (claim.untilMs <= now) this.#redriven.delete(strand);
-      this.#pump();
+      try {
+        this.#tick();
+      } catch (error) {
+        this.#broken(error);
+      }
       this.#watch();
     }, TICK_MS);
+  }
+  #tick(): void {
+    const now = this.context.runtime.now();
+    const overdue = [...this.#claims].filter(([, claim]) => claim.untilMs <= now).map(([at]) => at);
+    for (const at of overdue) this.#comesAgain(at, 0);
+    this.#lost(overdue);
+    for (const [strand, claim] of this.#redriven) if (claim.untilMs <= now) this.#redriven.delete(strand);
+    this.#pump();
+  }
+  /** What could not be given out now is tried again a tick later, whether or not anything else comes. */
+  #broken(error: unknown): void {
+    this.context.logger.log("error", `${this.path}: delivery failed`, { error: String(error) });
+    this.#tickSoon();
   }
 
   #pause(): () => void {
@@ -328,9 +342,7 @@ export class SharedSubscription {
     if (!this.#mayGive()) return;
     this.#pumping = true;
     void this.#run()
-      .catch((error: unknown) =>
-        this.context.logger.log("error", `${this.path}: delivery failed`, { error: String(error) }),
-      )
+      .catch((error: unknown) => this.#broken(error))
       .then(() => {
         this.#pumping = false;
         if (!this.#pumpAgain) return;

@@ -7,6 +7,7 @@ export interface Runtime {
   now(): number;
   /** Wall-clock time in ms since 1970; may jump either way. For persisted deadlines and for people. */
   wallNow(): number;
+  /** Takes any delay, also one longer than the platform's timers can wait; 0 and less: as soon as possible, `Infinity`: never. */
   setTimeout(fn: () => void, ms: number): unknown;
   clearTimeout(id: unknown): void;
   /** Runs `fn` once the code running now, and what it has already queued, is done; before any timer or I/O. */

@@ -1,3 +1,4 @@
+import { timersOfAnyDelay } from "./any-delay.ts";
 import { type Runtime, randomId } from "./runtime.ts";
 import { TurnEnd } from "./turn-end.ts";
 
@@ -13,11 +14,15 @@ export function systemRuntime(): Runtime {
     return (words[next++] as number) / 2 ** 32;
   };
   const turnEnd = new TurnEnd();
+  const now = () => performance.now();
   return {
-    now: () => performance.now(),
+    now,
     wallNow: () => Date.now(),
-    setTimeout: (fn, ms) => setTimeout(fn, ms),
-    clearTimeout: (id) => clearTimeout(id as ReturnType<typeof setTimeout>),
+    ...timersOfAnyDelay({
+      now,
+      setTimeout: (fn, ms) => setTimeout(fn, ms),
+      clearTimeout: (id) => clearTimeout(id as ReturnType<typeof setTimeout>),
+    }),
     defer: (fn) => queueMicrotask(fn),
     atTurnEnd: (fn) => turnEnd.add(fn),
     random,

@@ -3,6 +3,8 @@ import { type Broker, type BrokerSettings, startBroker } from "../broker/broker.
 import { createClientCore } from "../client/client.ts";
 import type { Client, ClientSettings } from "../client/client-api.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
+import { closeTimeout } from "../producer/producer-options.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { assemble, type Parts } from "./assemble.ts";
 
 export interface BrokerOptions extends BrokerSettings {
@@ -45,7 +47,7 @@ export async function createSystem(options: SystemOptions): Promise<System> {
   }
   let closing: Promise<void> | undefined;
   const close = (how?: CloseOptions): Promise<void> => {
-    closing ??= client.close(how).finally(() => broker.close(how));
+    closing ??= closeBoth(client, broker, parts.runtime, closeTimeout(how?.timeoutMs));
     return closing;
   };
   return {
@@ -63,6 +65,16 @@ export async function createSystem(options: SystemOptions): Promise<System> {
   };
 }
 
+/** What the broker has at least, when its client has taken all the time, ms: to let go of its data in order. */
+const BROKER_CLOSE_MS_MIN = 2_000;
+async function closeBoth(client: Client, broker: Broker, runtime: Runtime, timeoutMs: number): Promise<void> {
+  const until = runtime.now() + timeoutMs;
+  try {
+    await client.close({ timeoutMs });
+  } finally {
+    await broker.close({ timeoutMs: Math.max(until - runtime.now(), Math.min(BROKER_CLOSE_MS_MIN, timeoutMs)) });
+  }
+}
 async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker> {
   const { transport, runtime, authenticator, authorizer, logger, metrics } = parts;
   return await startBroker(settings, {

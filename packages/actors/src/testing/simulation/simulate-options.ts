@@ -1,4 +1,5 @@
 import type { Client } from "../../client/client-api.ts";
+import { HEARTBEAT_MS_MIN } from "../../message/duration.ts";
 import { optionInvalid } from "../../message/errors.ts";
 import { isName, type TopicSpec, topicSpec } from "../../message/topic.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -108,7 +109,7 @@ export function checkOptions<Shared>(given: SimulationOptions<Shared>): CheckedO
     faults: [...new Set(faults)],
     faultsForMs: duration("faultsForMs", given.faultsForMs, 30_000),
     healWithinMs: duration("healWithinMs", given.healWithinMs, 60_000),
-    heartbeatMs: duration("heartbeatMs", given.heartbeatMs, 3_000),
+    heartbeatMs: duration("heartbeatMs", given.heartbeatMs, 3_000, HEARTBEAT_MS_MIN),
   };
 }
 function seedsOf(seeds: number | readonly number[]): readonly number[] {
@@ -130,9 +131,10 @@ function checkProcesses(processes: Readonly<Record<string, SimulatedProcess<neve
 }
 const whole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
 
-function duration(option: string, given: number | undefined, otherwise: number): number {
+function duration(option: string, given: number | undefined, otherwise: number, from = 1): number {
   const ms = given ?? otherwise;
-  if (!Number.isFinite(ms) || ms <= 0 || ms > DAY_MS) throw optionInvalid(option, `ms from 1 to ${DAY_MS}`, given);
+  if (!Number.isFinite(ms) || ms < from || ms > DAY_MS)
+    throw optionInvalid(option, `ms from ${from} to ${DAY_MS}`, given);
   return ms;
 }
 const DAY_MS = 86_400_000;

@@ -1,0 +1,157 @@
+import { describe, expect, it, vi } from "vitest";
+import { MessagingError } from "../message/errors.ts";
+import { topicSpec } from "../message/topic.ts";
+import { storeKeys } from "../queue/records.ts";
+import type { Store } from "../store/store.ts";
+import { BrokerBench, type TestClient } from "./broker.fixture.ts";
+
+/** The store, but for what is replaced. */
+const changed = (store: Store, changes: Partial<Store>): Store =>
+  new Proxy(store, {
+    get: (_, name) => {
+      const value: unknown = Reflect.get(name in changes ? changes : store, name, store);
+      return typeof value === "function" ? value.bind(store) : value;
+    },
+  });
+const broken = () => new Error("not foreseen");
+const never = new Promise<never>(() => {});
+
+describe("what comes round goes on after it threw:", () => {
+  it("retention, of every queue", async () => {
+    const retention = { ageMs: 10_000, bytesMax: 1e9 };
+    const topics = ["a", "b"].map((name) => topicSpec({ name, queues: 1, retention }));
+    let trouble = false;
+    const bench = await BrokerBench.start({
+      topics,
+      store: (store) =>
+        changed(store, {
+          usage: () => {
+            if (trouble) throw broken();
+            return store.usage();
+          },
+        }),
+    });
+    const starts = () => ["a", "b"].map((topic) => bench.disk.logs.get(storeKeys.log(topic, 0))?.extent().start);
+    const client = await bench.client("i");
+    await client.produce(["k"], 0, { topic: "a", lane: 1 });
+    await client.produce(["k"], 0, { topic: "b", lane: 2 });
+    await bench.runtime.advance(2_000);
+    trouble = true;
+    await bench.runtime.advance(2_000);
+    for (const topic of ["a", "b"])
+      expect(bench.logged).toContain(
+        `error: broker "broker": retention of queue/${topic}/0 failed; tried again at its next turn`,
+      );
+    trouble = false;
+    await bench.runtime.advance(4_000);
+    expect(starts()).toEqual([0, 0]);
+    await bench.runtime.advance(4_000);
+    expect(starts()).toEqual([1, 1]);
+  });
+  it("the look at who owns the data", async () => {
+    let looks = 0;
+    const bench = await BrokerBench.start({
+      store: (store) =>
+        changed(store, {
+          verifyOwner: () => {
+            if (++looks === 1) throw broken();
+            return looks === 2 ? Promise.resolve() : Promise.reject(new MessagingError("STORE_IN_USE", "another's"));
+          },
+        }),
+    });
+    await bench.runtime.advance(6_000);
+    expect([looks, bench.broker.actors.list("broker").map(({ state }) => state)]).toEqual([2, ["serving"]]);
+    await bench.runtime.advance(2_000);
+    expect([looks, bench.broker.actors.list("broker")]).toEqual([3, []]);
+  });
+  it("the passing on of offers", async () => {
+    const bench = await BrokerBench.start();
+    const clients: TestClient[] = [];
+    for (const name of ["a", "b"]) {
+      const client = await bench.client(name);
+      await client.join(name);
+      clients.push(client);
+    }
+    await bench.runtime.advance(1_500); // both stand; each is offered a queue
+    const offered = () => clients.reduce((sum, client) => sum + client.offered.length, 0);
+    const before = offered();
+    let throws = 1;
+    for (const { theirs } of clients)
+      Object.defineProperty(theirs, "bufferedBytes", {
+        get: () => {
+          if (throws-- > 0) throw broken();
+          return 0;
+        },
+      });
+    await bench.runtime.advance(12_000);
+    expect(throws).toBeLessThan(0);
+    expect(bench.logged.filter((line) => line.includes("an offer could not be passed on"))).toHaveLength(1);
+    expect(offered() - before).toBeGreaterThan(3); // both queues, time and again
+  });
+  it("the watch for links that have fallen silent", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    const abort = vi.spyOn(client.theirs, "abort").mockImplementationOnce(() => {
+      throw broken();
+    });
+    await bench.runtime.advance(30_000);
+    expect(abort).toHaveBeenCalledTimes(2);
+    expect(client.link.end?.code).toBe("lost");
+    expect(bench.broker.actors.list("session")).toEqual([]);
+  });
+});
+
+describe("close", () => {
+  it("waits no longer than it was told for a store that never answers, and says what was left", async () => {
+    let hung = false;
+    const bench = await BrokerBench.start({
+      topics: ["t", "u"].map((name) => topicSpec({ name, queues: 2 })),
+      store: (store) =>
+        changed(store, {
+          writer: () => {
+            const writer = store.writer();
+            return { commit: (...how) => (hung ? { flushed: never, synced: never } : writer.commit(...how)) };
+          },
+          close: () => never,
+        }),
+    });
+    const client = await bench.client("a");
+    await client.join("m");
+    hung = true;
+    await client.acquire(0);
+    const closing = bench.broker.close({ timeoutMs: 1_000 });
+    await bench.runtime.advance(999);
+    expect(bench.broker.actors.list("broker").map(({ state }) => state)).toEqual(["draining"]);
+    await bench.runtime.run(closing);
+    expect(bench.runtime.now()).toBe(1_000);
+    expect(bench.logged.at(-1)).toBe(
+      'warn: broker "broker" closed after 1000 ms without: changes of "t" that the store has not answered; the store, which may still hold its data',
+    );
+    expect(bench.broker.actors.list()).toEqual([]);
+    expect(bench.runtime.timers).toBe(0);
+  });
+  it("waits no longer for a client that does not end its link, and ends it", async () => {
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    vi.spyOn(client.theirs, "close").mockImplementation(() => {});
+    await bench.runtime.run(bench.broker.close({ timeoutMs: 500 }));
+    expect(bench.runtime.now()).toBe(500);
+    expect(bench.logged.at(-1)).toBe('warn: broker "broker" closed after 500 ms without: 1 link(s) to clients');
+    expect(client.link.end?.code).toBe("lost");
+  });
+  it("lets go of everything when the store fails to close, and rejects with that", async () => {
+    const bench = await BrokerBench.start({
+      store: (store) => changed(store, { close: () => Promise.reject(new MessagingError("STORE_FAILED", "no")) }),
+    });
+    await expect(bench.runtime.run(bench.broker.close())).rejects.toMatchObject({ code: "STORE_FAILED" });
+    expect(bench.broker.actors.list()).toEqual([]);
+    expect(bench.runtime.timers).toBe(0);
+  });
+  it("waits for nothing when all is well", async () => {
+    const bench = await BrokerBench.start();
+    await bench.client("a");
+    await bench.runtime.run(bench.broker.close());
+    expect(bench.runtime.now()).toBe(0);
+    expect(bench.logged).toEqual([]);
+  });
+});
