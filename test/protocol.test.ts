@@ -32,6 +32,15 @@ describe("docs/protocol.md", () => {
     const shown = new Set(rules.flatMap(({ mutants }) => mutants));
     expect([...shown].sort()).toEqual(MUTANTS.map(({ name }) => name).sort());
   });
+  it.each(named(built))(
+    "%s has a mutant that shows it to be guarded, by a test of the rule if by its own",
+    (_, { mutants, tests }) => {
+      expect(mutants).not.toHaveLength(0);
+      for (const { name, test } of MUTANTS) {
+        if (test !== undefined && mutants.includes(name)) expect(tests, name).toContainEqual(test);
+      }
+    },
+  );
   it("says of nothing that is not built that it is kept or shown", () => {
     for (const { name, built: state, files, tests, mutants } of rules)
       if (state === "none") expect([...files, ...tests, ...mutants], `rule ${name}`).toEqual([]);

@@ -15,6 +15,13 @@ export interface Mutant {
   readonly replace: string;
   /** What has to be changed with it, in the same source: another guard that would hide the bug. */
   readonly also?: { readonly find: string; readonly replace: string };
+  /** The test that has to fail with it; without one a seed of the simulation has to catch it. */
+  readonly test?: MutantTest;
+}
+export interface MutantTest {
+  /** From the repository's root. */
+  readonly file: string;
+  readonly title: string;
 }
 
 /** The source with the bug in it. @throws when what the mutant changes is not there exactly once: the source has moved on, and the mutant must follow */

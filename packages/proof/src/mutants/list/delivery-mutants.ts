@@ -138,4 +138,28 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     find: 'return done([frame.redriven.offset], [aside.turn(strand, { phase: "waiting", attempts, error })]);',
     replace: "return done([frame.redriven.offset], aside.take(state, strand, frame.redriven.offset));",
   },
+  {
+    name: "aside-limit-ignored",
+    breaks: "more is set aside than the topic allows",
+    promises: ["P9"],
+    file: "queue/put-aside.ts",
+    find: "if (aside.messages + scanned.length > spec.parkedMessagesMax) {",
+    replace: "if (aside.messages < 0) {",
+    test: {
+      file: "packages/actors/src/queue/subscription-aside.test.ts",
+      title: "halts the queue rather than overtake, and tells it in the refusal",
+    },
+  },
+  {
+    name: "dead-letter-parks",
+    breaks: "a dead letter holds its key back",
+    promises: ["P8"],
+    file: "queue/put-aside.ts",
+    find: 'const parks = frame.kind === "park" && frame.key !== null;',
+    replace: "const parks = frame.key !== null;",
+    test: {
+      file: "packages/actors/src/queue/subscription-aside.test.ts",
+      title: "as dead letter sets it alone aside: successors run on",
+    },
+  },
 ];

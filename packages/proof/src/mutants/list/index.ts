@@ -1,7 +1,14 @@
 import type { Mutant } from "../mutant.ts";
+import { BROKER_MUTANTS } from "./broker-mutants.ts";
 import { DELIVERY_MUTANTS } from "./delivery-mutants.ts";
 import { LEASE_MUTANTS } from "./lease-mutants.ts";
 import { LOG_MUTANTS } from "./log-mutants.ts";
 import { PRODUCER_MUTANTS } from "./producer-mutants.ts";
 
-export const MUTANTS: readonly Mutant[] = [...LOG_MUTANTS, ...PRODUCER_MUTANTS, ...LEASE_MUTANTS, ...DELIVERY_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+  ...BROKER_MUTANTS,
+  ...LOG_MUTANTS,
+  ...PRODUCER_MUTANTS,
+  ...LEASE_MUTANTS,
+  ...DELIVERY_MUTANTS,
+];

@@ -193,4 +193,28 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     find: "this.#options.runtime.defer(() => {\n      this.#offer(queue);\n      this.#offerMore();",
     replace: "this.#options.runtime.defer(() => {\n      this.#offerMore();",
   },
+  {
+    name: "renewed-after-revoke",
+    breaks: "heartbeats of a holder that does not give its lease back are answered as renewals without end",
+    promises: ["P4", "P8"],
+    file: "queue/holding.ts",
+    find: "if (at >= this.#lease.deadline || at >= this.#lease.renewUntil || !this.isCurrent(port, epoch)) return null;",
+    replace: "if (at >= this.#lease.deadline || !this.isCurrent(port, epoch)) return null;",
+    test: {
+      file: "packages/actors/src/queue/subscription-lease.test.ts",
+      title: "lets renewals go on for as long as it said, and no longer",
+    },
+  },
+  {
+    name: "late-grant-starts",
+    breaks: "handlers start under a grant of which little is left",
+    promises: ["P4"],
+    file: "consumer/lease-talk.ts",
+    find: "this.#late = true;\n      link?.beatSoon();",
+    replace: "link?.beatSoon();",
+    test: {
+      file: "packages/actors/src/consumer/leases.test.ts",
+      title: "start nothing under a grant with less than half its TTL left, until a beat has renewed it",
+    },
+  },
 ];

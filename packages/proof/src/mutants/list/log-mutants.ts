@@ -128,4 +128,29 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     find: "this.#checkOwner(); this.#disk.apply(writes);",
     replace: "this.#disk.apply(writes);",
   },
+  {
+    name: "wrong-slot-accepted",
+    breaks: "a queue takes messages of slots that are another's",
+    promises: ["P1"],
+    file: "queue/queue-log.ts",
+    find: "if (slot !== NO_SLOT && table[slot] !== queue)",
+    replace: "if (slot !== NO_SLOT && table[slot] === undefined)",
+    test: {
+      file: "packages/actors/src/queue/queue-log.test.ts",
+      title: "refuses damaged, miscounted, oversized and misrouted batches whole",
+    },
+  },
+  {
+    name: "reserve-not-kept",
+    breaks: "appends may use what a store keeps for settles and retention",
+    promises: ["P8"],
+    file: "queue/queue.ts",
+    find: "return this.log.bytes < this.#bytesMax && hasRoom && bytes + COMMIT_OVERHEAD_BYTES <= room;",
+    replace: "return this.log.bytes < this.#bytesMax;",
+    test: {
+      file: "packages/actors/src/queue/retention.test.ts",
+      title:
+        "refuses producers, lets groups settle, and takes messages again once what all have settled is removed, however young",
+    },
+  },
 ];

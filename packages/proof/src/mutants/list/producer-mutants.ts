@@ -35,4 +35,24 @@ export const PRODUCER_MUTANTS: readonly Mutant[] = [
     find: "    if (keys.size === 0) return;\n    const queues = new Set<Lane>();\n",
     replace: "    if (keys.size >= 0) return;\n    const queues = new Set<Lane>();\n",
   },
+  {
+    name: "lost-tail-not-told",
+    breaks: "a lane whose receipted messages the queue has lost goes on without a word",
+    promises: ["P3"],
+    file: "producer/lane.ts",
+    find: "this.#host.tailLost(this.queue, this.#expected ?? 0, this.buffer.first);",
+    replace: "",
+  },
+  {
+    name: "numbered-taken-back",
+    breaks: "a time-out takes a message back that has been written to a link",
+    promises: ["P1", "P2"],
+    file: "producer/producer.ts",
+    find: 'send.stage === "waiting" || send.stage === "admitted" || send.stage === "buffered";',
+    replace: 'send.stage !== "receipted" && send.stage !== "gone";',
+    test: {
+      file: "packages/actors/src/producer/producer.test.ts",
+      title: "leave the outcome of a numbered one open, while its lane goes on",
+    },
+  },
 ];

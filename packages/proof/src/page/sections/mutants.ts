@@ -5,8 +5,9 @@ import { madeOn } from "../runs.ts";
 
 export function mutants({ mutants: results }: Results): string[] {
   const intro = prose(
-    "A mutant is the product with one deliberate bug, which the simulation has to catch within 200 seeds, from seed 1 on.",
-    "The unchanged product passes each seed that caught one.",
+    "A mutant is the product with one deliberate bug, which breaks a rule of [protocol.md](protocol.md).",
+    "The simulation has to catch it within 200 seeds, from seed 1 on, or the test that the mutant names.",
+    "The unchanged product passes each seed and each test that caught one.",
   );
   if (results === null) return ["## Mutants", intro, `${count(MUTANTS.length)} mutants: ${NOT_RUN}.`];
   const { mutants: all } = results;
@@ -27,15 +28,15 @@ export function mutants({ mutants: results }: Results): string[] {
       all.map(({ name, breaks, seeds, caughtBy }) => [
         code(name),
         breaks,
-        caughtBy === null ? `none of ${count(seeds)}` : count(seeds),
+        seeds === 0 ? "-" : caughtBy === null ? `none of ${count(seeds)}` : count(seeds),
         caughtBy ?? "**escaped**",
       ]),
     ),
   ];
 }
-/** Of those that were caught. */
+/** Of those that a seed has caught. */
 export function medianSeeds({ mutants: all }: Mutants): string {
-  const sorted = all.flatMap(({ caught, seeds }) => (caught ? [seeds] : [])).sort((a, b) => a - b);
+  const sorted = all.flatMap(({ caught, seeds }) => (caught && seeds > 0 ? [seeds] : [])).sort((a, b) => a - b);
   const middle = sorted.slice(Math.floor((sorted.length - 1) / 2), Math.floor(sorted.length / 2) + 1);
   return middle.length === 0 ? "none" : count(middle.reduce((sum, n) => sum + n, 0) / middle.length, 1);
 }
