@@ -1,5 +1,5 @@
 // docs/protocol.md, walked: what it names is there, and every rule that is built has what keeps and shows it.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { MUTANTS } from "../packages/proof/src/mutants/list/index.ts";
 import { readRules } from "../packages/proof/src/rules/rule-book.ts";
@@ -22,6 +22,22 @@ describe("docs/protocol.md", () => {
   it.each(named(built))("%s names the files that keep it", (_, { files }) => {
     expect(files).not.toHaveLength(0);
     expect(files.filter((file) => !existsSync(inRepository(file)))).toEqual([]);
+  });
+  it.each(named(built))("%s is named at the code that keeps it", (_, { name, files, promises }) => {
+    const isNamed = /^\d+$/.test(name)
+      ? new RegExp(`\\brules? (\\d+, )*${name}\\b`, "i")
+      : new RegExp(`\\b${promises[0]}\\b`);
+    expect(files.filter((file) => isNamed.test(read(file)))).not.toHaveLength(0);
+  });
+  it("has a rule for each that the code names", () => {
+    const known = new Set(rules.filter(({ built: state }) => state !== "none").map(({ name }) => name));
+    const strange = sources().flatMap((file) =>
+      [...read(file).matchAll(/\brules? ((?:\d+, )*\d+)\b/gi)]
+        .flatMap(([, numbers = ""]) => numbers.split(", "))
+        .filter((number) => !known.has(number))
+        .map((number) => `${file}: rule ${number}`),
+    );
+    expect(strange).toEqual([]);
   });
   it.each(named(built))("%s names tests that are in their files", (_, { tests }) => {
     expect(tests).not.toHaveLength(0);
@@ -47,6 +63,13 @@ describe("docs/protocol.md", () => {
   });
 });
 
+/** What is published, without tests. */
+const sources = (): string[] =>
+  ["actors", "store-lmdb", "transport-memory", "transport-ws"].flatMap((name) =>
+    readdirSync(inRepository(`packages/${name}/src`), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+      .map((file) => `packages/${name}/src/${file}`),
+  );
 /** As the text of a test stands in its source. */
 function hasTitle(source: string, title: string): boolean {
   return [JSON.stringify(title), `\`${title}\``].some((literal) =>

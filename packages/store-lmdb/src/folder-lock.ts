@@ -1,4 +1,4 @@
-// One process per data folder. The lock is a bound local socket: the operating system takes it away when the process ends, however it ends.
+// One process per data folder (rule 7). The lock is a bound local socket: the operating system takes it away when the process ends, however it ends.
 import { closeSync, openSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";

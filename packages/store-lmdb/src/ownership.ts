@@ -1,4 +1,4 @@
-// Who owns the data: one record, versioned with the owner's epoch, that every transaction depends on.
+// Who owns the data (rule 7): one record, versioned with the owner's epoch, that every transaction depends on.
 import { MessagingError, type Runtime } from "@seriatim/actors";
 import { inodeOf } from "./data-folder.ts";
 import { textKey } from "./encoding.ts";

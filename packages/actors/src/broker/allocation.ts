@@ -14,7 +14,7 @@ function weight(hash: number, queue: number): number {
 const VIRTUAL_NODES = 16;
 
 /**
- * Which member gets which queue, best first: a pure function of the members' names and the topic's whole list of queues, so that brokers that see the same members
+ * Which member gets which queue, best first (rule 18): a pure function of the members' names and the topic's whole list of queues, so that brokers that see the same members
  * make the same plan without talking. The first of each ranking is the plan; the others follow, in order, when an offer is not taken.
  *
  * - `sticky`: rendezvous hashing (Thaler and Ravishankar, 1998) with bounded load: shares differ by one at most, and few queues move when a member comes or goes.

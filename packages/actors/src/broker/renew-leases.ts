@@ -11,7 +11,7 @@ export interface BeatingLink {
   readonly link: object;
 }
 
-/** Renews what a heartbeat lists, gives back what it does not, and says what is over. */
+/** Renews what a heartbeat lists, gives back what it does not, and says what is over (rule 5). */
 export function renewLeases({ find, held, link }: BeatingLink, frame: Heartbeat): HeartbeatAnswered {
   const renewed: HeartbeatAnswered["renewed"][number][] = [];
   const ended: HeartbeatAnswered["ended"][number][] = [];

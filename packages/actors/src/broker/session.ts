@@ -36,7 +36,7 @@ export interface SessionHost {
     readonly logEpoch: number;
   };
   topic(name: string): TopicHome | undefined;
-  /** Closes older sessions of the instance; false when a newer link of it has been seen. */
+  /** Rule 4: closes older sessions of the instance; false when a newer link of it has been seen. */
   admit(session: Session, hello: Hello): boolean;
   /** The ordinal of an instance that shows this one. */
   ordinalOf(shown: number | null): number;
@@ -54,7 +54,7 @@ export interface BrokerLimits {
   readonly leaseTtlMsMax: number;
 }
 const HANDSHAKE_MS = 5_000;
-/** Renewals are answered when the ownership of the data was looked at within this share of the shortest lease: another broker may have taken the data over. */
+/** Rule 7: renewals are answered when the ownership of the data was looked at within this share of the shortest lease: another broker may have taken the data over. */
 const OWNER_SEEN_SHARE = 1 / 4;
 const IN_FLIGHT_BATCHES_MAX = 32;
 /** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */

@@ -39,7 +39,7 @@ interface StoredTopic {
 /** What a group gets that is named before anybody joined it. */
 const DEFAULT_SETTINGS: GroupSettings = { exhausted: "park", attempts: 12, startAt: "earliest" };
 
-/** One topic at this broker: its route, its queues, its groups. The route is fixed when the topic is created, and stored with it. */
+/** One topic at this broker: its route, its queues, its groups. The route is fixed when the topic is created, and stored with it (rule 6). */
 export class TopicHome {
   readonly spec: TopicSpec;
   readonly route: Route;
@@ -126,7 +126,7 @@ export class TopicHome {
   findGroup(name: string): Group | undefined {
     return this.#opened.get(name);
   }
-  /** The group, begun with these settings when it is new. @throws `GROUP_SETTINGS_DIFFER` `LIMIT_EXCEEDED` */
+  /** The group, begun with these settings when it is new (rule 19). @throws `GROUP_SETTINGS_DIFFER` `LIMIT_EXCEEDED` */
   async group(name: string, settings: GroupSettings): Promise<Group> {
     const known = this.#groups.get(name);
     if (known !== undefined && !this.#preset.has(name)) {

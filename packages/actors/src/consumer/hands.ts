@@ -310,7 +310,7 @@ export class Hands implements AttemptHost {
     else if (attempt.phase !== "over")
       this.#timer.arm(attempt.phase === "running" ? attempt.timeoutAt : attempt.graceAt);
   }
-  /** It ignored its signal past its grace. Whatever it still does is fenced, once the epoch is a higher one than its own. */
+  /** Rule 22: it ignored its signal past its grace. Whatever it still does is fenced, once the epoch is a higher one than its own. */
   #abandon(attempt: Attempt): void {
     this.#over(attempt);
     this.#chronicle.abandoned(attempt, CAUSES[attempt.cause ?? "timeout"]);

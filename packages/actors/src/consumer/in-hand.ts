@@ -2,7 +2,7 @@ import type { ClientEnvironment } from "../client/client-environment.ts";
 
 /**
  * What this process has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases, links and workers, so that no handler
- * starts for such a key, whatever epoch delivered the message (P5).
+ * starts for such a key, whatever epoch delivered the message (P5; rule 20).
  */
 export class InHand {
   /** A key in hand: the only one at concurrency 1, where the set would be filled and emptied with every message. */

@@ -10,7 +10,7 @@ export const instant = (runtime: Runtime): Instant => ({ now: runtime.now(), wal
 
 /**
  * How long this process may still act on a lease. It counts from when the request (or beat) was *sent*, on the clock that shows more time gone, so that
- * the holder always stops before the broker lets another in; a suspended process finds its lease over. Once over, it stays over.
+ * the holder always stops before the broker lets another in; a suspended process finds its lease over. Once over, it stays over (rule 14).
  */
 export class LeaseClock {
   readonly #runtime: Runtime;

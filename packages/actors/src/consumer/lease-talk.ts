@@ -61,7 +61,7 @@ export class LeaseTalk {
   #epoch: Epoch = NO_EPOCH;
   #held = false;
   #asking: Asking | null = null;
-  /** The grant came late: a beat must renew it before anything starts. */
+  /** The grant came late: a beat must renew it before anything starts (rule 17). */
   #late = false;
   /** What a release carried that was not answered. */
   #lastWords: Settlement | null = null;

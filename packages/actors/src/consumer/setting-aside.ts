@@ -27,7 +27,7 @@ export interface AsideOwner {
 }
 
 /**
- * What is being set aside in one queue: sent once per link until the broker has answered. Of a key that is being parked nothing may start, and what still
+ * What is being set aside in one queue (rule 27): sent once per link until the broker has answered. Of a key that is being parked nothing may start, and what still
  * arrives of it is dropped.
  */
 export class SettingAside {

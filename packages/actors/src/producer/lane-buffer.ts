@@ -40,7 +40,7 @@ export type Standing = "inStep" | "ahead" | "behind";
 
 /**
  * The data plane of one lane: messages in call order, first those that have a number (`first` … `next`), then those that wait for one.
- * A number belongs to its message until the queue has it for good, whatever happens to the link.
+ * A number belongs to its message until the queue has it for good, whatever happens to the link (rule 9).
  *
  * ```
  *   first        receipted        cursor          next
@@ -232,7 +232,7 @@ export class LaneBuffer {
   forgetInFlight(): void {
     this.#inFlight.clear();
   }
-  /** Goes back to what the queue expects next, or to the oldest message without a receipt, whichever is older: the queue trims what it knows. */
+  /** Rule 10: goes back to what the queue expects next, or to the oldest message without a receipt, whichever is older: the queue trims what it knows. */
   rewind(expected: number | null): Standing {
     if (expected !== null && expected > this.next) return "behind";
     if (expected !== null && expected < this.#first) return "ahead";

@@ -452,7 +452,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   }
 }
 
-/** It has no number: it can be taken back, and then it was never appended. */
+/** It has no number: it can be taken back, and then it was never appended (rule 8). */
 const isTakeable = (send: PendingSend): boolean =>
   send.stage === "waiting" || send.stage === "admitted" || send.stage === "buffered";
 

@@ -3,7 +3,7 @@ import type { StoreWrite } from "../store/store.ts";
 import type { SetAside } from "./set-aside.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
-/** Notes what a consumer reports; returns what belongs into the same commit. Whatever was not delivered (from `deliveredEnd` on) is cut off. */
+/** Notes what a consumer reports (rule 21); returns what belongs into the same commit. Whatever was not delivered (from `deliveredEnd` on) is cut off. */
 export function applySettlement(
   { state, aside }: { readonly state: SubscriptionState; readonly aside: SetAside },
   settlement: Settlement,

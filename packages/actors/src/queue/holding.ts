@@ -235,13 +235,13 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     this.#flow?.halt();
     this.#lease.tell({ type: "flow.halt" });
   }
-  /** Reads the clock: a lease past its deadline is over before anything asked under it is judged. In its turn only, since it commits. */
+  /** Reads the clock (rule 14): a lease past its deadline is over before anything asked under it is judged. In its turn only, since it commits. */
   check(): number {
     const at = this.context.runtime.now();
     if (this.#lease.holder !== null && at >= this.#lease.deadline) this.#expire(at);
     return at;
   }
-  /** A lease that was not given back: what was in hand may have killed its process. */
+  /** A lease that was not given back: what was in hand may have killed its process (rule 23). */
   #expire(at: number): void {
     const { state, aside } = this.#ledger;
     const flow = this.#flow;

@@ -28,7 +28,7 @@ export interface LedgerOwner {
 }
 
 /**
- * What one group has done with one queue, in memory and in the store, and the one order in which that changes. Each change is one commit; after a failed one
+ * What one group has done with one queue, in memory and in the store, and the one order in which that changes (rule 3). Each change is one commit; after a failed one
  * everything is read anew from the store, before any change that waits.
  */
 export class Ledger {

@@ -48,7 +48,7 @@ type Stored = readonly [
 /** Shared by all tables without a producer, and never added to. */
 const NO_PRODUCERS = new Map<string, ProducerState>();
 
-/** Who has sent to a queue, under which epoch, how far: what makes a repeated send land once (P2). */
+/** Who has sent to a queue, under which epoch, how far: what makes a repeated send land once (P2; rules 10, 11). */
 export class ProducerTable {
   #byName = NO_PRODUCERS;
 

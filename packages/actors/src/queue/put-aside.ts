@@ -19,7 +19,7 @@ export interface AsidePlace {
 }
 
 /**
- * Sets a message aside, in its turn: `park` with every message of its key that was delivered and is not done (those the cursor's read reaches later are captured then),
+ * Sets a message aside (rules 27, 29), in its turn: `park` with every message of its key that was delivered and is not done (those the cursor's read reaches later are captured then),
  * `dead-letter` alone, `halt` not at all: the queue stands still at it. Memory changes and the commit is made in one go, behind the reads.
  */
 export async function putAside(place: AsidePlace, port: MemberPort, frame: AsidePut): Promise<void> {

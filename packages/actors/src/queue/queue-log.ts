@@ -56,7 +56,7 @@ const RECOVERY_BYTES = 4 * 1024 * 1024;
 const NOTHING_PENDING: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
 
 /**
- * One ordered log: gives offsets, synchronously and in order of arrival; keeps what makes a repeated send land once; moves the flushed watermark.
+ * One ordered log (rule 1): gives offsets, synchronously and in order of arrival; keeps what makes a repeated send land once; moves the flushed watermark.
  * Plain data: what it may do now is the queue machine's decision.
  */
 export class QueueLog {
@@ -79,7 +79,7 @@ export class QueueLog {
   #isUnsynced = false;
   #generation = 0;
 
-  /** `onFailed`: a commit failed, so nothing in memory above the watermark counts until `recover`. */
+  /** `onFailed`: a commit failed, so nothing in memory above the watermark counts until `recover` (rule 2). */
   constructor(options: QueueLogOptions, onFailed: (error: unknown) => void) {
     this.#options = options;
     this.#onFailed = onFailed;
@@ -173,7 +173,7 @@ export class QueueLog {
   }
 
   /**
-   * Opens a lane: with the epoch it shows, or under a new one, which fences every other instance of the name; one that came later is not fenced but fences.
+   * Opens a lane (rule 11): with the epoch it shows, or under a new one, which fences every other instance of the name; one that came later is not fenced but fences.
    * `ready` resolves when the epoch may be used. @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
    */
   openLane(

@@ -1,5 +1,5 @@
 /**
- * Changes of one subscription, one after another: each is applied when its turn comes, at once when nobody is before it and it needs nothing awaited.
+ * Changes of one subscription, one after another (rule 3): each is applied when its turn comes, at once when nobody is before it and it needs nothing awaited.
  * What it must check (epoch, cursor, parked keys) it checks in its turn, not when it was asked for.
  */
 export class SerialQueue {

@@ -55,7 +55,7 @@ export interface SetAsideOf {
 }
 
 /**
- * What a group has set aside in one queue: logs of the source queue, in its store. The methods change memory and return what belongs into the same commit;
+ * What a group has set aside in one queue: logs of the source queue, in its store (rule 26). The methods change memory and return what belongs into the same commit;
  * the caller commits it with the subscription's state, in one transaction.
  */
 export class SetAside {
@@ -184,7 +184,7 @@ export class SetAside {
       value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy),
     };
   }
-  /** Takes a message out: it is settled or discarded now, which the caller notes. The key opens with the last one. */
+  /** Takes a message out: it is settled or discarded now, which the caller notes. The key opens with the last one (rule 28). */
   take(state: SubscriptionState, strand: Strand, offset: number): StoreWrite[] {
     const index = strand.offsets.indexOf(offset);
     if (index < 0) return [];

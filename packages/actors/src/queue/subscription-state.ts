@@ -226,7 +226,7 @@ export class SubscriptionState {
       revision: this.revision,
     };
   }
-  /** @throws `STORE_DAMAGED` when what is stored cannot be of this log */
+  /** Rule 1. @throws `STORE_DAMAGED` when what is stored cannot be of this log */
   check(name: string, end: number): void {
     if (this.cursor <= end) return;
     throw new MessagingError(

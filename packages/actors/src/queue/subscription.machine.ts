@@ -6,7 +6,7 @@ export type Holder = Readonly<{ instance: string; member: string; ttlMs: number 
 export type SubscriptionInput = Readonly<{
   /** The last epoch that was used; `NO_EPOCH` when there is no record. */
   epoch: Epoch;
-  /** The first epoch of a subscription without a record: larger than that of any record that was deleted. */
+  /** The first epoch of a subscription without a record: larger than that of any record that was deleted (rule 15). */
   firstEpoch: Epoch;
   /** A lease that was live when the broker last stopped, if it was not released. */
   recorded: Holder | null;
@@ -19,7 +19,7 @@ type SubscriptionContext = Readonly<{
   holder: Holder | null;
   /** When the lease (or the quarantine) ends, monotonic ms. */
   deadline: number;
-  /** Until when renewals are answered; past a revoke's deadline they are not. */
+  /** Until when renewals are answered; past a revoke's deadline they are not (rule 24). */
   renewUntil: number;
 }>;
 export type LeaseEndReason = "expired" | "fenced" | "released";
@@ -96,7 +96,7 @@ export const subscriptionMachine = subscription.createMachine({
     deciding: {
       always: [{ guard: ({ context }) => context.holder !== null, target: "quarantined" }, { target: "vacant" }],
     },
-    // an older lease may be live at a holder that has not heard of the restart; only that holder may come in before it has run out
+    // rule 16: an older lease may be live at a holder that has not heard of the restart; only that holder may come in before it has run out
     quarantined: {
       on: {
         "lease.check": {

@@ -3,7 +3,7 @@
  * a simulation that passes its own `Runtime` is deterministic. XState's `clock` is the same object (`setTimeout`, `clearTimeout`).
  */
 export interface Runtime {
-  /** Monotonic time of this process in ms, with fraction. Never persisted and never sent. */
+  /** Monotonic time of this process in ms, with fraction. Never persisted and never sent (rule 13). */
   now(): number;
   /** Wall-clock time in ms since 1970; may jump either way. For persisted deadlines and for people. */
   wallNow(): number;

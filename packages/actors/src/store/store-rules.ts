@@ -7,7 +7,7 @@ const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 export const isStoreKey = (name: unknown): name is string =>
   typeof name === "string" && name.length <= STORE_KEY_BYTES_MAX && PRINTABLE_ASCII.test(name);
 
-/** What of its capacity a store refuses to appends and keeps for records, in bytes: 5 %, at least 64 MiB (a quarter of a store too small for that). */
+/** What of its capacity a store refuses to appends and keeps for records (rule 32), in bytes: 5 %, at least 64 MiB (a quarter of a store too small for that). */
 export const storeReserveBytes = (capacityBytes: number): number =>
   Math.min(Math.max(capacityBytes * 0.05, 64 * 2 ** 20), capacityBytes / 4);
 
