@@ -1,60 +1,66 @@
-import { type Message, nowMs } from "./message.ts";
+import type { Message } from "./message.ts";
+import { OutgoingMessages } from "./outgoing.ts";
 import type { Load, Sender } from "./system.ts";
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const TURN_MESSAGES = 256;
+const ERRORS_MAX = 10;
 
 /** Waits until a message may be sent for reasons of its own. */
 type HoldBack = (nth: number, allAcknowledged: () => Promise<void>) => Promise<void>;
 
-/**
- * Sends the load's messages from one up to, not including, another, round the keys, as fast as the window or as often as the rate says.
- * Resolves when all are acknowledged. @returns the errors
- */
-export async function drive(
-  load: Load,
-  sender: Pick<Sender, "send">,
-  from: number,
-  to: number,
-  holdBack?: HoldBack,
-): Promise<readonly string[]> {
-  const errors: string[] = [];
-  let inFlight = 0;
-  let wake: (() => void) | undefined;
-  let wakeAt = 0;
-  const settled = (error?: unknown): void => {
-    if (error !== undefined && error !== null && errors.length < 10) errors.push(String(error));
-    inFlight -= 1;
-    if (inFlight <= wakeAt) {
-      wake?.();
-      wake = undefined;
+/** Sends the messages of a load, round the keys, as fast as the window or as often as the rate says. */
+export class Driver {
+  readonly #load: Load;
+  readonly #sender: Pick<Sender, "send">;
+  readonly #messages: OutgoingMessages;
+  #errors: string[] = [];
+  #inFlight = 0;
+  #wake: (() => void) | undefined;
+  #wakeAt = 0;
+
+  /** @param acknowledged hears of each message, where a row asks for it */
+  constructor(load: Load, sender: Pick<Sender, "send">, acknowledged?: (message: Message) => void) {
+    this.#load = load;
+    this.#sender = sender;
+    this.#messages = new OutgoingMessages(load, (message, error) => {
+      if (error !== undefined && this.#errors.length < ERRORS_MAX) this.#errors.push(String(error));
+      acknowledged?.(message);
+      this.#inFlight -= 1;
+      if (this.#inFlight <= this.#wakeAt) {
+        this.#wake?.();
+        this.#wake = undefined;
+      }
+    });
+  }
+  /** Sends from one message up to, not including, another. Resolves when all are acknowledged. @returns the errors */
+  async send(from: number, to: number, holdBack?: HoldBack): Promise<readonly string[]> {
+    const { perSecond, standing, window } = this.#load;
+    this.#errors = [];
+    const startedMs = performance.now();
+    for (let nth = from; nth < to; nth++) {
+      if (perSecond > 0) {
+        const waitMs = startedMs + ((nth - from) * 1000) / perSecond - performance.now();
+        if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+      // Sockets are read between turns, not only when the window is full.
+      else if (nth % TURN_MESSAGES === TURN_MESSAGES - 1) await nextTurn();
+      if (holdBack !== undefined && nth >= standing) await holdBack(nth, () => this.#atMost(0));
+      if (this.#inFlight >= window) await this.#atMost(window - 1);
+      const message = this.#messages.take(nth);
+      this.#inFlight += 1;
+      this.#sender.send(message);
     }
-  };
-  const belowOrAt = (count: number): Promise<void> => {
-    wakeAt = count;
-    return inFlight <= count
+    await this.#atMost(0);
+    return this.#errors;
+  }
+  /** Resolves when no more than so many are in flight. */
+  #atMost(count: number): Promise<void> {
+    this.#wakeAt = count;
+    return this.#inFlight <= count
       ? Promise.resolve()
       : new Promise((resolve) => {
-          wake = resolve;
+          this.#wake = resolve;
         });
-  };
-  const send = (nth: number): void => {
-    const message: Message = { key: nth % load.keys, n: Math.floor(nth / load.keys), sentAtMs: nowMs() };
-    inFlight += 1;
-    sender.send(message, settled);
-  };
-  const startedMs = performance.now();
-  for (let nth = from; nth < to; nth++) {
-    if (load.perSecond > 0) {
-      const waitMs = startedMs + ((nth - from) * 1000) / load.perSecond - performance.now();
-      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
-    // Sockets are read between turns, not only when the window is full.
-    else if (nth % TURN_MESSAGES === TURN_MESSAGES - 1) await nextTurn();
-    if (holdBack !== undefined && nth >= load.standing) await holdBack(nth, () => belowOrAt(0));
-    if (inFlight >= load.window) await belowOrAt(load.window - 1);
-    send(nth);
   }
-  await belowOrAt(0);
-  return errors;
 }

@@ -1,4 +1,4 @@
-import type { Message } from "./message.ts";
+import type { Message, Outgoing } from "./message.ts";
 
 /** What every process of a run is told. */
 export interface Load {
@@ -48,8 +48,8 @@ export interface At {
   readonly variant: string;
 }
 export interface Sender {
-  /** Must not wait. Calls `settled` when the message is acknowledged (in one process: accepted or handled), with an error when it is not. */
-  send(message: Message, settled: (error?: unknown) => void): void;
+  /** Must not wait. Tells the message when it is acknowledged, or that it failed. */
+  send(message: Outgoing): void;
   close(): Promise<void>;
 }
 export interface Receiver {

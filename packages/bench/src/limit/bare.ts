@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { WebSocket, WebSocketServer } from "ws";
-import { packBody, readBody } from "../frame/message.ts";
+import { readBody } from "../frame/message.ts";
 import type { At, System } from "../frame/system.ts";
 import { batchKey, SYNCED } from "./raw-lmdb.ts";
 
@@ -50,23 +50,23 @@ export const bare: System = {
       },
     };
   },
-  async sender(load, at) {
+  async sender(_load, at) {
     const socket = await dial(at, "/producer");
     let waiting: Uint8Array[] = [];
-    const settledInOrder: ((error?: unknown) => void)[] = [];
+    const inOrder: (() => void)[] = [];
     let oldest = 0;
     socket.on("message", (data: Buffer) => {
-      for (const end = oldest + data.readUInt32BE(0); oldest < end; oldest++) settledInOrder[oldest]?.();
+      for (const end = oldest + data.readUInt32BE(0); oldest < end; oldest++) inOrder[oldest]?.();
     });
     const flush = (): void => {
       socket.send(Buffer.concat([Buffer.of(MESSAGES), ...waiting]));
       waiting = [];
     };
     return {
-      send(message, settled) {
+      send({ body, acknowledged }) {
         if (waiting.length === 0) setImmediate(flush);
-        waiting.push(packBody(message, load.bytes));
-        settledInOrder.push(settled);
+        waiting.push(body);
+        inOrder.push(acknowledged);
       },
       close: async () => socket.terminate(),
     };

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { open } from "lmdb";
-import { packBody, readBody } from "../frame/message.ts";
+import { type Outgoing, readBody } from "../frame/message.ts";
 import { queueOf, type System } from "../frame/system.ts";
 
 /** Batches of what has piled up per queue, one in flight for each, synced: nothing but lmdb. Read back and judged afterwards, outside the time. */
@@ -8,7 +8,7 @@ export const rawLmdb: System = {
   async embedded(load, at, take) {
     const database = open<Uint8Array, string>({ path: join(at.folder, "raw"), ...SYNCED });
     const queues = Array.from({ length: load.queues }, () => ({
-      waiting: [] as { readonly body: Uint8Array; readonly settled: (error?: unknown) => void }[],
+      waiting: [] as Outgoing[],
       batches: 0,
       busy: false,
     }));
@@ -21,7 +21,7 @@ export const rawLmdb: System = {
         own.waiting = [];
         const bytes = Buffer.concat(batch.map(({ body }) => body));
         await database.put(batchKey(queue, own.batches++), bytes);
-        for (const { settled } of batch) settled();
+        for (const { acknowledged } of batch) acknowledged();
       }
       own.busy = false;
     };
@@ -34,11 +34,11 @@ export const rawLmdb: System = {
     };
     return {
       sender: {
-        send(message, settled) {
+        send(message) {
           const queue = queueOf(message.key, load);
           const own = queues[queue]!;
-          own.waiting.push({ body: packBody(message, load.bytes), settled });
-          if (!own.busy) write(queue).catch(settled);
+          own.waiting.push(message);
+          if (!own.busy) write(queue).catch(message.failed);
         },
         close: async () => {},
       },

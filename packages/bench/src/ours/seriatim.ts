@@ -2,7 +2,7 @@ import { type Client, createBroker, createClient, createSystem, memoryStore, top
 import { lmdbStore } from "@seriatim/store-lmdb";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { wsTransport } from "@seriatim/transport-ws";
-import { packBody, readBody } from "../frame/message.ts";
+import { readBody } from "../frame/message.ts";
 import type { At, Load, Receiver, Sender, System, Take } from "../frame/system.ts";
 
 /** Variants: "memory" (store in memory), "flushed" and "synced" (lmdb). */
@@ -54,11 +54,11 @@ function senderOf(client: Client, load: Load, { variant }: At): Sender {
   const durability = variant as "memory" | "flushed" | "synced";
   // room for the whole window: it is the bench that holds back
   const room = { bufferMessagesMax: Math.max(10_000, load.window), bufferBytesMax: Number.MAX_SAFE_INTEGER };
+  const keys = Array.from({ length: load.keys }, (_, key) => ({ key: `key-${key}` }));
   const producers = topicsOf(load).map((each) => client.producer(each, { durability, ...room }));
   return {
-    send(message, settled) {
-      const producer = producers[message.key % producers.length]!;
-      producer.send(packBody(message, load.bytes), { key: `key-${message.key}` }).then(() => settled(), settled);
+    send({ key, body, acknowledged, failed }) {
+      producers[key % producers.length]!.send(body, keys[key]!).then(acknowledged, failed);
     },
     close: () => client.close(),
   };

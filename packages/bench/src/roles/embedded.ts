@@ -1,4 +1,4 @@
-import { drive } from "../frame/drive.ts";
+import { Driver } from "../frame/drive.ts";
 import { type System, sentOf } from "../frame/system.ts";
 import type { Task } from "../frame/talk.ts";
 import { Handled } from "./handled.ts";
@@ -8,13 +8,14 @@ import { orders, startClock, tell } from "./orders.ts";
 export async function embedded(open: NonNullable<System["embedded"]>, { load, at }: Task): Promise<void> {
   const handled = new Handled(load);
   const { sender, receiver } = await open(load, at, handled.take);
+  const driver = new Driver(load, sender);
   tell({ type: "ready" });
   await orders.go;
   const handles = receiver.readBack === undefined;
-  const coldErrors = await drive(load, sender, 0, load.warmUp);
+  const coldErrors = await driver.send(0, load.warmUp);
   if (handles) await handled.warm;
   const done = startClock();
-  const errors = await drive(load, sender, load.warmUp, sentOf(load));
+  const errors = await driver.send(load.warmUp, sentOf(load));
   if (handles) await handled.all;
   await receiver.settled();
   const end = done();

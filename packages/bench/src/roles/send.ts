@@ -1,30 +1,24 @@
-import { drive } from "../frame/drive.ts";
-import { nowMs } from "../frame/message.ts";
-import { type Sender, type System, sentOf } from "../frame/system.ts";
+import { Driver } from "../frame/drive.ts";
+import { type Message, nowMs } from "../frame/message.ts";
+import { type System, sentOf } from "../frame/system.ts";
 import type { Passage, Task } from "../frame/talk.ts";
 import { onTold, orders, startClock, tell } from "./orders.ts";
 
 export async function send(open: NonNullable<System["sender"]>, { load, at }: Task): Promise<void> {
   const sender = await open(load, at);
   const passages: Passage[] = [];
-  const noted: Pick<Sender, "send"> = {
-    send: (message, settled) =>
-      sender.send(message, (error) => {
-        passages.push([message.sentAtMs, nowMs()]);
-        settled(error);
-      }),
-  };
+  const note = ({ sentAtMs }: Message): void => void passages.push([sentAtMs, nowMs()]);
+  const driver = new Driver(load, sender, load.repeats ? note : undefined);
   tell({ type: "ready" });
   await orders.go;
-  const driven = load.repeats ? noted : sender;
   // In front of a backlog, the consumer tells where the warm-up ends.
   const warmUp = load.standing > 0 ? 0 : load.warmUp;
-  failOn(await drive(load, driven, 0, warmUp));
+  failOn(await driver.send(0, warmUp));
   tell({ type: "warm" });
   await orders.time;
   const done = startClock();
   const holdBack = load.standing > 0 ? backlogKeeper(load.standing) : undefined;
-  const errors = await drive(load, driven, warmUp, sentOf(load), holdBack);
+  const errors = await driver.send(warmUp, sentOf(load), holdBack);
   failOn(errors);
   tell({ ...done(), wrong: [], ...(load.repeats ? { passages } : {}) });
   await orders.stop;

@@ -1,17 +1,17 @@
 import { Queue, Worker } from "bullmq";
-import { jsonBody, type Message } from "../../frame/message.ts";
+import { type JsonMessage, jsonText } from "../../frame/message.ts";
 import { type At, type Load, queueOf, type System, sentOf } from "../../frame/system.ts";
 
 /** A BullMQ queue for each queue, with one worker of concurrency 1, as its docs advise for order. Finished jobs are removed. */
 export const bullQueues: System = {
   async sender(load, at) {
-    const queues = namesOf(load).map((name) => new Queue<Message>(name, { connection: connectionOf(at) }));
+    const queues = namesOf(load).map((name) => new Queue<JsonMessage>(name, { connection: connectionOf(at) }));
     await Promise.all(queues.map((queue) => queue.waitUntilReady()));
+    const text = jsonText(load.bytes);
     return {
-      send(message, settled) {
-        queues[queueOf(message.key, load)]!.add("message", jsonBody(message, load.bytes), {
-          removeOnComplete: true,
-        }).then(() => settled(), settled);
+      send({ key, n, sentAtMs, acknowledged, failed }) {
+        const data = { key, n, sentAtMs, text };
+        queues[queueOf(key, load)]!.add("message", data, { removeOnComplete: true }).then(acknowledged, failed);
       },
       async close() {
         await Promise.all(queues.map((queue) => queue.close()));
@@ -25,7 +25,7 @@ export const bullQueues: System = {
       allCompleted = resolve;
     });
     const workers = namesOf(load).map((name) => {
-      const worker = new Worker<Message>(name, async ({ data }) => take(data), {
+      const worker = new Worker<JsonMessage>(name, async ({ data }) => take(data), {
         connection: { ...connectionOf(at), maxRetriesPerRequest: null },
         concurrency: 1,
       });

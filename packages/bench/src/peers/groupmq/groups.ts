@@ -1,17 +1,16 @@
 import { Queue, Worker } from "groupmq";
 import { Redis } from "ioredis";
-import { jsonBody, type Message } from "../../frame/message.ts";
+import { type JsonMessage, jsonText } from "../../frame/message.ts";
 import { type At, type System, sentOf } from "../../frame/system.ts";
 
 /** A group for each key; one worker takes as many groups side by side as the other rows have queues. */
 export const groups: System = {
   async sender(load, at) {
     const { redis, queue } = queueAt(at);
+    const text = jsonText(load.bytes);
     return {
-      send(message, settled) {
-        queue
-          .add({ groupId: `key-${message.key}`, data: jsonBody(message, load.bytes) })
-          .then(() => settled(), settled);
+      send({ key, n, sentAtMs, acknowledged, failed }) {
+        queue.add({ groupId: `key-${key}`, data: { key, n, sentAtMs, text } }).then(acknowledged, failed);
       },
       async close() {
         await queue.close();
@@ -26,7 +25,7 @@ export const groups: System = {
     const all = new Promise<void>((resolve) => {
       allCompleted = resolve;
     });
-    const worker = new Worker<Message>({
+    const worker = new Worker<JsonMessage>({
       queue,
       concurrency: load.queues,
       handler: async ({ data }) => take(data),
@@ -46,7 +45,7 @@ export const groups: System = {
     };
   },
 };
-function queueAt({ address }: At): { readonly redis: Redis; readonly queue: Queue<Message> } {
+function queueAt({ address }: At): { readonly redis: Redis; readonly queue: Queue<JsonMessage> } {
   const redis = new Redis({ port: Number(address), host: "127.0.0.1", maxRetriesPerRequest: null });
-  return { redis, queue: new Queue<Message>({ redis, namespace: "bench" }) };
+  return { redis, queue: new Queue<JsonMessage>({ redis, namespace: "bench" }) };
 }

@@ -1,5 +1,5 @@
 import { promise } from "fastq";
-import { packBody, readBody } from "../../frame/message.ts";
+import { readBody } from "../../frame/message.ts";
 import type { System } from "../../frame/system.ts";
 
 /** A fastq of concurrency 1 for each key. */
@@ -9,8 +9,8 @@ export const fastqPerKey: System = {
     const lanes = Array.from({ length: load.keys }, () => promise(worker, 1));
     return {
       sender: {
-        send(message, settled) {
-          lanes[message.key]!.push(packBody(message, load.bytes)).then(() => settled(), settled);
+        send({ key, body, acknowledged, failed }) {
+          lanes[key]!.push(body).then(acknowledged, failed);
         },
         close: async () => {},
       },

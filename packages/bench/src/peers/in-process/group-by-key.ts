@@ -1,19 +1,14 @@
 import { concatMap, groupBy, mergeMap, Subject } from "rxjs";
-import { packBody, readBody } from "../../frame/message.ts";
+import { type Outgoing, readBody } from "../../frame/message.ts";
 import type { System } from "../../frame/system.ts";
 
-interface Sent {
-  readonly key: number;
-  readonly body: Uint8Array;
-  readonly settled: (error?: unknown) => void;
-}
 /** RxJS: groupBy, then one handler after another within each group. */
 export const groupByKey: System = {
-  async embedded(load, _at, take) {
-    const sent = new Subject<Sent>();
-    const handle = async ({ body, settled }: Sent): Promise<void> => {
+  async embedded(_load, _at, take) {
+    const sent = new Subject<Outgoing>();
+    const handle = async ({ body, acknowledged }: Outgoing): Promise<void> => {
       take(readBody(body));
-      settled();
+      acknowledged();
     };
     const running = sent
       .pipe(
@@ -23,7 +18,7 @@ export const groupByKey: System = {
       .subscribe();
     return {
       sender: {
-        send: (message, settled) => sent.next({ key: message.key, body: packBody(message, load.bytes), settled }),
+        send: (message) => sent.next(message),
         close: async () => running.unsubscribe(),
       },
       receiver: { settled: async () => {}, close: async () => {} },

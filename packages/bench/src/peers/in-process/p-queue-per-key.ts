@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { packBody, readBody } from "../../frame/message.ts";
+import { readBody } from "../../frame/message.ts";
 import type { System } from "../../frame/system.ts";
 
 /** A p-queue of concurrency 1 for each key. */
@@ -8,9 +8,8 @@ export const pQueuePerKey: System = {
     const lanes = Array.from({ length: load.keys }, () => new PQueue({ concurrency: 1 }));
     return {
       sender: {
-        send(message, settled) {
-          const body = packBody(message, load.bytes);
-          lanes[message.key]!.add(async () => take(readBody(body))).then(() => settled(), settled);
+        send({ key, body, acknowledged, failed }) {
+          lanes[key]!.add(async () => take(readBody(body))).then(acknowledged, failed);
         },
         close: async () => {},
       },

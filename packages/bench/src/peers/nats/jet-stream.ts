@@ -1,6 +1,6 @@
 import { AckPolicy, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect as dial } from "@nats-io/transport-node";
-import { packBody, readBody } from "../../frame/message.ts";
+import { readBody } from "../../frame/message.ts";
 import { type At, type Load, queueOf, type System } from "../../frame/system.ts";
 
 const CONSUMER = "bench";
@@ -13,10 +13,8 @@ export const jetStream: System = {
     const client = jetstream(connection, { timeout: 60_000 });
     const names = namesOf(load);
     return {
-      send(message, settled) {
-        client
-          .publish(`${names[queueOf(message.key, load)]!}.m`, packBody(message, load.bytes))
-          .then(() => settled(), settled);
+      send({ key, body, acknowledged, failed }) {
+        client.publish(`${names[queueOf(key, load)]!}.m`, body).then(acknowledged, failed);
       },
       close: () => connection.close(),
     };

@@ -1,5 +1,5 @@
 import { connect as dial } from "amqplib";
-import { packBody, readBody } from "../../frame/message.ts";
+import { readBody } from "../../frame/message.ts";
 import { type At, type Load, queueOf, type System } from "../../frame/system.ts";
 
 const PREFETCH = 100;
@@ -11,10 +11,9 @@ export const queues: System = {
     const channel = await connection.createConfirmChannel();
     const names = namesOf(load);
     return {
-      send(message, settled) {
-        const body = Buffer.from(packBody(message, load.bytes).buffer);
-        channel.sendToQueue(names[queueOf(message.key, load)]!, body, { persistent: true }, (error: unknown) =>
-          settled(error ?? undefined),
+      send({ key, buffer, acknowledged, failed }) {
+        channel.sendToQueue(names[queueOf(key, load)]!, buffer, { persistent: true }, (error: unknown) =>
+          error ? failed(error) : acknowledged(),
         );
       },
       close: () => connection.close(),

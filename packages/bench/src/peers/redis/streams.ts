@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { packBody, readBody } from "../../frame/message.ts";
+import { readBody } from "../../frame/message.ts";
 import { type At, type Load, queueOf, type System } from "../../frame/system.ts";
 
 const GROUP = "bench";
@@ -13,9 +13,8 @@ export const streams: System = {
     const redis = connect(at, { enableAutoPipelining: true });
     const names = streamsOf(load);
     return {
-      send(message, settled) {
-        const body = Buffer.from(packBody(message, load.bytes).buffer);
-        redis.xadd(names[queueOf(message.key, load)]!, "*", "b", body).then(() => settled(), settled);
+      send({ key, buffer, acknowledged, failed }) {
+        redis.xadd(names[queueOf(key, load)]!, "*", "b", buffer).then(acknowledged, failed);
       },
       close: async () => redis.disconnect(),
     };
