@@ -1,22 +1,13 @@
-import { type Epoch, epoch, type Offset, type Sequence, sequence } from "../message/brands.ts";
+import { type Epoch, epoch, type Sequence, sequence } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
-import type { AppendedRun } from "../protocol/frames.ts";
+import type { StoredRecord } from "../store/store.ts";
+import { type FillingPart, PARTS_MAX, ProducerRuns, type StoredPart } from "./producer-runs.ts";
 import { decodeRecord } from "./records.ts";
 
 /** Producers a queue remembers; one more is refused until one has been away for a week. */
 export const PRODUCERS_MAX = 10_000;
 const KEPT_MS = 7 * 24 * 3_600_000;
-/** Runs of places remembered per producer: more than its batches in flight can make. */
-const RUNS_MAX = 256;
 
-/** Where sequence numbers of one producer stand in the queue. */
-interface Run {
-  sequence: number;
-  offset: number;
-  count: number;
-  /** They were known by their ids: an earlier message stands there. */
-  duplicate: boolean;
-}
 /** The client that a producer belongs to. */
 export interface ProducerInstance {
   readonly instance: string;
@@ -33,16 +24,18 @@ export interface ProducerState {
   /** Every sequence below is flushed. Not stored: what was stored is. */
   kept: number;
   seenMs: number;
-  readonly runs: Run[];
+  readonly runs: ProducerRuns;
 }
+/** Without the last ones in data from before there were any; its runs are all in here then. */
 type Stored = readonly [
   name: string,
   epoch: number,
   instance: string,
   next: number,
   seenMs: number,
-  runs: readonly (readonly [number, number, number, 0 | 1])[],
+  runs: FillingPart["runs"],
   ordinal?: number,
+  full?: number,
 ];
 
 /** Shared by all tables without a producer, and never added to. */
@@ -58,23 +51,29 @@ export class ProducerTable {
   get(name: string): ProducerState | undefined {
     return this.#byName.get(name);
   }
-  load(key: string, bytes: Uint8Array): void {
-    const [name, at, instance, next, seenMs, runs, ordinal = 0] = decodeRecord<Stored>(key, bytes);
-    this.#add({
-      name,
-      epoch: epoch(at),
-      instance,
-      ordinal,
-      next,
-      kept: next,
-      seenMs,
-      runs: runs.map(([sequence, offset, count, duplicate]) => ({
-        sequence,
-        offset,
-        count,
-        duplicate: duplicate === 1,
-      })),
-    });
+  /** Takes up the records of producers and of their runs. @throws `STORE_DAMAGED` */
+  load(prefix: string, records: readonly StoredRecord[]): void {
+    const parts = new Map<string, StoredPart[]>();
+    const isPart = ({ key }: StoredRecord) => key.includes("/", prefix.length);
+    for (const { key, value } of records.filter(isPart)) {
+      const producer = key.slice(0, key.lastIndexOf("/"));
+      const ofProducer = parts.get(producer) ?? [];
+      ofProducer.push(decodeRecord<StoredPart>(key, value));
+      parts.set(producer, ofProducer);
+    }
+    for (const { key, value } of records.filter((record) => !isPart(record))) {
+      const [name, at, instance, next, seenMs, filling, ordinal = 0, full = 0] = decodeRecord<Stored>(key, value);
+      const found = parts.get(key) ?? [];
+      const expected = Math.min(full, PARTS_MAX);
+      if (found.length !== expected)
+        throw new MessagingError(
+          "STORE_DAMAGED",
+          `record "${key}" goes with ${expected} records of its runs, found ${found.length}: restore the data from a copy`,
+          { data: { key, expected, found: found.length } },
+        );
+      const runs = ProducerRuns.load({ runs: filling, full }, found);
+      this.#add({ name, epoch: epoch(at), instance, ordinal, next, kept: next, seenMs, runs });
+    }
   }
   /** A producer under a new epoch, which fences whoever had its name. @throws `LIMIT_EXCEEDED` */
   begin(name: string, at: Epoch, { instance, ordinal }: ProducerInstance, nowMs: number): ProducerState {
@@ -87,7 +86,8 @@ export class ProducerTable {
           data: { producersMax: PRODUCERS_MAX },
         },
       );
-    const state: ProducerState = { name, epoch: at, instance, ordinal, next: 0, kept: 0, seenMs: nowMs, runs: [] };
+    const runs = new ProducerRuns();
+    const state: ProducerState = { name, epoch: at, instance, ordinal, next: 0, kept: 0, seenMs: nowMs, runs };
     this.#add(state);
     return state;
   }
@@ -95,58 +95,22 @@ export class ProducerTable {
     if (this.#byName === NO_PRODUCERS) this.#byName = new Map();
     this.#byName.set(state.name, state);
   }
-  /** Names of producers not seen for a week; they are forgotten, and the caller removes their records. */
-  forgetIdle(nowMs: number, isLinked: (name: string) => boolean): string[] {
-    const gone: string[] = [];
+  /** Producers not seen for a week; they are forgotten, and the caller removes their records. */
+  forgetIdle(nowMs: number, isLinked: (name: string) => boolean): ProducerState[] {
+    const gone: ProducerState[] = [];
     for (const state of this.#byName.values()) {
       if (nowMs - state.seenMs <= KEPT_MS) continue;
       if (isLinked(state.name))
         state.seenMs = nowMs; // the week begins when it goes
-      else gone.push(state.name);
+      else gone.push(state);
     }
-    for (const name of gone) this.#byName.delete(name);
+    for (const { name } of gone) this.#byName.delete(name);
     return gone;
   }
 }
-export const storedProducer = (state: ProducerState): Stored => [
-  state.name,
-  state.epoch,
-  state.instance,
-  state.next,
-  state.seenMs,
-  state.runs.map((run) => [run.sequence, run.offset, run.count, run.duplicate ? 1 : 0] as const),
-  state.ordinal,
-];
-
-/** Notes where the next `count` sequences of a producer stand. */
-export function noteRun(state: ProducerState, offset: number, count: number, duplicate: boolean): void {
-  const last = state.runs.at(-1);
-  if (
-    last !== undefined &&
-    last.duplicate === duplicate &&
-    last.sequence + last.count === state.next &&
-    last.offset + last.count === offset
-  )
-    last.count += count;
-  else {
-    state.runs.push({ sequence: state.next, offset, count, duplicate });
-    if (state.runs.length > RUNS_MAX) state.runs.shift();
-  }
-  state.next += count;
-}
-/** The places of `count` sequences from `from` on, all below `next`; undefined when that is longer ago than is remembered. */
-export function placesOf(state: ProducerState, from: Sequence, count: number): AppendedRun[] | undefined {
-  const runs: AppendedRun[] = [];
-  let at = from as number;
-  const end = from + count;
-  for (const run of state.runs) {
-    if (run.sequence + run.count <= at) continue;
-    if (run.sequence > at) return undefined;
-    const taken = Math.min(run.sequence + run.count, end) - at;
-    runs.push({ count: taken, offset: (run.offset + at - run.sequence) as Offset, duplicate: true });
-    at += taken;
-    if (at === end) return runs;
-  }
-  return undefined;
+/** The record of a producer, once those of its full parts are stored. */
+export function storedProducer({ name, epoch, instance, next, seenMs, runs, ordinal }: ProducerState): Stored {
+  const { filling } = runs;
+  return [name, epoch, instance, next, seenMs, filling.runs, ordinal, filling.full];
 }
 export const expectedOf = (state: ProducerState): Sequence => sequence(state.next);

@@ -9,11 +9,9 @@ import type { Commit, Store, StoreWrite, StoreWriter } from "../store/store.ts";
 import { IDS_MAX, IdWindow } from "./id-window.ts";
 import {
   expectedOf,
-  noteRun,
   type ProducerInstance,
   type ProducerState,
   ProducerTable,
-  placesOf,
   storedProducer,
 } from "./producer-table.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "./records.ts";
@@ -128,8 +126,8 @@ export class QueueLog {
     const state = await store.get(storeKeys.queue(spec.name, queue));
     if (state !== undefined)
       this.#producerEpoch = decodeRecord<readonly [number]>(storeKeys.queue(spec.name, queue), state)[0];
-    for (const { key, value } of await store.list(storeKeys.producers(spec.name, queue)))
-      this.#producers.load(key, value);
+    const producers = storeKeys.producers(spec.name, queue);
+    this.#producers.load(producers, await store.list(producers));
     this.#start = extent.start;
     this.#end = extent.end;
     this.#flushedEnd = extent.end;
@@ -193,7 +191,8 @@ export class QueueLog {
     const nowMs = this.#options.runtime.wallNow();
     const state = this.#producers.begin(producer, epoch(this.#producerEpoch + 1), by, nowMs);
     this.#producerEpoch++;
-    const commit = this.#commit([this.#counterWrite(), this.#producerWrite(state)]);
+    const past = known === undefined ? [] : this.#runsGone(known);
+    const commit = this.#commit([this.#counterWrite(), ...past, ...this.#producerWrites(state)]);
     return { epoch: state.epoch, expected: sequence(0), ready: commit.synced };
   }
 
@@ -232,7 +231,7 @@ export class QueueLog {
       );
     const nowMs = runtime.wallNow();
     const known = Math.min(producer.next - from, count);
-    const repeated = known === 0 ? [] : placesOf(producer, from, known);
+    const repeated = known === 0 ? [] : producer.runs.places(from, known);
     if (repeated === undefined)
       throw new MessagingError(
         "PROTOCOL_VIOLATION",
@@ -248,12 +247,13 @@ export class QueueLog {
       for (const run of fresh.runs) {
         const at = run.duplicateOf ?? first + appended;
         if (run.duplicateOf === null) appended += run.count;
-        noteRun(producer, at, run.count, run.duplicateOf !== null);
+        producer.runs.note(producer.next, at, run.count, run.duplicateOf !== null);
+        producer.next += run.count;
         runs.push({ count: run.count, offset: offset(at), duplicate: run.duplicateOf !== null });
       }
       for (const [id, index] of fresh.ids) this.#ids.note(id, first + index, notedAt);
       producer.seenMs = nowMs;
-      const writes: StoreWrite[] = [this.#producerWrite(producer)];
+      const writes = this.#producerWrites(producer);
       if (appended > 0) {
         const bytes = encodeBatch(nowMs, routeVersion, fresh.parts);
         writes.push({ kind: "append", log: this.name, first, count: appended, bytes });
@@ -361,8 +361,11 @@ export class QueueLog {
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
     const { spec, queue, runtime } = this.#options;
     const gone = this.#producers.forgetIdle(runtime.wallNow(), isLinked);
-    if (gone.length > 0)
-      this.#commit(gone.map((name) => ({ kind: "remove", key: storeKeys.producer(spec.name, queue, name) })));
+    const removals = gone.flatMap((state): StoreWrite[] => [
+      { kind: "remove", key: storeKeys.producer(spec.name, queue, state.name) },
+      ...this.#runsGone(state),
+    ]);
+    if (removals.length > 0) this.#commit(removals);
   }
 
   /** `flushed` runs before anyone else hears of it, and not when the log has been read anew meanwhile. */
@@ -382,13 +385,23 @@ export class QueueLog {
     this.#lastCommit = commit;
     return commit;
   }
-  #producerWrite(state: ProducerState): StoreWrite {
+  /** What has changed of a producer; of its runs, those that are not stored for good yet. */
+  #producerWrites(state: ProducerState): StoreWrite[] {
     const { spec, queue } = this.#options;
-    return {
-      kind: "put",
-      key: storeKeys.producer(spec.name, queue, state.name),
-      value: encodeRecord(storedProducer(state)),
-    };
+    const key = storeKeys.producer(spec.name, queue, state.name);
+    const writes: StoreWrite[] = [{ kind: "put", key, value: encodeRecord(storedProducer(state)) }];
+    for (const { place, part } of state.runs.takeFull())
+      writes.push({ kind: "put", key: storeKeys.runs(key, place), value: encodeRecord(part) });
+    return writes;
+  }
+  /** Under another epoch, sequence numbers begin anew. */
+  #runsGone({ name, runs }: ProducerState): StoreWrite[] {
+    const { spec, queue } = this.#options;
+    const key = storeKeys.producer(spec.name, queue, name);
+    return Array.from({ length: runs.placesTaken }, (_, place) => ({
+      kind: "remove",
+      key: storeKeys.runs(key, place),
+    }));
   }
   #counterWrite(): StoreWrite {
     const { spec, queue } = this.#options;

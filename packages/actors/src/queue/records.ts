@@ -33,6 +33,8 @@ export const storeKeys = {
   removedIdsFrom: (topic: string, queue: number, offset: number) => `qi/${topic}/${queue}/${padded(offset)}`,
   producer: (topic: string, queue: number, producer: string) => `p/${topic}/${queue}/${producer}`,
   producers: (topic: string, queue: number) => `p/${topic}/${queue}/`,
+  /** A part of where a producer's messages stand; its own record is listed with it. */
+  runs: (producer: string, place: number) => `${producer}/${place}`,
   subscription: (topic: string, queue: number, group: string) => `s/${topic}/${queue}/${group}`,
   discarded: (topic: string, queue: number, group: string) => `sc/${topic}/${queue}/${group}`,
   strand: (topic: string, queue: number, group: string, strand: number) =>
