@@ -4,6 +4,7 @@ import type { Load } from "./frame/system.ts";
 import { embedded } from "./ways/embedded.ts";
 import { brokerKilled, consumerKilled } from "./ways/fail-over.ts";
 import { draining, sending } from "./ways/one-sided.ts";
+import { probe } from "./ways/probe.ts";
 import { resources } from "./ways/resources.ts";
 import { standing } from "./ways/standing.ts";
 import { startUp } from "./ways/start-up.ts";
@@ -18,6 +19,7 @@ const ways: Readonly<Record<Way, (run: Run) => Promise<Measured>>> = {
   "start-up": startUp,
   "consumer killed": consumerKilled,
   "broker killed": brokerKilled,
+  probe,
   resources,
 };
 /** One run of one row. @param program see {@link Run.open} @throws when order, loss, a repetition or a send was wrong */

@@ -24,6 +24,13 @@ async function play(system: System): Promise<void> {
       await orders.stop;
       return await server.close();
     }
+    case "probe": {
+      const probe = required(system, "probe");
+      tell({ type: "ready" });
+      await orders.go;
+      tell({ type: "probed", ...(await probe(load, at)) });
+      return await orders.stop;
+    }
     case "idle": {
       const idlers = await required(system, "idlers")(load, at);
       tell({ type: "ready" });

@@ -1,7 +1,7 @@
+import type { Latency } from "./latency.ts";
 import type { Program } from "./programs.ts";
 import type { ServerMemory } from "./server-memory.ts";
 import type { Load } from "./system.ts";
-import type { Latency } from "./talk.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** A server for one run. */
@@ -31,6 +31,8 @@ export type Way =
   | "start-up"
   | "consumer killed"
   | "broker killed"
+  /** A part of the system alone. */
+  | "probe"
   /** What `npm run resources` measures. */
   | "resources";
 export interface Row {

@@ -1,3 +1,4 @@
+import type { Latency } from "./latency.ts";
 import type { Message, Outgoing } from "./message.ts";
 
 /** What every process of a run is told. */
@@ -25,6 +26,8 @@ export interface Load {
   readonly leaseTtlMs: number;
   /** Connections that do nothing. Ours only. */
   readonly idle: number;
+  /** Producers of the one process, round the keys. Ours only. */
+  readonly producers: number;
 }
 /** What a row gets that says nothing else. */
 export const LOAD = {
@@ -36,6 +39,7 @@ export const LOAD = {
   repeats: false,
   leaseTtlMs: 10_000,
   idle: 0,
+  producers: 1,
 } as const satisfies Partial<Load>;
 
 /** Those that are sent in all. */
@@ -61,6 +65,11 @@ export interface Receiver {
 }
 export type Take = (message: Message) => void;
 
+/** What a part measured of itself. */
+export interface Probed {
+  readonly latency?: Latency;
+  readonly figures?: Readonly<Record<string, number>>;
+}
 /** A system under test, as its processes see it. */
 export interface System {
   /** Only ours and the bare limit: the broker is a process of the bench. It listens on the port in `at.address`, or on any when that is empty. */
@@ -69,6 +78,8 @@ export interface System {
   receiver?(load: Load, at: At, take: Take): Promise<Receiver>;
   /** Both ends in one process. */
   embedded?(load: Load, at: At, take: Take): Promise<{ readonly sender: Sender; readonly receiver: Receiver }>;
+  /** Measures a part of the system by itself, with what the row asks for. */
+  probe?(load: Load, at: At): Promise<Probed>;
   /** `load.idle` connections that do nothing. */
   idlers?(load: Load, at: At): Promise<{ close(): Promise<void> }>;
 }

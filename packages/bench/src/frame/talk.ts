@@ -1,7 +1,8 @@
+import type { Latency } from "./latency.ts";
 import type { Piece } from "./pieces.ts";
-import type { At, Load } from "./system.ts";
+import type { At, Load, Probed } from "./system.ts";
 
-export type RoleName = "serve" | "send" | "receive" | "embedded" | "idle";
+export type RoleName = "serve" | "send" | "receive" | "embedded" | "idle" | "probe";
 export interface Task {
   readonly system: string;
   readonly role: RoleName;
@@ -9,11 +10,6 @@ export interface Task {
   readonly at: At;
   /** A receiver that connects when it is told to go; otherwise it is connected when it is ready. */
   readonly connectsLate?: true;
-}
-export interface Latency {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
 }
 /** When a message was sent, and when that was acknowledged (at the producer) or it was taken (at the consumer). */
 export type Passage = readonly [sentAtMs: number, atMs: number];
@@ -44,6 +40,7 @@ export type FromRole =
   /** So many messages stand in front of the consumer as should. */
   | { readonly type: "filled" }
   | { readonly type: "handled"; readonly count: number }
+  | ({ readonly type: "probed" } & Probed)
   | Done;
 export interface Done extends Observed {
   readonly type: "done";

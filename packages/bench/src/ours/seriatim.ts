@@ -55,10 +55,16 @@ function senderOf(client: Client, load: Load, { variant }: At): Sender {
   // room for the whole window: it is the bench that holds back
   const room = { bufferMessagesMax: Math.max(10_000, load.window), bufferBytesMax: Number.MAX_SAFE_INTEGER };
   const keys = Array.from({ length: load.keys }, (_, key) => ({ key: `key-${key}` }));
-  const producers = topicsOf(load).map((each) => client.producer(each, { durability, ...room }));
+  const topics = topicsOf(load);
+  const producers = topics.map((each) =>
+    Array.from({ length: load.producers }, () => client.producer(each, { durability, ...room })),
+  );
+  const producerOf = keys.map(
+    (_, key) => producers[key % topics.length]![Math.floor(key / topics.length) % load.producers]!,
+  );
   return {
     send({ key, body, acknowledged, failed }) {
-      producers[key % producers.length]!.send(body, keys[key]!).then(acknowledged, failed);
+      producerOf[key]!.send(body, keys[key]!).then(acknowledged, failed);
     },
     close: () => client.close(),
   };

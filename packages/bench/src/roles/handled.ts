@@ -1,5 +1,5 @@
-import { build } from "hdr-histogram-js";
 import { Arrivals, expectedOf } from "../frame/arrivals.ts";
+import { Latencies } from "../frame/latency.ts";
 import { type Message, nowMs } from "../frame/message.ts";
 import { Pieces } from "../frame/pieces.ts";
 import type { Load } from "../frame/system.ts";
@@ -14,11 +14,7 @@ export class Handled {
   /** One of several consumers cannot judge alone what it was to get. */
   readonly #pieces: Pieces | undefined;
   readonly #passages: Passage[] = [];
-  readonly #histogram = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 600_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
+  readonly #latencies = new Latencies();
   readonly #load: Load;
   /** Resolves when as many as the warm-up has have been taken. */
   readonly warm: Promise<void>;
@@ -58,8 +54,7 @@ export class Handled {
       return;
     }
     this.#arrivals.take(message);
-    if (perSecond > 0 && message.n * keys + message.key >= warmUp)
-      this.#histogram.recordValue(Math.max(1, Math.round((nowMs() - message.sentAtMs) * 1000)));
+    if (perSecond > 0 && message.n * keys + message.key >= warmUp) this.#latencies.note(nowMs() - message.sentAtMs);
     if (standing > 0 && this.#count === warmUp + messages) this.#measuredAtMs = nowMs();
     if (this.#arrivals.complete) this.#allHandled();
   };
@@ -69,14 +64,9 @@ export class Handled {
   }
   get observed(): Observed {
     const { perSecond, standing, repeats } = this.#load;
-    const { maxValue } = this.#histogram;
-    // A percentile is the upper end of its bucket, which can lie above all that was recorded.
-    const ms = (percentile: number): number =>
-      Math.min(this.#histogram.getValueAtPercentile(percentile), maxValue) / 1000;
-    const latency = { p50Ms: ms(50), p99Ms: ms(99), maxMs: maxValue / 1000 };
     return {
       ...(this.#firstAtMs === undefined ? {} : { firstAtMs: this.#firstAtMs }),
-      ...(perSecond > 0 && this.#pieces === undefined ? { latency } : {}),
+      ...(perSecond > 0 && this.#pieces === undefined ? { latency: this.#latencies.latency } : {}),
       ...(standing > 0 ? { measuredAtMs: this.#measuredAtMs } : {}),
       ...(this.#pieces === undefined ? {} : { pieces: this.#pieces.list }),
       ...(repeats ? { passages: this.#passages, again: this.#arrivals.again } : {}),

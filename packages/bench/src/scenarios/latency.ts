@@ -5,7 +5,7 @@ import type { Extent } from "./extent.ts";
 
 /** Sends are not held back by what is slow: their times are those of an open loop. */
 const WINDOW = 100_000;
-const WARM_UP_SECONDS = 5;
+export const WARM_UP_SECONDS = 5;
 
 /** From the call of send to the handler, at a steady rate. The first second warms up. */
 export const latency = ({ seconds }: Extent): readonly Row[] =>

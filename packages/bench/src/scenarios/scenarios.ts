@@ -1,6 +1,7 @@
 import type { Row } from "../frame/row.ts";
 import { backlog, oneSided, startUp } from "./backlog.ts";
 import { bodies } from "./bodies.ts";
+import { costs } from "./costs.ts";
 import type { Extent } from "./extent.ts";
 import { failOver } from "./fail-over.ts";
 import { latency } from "./latency.ts";
@@ -18,6 +19,7 @@ export const scenariosOf = (extent: Extent): Readonly<Record<string, readonly Ro
   latency: latency(extent),
   bodies,
   consumers,
+  costs: costs(extent),
   "one-sided": oneSided,
   size: size(extent),
   backlog: backlog(extent),
