@@ -65,8 +65,20 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     breaks: "a producer's sequence is not stored with its batch",
     promises: ["P2"],
     file: "queue/queue-log.ts",
-    find: "const writes: StoreWrite[] = [this.#producerWrite(producer)];",
+    find: "const writes = this.#producerWrites(producer);",
     replace: "const writes: StoreWrite[] = [];",
+  },
+  {
+    name: "runs-part-overwritten",
+    breaks: "full parts of a producer's runs are stored over one another",
+    promises: ["P2"],
+    file: "queue/producer-runs.ts",
+    find: "parts.push({ place: nth % PARTS_MAX, part: [nth, runs] });",
+    replace: "parts.push({ place: 0, part: [nth, runs] });",
+    test: {
+      file: "packages/actors/src/queue/producer-runs.test.ts",
+      title: "give a repeat its first places after a restart, however the runs are spread over them",
+    },
   },
   {
     name: "unfenced-producer",
