@@ -87,22 +87,7 @@ describe("the documents", () => {
       rows.map(([code]) => [code, new MessagingError(code as ErrorCode, "").retryable ? "yes" : "no"]),
     );
   });
-  it("link to files that are there", () => {
-    const broken = all.flatMap(({ path }) => {
-      const links = [...readFileSync(inRepository(path), "utf8").matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)];
-      return links.map(([, link]) => join(dirname(path), link ?? "")).filter((target) => !exists(target));
-    });
-    expect(broken).toEqual([]);
-  });
 });
-function exists(path: string): boolean {
-  try {
-    realpathSync(inRepository(path));
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe("the examples of the documents, and the probes in test/types,", () => {
   it("type-check under strict, noUncheckedIndexedAccess and exactOptionalPropertyTypes", async () => {

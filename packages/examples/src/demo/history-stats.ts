@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { build } from "hdr-histogram-js";
 
-/** A line of a history, as far as it is read here; HISTORY.md of the project has the format. */
+/** A line of a history, as far as it is read here; docs/history.md has the format. */
 interface Line {
   readonly process: string;
   readonly at: number;

@@ -11,8 +11,8 @@ const OF_ATTEMPT = { ...OF_DELIVERY, attempt: "whole" } as const;
 const BY_ANYONE = { group: "text", consumer: "text?", epoch: "whole?", revision: "whole" } as const;
 const SET_ASIDE = { ...AT_PLACE, ...BY_ANYONE } as const;
 
-/** What each type of line must carry for the rules to mean something. A kind with `?` may also be null or left out. */
-const FIELDS: { readonly [Type in HistoryEventType]: Readonly<Record<string, Kind>> } = {
+/** What each type of line must carry, which docs/history.md says too, for the rules to mean something. A kind with `?` may also be null or left out. */
+export const FIELDS: { readonly [Type in HistoryEventType]: Readonly<Record<string, Kind>> } = {
   start: {},
   end: {},
   sending: { topic: "text", ...OF_MESSAGE, ordinal: "whole?", durability: "text" },
@@ -53,7 +53,7 @@ const FIELDS: { readonly [Type in HistoryEventType]: Readonly<Record<string, Kin
     logEpoch: "whole",
   },
 };
-const LINE: Readonly<Record<string, Kind>> = { process: "text", n: "whole", at: "number" };
+export const LINE: Readonly<Record<string, Kind>> = { process: "text", n: "whole", at: "number" };
 
 /** The event a parsed line stands for, or a sentence that says what is wrong with it. Fields beyond those known are kept. */
 export function readEvent(value: unknown): HistoryEvent | string {
