@@ -171,7 +171,7 @@ export class SetAsideOrders {
             kind: halt.key === null ? "dead-letter" : "parked",
             key: halt.key,
             sinceMs: runtime.wallNow(),
-            revision: subscription.state.revision + 1,
+            revision: 0, // its holder has set nothing aside
             attempts: 0,
             error: halt.error,
           },

@@ -419,7 +419,8 @@ export interface SettleRefused {
 /**
  * C, a message has exhausted its attempts. `park`: it and every later message of its key are set aside, in order; the consumer has dropped the key from its buffer before it sent this, drops what
  * still arrives of it until the answer, and gives the credit of all it dropped back (dropped messages count as taken off its hands). `dead-letter`: it alone. `halt`: the queue stops for the group. Answered by `aside.done` or `refused` (`STALE_EPOCH`; `LIMIT_EXCEEDED`: the set-aside limit, and the subscription halts).
- * With `redriven: true` the message goes back to the head of its strand, which waits again. Repeating it is harmless.
+ * With `redriven` the message goes back to the head of its strand, which waits again. Whose link ended before the answer asks the same on the next one, once its lease is resumed there and before it
+ * gives credit: that does nothing a second time, nor undoes what a person has ordered of the message since, and is answered before anything more is delivered.
  */
 export interface AsidePut {
   readonly type: "aside.put";
@@ -442,7 +443,7 @@ export interface FailureInfo {
 }
 /**
  * B, answers `aside.put` once committed. `offsets`: every message that it set aside, delivered or not. To a repeat: what is still aside of that, and the revision in which it went; nothing when it
- * has been settled or discarded since.
+ * has been settled or discarded since, or when a person's order set it aside (`revision` tells of no change of the holder's then). One that was refused with `LIMIT_EXCEEDED` is refused again.
  */
 export interface AsideDone {
   readonly type: "aside.done";

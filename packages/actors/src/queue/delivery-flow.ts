@@ -383,7 +383,7 @@ export class DeliveryFlow {
           break;
         }
         captured.push(
-          aside.follow(state, strand, { offset: at, appendedAtMs: batch.appendedAtMs, message: reader.message }),
+          aside.follow(state, strand, { offset: at, appendedAtMs: batch.appendedAtMs, message: reader.message }, 0),
         );
         this.#position = at + 1;
         continue;
@@ -430,8 +430,9 @@ export class DeliveryFlow {
     const flushes = this.#asideFlushes;
     const from = (this.#redriven.get(strand.id) ?? -1) + 1;
     const copies = await aside.copies(strand, from, Math.min(REDELIVER_MESSAGES_MAX, this.#roomMessages));
-    // while it was read the strand may have ended, or been put back
+    // while it was read the strand may have ended, been put back, or begun anew from its head
     if (!this.#mayFlow() || aside.strand(strand.id) !== strand || strand.phase !== "redriving") return;
+    if (from !== (this.#redriven.get(strand.id) ?? -1) + 1) return;
     if (copies.length === 0) {
       if (flushes === this.#asideFlushes) this.#unflushed.add(strand.id);
       return;

@@ -7,12 +7,15 @@ import { DeliveryFlow, type FlowOwner } from "./delivery-flow.ts";
 import { LeaseKeeper, type LeaseKeeperOwner } from "./lease-keeper.ts";
 import { type Ledger, type LedgerOwner, unavailable } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
+import { Repeats } from "./repeats.ts";
 import type { LeaseEndReason, SubscriptionEmitted, SubscriptionEvent } from "./subscription.machine.ts";
 import type { SubscriptionContextOf } from "./subscription-context.ts";
 
 /** Who holds one subscription's lease, and what is on its way to it. The machine decides; this persists what it decided, answers, and begins and ends the flow. */
 export class Holding implements LeaseKeeperOwner, LedgerOwner {
   readonly context: SubscriptionContextOf;
+  /** What this lease's holder may ask again. */
+  readonly repeats = new Repeats();
   readonly #ledger: Ledger;
   readonly #flowOwner: () => FlowOwner;
   readonly #lease: LeaseKeeper;
@@ -79,6 +82,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       const granted = this.#lease.epoch;
       this.#ledger.state.epoch = granted;
       this.#ledger.state.lease = lease;
+      this.repeats.clear();
       const flow = new DeliveryFlow(this.#flowOwner(), {
         port,
         epoch: granted,
@@ -103,7 +107,8 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     const before = this.#flow;
     const deliveredEnd = before?.deliveredEnd ?? this.#ledger.state.cursor;
     before?.stop();
-    const writes = applySettlement(this.#ledger, resume.settle, deliveredEnd);
+    this.repeats.resumed(resume.redrivenInHand);
+    const writes = applySettlement(this.#ledger, this.repeats.withoutUndone(resume.settle), deliveredEnd);
     this.#lease.tell({ type: "lease.renew", at });
     const ttlMs = this.#lease.deadline - at; // less than the whole when it is being revoked
     const kept = resume.inHand.flatMap(([from, to]) =>

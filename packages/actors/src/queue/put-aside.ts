@@ -6,11 +6,13 @@ import type { DeliveryFlow } from "./delivery-flow.ts";
 import type { Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
+import type { Repeats } from "./repeats.ts";
 import { keyOf } from "./set-aside.ts";
 
 /** The subscription in which something is set aside. */
 export interface AsidePlace {
   readonly ledger: Ledger;
+  readonly repeats: Repeats;
   /** The flow to this port, if it holds the lease under the frame's epoch right now; else the error that says so. */
   holding(port: MemberPort, frame: AsidePut): DeliveryFlow | MessagingError;
   halt(at: Pick<AsidePut, "offset" | "key" | "attempts" | "error">): void;
@@ -21,12 +23,17 @@ export interface AsidePlace {
 /**
  * Sets a message aside (rules 27, 29), in its turn: `park` with every message of its key that was delivered and is not done (those the cursor's read reaches later are captured then),
  * `dead-letter` alone, `halt` not at all: the queue stands still at it. Memory changes and the commit is made in one go, behind the reads.
+ *
+ * What was done before, and is asked again because its answer was lost with a link, is not done again, whatever a person has ordered since, and is answered with the change
+ * in which it was done. `goOn`: lets the flow go on, which stands since this was asked: until it is answered the holder drops what comes of the key.
  */
-export async function putAside(place: AsidePlace, port: MemberPort, frame: AsidePut): Promise<void> {
-  const { ledger } = place;
+export async function putAside(place: AsidePlace, port: MemberPort, frame: AsidePut, goOn: () => void): Promise<void> {
+  const { ledger, repeats } = place;
   const { spec, log, runtime, queue } = ledger.context;
-  const refuse = (error: MessagingError) =>
+  const refuse = (error: MessagingError) => {
     port.send({ type: "refused", request: frame.request, error: toWireError(error) });
+    goOn();
+  };
   const flow = place.holding(port, frame);
   if (flow instanceof MessagingError) return refuse(flow);
   const { state, aside } = ledger;
@@ -53,18 +60,26 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
         offsets: offsets as Offset[],
       });
       flow.asideFlushed();
+      goOn();
     });
 
   if (frame.redriven !== null) {
-    const strand = aside.strand(frame.redriven.strand);
-    if (strand === undefined || !strand.offsets.includes(frame.redriven.offset)) return done([], []);
-    const { attempts, error } = frame;
-    return done([frame.redriven.offset], [aside.turn(strand, { phase: "waiting", attempts, error })]);
+    const { redriven, attempts, error } = frame;
+    const strand = aside.strand(redriven.strand);
+    if (strand === undefined || !strand.offsets.includes(redriven.offset)) return done([], []);
+    const was = repeats.putBackIn(port, redriven);
+    if (was !== undefined) {
+      // it runs again by now, if somebody said so: from its head, since the holder drops what it is sent of it before the answer
+      flow.redrive(strand.id);
+      return done([redriven.offset], [], was);
+    }
+    repeats.putBack(port, redriven, state.revision + 1);
+    return done([redriven.offset], [aside.turn(strand, { phase: "waiting", attempts, error })]);
   }
   if (state.isDone(frame.offset)) {
-    // set aside before, and the answer was lost: all that went with it, in the change in which it went. None: it is settled or discarded by now
-    const strand = aside.holding(frame.offset);
-    return done(strand?.offsets ?? [], [], strand?.revision);
+    // set aside before: what is left of all that went with it. None: it is settled or discarded by now, or went aside by somebody's order
+    const put = aside.putWith(frame.offset);
+    return done(put?.offsets ?? [], [], put?.revision);
   }
   if (!flow.wasDelivered(frame.offset, frame.offset + 1))
     return refuse(
@@ -72,16 +87,20 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
         `offset ${frame.offset} of ${ledger.path} was set aside, delivered were those below ${flow.deliveredEnd}`,
       ),
     );
-  if (frame.kind === "halt") {
+  // the queue has come to stand at it before, under this lease: it stands, or somebody has said since that the message runs again
+  const hasHalted = repeats.hasHalted(frame.offset);
+  const halt = () => {
     place.halt(frame);
+    if (state.halt?.offset === frame.offset) repeats.halted(frame.offset); // it may stand at another
+  };
+  if (frame.kind === "halt") {
+    if (!hasHalted) halt();
     return done([], []);
   }
-
-  // a place has become free since it halted, and the same is asked again on a new link: it stands until somebody says what becomes of its message
-  if (state.halt !== null) return refuse(asideFull(ledger.path, spec.parkedMessagesMax));
+  // a place may have become free since
+  if (hasHalted || state.halt !== null) return refuse(asideFull(ledger.path, spec.parkedMessagesMax));
 
   const parks = frame.kind === "park" && frame.key !== null;
-  const goOn = flow.pause(); // nothing more of the key goes out until it is parked
   try {
     const scanned = await copiesOf(
       log,
@@ -97,7 +116,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     if (keyOf(head.message) !== frame.key)
       return refuse(violation(`offset ${frame.offset} of ${ledger.path} was set aside with a key that is not its own`));
     if (aside.messages + scanned.length > spec.parkedMessagesMax) {
-      place.halt(frame);
+      halt();
       return commit([], () => refuse(asideFull(ledger.path, spec.parkedMessagesMax)));
     }
     const { attempts, error, key } = frame;
@@ -109,11 +128,10 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
       scanned.map((copy) => copy.offset),
       writes,
     );
+    goOn(); // it is parked: what comes of the key is set behind it
     tellAside(ledger, frame, parks);
   } catch (error) {
     refuse(asMessagingError(error, "STORE_FAILED"));
-  } finally {
-    goOn();
   }
 }
 function tellAside({ context }: Ledger, frame: AsidePut, parks: boolean): void {

@@ -12,9 +12,11 @@ export interface Strand {
   readonly key: string | null;
   /** Offsets of its messages, in order; the first is its head. */
   readonly offsets: number[];
+  /** Beside each offset the change in which its holder set it aside: what a repeated `aside.put` is answered with. 0: a later message of the key, or set aside by a person's order. */
+  readonly revisions: number[];
   readonly sinceMs: number;
-  /** The change of the subscription that set its head aside. */
-  revision: number;
+  /** The change in which its holder set its first messages aside, which stands for those stored without one of their own; 0: a person's order did. */
+  readonly revision: number;
   /** `redriving`: its messages run again, in order, before anything newer of the key. */
   phase: "waiting" | "redriving";
   /** Failed attempts of its head. */
@@ -41,7 +43,8 @@ export interface AsideCopy {
 }
 /** Entries read at a time when a strand is recovered: their bodies come along. */
 const RECOVER_ENTRIES = 256;
-type StoredCopy = readonly [appendedAtMs: number, message: Uint8Array];
+/** Without `revision` where it was stored before there was one: then the strand's counts. */
+type StoredCopy = readonly [appendedAtMs: number, message: Uint8Array, revision?: number];
 
 // Shared by all that have set nothing aside yet, which is most, and never added to.
 const NO_STRANDS = new Map<number, Strand>();
@@ -92,9 +95,16 @@ export class SetAside {
     return this.#strands.get(id);
   }
   /** The strand that this message is in. */
-  holding(offset: number): Strand | undefined {
+  #holding(offset: number): Strand | undefined {
     for (const strand of this.#strands.values()) if (strand.offsets.includes(offset)) return strand;
     return undefined;
+  }
+  /** What its holder set aside together with this message, of what is still aside, and the change in which it did; null when it is not aside, or not by its holder. */
+  putWith(offset: number): { readonly offsets: readonly number[]; readonly revision: number } | null {
+    const strand = this.#holding(offset);
+    const revision = strand?.revisions[strand.offsets.indexOf(offset)] ?? 0;
+    if (strand === undefined || revision === 0) return null;
+    return { offsets: strand.offsets.filter((_, index) => strand.revisions[index] === revision), revision };
   }
   /** The strand that holds this key back. */
   parked(key: string): Strand | undefined {
@@ -107,11 +117,15 @@ export class SetAside {
     for (const { key: name, value } of await this.#store.list(storeKeys.strands(topic, queue, group))) {
       const [kind, key, sinceMs, phase, attempts, losses, error, revision] = decodeRecord<StoredStrand>(name, value);
       const rest = { sinceMs, revision, phase, attempts, losses, error };
-      const strand: Strand = { id: lastNumber(name), kind, key, offsets: [], ...rest };
+      const strand: Strand = { id: lastNumber(name), kind, key, offsets: [], revisions: [], ...rest };
       const prefix = storeKeys.entries(topic, queue, group, strand.id);
       for (let after = ""; ; ) {
         const entries = await this.#store.list(prefix, { limit: RECOVER_ENTRIES, ...(after === "" ? {} : { after }) });
-        for (const entry of entries) strand.offsets.push(lastNumber(entry.key));
+        for (const entry of entries) {
+          const [, , own = revision] = decodeRecord<StoredCopy>(entry.key, entry.value);
+          strand.offsets.push(lastNumber(entry.key));
+          strand.revisions.push(own);
+        }
         if (entries.length < RECOVER_ENTRIES) break;
         after = entries.at(-1)!.key;
       }
@@ -144,21 +158,20 @@ export class SetAside {
     if (existing !== undefined) {
       // an earlier message of the key (its settle was lost with a lease) has failed now: it goes before the others
       const { attempts, error } = of;
-      existing.revision = of.revision;
-      const joined = [head, ...followers].map((copy) => this.follow(state, existing, copy));
+      const joined = [head, ...followers].map((copy) => this.follow(state, existing, copy, of.revision));
       return { strand: existing, writes: [...joined, this.turn(existing, { phase: "waiting", attempts, error })] };
     }
-    const strand: Strand = { ...of, id: state.strandNext++, offsets: [], phase: "waiting", losses: 0 };
+    const strand: Strand = { ...of, id: state.strandNext++, offsets: [], revisions: [], phase: "waiting", losses: 0 };
     this.#add(strand);
     state.deadLettered.add(head.offset, head.offset + 1);
-    const writes = [this.#strandWrite(strand), this.#append(strand, head)];
-    for (const follower of followers) writes.push(this.follow(state, strand, follower));
+    const writes = [this.#strandWrite(strand), this.#append(strand, head, of.revision)];
+    for (const follower of followers) writes.push(this.follow(state, strand, follower, of.revision));
     return { strand, writes };
   }
-  /** Sets a later message of a parked key behind the others. */
-  follow(state: SubscriptionState, strand: Strand, copy: AsideCopy): StoreWrite {
+  /** Sets a message of a parked key to its place among the others; `revision`: that of the change in which its holder did, 0 when the key's later messages are read. */
+  follow(state: SubscriptionState, strand: Strand, copy: AsideCopy, revision: number): StoreWrite {
     const head = strand.offsets[0];
-    const write = this.#append(strand, copy);
+    const write = this.#append(strand, copy, revision);
     const isHead = head !== undefined && copy.offset < head;
     if (isHead) {
       state.deadLettered.remove(head, head + 1);
@@ -167,29 +180,26 @@ export class SetAside {
     (isHead ? state.deadLettered : state.parked).add(copy.offset, copy.offset + 1);
     return write;
   }
-  #append(strand: Strand, copy: AsideCopy): StoreWrite {
-    const last = strand.offsets.at(-1);
-    if (last === undefined || last < copy.offset) strand.offsets.push(copy.offset);
-    else
-      strand.offsets.splice(
-        strand.offsets.findIndex((at) => at > copy.offset),
-        0,
-        copy.offset,
-      );
+  #append(strand: Strand, copy: AsideCopy, revision: number): StoreWrite {
+    const isLast = (strand.offsets.at(-1) ?? -1) < copy.offset;
+    const index = isLast ? strand.offsets.length : strand.offsets.findIndex((at) => at > copy.offset);
+    strand.offsets.splice(index, 0, copy.offset);
+    strand.revisions.splice(index, 0, revision);
     this.#messages++;
     this.taken[strand.kind]++;
-    return {
-      kind: "put",
-      key: this.#entryKey(strand.id, copy.offset),
-      value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy),
-    };
+    return this.#entryWrite(strand, copy, revision);
+  }
+  #entryWrite(strand: Strand, { offset, appendedAtMs, message }: AsideCopy, revision: number): StoreWrite {
+    const value = encodeRecord([appendedAtMs, message, revision] satisfies StoredCopy);
+    return { kind: "put", key: this.#entryKey(strand.id, offset), value };
   }
   /** Takes a message out: it is settled or discarded now, which the caller notes. The key opens with the last one (rule 28). */
   take(state: SubscriptionState, strand: Strand, offset: number): StoreWrite[] {
     const index = strand.offsets.indexOf(offset);
     if (index < 0) return [];
-    if (index === 0) strand.offsets.shift();
-    else strand.offsets.splice(index, 1);
+    for (const column of [strand.offsets, strand.revisions])
+      if (index === 0) column.shift();
+      else column.splice(index, 1);
     this.#messages--;
     state.deadLettered.remove(offset, offset + 1);
     state.parked.remove(offset, offset + 1);
@@ -229,11 +239,7 @@ export class SetAside {
     return [this.#strandWrite(strand)];
   }
   replace(strand: Strand, copy: AsideCopy): StoreWrite {
-    return {
-      kind: "put",
-      key: this.#entryKey(strand.id, copy.offset),
-      value: encodeRecord([copy.appendedAtMs, copy.message] satisfies StoredCopy),
-    };
+    return this.#entryWrite(strand, copy, strand.revisions[strand.offsets.indexOf(copy.offset)] ?? 0);
   }
 
   /** Copies of a strand's messages from `fromOffset` on, in order. */

@@ -115,6 +115,23 @@ describe("an unordered queue", () => {
     expect(subscription.account()).toMatchObject({ settled: 2, deadLettered: [], backlog: 0 });
     expect(accountProblem(subscription)).toBeNull();
   });
+  it("asked again for a dead letter, by anybody who was given it, names the change in which it went; nothing once it is dealt with", async () => {
+    const { bench, subscription } = await shared(["a"]);
+    const one = await join(bench, subscription, "one", 100, { invisibleMs: 1_000 });
+    await bench.runtime.advance(2_000); // it took too long
+    const two = await join(bench, subscription, "two");
+    await deadLetter(bench, subscription, two, 0);
+    await deadLetter(bench, subscription, one, 0);
+    const { revision } = two.last("aside.done");
+    expect(one.last("aside.done")).toMatchObject({ offsets: [0], revision });
+    await subscription.change(async () => {
+      const writes = subscription.aside.take(subscription.state, [...subscription.aside.strands()][0]!, 0);
+      subscription.state.discard(0);
+      return { writes, result: {} };
+    });
+    await deadLetter(bench, subscription, one, 0);
+    expect(one.last("aside.done").offsets).toEqual([]);
+  });
   it("refuses to settle or set aside what nobody was given, in no time", async () => {
     const { bench, subscription } = await shared([null]);
     const port = await join(bench, subscription, "one");

@@ -1,4 +1,4 @@
-import { epoch, offset } from "../message/brands.ts";
+import { epoch, type Offset, offset } from "../message/brands.ts";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { AsidePut, Credit, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
@@ -211,14 +211,19 @@ export class SharedSubscription {
       port.send({ type: "refused", request: frame.request, error: known });
     };
     const writes: StoreWrite[] = [];
+    const now = { offsets: [frame.offset], revision: state.revision + 1 };
+    /** What goes aside now, or went in an earlier change and still is. */
+    let put: { readonly offsets: readonly number[]; readonly revision: number } | null = null;
     try {
       if (frame.redriven !== null) {
         const strand = aside.strand(frame.redriven.strand);
-        if (strand !== undefined) {
+        if (strand?.offsets.includes(frame.redriven.offset) === true) {
           this.#redriven.delete(strand);
           writes.push(aside.turn(strand, { phase: "waiting", attempts, error }));
+          put = now;
         }
-      } else if (!state.isDone(frame.offset)) {
+      } else if (state.isDone(frame.offset)) put = aside.putWith(frame.offset);
+      else {
         if (frame.offset >= this.#given)
           throw new MessagingError(
             "PROTOCOL_VIOLATION",
@@ -231,9 +236,10 @@ export class SharedSubscription {
         if (head !== undefined && !state.isDone(frame.offset)) {
           this.#forget(frame.offset);
           state.tried.delete(frame.offset);
-          const of = { key, sinceMs: runtime.wallNow(), revision: state.revision + 1, attempts, error };
+          const of = { key, sinceMs: runtime.wallNow(), revision: now.revision, attempts, error };
           writes.push(...aside.begin(state, { kind: "dead-letter", ...of }, head, []).writes);
           events.tell({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key });
+          put = now;
         }
       }
     } catch (error) {
@@ -248,8 +254,8 @@ export class SharedSubscription {
         member: port.member,
         queue,
         epoch: EPOCH,
-        revision,
-        offsets: [frame.offset],
+        revision: put?.revision ?? revision,
+        offsets: (put?.offsets ?? []) as Offset[],
       });
     }, refuse);
     this.#pump();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { accountProblem, FakePort, failure, message, QueueBench, storedBeside, Talk } from "./queue.fixture.ts";
+import { encodeRecord, storeKeys } from "./records.ts";
 
 async function held(keys: readonly string[], spec = {}, join = {}) {
   const bench = await QueueBench.open(spec);
@@ -61,6 +62,42 @@ describe("park", () => {
     expect(talk.port.last("aside.done")).toMatchObject({ offsets: [0, 1], revision });
     await bench.restart();
     expect((await bench.subscribe()).aside.parked("a")).toMatchObject({ phase: "redriving", revision });
+  });
+  it("repeated, names its own change and what went in it, whatever of its key went since, over a restart too", async () => {
+    const { bench, subscription, talk } = await held(["a", "a", "a"]);
+    await talk.put(1, "a");
+    const first = talk.port.last("aside.done");
+    await talk.put(0, "a"); // its settle was lost with a lease
+    const second = talk.port.last("aside.done");
+    bench.append(["a"]);
+    await bench.settle();
+    expect(subscription.aside.parked("a")?.offsets).toEqual([0, 1, 2, 3]);
+    const repeats = async (of: Talk) => {
+      await of.put(1, "a");
+      expect(of.port.last("aside.done")).toMatchObject({ offsets: [1, 2], revision: first.revision });
+      await of.put(0, "a");
+      expect(of.port.last("aside.done")).toMatchObject({ offsets: [0], revision: second.revision });
+      await of.put(3, "a"); // nobody asked for it: it was set behind the others as the queue was read
+      expect(of.port.last("aside.done").offsets).toEqual([]);
+    };
+    await repeats(talk);
+    await bench.restart();
+    await repeats(await Talk.hold(bench, await bench.subscribe()));
+  });
+  it("repeated, names the change that its strand was stored with, where messages were stored without one", async () => {
+    const { bench, subscription, talk } = await held(["a", "a"]);
+    await talk.put(0, "a");
+    const { revision } = talk.port.last("aside.done");
+    const { id } = subscription.aside.parked("a")!;
+    const writes = [0, 1].map((at) => {
+      const value = encodeRecord([bench.runtime.wallNow(), message("a")]);
+      return { kind: "put", key: storeKeys.entry("t", 0, "g", id, at), value } as const;
+    });
+    await bench.store.writer().commit(writes).flushed;
+    await bench.restart();
+    const again = await Talk.hold(bench, await bench.subscribe());
+    await again.put(0, "a");
+    expect(again.port.last("aside.done")).toMatchObject({ offsets: [0, 1], revision });
   });
   it("repeated when it has been dealt with since, names nothing", async () => {
     const { subscription, talk } = await held(["a", "a", "b"]);

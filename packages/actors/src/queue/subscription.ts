@@ -162,10 +162,13 @@ export class Subscription {
     port.send({ type: "settle.refused", member: port.member, queue, epoch, settle, error: toWireError(error) });
   }
   asidePut(port: MemberPort, frame: AsidePut): void {
+    const { flow } = this;
+    const goOn = flow?.port === port ? flow.pause() : () => {};
     this.#ledger.turn.run(() =>
       putAside(
         {
           ledger: this.#ledger,
+          repeats: this.#holding.repeats,
           holding: () => {
             this.#holding.check();
             return this.#holding.isCurrent(port, frame.epoch) && this.flow !== null
@@ -177,6 +180,7 @@ export class Subscription {
         },
         port,
         frame,
+        goOn,
       ),
     );
   }

@@ -83,4 +83,6 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   lateGroupSkipped: "a group that joined late began at the newest message",
   emittedAgain: "a handler ran again and emitted the same message under the same id",
   unorderedHandledAgain: "a message of an unordered topic was handled again",
+  repeatAnsweredAfterAnotherChange:
+    "a holder set something aside and lost the answer, a person ordered something of it, and the repeat was answered with the first change",
 };

@@ -1,10 +1,13 @@
 import type { Client, SetAsideEntry } from "../../client/client-api.ts";
 import { isMessagingError } from "../../message/errors.ts";
+import { codecOf } from "../../protocol/pick-codec.ts";
 import type { OrderPlan } from "./plan.ts";
 import type { PlannedWorld, SimulatedBody } from "./planned-world.ts";
 import { describeError } from "./process-slot.ts";
 
 const LISTED = 50;
+/** For how long a member that has lost an answer stays away at most, ms. Shorter than any lease. */
+const AWAY_MS = 250;
 const BECAUSE = { reason: "the simulation says so" };
 /** What an order may meet when there are faults about. */
 const EXPECTED: ReadonlySet<string> = new Set([
@@ -27,7 +30,35 @@ export class AdminOrders {
     this.#client = client;
   }
   schedule(orders: readonly OrderPlan[]): void {
-    for (const order of orders) this.#world.runtime.setTimeout(() => void this.#carryOut(order), order.atMs);
+    for (const order of orders)
+      this.#world.runtime.setTimeout(
+        () =>
+          void (order.unheardBy === undefined ? this.#carryOut(order) : this.#afterLostAnswer(order, order.unheardBy)),
+        order.atMs,
+      );
+  }
+  #afterLostAnswer(order: OrderPlan, member: string): void {
+    const world = this.#world;
+    const { network, runtime, history } = world;
+    network.trap("broker", member, (packet) => {
+      const answered = world.healed ? undefined : asideAnswered(packet);
+      if (answered === undefined) return false;
+      history.record({ type: "fault", fault: "cut", target: member, lost: "aside.done" });
+      const heals = [network.block("broker", member), network.block(member, "broker")];
+      const back = (): void => {
+        for (const heal of heals) heal();
+      };
+      runtime.setTimeout(back, AWAY_MS);
+      void this.list(order.topic, order.group)
+        .then((entries) => {
+          const entry = entries.find(({ kind, message: { queue, offset } }) =>
+            answered === null ? kind === "halted" : queue === answered.queue && answered.offsets.includes(offset),
+          );
+          return entry === undefined ? undefined : this.give(order, entry);
+        })
+        .finally(back);
+      return true;
+    });
   }
   async #carryOut(order: OrderPlan): Promise<void> {
     const entries = await this.list(order.topic, order.group);
@@ -73,4 +104,15 @@ export class AdminOrders {
     if (isMessagingError(error) && EXPECTED.has(error.code)) return;
     this.#world.violate("P11", `order "${order}" was answered with ${describeError(error)}`);
   }
+}
+
+/** What the packet says was set aside; null: nothing, the queue has halted. Undefined where it answers nothing of the kind. */
+function asideAnswered(
+  packet: Uint8Array,
+): { readonly queue: number; readonly offsets: readonly number[] } | null | undefined {
+  for (const frame of codecOf(packet).decode(packet)) {
+    if (frame.type === "aside.done") return frame.offsets.length === 0 ? null : frame;
+    if (frame.type === "refused" && frame.error.code === "LIMIT_EXCEEDED") return null;
+  }
+  return undefined;
 }

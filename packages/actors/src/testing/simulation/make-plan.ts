@@ -2,7 +2,9 @@ import { Dice } from "./dice.ts";
 import { drawFaults } from "./draw-faults.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
+import { chance } from "./trace-hash.ts";
 
+const ORDERS = ["redrive", "retry", "discard", "skip", "replace"] as const;
 /** Longer than any run's faults. */
 const PATIENT_MS = 30_000;
 
@@ -52,7 +54,12 @@ export function makePlan(seed: number): Plan {
     // killers take their leases with them, and scenes have more to do than their load lasts
     healWithinMs: kills || scene !== null ? 120_000 : 60_000,
   };
-  return { ...plan, faults: [...faults, ...cutsDuringOrders(dice, plan)].sort((a, b) => a.atMs - b.atMs) };
+  return {
+    ...plan,
+    healWithinMs: plan.healWithinMs + Math.ceil(leftToDoMs(plan)),
+    faults: [...faults, ...cutsDuringOrders(dice, plan)].sort((a, b) => a.atMs - b.atMs),
+    orders: [...plan.orders, ...unheardOrders(plan)],
+  };
 }
 /** Every other seed plays a scene, each in its turn. */
 function sceneOf(seed: number): Scene | null {
@@ -74,6 +81,32 @@ function sceneTopic(dice: Dice, { heartbeatMs, topic, group }: Scene): TopicPlan
   const drawn = topicPlan(dice, 0, heartbeatMs, SCENE_MS);
   const groups = drawn.groups.slice(0, 1).map((each) => ({ ...each, ...group }));
   return { ...drawn, ...topic, groups };
+}
+/** How long the slowest group is busy with a fair share of the messages, should all be left to the end of the load, one after another in each queue. */
+function leftToDoMs({ topics, load, network }: Plan): number {
+  const share = load.messages / topics.length;
+  const emitting = topics.flatMap(({ groups }) => groups.map(({ emitsTo }) => emitsTo));
+  return Math.max(
+    ...topics.flatMap(({ name, queues, groups }) => {
+      const messages = (share * (1 + emitting.filter((target) => target === name).length)) / queues;
+      return groups.map(({ workMs }) => messages * (workMs / 2 + 2 * network.delayMs + network.jitterMs));
+    }),
+  );
+}
+/** Some members are away when a person deals with what they have just set aside. Drawn for itself: the rest of a plan does not depend on it. */
+function unheardOrders({ seed, consumers, load }: Plan): OrderPlan[] {
+  const dice = new Dice(Math.floor(chance(seed, "unheard orders") * 2 ** 32));
+  if (!dice.chance(0.4)) return [];
+  return Array.from({ length: dice.whole(1, 4) }, () => {
+    const { name, memberships } = dice.pick(consumers);
+    return {
+      atMs: dice.whole(300, load.overMs),
+      unheardBy: name,
+      order: dice.pick(ORDERS),
+      ...dice.pick(memberships),
+      pick: 0,
+    };
+  }).filter(({ topic }) => topic !== undefined); // it is in no group
 }
 /** Some orders lose their link before they are answered. */
 function cutsDuringOrders(dice: Dice, { orders, network }: Plan): FaultPlan[] {

@@ -150,4 +150,6 @@ export interface OrderPlan {
   readonly group: string;
   /** Which of the entries listed then. */
   readonly pick: number;
+  /** From `atMs` on the next answer for this member about something it sets aside is lost with its link, and the order is given of that, before the member is back. */
+  readonly unheardBy?: string;
 }

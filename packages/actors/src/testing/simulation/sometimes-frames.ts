@@ -1,4 +1,5 @@
-import type { Frame } from "../../protocol/frames.ts";
+import type { Answer, Frame } from "../../protocol/frames.ts";
+import type { AsideChanged } from "../../protocol/questions.ts";
 import type { Sometimes } from "./sometimes.ts";
 
 /** A lane on one link. */
@@ -20,6 +21,15 @@ export class FrameCounters {
   readonly #flows = new Map<string, { credit: number; sent: number }>();
   readonly #offers = new Map<string, string>();
   readonly #resumes = new Set<string>();
+  /** By client and member: the topic and group. */
+  readonly #members = new Map<string, string>();
+  /** Orders about what is set aside: by client and request, the topic and group. */
+  readonly #orders = new Map<string, string>();
+  /** By queue of a group: the revision of the last order. */
+  readonly #ordered = new Map<string, number>();
+  readonly #puts = new Set<string>();
+  /** Requests that ask again for what was asked before: by client, the queue of a group. */
+  readonly #putsAgain = new Map<string, string>();
 
   constructor(hit: (name: Sometimes) => void) {
     this.#hit = hit;
@@ -97,15 +107,42 @@ export class FrameCounters {
         if (flow.credit > 0 && flow.sent >= flow.credit) this.#hit("creditUsedUp");
         return;
       }
-      case "aside.put":
+      case "member.join":
+        this.#members.set(`${from} ${frame.member}`, `${frame.topic} ${frame.group}`);
+        return;
+      case "ask": {
+        const { question } = frame;
+        if ("reason" in question) this.#orders.set(`${from} ${frame.request}`, `${question.topic} ${question.group}`);
+        return;
+      }
+      case "answer": {
+        const group = this.#orders.get(`${to} ${frame.request}`);
+        this.#orders.delete(`${to} ${frame.request}`);
+        if (group === undefined || !isChange(frame.answer)) return;
+        this.#ordered.set(`${group} ${frame.answer.queue}`, frame.answer.revision);
+        return;
+      }
+      case "aside.put": {
+        const queue = `${this.#members.get(`${from} ${frame.member}`)} ${frame.queue}`;
+        const put = `${from} ${queue} ${frame.epoch} ${frame.offset} ${frame.redriven?.strand}`;
+        if (this.#puts.has(put)) this.#putsAgain.set(`${from} ${frame.request}`, queue);
+        else this.#puts.add(put);
         if (frame.redriven !== null) this.#hit("redrivenFailedAgain");
         if (frame.error.message.includes("leases ended with it in hand")) this.#hit("exhaustedByLosses");
         return;
-      case "aside.done":
+      }
+      case "aside.done": {
+        const queue = this.#putsAgain.get(`${to} ${frame.request}`);
+        this.#putsAgain.delete(`${to} ${frame.request}`);
+        if (queue !== undefined && frame.offsets.length > 0 && frame.revision < (this.#ordered.get(queue) ?? 0))
+          this.#hit("repeatAnsweredAfterAnotherChange");
         if (frame.offsets.length > 1) this.#hit("parkedWithFollowers");
         return;
+      }
       default:
         return;
     }
   }
 }
+const isChange = (answer: Answer["answer"]): answer is AsideChanged =>
+  answer !== null && typeof answer === "object" && "revision" in answer;

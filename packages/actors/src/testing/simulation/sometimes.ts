@@ -64,6 +64,7 @@ export const SOMETIMES = [
   "lateGroupSkipped",
   "emittedAgain",
   "unorderedHandledAgain",
+  "repeatAnsweredAfterAnotherChange",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];
 

@@ -1,0 +1,61 @@
+import type { RedrivenId, Settlement } from "../protocol/frames.ts";
+import type { MemberPort } from "./member-port.ts";
+
+interface PutBack {
+  readonly offset: number;
+  /** The change in which it went back. */
+  readonly revision: number;
+  /** Where that was asked last. */
+  port: MemberPort;
+}
+
+/**
+ * What the holder of a lease may ask for a second time, because the answer was lost with its link, where the store does not tell that it was done: a person may have
+ * undone it meanwhile, and what they ordered stands. Kept from one grant to the next, over resumes and raises, and no longer: under another epoch nothing is repeated
+ * (`STALE_EPOCH`). One entry a strand, and one a halt.
+ */
+export class Repeats {
+  readonly #halts = new Set<number>();
+  readonly #putBack = new Map<number, PutBack>();
+
+  /** A new grant. */
+  clear(): void {
+    this.#halts.clear();
+    this.#putBack.clear();
+  }
+  /** The lease goes on, on another link: what its holder does not have in hand, it has had the answer about. */
+  resumed(redrivenInHand: readonly RedrivenId[]): void {
+    for (const [strand, { offset }] of this.#putBack)
+      if (!redrivenInHand.some((id) => id.strand === strand && id.offset === offset)) this.#putBack.delete(strand);
+  }
+
+  halted(offset: number): void {
+    this.#halts.add(offset);
+  }
+  /** Whether the queue came to stand at this message under this lease. */
+  hasHalted(offset: number): boolean {
+    return this.#halts.has(offset);
+  }
+
+  putBack(port: MemberPort, { strand, offset }: RedrivenId, revision: number): void {
+    this.#putBack.set(strand, { offset, revision, port });
+  }
+  /** The change in which this message went back to the head of its strand, where that was asked on an earlier link; undefined when it has failed anew. */
+  putBackIn(port: MemberPort, { strand, offset }: RedrivenId): number | undefined {
+    const known = this.#putBack.get(strand);
+    if (known === undefined || known.offset !== offset || known.port === port) return undefined;
+    known.port = port;
+    return known.revision;
+  }
+
+  /** What a resume reports, without attempts that a person has taken back since: those of a halted message, and of one that went back to its strand. */
+  withoutUndone(settlement: Settlement): Settlement {
+    return {
+      ...settlement,
+      tried: settlement.tried.filter(([offset]) => !this.#halts.has(offset)),
+      redrivenTried: settlement.redrivenTried.filter(
+        ({ strand, offset }) => this.#putBack.get(strand)?.offset !== offset,
+      ),
+    };
+  }
+}
