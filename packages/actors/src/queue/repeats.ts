@@ -10,7 +10,7 @@ interface PutBack {
 }
 
 /**
- * What the holder of a lease may ask for a second time, because the answer was lost with its link, where the store does not tell that it was done: a person may have
+ * What the holder of a lease may ask for a second time (rule 27), because the answer was lost with its link, where the store does not tell that it was done: a person may have
  * undone it meanwhile, and what they ordered stands. Kept from one grant to the next, over resumes and raises, and no longer: under another epoch nothing is repeated
  * (`STALE_EPOCH`). One entry a strand, and one a halt.
  */

@@ -155,6 +155,42 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     replace: "const goOn = () => {};",
   },
   {
+    name: "replaced-counts-as-parked",
+    breaks: "a message that a person replaced counts as set aside by the holder who halted at it",
+    promises: ["P4", "P6"],
+    file: "broker/set-aside-orders.ts",
+    find: "revision: 0, // its holder has set nothing aside",
+    replace: "revision: subscription.state.revision + 1,",
+    test: {
+      file: "packages/actors/src/broker/repeats.test.ts",
+      title: "names nothing where the queue had halted at it and a person replaced it since (seed 7310133)",
+    },
+  },
+  {
+    name: "put-back-again",
+    breaks: "a redriven message that failed is put back again by the repeat, though a person has it run again since",
+    promises: ["P6"],
+    file: "queue/repeats.ts",
+    find: "known.offset !== offset || known.port === port",
+    replace: "known.offset === offset || known.port === port",
+    test: {
+      file: "packages/actors/src/broker/repeats.test.ts",
+      title: "runs again, from the head of its key and with all its attempts, where a person said so meanwhile",
+    },
+  },
+  {
+    name: "halted-again",
+    breaks: "a queue halts again at a message that a person has run again, because the holder asks again",
+    promises: ["P6"],
+    file: "queue/repeats.ts",
+    find: "return this.#halts.has(offset);",
+    replace: "return this.#halts.has(offset) && offset < 0;",
+    test: {
+      file: "packages/actors/src/broker/repeats.test.ts",
+      title: "does not halt the queue again where a person said that its message runs again",
+    },
+  },
+  {
     name: "aside-limit-ignored",
     breaks: "more is set aside than the topic allows",
     promises: ["P9"],
