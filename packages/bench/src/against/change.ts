@@ -30,16 +30,17 @@ const cpu: Judgeable = {
 };
 /** A row that sends at a steady rate is judged by its times, another by its rate; one that has neither by the figures it has. */
 function judgeableOf(measured: Measured): readonly Judgeable[] {
-  const { latency, messagesPerSecond, figures = {} } = measured;
+  const { cpuMicros, latency, messagesPerSecond, figures = {} } = measured;
   const named = (figure: string, better: Better, judged: boolean): Judgeable => ({
     figure,
     better,
     judged,
     of: (each) => figureOf(each, figure),
   });
-  if (latency !== undefined) return [named("p50Ms", "less", true), named("p99Ms", "less", true), cpu];
+  const told = Object.keys(cpuMicros).length === 0 ? [] : [cpu];
+  if (latency !== undefined) return [named("p50Ms", "less", true), named("p99Ms", "less", true), ...told];
   const further = Object.keys(figures).map((name) => named(name, "less", messagesPerSecond === undefined));
-  return messagesPerSecond === undefined ? further : [named("messagesPerSecond", "more", true), cpu, ...further];
+  return messagesPerSecond === undefined ? further : [named("messagesPerSecond", "more", true), ...told, ...further];
 }
 /** Every figure of every row of ours. */
 export function changesOf(rows: readonly Row[], results: Results, within: number): readonly Change[] {

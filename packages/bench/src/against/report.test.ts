@@ -28,7 +28,9 @@ const rate = (messagesPerSecond: number, micros = 2): Measured => ({
 const steady = (p50Ms: number, p99Ms: number): Measured => ({ ...rate(500), latency: { p50Ms, p99Ms, maxMs: 99 } });
 const took = (ms: number): Measured => ({ cpuMicros: {}, figures: { "answers after, ms": ms } });
 
-const rows = [row("rate"), row("steady"), row("cost")];
+const alone = (p50Ms: number): Measured => ({ cpuMicros: {}, latency: { p50Ms, p99Ms: p50Ms, maxMs: 9 } });
+
+const rows = [row("rate"), row("steady"), row("alone"), row("cost")];
 const changes = changesOf(
   rows,
   resultsOf({
@@ -39,6 +41,7 @@ const changes = changesOf(
       "before again": [rate(1_000), rate(500)],
     },
     steady: { before: [steady(1, 4)], after: [steady(1, 2)], "before again": [steady(1.2, 4)] },
+    alone: { before: [alone(1)], after: [alone(1)], "before again": [alone(1)] },
     cost: { before: [took(100), undefined], after: [took(101), took(9)], "before again": [took(100), took(9)] },
   }),
   0.05,
@@ -76,6 +79,8 @@ describe("before and after", () => {
       ["steady", "p50Ms", "too noisy"],
       ["steady", "p99Ms", "gained"],
       ["steady", "CPU µs/msg", "told"],
+      ["alone", "p50Ms", "within"],
+      ["alone", "p99Ms", "within"],
       ["cost", "answers after, ms", "within"],
     ]);
   });

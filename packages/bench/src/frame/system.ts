@@ -57,6 +57,8 @@ export interface Sender {
   close(): Promise<void>;
 }
 export interface Receiver {
+  /** With several consumers: resolves when each has queues of its own, as it will keep them. */
+  shared?(): Promise<void>;
   /** Resolves when all that was handled is acknowledged; with several consumers, when all that was sent is, by whichever. */
   settled(): Promise<void>;
   /** For systems without a handler: reads back what was stored and takes it, after the clock has stopped. */

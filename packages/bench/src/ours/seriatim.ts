@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, createBroker, createClient, createSystem, memoryStore, topic, typed } from "@seriatim/actors";
 import { lmdbStore } from "@seriatim/store-lmdb";
 import { memoryTransport } from "@seriatim/transport-memory";
@@ -30,6 +31,8 @@ export const seriatim: System = {
     return { receiver: await receiverOf(system, load, take), sender: senderOf(system, load, at) };
   },
 };
+const GROUP = "bench";
+const LOOK_MS = 50;
 /** A topic has at most 4,096 queues: more are spread over several topics. */
 const TOPIC_QUEUES_MAX = 2_500;
 
@@ -70,9 +73,10 @@ function senderOf(client: Client, load: Load, { variant }: At): Sender {
   };
 }
 async function receiverOf(client: Client, load: Load, take: Take): Promise<Receiver> {
-  const consumers = topicsOf(load).map((each) =>
+  const topics = topicsOf(load);
+  const consumers = topics.map((each) =>
     client.consumer(each, {
-      group: "bench",
+      group: GROUP,
       leaseTtlMs: load.leaseTtlMs,
       ...(load.strict ? { inFlightMax: 1 } : {}),
     }),
@@ -80,7 +84,15 @@ async function receiverOf(client: Client, load: Load, take: Take): Promise<Recei
   const running = consumers.map((consumer) => consumer.run(async ({ body }) => take(readBody(body))));
   const all = (step: (consumer: (typeof consumers)[number]) => Promise<void>) => Promise.all(consumers.map(step));
   await all((consumer) => consumer.ready());
+  const isShared = async (): Promise<boolean> => {
+    const groups = await Promise.all(topics.map((each) => client.describe(each, { group: GROUP })));
+    const holders = new Set(groups.flatMap(({ queues }) => queues.flatMap(({ lease }) => lease?.holder ?? [])));
+    return groups.every(({ state }) => state === "stable") && holders.size >= Math.min(load.consumers, load.queues);
+  };
   return {
+    async shared() {
+      while (!(await isShared())) await sleep(LOOK_MS);
+    },
     async settled() {
       await all((consumer) => consumer.caughtUp()); // every message is acknowledged, not only handled
     },

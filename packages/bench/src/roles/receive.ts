@@ -42,8 +42,11 @@ async function warm(connect: () => Promise<Receiver>, handled: Handled): Promise
   const receiver = await connect();
   tell({ type: "ready" });
   await orders.warmed;
-  // One of several does not know how many are its own.
-  await (handled.pieces === undefined ? handled.warm : receiver.settled());
+  if (handled.pieces === undefined) await handled.warm;
+  else {
+    await receiver.shared?.();
+    await receiver.settled(); // one of several does not know how many are its own
+  }
   tell({ type: "warm" });
   await orders.time;
   return { receiver, done: startClock() };
