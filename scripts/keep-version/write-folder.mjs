@@ -48,18 +48,23 @@ function watch(frame) {
   if (frame.type === "lane.opened") lane.epoch = frame.epoch;
   if (frame.type === "batch.append") lane.next = frame.sequence + frame.count;
 }
-const watching = provide(tokens.codec, () => ({
-  name: binaryCodec.name,
-  encode: (/** @type {any} */ frames) => {
+/** The codec, watched. The oldest versions' have no more than a name, `encode` and `decode`. @param {typeof binaryCodec} codec @returns {typeof binaryCodec} */
+const watched = (codec) => ({
+  name: codec.name,
+  versions: codec.versions,
+  at: (version) => watched(codec.at(version)),
+  encode(frames) {
     frames.forEach(watch);
-    return binaryCodec.encode(frames);
+    return codec.encode(frames);
   },
-  decode: (/** @type {any} */ packet) => {
-    const frames = binaryCodec.decode(packet);
+  decode(packet) {
+    const frames = codec.decode(packet);
     frames.forEach(watch);
     return frames;
   },
-}));
+  refusal: (frame) => codec.refusal(frame),
+});
+const watching = provide(tokens.codec, () => watched(binaryCodec));
 
 /* ---------- the system ---------- */
 

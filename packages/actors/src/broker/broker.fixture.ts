@@ -4,7 +4,7 @@ import { MessagingError } from "../message/errors.ts";
 import { concatBytes } from "../message/packed.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import type { BrokerFrame, ClientFrame, MemberJoin } from "../protocol/frames.ts";
-import { binaryCodec } from "../protocol/index.ts";
+import { binaryCodec, type Codec, type Codecs } from "../protocol/index.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
@@ -52,6 +52,8 @@ export interface BenchOptions {
   readonly runtime?: SimulatedRuntime;
   readonly topics?: readonly TopicSpec[];
   readonly authorize?: (right: Right, principal: string) => boolean;
+  /** What the broker speaks. */
+  readonly codecs?: Codecs;
   /** What the broker gets in the store's place. */
   readonly store?: (store: Store) => Store;
 }
@@ -89,19 +91,20 @@ export class BrokerBench {
         authenticator: { authenticate: async () => ({ id: "anybody" }) },
         authorizer: { authorize: ({ id }, right) => options.authorize?.(right, id) ?? true },
         logger: { log: (level, text) => bench.logged.push(`${level}: ${text}`) },
+        ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
       },
     );
     bench.broker.events$.subscribe((event) => bench.told.push(event.type));
     return bench;
   }
   /** A link without a hello. */
-  dial(principal = "somebody"): TestClient {
+  dial(principal = "somebody", codec: Codec = binaryCodec): TestClient {
     const ours = new TestLink(principal);
     const theirs = new TestLink(principal);
     ours.peer = theirs;
     theirs.peer = ours;
     this.accept(theirs);
-    return new TestClient(this, ours, theirs);
+    return new TestClient(this, ours, theirs, codec);
   }
   async client(instance: string, link = 1, principal = "somebody", ordinal: number | null = null): Promise<TestClient> {
     const client = this.dial(principal);
@@ -115,17 +118,19 @@ export class TestClient {
   readonly bench: BrokerBench;
   readonly link: Link & { end: LinkEnd | null };
   readonly theirs: TestLink;
+  readonly codec: Codec;
   instance = "";
   readonly frames: BrokerFrame[] = [];
   #requests = 0;
-  constructor(bench: BrokerBench, link: TestLink, theirs: TestLink) {
+  constructor(bench: BrokerBench, link: TestLink, theirs: TestLink, codec: Codec) {
     this.bench = bench;
     this.link = link;
     this.theirs = theirs;
-    link.frames$.subscribe((packet) => this.frames.push(...(binaryCodec.decode(packet) as BrokerFrame[])));
+    this.codec = codec;
+    link.frames$.subscribe((packet) => this.frames.push(...(codec.decode(packet) as BrokerFrame[])));
   }
   async say(...frames: ClientFrame[]): Promise<void> {
-    this.link.send(binaryCodec.encode(frames));
+    this.link.send(this.codec.encode(frames));
     await this.bench.runtime.settle();
   }
   next(): number {

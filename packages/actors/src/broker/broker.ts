@@ -8,6 +8,7 @@ import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
 import type { Hello } from "../protocol/frames.ts";
+import { CODECS, type Codecs } from "../protocol/pick-codec.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
 import { Counters } from "../queue/counters.ts";
 import { decodeRecord, storeKeys } from "../queue/records.ts";
@@ -64,6 +65,8 @@ export interface BrokerParts {
   readonly logger: Logger;
   /** @default null: nothing is counted */
   readonly metrics?: Metrics | null;
+  /** What it speaks. @default all protocol versions there are */
+  readonly codecs?: Codecs;
 }
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
@@ -93,6 +96,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly counters: Counters | null;
   readonly authorizer: Authorizer;
   readonly limits: BrokerLimits;
+  readonly codecs: Codecs;
   readonly identity: SessionHost["identity"];
   readonly #parts: BrokerParts;
   readonly #settings: BrokerSettings;
@@ -128,6 +132,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
     const { metrics = null } = parts;
     this.counters = metrics === null ? null : new Counters(metrics, parts.logger);
     this.authorizer = parts.authorizer;
+    this.codecs = parts.codecs ?? CODECS;
     this.limits = {
       messageBytesMax: positive("messageBytesMax", settings.messageBytesMax ?? 1024 * 1024),
       frameBytesMax: positive("frameBytesMax", settings.frameBytesMax ?? FRAME_BYTES_MAX),

@@ -2,8 +2,7 @@ import type { Actor } from "xstate";
 import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Ask, BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
-import { PROTOCOL_VERSION, PROTOCOL_VERSIONS } from "../protocol/frames.ts";
-import { binaryCodec, codecOf, negotiateVersion } from "../protocol/index.ts";
+import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
 import type { Question } from "../protocol/questions.ts";
 import type { Counters } from "../queue/counters.ts";
@@ -29,6 +28,8 @@ export interface SessionHost {
   readonly counters: Counters | null;
   readonly authorizer: Authorizer;
   readonly limits: BrokerLimits;
+  /** What it speaks. */
+  readonly codecs: Codecs;
   readonly identity: {
     readonly id: string;
     readonly name: string;
@@ -76,6 +77,8 @@ export class Session {
   readonly #members: SessionMembers;
   #outbox: Outbox | null = null;
   #codec: Codec = binaryCodec;
+  /** What it is read with: of the newest version, until its `hello` has told which it speaks. */
+  #codecs: Codecs;
   #instance = "";
   #linkNumber = 0;
   #clientName = "";
@@ -95,6 +98,7 @@ export class Session {
     this.#host = host;
     this.link = link;
     this.path = `session/${id}`;
+    this.#codecs = host.codecs;
     this.#heardAt = host.runtime.now();
     this.#drain = new Drain(host.runtime, () => this.#outbox?.bufferedBytes ?? 0);
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
@@ -206,7 +210,7 @@ export class Session {
     this.#heardAt = this.#host.runtime.now();
     if (wasSilent) this.#members.heardAgain();
     try {
-      const codec = codecOf(packet);
+      const codec = this.#codecs.of(packet);
       const frames = codec.decode(packet);
       for (const frame of frames) {
         if (this.#isClosing) return;
@@ -233,20 +237,16 @@ export class Session {
     this.#dispatch(frame as ClientFrame);
   }
   #hello(hello: Hello, codec: Codec): void {
-    const { limits, identity, runtime } = this.#host;
-    this.#codec = codec;
-    this.#outbox = new Outbox(this.link, codec, runtime, limits.frameBytesMax);
-    const version = negotiateVersion(PROTOCOL_VERSIONS, hello.versions);
+    const { limits, identity, runtime, codecs } = this.#host;
+    const version = negotiateVersion(codecs.versions, hello.versions);
+    this.#codec = version === null ? codec : codec.at(version);
+    this.#outbox = new Outbox(this.link, this.#codec, runtime, limits.frameBytesMax);
     if (version === null) {
-      this.#goodbye(
-        new MessagingError(
-          "VERSION_UNSUPPORTED",
-          `the client speaks protocol versions ${hello.versions.join(", ")}, this broker ${PROTOCOL_VERSION}`,
-        ),
-        "violation",
-      );
+      const client = { name: hello.client, versions: hello.versions };
+      this.#goodbye(versionsUnsupported(client, { name: identity.name, versions: codecs.versions }), "violation");
       return;
     }
+    this.#codecs = codecs.at(version);
     this.#instance = hello.instance;
     this.#linkNumber = hello.link;
     this.#clientName = hello.client;

@@ -2,7 +2,7 @@ import { Observable, Subject } from "rxjs";
 import { HEARTBEAT_MS_MIN } from "../message/duration.ts";
 import { asMessagingError, fromWireError, MessagingError, toWireError, type WireError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
-import { type ClientFrame, type Frame, type LeaseKey, PROTOCOL_VERSIONS, type Welcome } from "../protocol/frames.ts";
+import type { ClientFrame, Frame, LeaseKey, Welcome } from "../protocol/frames.ts";
 import { Outbox } from "../protocol/outbox.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { FRAME_BYTES_MAX, type Link } from "../transport/transport.ts";
@@ -42,7 +42,8 @@ export class OpenLink implements BrokerLink {
   readonly welcomed: Promise<Welcome>;
   readonly over: Promise<LinkOver>;
   readonly #link: Link;
-  readonly #codec: Codec;
+  /** Of the newest version, until `welcome` has told which is spoken. */
+  #codec: Codec;
   readonly #runtime: Runtime;
   #outbox: Outbox;
   #welcome: Welcome | null = null;
@@ -100,7 +101,7 @@ export class OpenLink implements BrokerLink {
     });
     this.#outbox.push({
       type: "hello",
-      versions: PROTOCOL_VERSIONS,
+      versions: this.#codec.versions,
       instance: options.instance,
       link: options.number,
       client: options.client,
@@ -124,6 +125,11 @@ export class OpenLink implements BrokerLink {
     return new Promise((resolve, reject) => {
       if (!this.open) {
         reject(linkGone(this.#goodbye));
+        return;
+      }
+      const refusal = this.#codec.refusal(frame as unknown as ClientFrame);
+      if (refusal !== null) {
+        reject(refusal);
         return;
       }
       const request = ++this.#requests;
@@ -286,12 +292,14 @@ export class OpenLink implements BrokerLink {
     }
   }
   #welcomeBy(welcome: Welcome): void {
-    if (!PROTOCOL_VERSIONS.includes(welcome.version)) {
-      this.violation(`welcome: expected version ${PROTOCOL_VERSIONS.join(" or ")}, found ${welcome.version}`);
+    const { versions } = this.#codec;
+    if (!versions.includes(welcome.version)) {
+      this.violation(`welcome: expected version ${versions.join(" or ")}, found ${welcome.version}`);
       return;
     }
     this.#welcome = welcome;
     this.#outbox.flush();
+    this.#codec = this.#codec.at(welcome.version);
     this.#outbox = new Outbox(this.#link, this.#codec, this.#runtime, welcome.frameBytesMax);
     this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.#heartbeatMs);
     this.#onWelcome(welcome);

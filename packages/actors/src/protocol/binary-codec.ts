@@ -1,395 +1,115 @@
-import { type Durability, epoch, offset, sequence } from "../message/brands.ts";
-import type { WireError } from "../message/errors.ts";
+import type { MessagingError } from "../message/errors.ts";
+import { type Hot, LAYOUTS, type Layout } from "./binary-layouts.ts";
 import type { Codec } from "./codec.ts";
-import { LIMITS } from "./field-checks.ts";
-import type { Frame, FrameType, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
+import type { FrameTables } from "./frame-tables.ts";
+import type { Frame, FrameType } from "./frames.ts";
 import { sendable } from "./sendable.ts";
-import { validateFrame } from "./validate-frame.ts";
+import { frameTables } from "./validate-frame.ts";
 import { violation } from "./violation.ts";
 import { ByteReader, ByteWriter } from "./wire-bytes.ts";
 
 /**
- * A packet is the byte 0x53 and then frames end to end. A frame is its code (one byte) and its fields in the order of the table below, or the code 0 and,
+ * A packet is the byte 0x53 and then frames end to end. A frame is its code (one byte) and its fields in the order of its layout, or the code 0 and,
  * with its length in front, the whole frame as one MessagePack map (`type` among its keys); any frame may be sent that way, the rare ones always are.
  */
 export const BINARY_MAGIC = 0x53;
 const AS_MAP = 0;
 
-type Hot =
-  | "batch.append"
-  | "batch.appended"
-  | "lane.kept"
-  | "batch.refused"
-  | "credit"
-  | "deliver"
-  | "redeliver"
-  | "settle"
-  | "settled"
-  | "heartbeat"
-  | "heartbeat.answered";
-type FrameOf<Type extends FrameType> = Extract<Frame, { readonly type: Type }>;
-interface Layout<F extends Frame> {
-  /** First byte of the frame; never reused. */
-  readonly code: number;
-  readonly write: (to: ByteWriter, frame: F) => void;
-  readonly read: (from: ByteReader) => F;
-  /**
-   * Whether what `read` made also keeps the rules that reading does not look at (numbers, bytes, flags and lengths of lists it does): then there is nothing for
-   * `validateFrame` to find, and frames that come with every message are not looked at twice.
-   */
-  readonly isSound?: (frame: F) => boolean;
-}
-const isQueue = (queue: number): boolean => queue < LIMITS.queues;
-
-const DURABILITIES: readonly Durability[] = ["memory", "flushed", "synced"];
-
-/** To add a field, add it at the same place of `write` and `read`. */
-const LAYOUTS: { readonly [Type in Hot]: Layout<FrameOf<Type>> } = {
-  "batch.append": {
-    code: 1,
-    write(to, frame) {
-      to.uint(frame.lane);
-      to.uint(frame.epoch);
-      to.uint(frame.sequence);
-      to.uint(frame.count);
-      to.byte(DURABILITIES.indexOf(frame.durability));
-      to.bytes(frame.messages);
-    },
-    read: (from) => ({
-      type: "batch.append",
-      lane: from.uint(),
-      epoch: epoch(from.uint()),
-      sequence: sequence(from.uint()),
-      count: from.uint(),
-      durability: readDurability(from),
-      messages: from.bytes(),
-    }),
-    isSound: ({ count }) => count > 0,
-  },
-  "batch.appended": {
-    code: 2,
-    write(to, frame) {
-      to.uint(frame.lane);
-      to.uint(frame.epoch);
-      to.uint(frame.sequence);
-      to.uint(frame.count);
-      to.list(frame.runs, (run) => {
-        to.uint(run.count);
-        to.uint(run.offset);
-        to.flag(run.duplicate);
-      });
-      to.uint(frame.kept);
-    },
-    read: (from) => ({
-      type: "batch.appended",
-      lane: from.uint(),
-      epoch: epoch(from.uint()),
-      sequence: sequence(from.uint()),
-      count: from.uint(),
-      runs: from.list(LIMITS.runs, 3, () => ({
-        count: from.uint(),
-        offset: offset(from.uint()),
-        duplicate: from.flag(),
-      })),
-      kept: sequence(from.uint()),
-    }),
-    isSound: ({ count, runs }) => count > 0 && runs.every((run) => run.count > 0),
-  },
-  "lane.kept": {
-    code: 3,
-    write(to, frame) {
-      to.uint(frame.lane);
-      to.uint(frame.epoch);
-      to.uint(frame.kept);
-    },
-    read: (from) => ({ type: "lane.kept", lane: from.uint(), epoch: epoch(from.uint()), kept: sequence(from.uint()) }),
-    isSound: () => true,
-  },
-  "batch.refused": {
-    code: 4,
-    write(to, frame) {
-      to.uint(frame.lane);
-      to.uint(frame.epoch);
-      to.uint(frame.sequence);
-      to.plain(frame.error);
-      to.nullable(frame.expected, (expected) => to.uint(expected));
-      to.nullable(frame.retryAfterMs, (ms) => to.float(ms));
-    },
-    read: (from) => ({
-      type: "batch.refused",
-      lane: from.uint(),
-      epoch: epoch(from.uint()),
-      sequence: sequence(from.uint()),
-      error: from.plain() as WireError,
-      expected: from.nullable(() => sequence(from.uint())),
-      retryAfterMs: from.nullable(() => from.float()),
-    }),
-  },
-  credit: {
-    code: 5,
-    write(to, frame) {
-      to.uint(frame.member);
-      to.uint(frame.queue);
-      to.uint(frame.epoch);
-      to.uint(frame.messages);
-      to.uint(frame.bytes);
-    },
-    read: (from) => ({
-      type: "credit",
-      member: from.uint(),
-      queue: from.uint(),
-      epoch: epoch(from.uint()),
-      messages: from.uint(),
-      bytes: from.uint(),
-    }),
-    isSound: ({ queue }) => isQueue(queue),
-  },
-  deliver: {
-    code: 6,
-    write(to, frame) {
-      to.uint(frame.member);
-      to.uint(frame.queue);
-      to.uint(frame.epoch);
-      to.list(frame.batches, (batch) => {
-        to.uint(batch.offset);
-        to.uint(batch.count);
-        to.float(batch.appendedAtMs);
-        to.bytes(batch.messages);
-      });
-      to.list(frame.tried, ([at, attempts, losses]) => {
-        to.uint(at);
-        to.uint(attempts);
-        to.uint(losses);
-      });
-    },
-    read: (from) => ({
-      type: "deliver",
-      member: from.uint(),
-      queue: from.uint(),
-      epoch: epoch(from.uint()),
-      batches: from.list(LIMITS.batches, 11, () => ({
-        offset: offset(from.uint()),
-        count: from.uint(),
-        appendedAtMs: from.float(),
-        messages: from.bytes(),
-      })),
-      tried: from.list(LIMITS.ranges, 3, () => [from.uint(), from.uint(), from.uint()] as const),
-    }),
-    isSound: ({ queue, batches }) =>
-      isQueue(queue) && batches.every(({ count, appendedAtMs }) => count > 0 && Number.isFinite(appendedAtMs)),
-  },
-  redeliver: {
-    code: 7,
-    write(to, frame) {
-      to.uint(frame.member);
-      to.uint(frame.queue);
-      to.uint(frame.epoch);
-      to.list(frame.entries, (entry) => {
-        writeRedriven(to, entry);
-        to.float(entry.appendedAtMs);
-        to.uint(entry.attempts);
-        to.uint(entry.losses);
-        to.bytes(entry.message);
-      });
-    },
-    read: (from) => ({
-      type: "redeliver",
-      member: from.uint(),
-      queue: from.uint(),
-      epoch: epoch(from.uint()),
-      entries: from.list(LIMITS.batches, 13, () => ({
-        ...readRedriven(from),
-        appendedAtMs: from.float(),
-        attempts: from.uint(),
-        losses: from.uint(),
-        message: from.bytes(),
-      })),
-    }),
-  },
-  settle: {
-    code: 8,
-    write(to, frame) {
-      to.uint(frame.member);
-      to.uint(frame.queue);
-      to.uint(frame.epoch);
-      to.uint(frame.settle);
-      writeSettlement(to, frame.settlement);
-    },
-    read: (from) => ({
-      type: "settle",
-      member: from.uint(),
-      queue: from.uint(),
-      epoch: epoch(from.uint()),
-      settle: from.uint(),
-      settlement: readSettlement(from),
-    }),
-    isSound: ({ queue, settlement }) => isQueue(queue) && settlement.ranges.every(([first, end]) => first < end),
-  },
-  settled: {
-    code: 9,
-    write(to, frame) {
-      to.uint(frame.member);
-      to.uint(frame.queue);
-      to.uint(frame.epoch);
-      to.uint(frame.settle);
-      to.uint(frame.revision);
-    },
-    read: (from) => ({
-      type: "settled",
-      member: from.uint(),
-      queue: from.uint(),
-      epoch: epoch(from.uint()),
-      settle: from.uint(),
-      revision: from.uint(),
-    }),
-    isSound: ({ queue }) => isQueue(queue),
-  },
-  heartbeat: {
-    code: 10,
-    write(to, frame) {
-      to.uint(frame.beat);
-      to.uint(frame.grantsSeen);
-      to.list(frame.leases, (lease) => {
-        to.uint(lease.member);
-        to.uint(lease.queue);
-        to.uint(lease.epoch);
-      });
-    },
-    read: (from) => ({
-      type: "heartbeat",
-      beat: from.uint(),
-      grantsSeen: from.uint(),
-      leases: from.list(LIMITS.leases, 3, () => ({
-        member: from.uint(),
-        queue: from.uint(),
-        epoch: epoch(from.uint()),
-      })),
-    }),
-  },
-  "heartbeat.answered": {
-    code: 11,
-    write(to, frame) {
-      to.uint(frame.beat);
-      to.list(frame.renewed, (lease) => {
-        to.uint(lease.member);
-        to.uint(lease.queue);
-        to.uint(lease.epoch);
-        to.float(lease.ttlMs);
-      });
-      to.list(frame.ended, (lease) => {
-        to.uint(lease.member);
-        to.uint(lease.queue);
-        to.uint(lease.epoch);
-        to.uint(lease.current);
-      });
-    },
-    read: (from) => ({
-      type: "heartbeat.answered",
-      beat: from.uint(),
-      renewed: from.list(LIMITS.leases, 11, () => ({
-        member: from.uint(),
-        queue: from.uint(),
-        epoch: epoch(from.uint()),
-        ttlMs: from.float(),
-      })),
-      ended: from.list(LIMITS.leases, 4, () => ({
-        member: from.uint(),
-        queue: from.uint(),
-        epoch: epoch(from.uint()),
-        current: epoch(from.uint()),
-      })),
-    }),
-  },
-};
-
-function writeSettlement(to: ByteWriter, settlement: Settlement): void {
-  to.list(settlement.ranges, ([first, end]) => {
-    to.uint(first);
-    to.uint(end);
-  });
-  to.list(settlement.redriven, (id) => writeRedriven(to, id));
-  to.list(settlement.tried, ([at, attempts]) => {
-    to.uint(at);
-    to.uint(attempts);
-  });
-  to.list(settlement.redrivenTried, (tried) => {
-    writeRedriven(to, tried);
-    to.uint(tried.attempts);
-  });
-}
-const readSettlement = (from: ByteReader): Settlement => ({
-  ranges: from.list(LIMITS.ranges, 2, (): OffsetRange => [from.uint(), from.uint()]),
-  redriven: from.list(LIMITS.ranges, 2, () => readRedriven(from)),
-  tried: from.list(LIMITS.ranges, 2, () => [from.uint(), from.uint()] as const),
-  redrivenTried: from.list(LIMITS.ranges, 3, () => ({ ...readRedriven(from), attempts: from.uint() })),
-});
-function writeRedriven(to: ByteWriter, id: RedrivenId): void {
-  to.uint(id.strand);
-  to.uint(id.offset);
-}
-const readRedriven = (from: ByteReader): RedrivenId => ({ strand: from.uint(), offset: offset(from.uint()) });
-function readDurability(from: ByteReader): Durability {
-  const index = from.byte();
-  const durability = DURABILITIES[index];
-  if (durability === undefined) throw violation(from.frame, "durability", "0, 1 or 2", String(index));
-  return durability;
-}
-
-const layoutOf = (type: FrameType): Layout<Frame> | undefined =>
-  Object.hasOwn(LAYOUTS, type) ? (LAYOUTS[type as Hot] as unknown as Layout<Frame>) : undefined;
-/** By their codes. */
-const HOT: (readonly [type: Hot, layout: Layout<Frame>] | undefined)[] = [];
-for (const type of Object.keys(LAYOUTS) as Hot[])
-  HOT[LAYOUTS[type].code] = [type, LAYOUTS[type] as unknown as Layout<Frame>];
-
 /** One writer serves all packets; taken while in use, in case that a property of user data encodes a packet of its own. */
 let idle: ByteWriter | null = null;
 
-function encode(frames: readonly Frame[]): Uint8Array {
-  const to = idle ?? new ByteWriter();
-  idle = null;
-  try {
-    to.byte(BINARY_MAGIC);
-    for (const given of frames) {
-      const frame = sendable(given);
-      const layout = layoutOf(frame.type);
-      if (layout === undefined) {
-        to.byte(AS_MAP);
-        to.plainWithLength(frame);
+/** One protocol version's. */
+class BinaryCodec implements Codec {
+  readonly name = "binary";
+  readonly #tables: FrameTables;
+  readonly #all: Map<number, BinaryCodec>;
+  /** Layouts of this version by the frames' types, and by their codes with the type. */
+  readonly #layouts = new Map<FrameType, Layout<Frame>>();
+  readonly #byCode: (readonly [type: Hot, layout: Layout<Frame>] | undefined)[] = [];
+
+  constructor(tables: FrameTables, layouts: Layouts, all: Map<number, BinaryCodec>) {
+    this.#tables = tables;
+    this.#all = all;
+    for (const [type, layout] of Object.entries(layouts) as [Hot, Layout<Frame>][]) {
+      if (tables.newestIn(type) > (layout.upTo ?? 1)) continue;
+      this.#layouts.set(type, layout);
+      this.#byCode[layout.code] = [type, layout];
+    }
+  }
+  get versions(): readonly number[] {
+    return this.#tables.versions;
+  }
+  at(version: number): BinaryCodec {
+    return this.#all.get(this.#tables.at(version).version) as BinaryCodec;
+  }
+
+  encode(frames: readonly Frame[]): Uint8Array {
+    const to = idle ?? new ByteWriter();
+    const { trim, version } = this.#tables;
+    idle = null;
+    try {
+      to.byte(BINARY_MAGIC);
+      for (const given of frames) {
+        const whole = sendable(given);
+        const frame = trim === null ? whole : trim(whole);
+        const layout = this.#layouts.get(frame.type);
+        if (layout === undefined) {
+          to.byte(AS_MAP);
+          to.plainWithLength(frame);
+        } else {
+          to.byte(layout.code);
+          layout.write(to, frame, version);
+        }
+      }
+      return to.finish();
+    } finally {
+      to.clear();
+      idle = to;
+    }
+  }
+
+  decode(packet: Uint8Array): Frame[] {
+    const from = new ByteReader(packet);
+    const magic = from.byte();
+    if (magic !== BINARY_MAGIC) throw violation("packet", "", "0x53 as the first byte", `0x${magic.toString(16)}`);
+    const frames: Frame[] = [];
+    this.#read(from, frames);
+    return frames;
+  }
+  #read(from: ByteReader, frames: Frame[]): void {
+    while (!from.done) {
+      from.frame = "packet";
+      const code = from.byte();
+      const hot = this.#byCode[code];
+      if (hot !== undefined) {
+        const [type, layout] = hot;
+        from.frame = type;
+        const frame = layout.read(from, this.#tables.version);
+        frames.push(layout.isSound?.(frame) === true ? frame : this.#tables.validate(frame));
+      } else if (code === AS_MAP) {
+        const frame = this.#tables.validate(from.plainWithLength());
+        frames.push(frame);
+        const next = this.#tables.after(frame);
+        if (next !== this.#tables) {
+          this.at(next.version).#read(from, frames);
+          return;
+        }
       } else {
-        to.byte(layout.code);
-        layout.write(to, frame);
+        throw violation("packet", "", `a frame code from 0 to ${this.#byCode.length - 1}`, String(code));
       }
     }
-    return to.finish();
-  } finally {
-    to.clear();
-    idle = to;
+  }
+  refusal(frame: Frame): MessagingError | null {
+    return this.#tables.refusal(frame);
   }
 }
 
-function decode(packet: Uint8Array): Frame[] {
-  const from = new ByteReader(packet);
-  const magic = from.byte();
-  if (magic !== BINARY_MAGIC) throw violation("packet", "", "0x53 as the first byte", `0x${magic.toString(16)}`);
-  const frames: Frame[] = [];
-  while (!from.done) {
-    from.frame = "packet";
-    const code = from.byte();
-    const hot = HOT[code];
-    if (hot !== undefined) {
-      const [type, layout] = hot;
-      from.frame = type;
-      const frame = layout.read(from);
-      frames.push(layout.isSound?.(frame) === true ? frame : validateFrame(frame));
-    } else if (code === AS_MAP) {
-      frames.push(validateFrame(from.plainWithLength()));
-    } else {
-      throw violation("packet", "", `a frame code from 0 to ${HOT.length - 1}`, String(code));
-    }
-  }
-  return frames;
+type Layouts = Readonly<Record<string, Pick<Layout<never>, "code">>>;
+/** The binary codec of all versions there are tables for: the newest one's. */
+export function binaryCodecOf(tables: FrameTables, layouts: Layouts = LAYOUTS): Codec {
+  const all = new Map<number, BinaryCodec>();
+  for (const version of tables.versions) all.set(version, new BinaryCodec(tables.at(version), layouts, all));
+  return all.get(tables.version) as BinaryCodec;
 }
-
 /** The default. Message bytes are opaque to it: they are copied once to be sent, and never when received. */
-export const binaryCodec: Codec = { name: "binary", encode, decode };
+export const binaryCodec: Codec = binaryCodecOf(frameTables);

@@ -9,8 +9,6 @@ import type { Answers, Question } from "./questions.ts";
  * B: broker), when, and what answers it. Every `request` of a client is answered exactly once on its link, by the frame named or by `refused`.
  * Numbers chosen by the client (`lane`, `member`, `request`, `settle`) mean something on this link only. Durations are relative; no frame carries a clock.
  */
-export const PROTOCOL_VERSION = 1;
-export const PROTOCOL_VERSIONS: readonly number[] = [PROTOCOL_VERSION];
 
 /** Half-open: `from` is in, `to` is not. */
 export type OffsetRange = readonly [from: number, to: number];

@@ -1,7 +1,7 @@
 export { binaryCodec } from "./binary-codec.ts";
 export type { Codec } from "./codec.ts";
 export { jsonCodec } from "./json-codec.ts";
-export { codecOf } from "./pick-codec.ts";
+export { Codecs, codecOf } from "./pick-codec.ts";
 export { answerTo } from "./validate-answer.ts";
 export { validateFrame } from "./validate-frame.ts";
-export { negotiateVersion } from "./version.ts";
+export { negotiateVersion, versionsUnsupported } from "./version.ts";

@@ -1,3 +1,4 @@
+import type { MessagingError } from "../message/errors.ts";
 import {
   concatBytes,
   ID_BYTES_MAX,
@@ -22,9 +23,10 @@ import {
   whole,
 } from "./checks.ts";
 import type { Codec } from "./codec.ts";
+import type { FrameTables } from "./frame-tables.ts";
 import type { Frame } from "./frames.ts";
 import { sendable } from "./sendable.ts";
-import { validateFrame } from "./validate-frame.ts";
+import { frameTables } from "./validate-frame.ts";
 import { DEPTH_MAX, describeFound, FORBIDDEN_KEYS, OBJECT_KEY_MAX, violation } from "./violation.ts";
 
 /**
@@ -132,7 +134,7 @@ function packOne(frame: string, value: unknown): Uint8Array {
 }
 const packList = (frame: string, value: unknown): unknown => {
   if (typeof value === "string") return fromBase64(value);
-  // `validateFrame` says what is wrong with anything else
+  // the frame's tables say what is wrong with anything else
   return Array.isArray(value) ? concatBytes(value.map((item) => packOne(frame, item))) : value;
 };
 
@@ -250,49 +252,77 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /* ---------- the codec ---------- */
 
-const encode = (frames: readonly Frame[]): Uint8Array =>
-  utf8.encode(
-    JSON.stringify(
-      frames.map((frame) =>
-        mapBytes(
-          sendable(frame) as unknown as Loose,
-          (bytes) => readableList(bytes as Uint8Array),
-          (bytes) => readableOne(bytes as Uint8Array),
-        ),
-      ),
-    ),
-  );
+/** One protocol version's. */
+class JsonCodec implements Codec {
+  readonly name = "json";
+  readonly #tables: FrameTables;
 
-function decode(packet: Uint8Array): Frame[] {
-  const containers = containersIn(packet);
-  if (containers > CONTAINERS_FREE + packet.length / CONTAINER_BYTES)
-    throw violation(
-      "packet",
-      "",
-      `at most ${DEPTH_MAX} levels, and values with something in them`,
-      Number.isFinite(containers) ? "too many empty ones" : "more levels",
-    );
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text.decode(packet));
-  } catch {
-    throw violation("packet", "", "JSON in UTF-8", "other bytes");
+  constructor(tables: FrameTables) {
+    this.#tables = tables;
   }
-  if (!Array.isArray(parsed)) throw violation("packet", "", "an array of frames", describeFound(parsed));
-  const found = objectsFault(parsed, DEPTH_MAX);
-  if (found !== null) throw violation("packet", "", `at most ${DEPTH_MAX} levels and harmless keys`, found);
-  return parsed.map((frame: unknown) => {
-    if (!isLoose(frame)) return validateFrame(frame);
-    const type = typeof frame["type"] === "string" ? frame["type"] : "packet";
-    return validateFrame(
-      mapBytes(
-        frame,
-        (value) => packList(type, value),
-        (value) => packOne(type, value),
+  get versions(): readonly number[] {
+    return this.#tables.versions;
+  }
+  at(version: number): JsonCodec {
+    return new JsonCodec(this.#tables.at(version));
+  }
+
+  encode(frames: readonly Frame[]): Uint8Array {
+    const { trim } = this.#tables;
+    return utf8.encode(
+      JSON.stringify(
+        frames.map((given) => {
+          const whole = sendable(given);
+          return mapBytes(
+            (trim === null ? whole : trim(whole)) as unknown as Loose,
+            (bytes) => readableList(bytes as Uint8Array),
+            (bytes) => readableOne(bytes as Uint8Array),
+          );
+        }),
       ),
     );
-  });
+  }
+
+  decode(packet: Uint8Array): Frame[] {
+    const containers = containersIn(packet);
+    if (containers > CONTAINERS_FREE + packet.length / CONTAINER_BYTES)
+      throw violation(
+        "packet",
+        "",
+        `at most ${DEPTH_MAX} levels, and values with something in them`,
+        Number.isFinite(containers) ? "too many empty ones" : "more levels",
+      );
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text.decode(packet));
+    } catch {
+      throw violation("packet", "", "JSON in UTF-8", "other bytes");
+    }
+    if (!Array.isArray(parsed)) throw violation("packet", "", "an array of frames", describeFound(parsed));
+    const found = objectsFault(parsed, DEPTH_MAX);
+    if (found !== null) throw violation("packet", "", `at most ${DEPTH_MAX} levels and harmless keys`, found);
+    let tables = this.#tables;
+    return parsed.map((value: unknown) => {
+      const frame = tables.validate(isLoose(value) ? packBytes(value) : value);
+      tables = tables.after(frame);
+      return frame;
+    });
+  }
+  refusal(frame: Frame): MessagingError | null {
+    return this.#tables.refusal(frame);
+  }
+}
+/** The frame with bytes where JSON has messages. */
+function packBytes(frame: Loose): unknown {
+  const type = typeof frame["type"] === "string" ? frame["type"] : "packet";
+  return mapBytes(
+    frame,
+    (value) => packList(type, value),
+    (value) => packOne(type, value),
+  );
 }
 
+/** The JSON codec of all versions there are tables for: the newest one's. */
+export const jsonCodecOf = (tables: FrameTables): Codec => new JsonCodec(tables);
 /** For people and other languages. Hundreds of times slower than `binaryCodec` (it reads every message), and bodies that are not JSON grow by a third. */
-export const jsonCodec: Codec = { name: "json", encode, decode };
+export const jsonCodec: Codec = jsonCodecOf(frameTables);

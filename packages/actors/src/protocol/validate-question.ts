@@ -1,11 +1,15 @@
 import { byteString, type Check, type Fields, list, nullable, tagged, tagRecords, type Variant } from "./checks.ts";
 import { key, LIMITS, name, place, positive, queueEnd, text, topicSpec } from "./field-checks.ts";
 import type { Question } from "./questions.ts";
+import type { LaterFields } from "./versioned.ts";
 
 const aside = { topic: name, group: name, reason: text };
 const entryChange = { ...aside, entry: place };
 const keyChange = { ...aside, key };
-const questionFields: { readonly [Kind in Question["kind"]]: Fields<Variant<Question, "kind", Kind>> } = {
+type QuestionFields<Kind extends Question["kind"]> = Fields<Variant<Question, "kind", Kind>>;
+export const questionFields: {
+  readonly [Kind in Question["kind"]]: QuestionFields<Kind> | LaterFields<QuestionFields<Kind>>;
+} = {
   describe: {},
   "describe.topic": { topic: name },
   "describe.group": { topic: name, group: name },

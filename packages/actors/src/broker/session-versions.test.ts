@@ -1,0 +1,116 @@
+import { describe, expect, it } from "vitest";
+import { OpenLink } from "../client/open-link.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { ClientFrame, Hello } from "../protocol/frames.ts";
+import { binaryCodec, jsonCodec } from "../protocol/index.ts";
+import { nextSpeaker } from "../protocol/next-version.fixture.ts";
+import { BrokerBench } from "./broker.fixture.ts";
+
+const hello = (versions: readonly number[]): Hello => ({
+  type: "hello",
+  versions,
+  instance: "a",
+  link: 1,
+  client: "shop",
+  ordinal: null,
+});
+const passOver = { type: "pass.over", request: 1, to: "b2" } as unknown as ClientFrame;
+const findTopic: ClientFrame = { type: "topic.find", request: 1, topic: "t" };
+/** A client's end of a link of its own to the bench. */
+function openLink(bench: BrokerBench, codec: Codec) {
+  const { link } = bench.dial("somebody", codec);
+  const options = { instance: "i", client: "c", number: 1, ordinal: null, onEnd: () => {} };
+  return new OpenLink({ link, codec, runtime: bench.runtime, ...options });
+}
+
+describe("a broker of a next version", () => {
+  it("speaks the highest version that both do, and each link has what its version has", async () => {
+    const { codec, codecs } = nextSpeaker();
+    const bench = await BrokerBench.start({ codecs });
+    const old = await bench.client("old");
+    expect(old.last("welcome").version).toBe(1);
+    expect(Object.keys(old.last("welcome"))).not.toContain("region");
+    const next = bench.dial("somebody", codec);
+    await next.say({ ...hello([1, 2]), instance: "next" });
+    expect(next.last("welcome")).toMatchObject({ version: 2, region: "north" });
+    // one of the next version that was told to speak the old one only
+    const modest = bench.dial("somebody", codec.at(1));
+    await modest.say({ ...hello([1]), instance: "modest" });
+    expect(modest.last("welcome").version).toBe(1);
+    for (const client of [old, next, modest]) {
+      await client.say(findTopic);
+      expect(client.last("topic.found").route.topic).toBe("t");
+    }
+  });
+
+  it("takes what comes in the packet of a hello as the version that was agreed on", async () => {
+    const { codec, codecs } = nextSpeaker();
+    const bench = await BrokerBench.start({ codecs });
+    const old = bench.dial();
+    await old.say(hello([1]), findTopic);
+    expect(old.last("topic.found").request).toBe(1);
+    const next = bench.dial("somebody", codec);
+    await next.say({ ...hello([2]), instance: "b" }, findTopic);
+    expect(next.last("topic.found").request).toBe(1);
+  });
+
+  it.each([binaryCodec, jsonCodec])("ends a link of this version that sends what came later ($name)", async (today) => {
+    const { codec, codecs } = nextSpeaker();
+    const bench = await BrokerBench.start({ codecs });
+    const client = bench.dial("somebody", today);
+    await client.say(hello([1]));
+    client.link.send(codec.encode([passOver]));
+    await bench.runtime.settle();
+    expect(client.last("goodbye").error).toMatchObject({
+      code: "PROTOCOL_VIOLATION",
+      data: { frame: "packet", field: "type", found: '"pass.over"' },
+    });
+    expect(client.link.end?.code).toBe("violation");
+  });
+
+  it("that speaks the old version no more tells a client of it what each speaks and who is to be upgraded", async () => {
+    const { codecs } = nextSpeaker();
+    const bench = await BrokerBench.start({ codecs });
+    for (const [versions, upgrade] of [
+      [[3, 4], "broker"],
+      [[0], "client"],
+    ] as const) {
+      const client = bench.dial();
+      await client.say(hello(versions));
+      const { error } = client.last("goodbye");
+      expect(error).toMatchObject({ code: "VERSION_UNSUPPORTED", data: { client: versions, broker: [1, 2], upgrade } });
+      expect(error?.message).toContain(`client "shop" speaks protocol version`);
+      expect(client.link.end?.code).toBe("violation");
+    }
+  });
+});
+
+describe("a client of a next version", () => {
+  it("speaks this version with a broker of it, and does not ask it what it cannot know; the link stays", async () => {
+    const { codec, packets } = nextSpeaker();
+    const bench = await BrokerBench.start();
+    const link = openLink(bench, codec);
+    await bench.runtime.settle();
+    expect((await link.welcomed).version).toBe(1);
+    const asked = link.request(passOver as never);
+    await expect(asked).rejects.toMatchObject({
+      code: "VERSION_UNSUPPORTED",
+      data: { what: 'type "pass.over"', since: 2, spoken: 1 },
+    });
+    const found = link.request<"topic.find">({ type: "topic.find", topic: "t" });
+    await bench.runtime.settle();
+    expect((await found).type).toBe("topic.found");
+    expect([...packets.keys()]).toEqual([2, 1]); // its hello, and all that followed
+    link.close();
+  });
+
+  it("speaks its own with a broker of it", async () => {
+    const { codec, codecs, packets } = nextSpeaker();
+    const bench = await BrokerBench.start({ codecs });
+    const link = openLink(bench, codec);
+    await bench.runtime.settle();
+    expect(await link.welcomed).toMatchObject({ version: 2, region: "north" });
+    expect([...packets.keys()]).toEqual([2]);
+    link.close();
+  });
+});

@@ -1,0 +1,107 @@
+// A protocol version as the next one may be, for tests: some frames have a field more, one of them deep inside, one question too, and there is a frame and a question more.
+import { binaryCodecOf } from "./binary-codec.ts";
+import { LAYOUTS, type Layout } from "./binary-layouts.ts";
+import { type Check, finite, list, nullable, record, tagged, tagRecords, yesOrNo } from "./checks.ts";
+import type { Codec } from "./codec.ts";
+import { LIMITS, leaseFields, name, natural, text } from "./field-checks.ts";
+import { FrameTables } from "./frame-tables.ts";
+import type { Frame, LeaseKey } from "./frames.ts";
+import { jsonCodecOf } from "./json-codec.ts";
+import { Codecs } from "./pick-codec.ts";
+import { frameFields } from "./validate-frame.ts";
+import { questionFields } from "./validate-question.ts";
+import { since } from "./versioned.ts";
+
+type Loose = Readonly<Record<string, unknown>>;
+const own = (fields: object): Loose => fields as Loose;
+const renewed = record<LeaseKey & { readonly ttlMs: number; readonly by?: string }>({
+  ...leaseFields,
+  ttlMs: finite,
+  by: since(2, name),
+});
+const question = tagged(
+  "kind",
+  tagRecords(
+    {
+      ...questionFields,
+      "describe.topic": { ...own(questionFields["describe.topic"]), deep: since(2, yesOrNo) },
+      moved: since(2, { topic: name }),
+    },
+    "kind",
+  ),
+) as Check<never>;
+const fields = {
+  ...frameFields,
+  welcome: { ...own(frameFields.welcome), region: since(2, name) },
+  "member.join": { ...own(frameFields["member.join"]), label: since(2, nullable(text)) },
+  // hot, and with a layout that has the new field; `batch.append` has none
+  settled: { ...own(frameFields.settled), atMs: since(2, finite) },
+  "batch.append": { ...own(frameFields["batch.append"]), traced: since(2, yesOrNo) },
+  "heartbeat.answered": { ...own(frameFields["heartbeat.answered"]), renewed: list(LIMITS.leases, renewed) },
+  ask: { request: natural, question },
+  "pass.over": since(2, { request: natural, to: name }),
+};
+type NextSettled = Extract<Frame, { readonly type: "settled" }> & { readonly atMs?: number };
+const settled: Layout<NextSettled> = {
+  ...LAYOUTS.settled,
+  upTo: 2,
+  write(to, frame, version) {
+    LAYOUTS.settled.write(to, frame, version);
+    if (version >= 2) to.float(frame.atMs as number);
+  },
+  read: (from, version) => ({
+    ...LAYOUTS.settled.read(from, version),
+    ...(version >= 2 ? { atMs: from.float() } : {}),
+  }),
+};
+const nextTables = FrameTables.of([1, 2], tagRecords(fields, "type"));
+const binary = binaryCodecOf(nextTables, { ...LAYOUTS, settled });
+const json = jsonCodecOf(nextTables);
+/** Both codecs of the next version, which also speak this one. */
+export const nextCodecs: readonly Codec[] = [binary, json];
+
+/** What code of the next version fills in. */
+export function filledIn(frame: Loose): Loose {
+  switch (frame["type"]) {
+    case "welcome":
+      return { ...frame, region: "north" };
+    case "member.join":
+      return { ...frame, label: null };
+    case "settled":
+      return { ...frame, atMs: 0.5 };
+    case "batch.append":
+      return { ...frame, traced: true };
+    case "heartbeat.answered":
+      return { ...frame, renewed: (frame["renewed"] as readonly Loose[]).map((lease) => ({ ...lease, by: "b" })) };
+    case "ask": {
+      const asked = frame["question"] as Loose;
+      return asked["kind"] === "describe.topic" ? { ...frame, question: { ...asked, deep: true } } : frame;
+    }
+    default:
+      return frame;
+  }
+}
+/** A codec of the next version in code that fills in what that version has; `packets` counts what it sent, by version. */
+function inNextCode(codec: Codec, packets: Map<number, number>, version: number): Codec {
+  return {
+    name: codec.name,
+    versions: codec.versions,
+    at: (other) => inNextCode(codec.at(other), packets, other),
+    encode(frames) {
+      packets.set(version, (packets.get(version) ?? 0) + 1);
+      return codec.encode(frames.map((frame) => filledIn(frame as unknown as Loose) as unknown as Frame));
+    },
+    decode: (packet) => codec.decode(packet),
+    refusal: (frame) => codec.refusal(frame),
+  };
+}
+/** What a broker or a client of the next version speaks with. */
+export function nextSpeaker(): {
+  readonly codec: Codec;
+  readonly codecs: Codecs;
+  readonly packets: ReadonlyMap<number, number>;
+} {
+  const packets = new Map<number, number>();
+  const codec = inNextCode(binary, packets, 2);
+  return { codec, codecs: new Codecs(codec, inNextCode(json, packets, 2)), packets };
+}
