@@ -8,7 +8,7 @@ import { SPAN_MAX } from "../queue/subscription-context.ts";
 import type { Explanation, KeyView } from "../system/views.ts";
 import type { TopicHome } from "./topic-home.ts";
 
-/** Why a key is where it is, for every group, from the state that decides. Looks at most 10,000 messages beyond each group's cursor. */
+/** Why a key is where it is, for every group, from the state that decides. Looks at most 10,000 messages beyond each group's cursor: nothing further can be on its way. */
 export async function explainKey(topic: TopicHome, key: string, wallNow: number): Promise<Explanation> {
   const slot = slotOf(key);
   const index = topic.route.runs.findLast(([first]) => first <= slot)?.[1] ?? 0;
@@ -35,12 +35,8 @@ async function explainFor(
   const { state, aside } = subscription;
   const { log } = queue;
   const lease = subscription instanceof Subscription ? subscription.lease() : null;
-  const waiting = await copiesOf(
-    log,
-    state.cursor,
-    Math.min(log.flushedEnd, state.cursor + SPAN_MAX),
-    (at, of) => of === key && !state.isDone(at),
-  );
+  const spanEnd = Math.min(log.flushedEnd, state.cursor + SPAN_MAX);
+  const waiting = await copiesOf(log, state.cursor, spanEnd, (at, of) => of === key && !state.isDone(at));
   const head = waiting[0];
   const held =
     lease === null
@@ -63,6 +59,19 @@ async function explainFor(
       lagMs: Math.max(0, wallNow - strand.sinceMs),
       blockedBy: { offset: first, attempt: strand.attempts, error: strand.error.message },
       text: `${why} (${strand.error.name}: ${strand.error.message}); ${behind} behind it${held}`,
+    };
+  }
+  if (head === undefined && spanEnd < log.flushedEnd) {
+    // what lies further on is not delivered before the cursor has moved, whatever key it has (rule 21)
+    const { cursor } = state;
+    const isUnleased = subscription instanceof Subscription && lease === null;
+    return {
+      ...nothing,
+      lease,
+      state: isUnleased ? "unleased" : state.halt !== null ? "halted" : "waiting",
+      backlog: state.counts(log.flushedEnd).backlog,
+      blockedBy: { offset: offset(cursor), attempt: (state.tried.get(cursor)?.attempts ?? 0) + 1, error: null },
+      text: `nothing of this key is among the ${SPAN_MAX} messages from ${cursor} on; what is behind them waits until message ${cursor}, the oldest that is not settled, is${isUnleased ? "; nobody holds the queue's lease" : held}`,
     };
   }
   if (head === undefined) return { ...nothing, lease, state: "idle", text: `nothing of this key waits${held}` };

@@ -284,6 +284,37 @@ describe("explain", () => {
       next: null,
     });
   });
+  it("names the message that a key waits for which lies 10,000 behind it", async () => {
+    const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 1 })] });
+    const client = await bench.client("a");
+    await client.join("one");
+    await client.produce([...Array.from({ length: 10_000 }, () => "x"), "k"], 0);
+    const why = async () => (await bench.broker.explain(topicSpec({ name: "t" }) as never, "k")).groups[0];
+    expect(await why()).toMatchObject({
+      state: "unleased",
+      backlog: 10_001,
+      blockedBy: { offset: 0, attempt: 1 },
+      text: expect.stringMatching(/waits until message 0, the oldest that is not settled, is; nobody holds/),
+    });
+    await bench.runtime.advance(1);
+    await client.acquire(0);
+    const { epoch: at } = client.last("lease.granted");
+    await client.say({ type: "credit", member: 1, queue: 0, epoch: at, messages: 20_000, bytes: 1e7 });
+    expect(await why()).toMatchObject({
+      state: "waiting",
+      blockedBy: { offset: 0 },
+      text: expect.stringContaining("held by one"),
+    });
+    await client.say({
+      type: "settle",
+      member: 1,
+      queue: 0,
+      epoch: at,
+      settle: 0,
+      settlement: { ranges: [[0, 1]], redriven: [], tried: [], redrivenTried: [] },
+    } as never);
+    expect(await why()).toMatchObject({ state: "handling", blockedBy: { offset: 10_000 } });
+  });
 });
 
 describe("a producer's name", () => {
