@@ -52,10 +52,8 @@ export class SetAsideOrders {
         for (const { message } of halted) bytes += message.length;
         entries.push(...halted);
       }
-      const strands = [...subscription.aside.strands()]
-        .filter((strand) => strand.id >= begins)
-        .sort((a, b) => a.id - b.id);
-      for (const strand of strands) {
+      for (const strand of subscription.aside.strands()) {
+        if (strand.id < begins) continue;
         if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX)
           return { entries, next: entries.at(-1)?.entry ?? null };
         const behind = strand.offsets.length - 1; // as of now: while heads are read, strands go on

@@ -6,36 +6,49 @@ export interface NotedId {
   readonly offset: number;
   readonly atMs: number;
 }
+type Places = Map<string, Omit<NotedId, "id">>;
+/** Shared by all windows without an id, and never added to. */
+const NONE: Places = new Map();
 
 /** Message ids of the last `windowMs`, so that a message sent again under the same id lands once. */
 export class IdWindow {
   readonly #windowMs: number;
-  /** In order of arrival, which is the order they leave in. */
-  #places: Map<string, { readonly offset: number; readonly atMs: number }> | null = null;
+  /** Of messages in the log, in order of arrival, which is that of their offsets and the order they leave in. */
+  #standing = NONE;
+  /** Of messages that have been removed from it, all older: what is removed next is found without walking these. */
+  #removed = NONE;
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }
-  /** Where the message with this id stands, if it is remembered. */
+  /** Where the message with this id stands, or stood, if it is remembered. */
   find(id: string, nowMs: number): number | undefined {
-    const place = this.#places?.get(id);
+    const place = this.#standing.get(id) ?? this.#removed.get(id);
     return place !== undefined && nowMs - place.atMs <= this.#windowMs ? place.offset : undefined;
   }
-  /** Those of messages in `[from, to)` that are remembered still. */
-  between(from: number, to: number, nowMs: number): NotedId[] {
+  /** Messages in `[from, to)` are removed from the log: those of them that are remembered still, in order. */
+  remove(from: number, to: number, nowMs: number): NotedId[] {
     const found: NotedId[] = [];
-    for (const [id, { offset, atMs }] of this.#places ?? [])
-      if (offset >= from && offset < to && nowMs - atMs <= this.#windowMs) found.push({ id, offset, atMs });
-    return found.sort((a, b) => a.offset - b.offset);
-  }
-  note(id: string, offset: number, atMs: number): void {
-    this.#places ??= new Map();
-    const places = this.#places;
-    places.delete(id); // moves it to the young end
-    places.set(id, { offset, atMs });
-    for (const [oldest, place] of places) {
-      if (places.size <= IDS_MAX && atMs - place.atMs <= this.#windowMs) break;
-      places.delete(oldest);
+    for (const [id, place] of this.#standing) {
+      if (place.offset >= to) break;
+      if (this.#removed === NONE) this.#removed = new Map();
+      this.#standing.delete(id);
+      this.#removed.set(id, place);
+      if (place.offset >= from && nowMs - place.atMs <= this.#windowMs) found.push({ id, ...place });
     }
+    return found;
+  }
+  /** @param offset above all that were noted before */
+  note(id: string, offset: number, atMs: number): void {
+    if (this.#standing === NONE) this.#standing = new Map();
+    this.#removed.delete(id);
+    this.#standing.delete(id); // moves it to the young end
+    this.#standing.set(id, { offset, atMs });
+    for (const places of [this.#removed, this.#standing])
+      for (const [oldest, place] of places) {
+        const count = this.#removed.size + this.#standing.size;
+        if (count <= IDS_MAX && atMs - place.atMs <= this.#windowMs) return;
+        places.delete(oldest);
+      }
   }
 }

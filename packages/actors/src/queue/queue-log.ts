@@ -350,7 +350,7 @@ export class QueueLog {
     const { runtime } = this.#options;
     const wallMs = runtime.wallNow();
     const aheadMs = wallMs - runtime.now();
-    const ids = this.#ids.between(this.#start, before, runtime.now());
+    const ids = this.#ids.remove(this.#start, before, runtime.now());
     const kept = ids.map(({ id, offset: at, atMs }) => ({ id, offset: at, atMs: atMs + aheadMs }));
     this.#start = before;
     this.#cache.dropBelow(before);

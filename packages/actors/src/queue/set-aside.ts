@@ -81,6 +81,7 @@ export class SetAside {
   get parkedKeys(): number {
     return this.#parkedKeys.size;
   }
+  /** In order of their ids, also while strands come and go. */
   strands(): IterableIterator<Strand> {
     return this.#strands.values();
   }
