@@ -89,6 +89,7 @@ async function beforeAndAfter(commitish: string): Promise<void> {
   const reportOf = (results: Results): AgainstReport => ({
     ...head,
     commit: sides.commit,
+    today: sides.today,
     withinPercent: options.within,
     changes: changesOf(rows, results, options.within / 100),
     beside: { before: besidePeers(results, "before"), after: besidePeers(results, "after") },

@@ -47,7 +47,8 @@ const changes = changesOf(
   0.05,
 );
 const report: AgainstReport = {
-  commit: "0123456789abcdef",
+  commit: "0123456789abcdef0123456789abcdef01234567",
+  today: "fedcba9876543210fedcba9876543210fedcba98 with changes",
   withinPercent: 5,
   rounds: 2,
   load: { messages: 10, warmUpPercent: 50, bytes: 200, keys: 64, queues: 8, window: 1_024 },
@@ -94,7 +95,7 @@ describe("before and after", () => {
   });
   it("says what was lost, what cannot be told, how it stands beside peers, and that so few rounds are no proof", () => {
     const text = againstText(report);
-    expect(text).toContain("0123456789 (before)");
+    expect(text).toContain("0123456789 (before) and fedcba9876 with changes (after)");
     expect(text).toMatch(/rate .*msgs\/s .*750 .*675 .*0\.90 × .*LOST/);
     expect(text).toMatch(/p50, ms .*20\.0 % .*too noisy to tell/);
     expect(text).toMatch(/after, beside peers:.*steady \/ peer .*p99, ms .*0\.50 × .*at most 1: met/s);

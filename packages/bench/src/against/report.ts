@@ -7,8 +7,10 @@ import type { Change } from "./change.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface AgainstReport extends Pick<Report, "load" | "rounds" | "node" | "cores" | "skipped" | "failures"> {
-  /** Hash of the commit that is "before"; "after" is what was built when the run began. */
+  /** Hash of the commit that is "before". */
   readonly commit: string;
+  /** What was built when the run began, which is "after". */
+  readonly today: string;
   readonly withinPercent: number;
   readonly changes: readonly Change[];
   /** Each side beside peers, where those ran. */
@@ -22,11 +24,12 @@ const words: Readonly<Record<Verdict, string>> = {
   told: "told, not judged",
   "no ratio": "no round has all three",
 };
+const short = (text: string): string => text.replace(/^[0-9a-f]{40}/, (hash) => hash.slice(0, 10));
 /** The report as text for people. */
 export function againstText(report: AgainstReport): string {
-  const { commit, rounds, withinPercent, load, node, cores, beside } = report;
+  const { commit, today, rounds, withinPercent, load, node, cores, beside } = report;
   const parts = [
-    `${commit.slice(0, 10)} (before) and today's code (after), ${rounds} rounds of both, limit ${withinPercent} %; ${plain(load.messages)} messages of ${load.bytes} bytes; Node ${node}, ${cores} cores`,
+    `${short(commit)} (before) and ${short(today)} (after), ${rounds} rounds of both, limit ${withinPercent} %; ${plain(load.messages)} messages of ${load.bytes} bytes; Node ${node}, ${cores} cores`,
     changes(report.changes),
     "after / before: the median of the ratios within a round. Noise: how far the same ratio of the commit to itself may be from 1 (95 %), in this run.",
   ];

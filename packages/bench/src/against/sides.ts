@@ -25,6 +25,8 @@ export interface Sides {
   readonly after: string;
   /** Hash of the commit. */
   readonly commit: string;
+  /** Hash of the commit that today's packages were built from, and whether something was changed since. */
+  readonly today: string;
   /** Removes both. They are also removed when the process ends. */
   remove(): Promise<void>;
 }
@@ -42,6 +44,8 @@ export interface Sides {
  */
 export async function openSides(commitish: string, tell: (line: string) => void): Promise<Sides> {
   const commit = await commitOf(commitish);
+  const changed = (await git("status", "--porcelain", "--untracked-files=no", "--", "packages")) !== "";
+  const today = `${await commitOf("HEAD")}${changed ? " with changes" : ""}`;
   const folder = await mkdtemp(join(tmpdir(), "seriatim-against-"));
   leftBehind.folders.add(folder);
   const remove = async (): Promise<void> => {
@@ -59,7 +63,7 @@ export async function openSides(commitish: string, tell: (line: string) => void)
     await npm(join(before, "tree"), "run", "build", ...PRODUCT.flatMap((name) => ["--workspace", name]));
     await copyBuilt(join(after, "tree"));
     await equip(after, true);
-    return { before: programOf(before), after: programOf(after), commit, remove };
+    return { before: programOf(before), after: programOf(after), commit, today, remove };
   } catch (error) {
     await remove();
     throw error;
@@ -68,12 +72,11 @@ export async function openSides(commitish: string, tell: (line: string) => void)
 const programOf = (side: string): string => join(side, "bench", "dist", "role.js");
 const lockOf = (root: string): Promise<string> => readFile(join(root, "package-lock.json"), "utf8");
 
+const git = async (...args: readonly string[]): Promise<string> =>
+  (await run("git", [...args], { cwd: ROOT })).stdout.trim();
 async function commitOf(commitish: string): Promise<string> {
   try {
-    const { stdout } = await run("git", ["rev-parse", "--verify", "--end-of-options", `${commitish}^{commit}`], {
-      cwd: ROOT,
-    });
-    return stdout.trim();
+    return await git("rev-parse", "--verify", "--end-of-options", `${commitish}^{commit}`);
   } catch (cause) {
     throw new Error(`--against: expected a commit of this repository, found "${commitish}"`, { cause });
   }
