@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { csvLog } from "@seriatim/examples/demo";
+import { csvLog, generatedLog } from "@seriatim/examples/demo";
 import { provenance } from "../provenance.ts";
 import { DataDisk } from "./data-disk.ts";
 import { describePlan, FAULT_KINDS, type FaultKind, planRounds } from "./fault-plan.ts";
@@ -13,9 +13,11 @@ import { playRound, type RoundNow } from "./round.ts";
 import { emptyTally } from "./tally.ts";
 import { View } from "./view.ts";
 
-/** Beside the repository; read from there, never copied. */
+/** A real log beside the repository; read from there, never copied. Where it is not, orders are generated. */
 const EVENT_LOG = fileURLToPath(new URL("../../../../../shared/data/bpi13-incidents.csv", import.meta.url));
 
+/** Some 60,000 events, as many as the real log has. */
+const GENERATED_ORDERS = 5_000;
 /** The plans of so many have every kind of fault; whether each then strikes, the machine decides. */
 const ROUNDS_MIN = 2;
 
@@ -24,7 +26,9 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal): Prom
   const { seed, minutes, rate, from } = options;
   const madeOn = provenance();
   const startedAt = performance.now();
-  const log = await csvLog({ file: EVENT_LOG, key: "CaseID", time: "CompleteTimestamp" });
+  const log = existsSync(EVENT_LOG)
+    ? await csvLog({ file: EVENT_LOG, key: "CaseID", time: "CompleteTimestamp" })
+    : generatedLog({ seed, orders: GENERATED_ORDERS });
   const base = options.keep === null ? mkdtempSync(join(tmpdir(), "seriatim-chaos-")) : resolve(options.keep);
   mkdirSync(base, { recursive: true });
   const canMount = options.mount && DataDisk.canMount(join(base, "probe"));
@@ -36,7 +40,7 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal): Prom
   };
   const view = new View(process.stdout);
   view.say(
-    `chaos, seed ${seed}: ${minutes} min at ${rate} msgs/s. Full disk: ${means.diskFullBy}. EIO: ${means.ioErrorsBy}.`,
+    `chaos, seed ${seed}: ${minutes} min at ${rate} msgs/s of ${log.source}. Full disk: ${means.diskFullBy}. EIO: ${means.ioErrorsBy}.`,
   );
   const tally = emptyTally();
   const until = performance.now() + minutes * 60_000;
