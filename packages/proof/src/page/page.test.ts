@@ -57,6 +57,7 @@ describe("the page of proof", () => {
       "| `kill` | a process, or the broker, dies at once and comes back | 2,000 |  |",
       "| `handledAgain` | a message was handled again after a handler had ended well | 3,000 |  |",
       "| `ack-before-commit` | breaks ack-before-commit | 4 | P3 |",
+      "| `plan-by-arrival` | breaks plan-by-arrival | - | test |",
       "| `lost-cause` | breaks lost-cause | none of 200 | **escaped** |",
       "| kills | 1,234 |",
       "| P1 | 7,000 | 0 |",
@@ -68,7 +69,7 @@ describe("the page of proof", () => {
       "| broker heap | 12.3 MB | 12.4 MB | 0.1 MB | flat |",
     ])
       expect(page).toContain(`${line}\n`);
-    expect(page).toContain("2 of 3 caught. Seeds needed: median 2.5, 4 at most.");
+    expect(page).toContain("3 of 4 caught. Seeds needed: median 2.5, 4 at most.");
     expect(page).toContain("Seed 1 at 1,000 messages a second: 15.5 minutes of 60 asked for: **violated**.");
     expect(page).toContain("34,567,890 messages, 0 wrong. Passed.");
     expect(page).not.toMatch(/undefined|NaN|null/);

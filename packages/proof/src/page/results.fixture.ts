@@ -39,7 +39,12 @@ const mutant = (name: string, seeds: number, caughtBy: string | null): MutantRes
 export const mutantsFile = {
   ...MADE_ON,
   seedsMax: 200,
-  mutants: [mutant("credit-leak", 1, "P8"), mutant("ack-before-commit", 4, "P3"), mutant("lost-cause", 200, null)],
+  mutants: [
+    mutant("credit-leak", 1, "P8"),
+    mutant("plan-by-arrival", 0, "test"),
+    mutant("ack-before-commit", 4, "P3"),
+    mutant("lost-cause", 200, null),
+  ],
 };
 export function chaosFile(): object {
   const tally = {
