@@ -41,6 +41,7 @@ export default defineConfig({
           name: "unit", // simulated clock, no sockets, no files
           include: ["packages/*/src/**/*.test.ts"],
           exclude: ["**/*.int.test.ts", "**/*.sim.test.ts", "**/*.proof.test.ts"],
+          isolate: false, // the files of a worker share what they import: nothing here keeps state outside of what it makes
         },
       },
       {
@@ -61,9 +62,8 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "proof", // long runs, after the others and one at a time: each takes all cores
+          name: "proof", // what takes long, one at a time, run by `npm run test:deep`: `npm test` leaves it out
           include: ["packages/*/src/**/*.proof.test.ts", "test/**/*.proof.test.ts"],
-          sequence: { groupOrder: 1 },
           maxWorkers: 1,
           fileParallelism: false,
           testTimeout: PROOF_HANGS_MS,

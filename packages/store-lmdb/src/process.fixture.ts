@@ -1,7 +1,7 @@
 // Programs of this package's `test` folder as processes. They run from dist: `npm test` builds first.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -92,3 +92,5 @@ function killWhenSilent({ process, lines }: Run, hangMs: number): NodeJS.Timeout
     told = lines.length;
   }, hangMs);
 }
+/** Its journals. */
+export const journalsIn = (path: string): string[] => readdirSync(path).filter((name) => name.startsWith("journal-"));

@@ -1,4 +1,4 @@
-// Attacks on what comes before a frame is understood: bytes, JSON, the handshake. Run by hostile.int.test.ts.
+// Attacks on what comes before a frame is understood: bytes, JSON, the handshake. Run by hostile.proof.test.ts.
 import { binaryCodec } from "@seriatim/actors";
 import { describe, expect, it } from "vitest";
 import { Attacker, append, type Target, VIOLATION, validFor } from "./hostile.fixture.ts";

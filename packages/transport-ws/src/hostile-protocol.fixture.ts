@@ -1,4 +1,4 @@
-// Attacks in well-formed frames: out of place, on leases of others, too many. Run by hostile.int.test.ts.
+// Attacks in well-formed frames: out of place, on leases of others, too many. Run by hostile.proof.test.ts.
 import { binaryCodec } from "@seriatim/actors";
 import { beforeAll, describe, expect, it } from "vitest";
 import {

@@ -1,4 +1,4 @@
-// A process of hostile.int.test.ts, forked with --expose-gc; it runs from dist and talks over IPC.
+// A process of hostile.proof.test.ts, forked with --expose-gc; it runs from dist and talks over IPC.
 //   broker: a broker on a free port with a memory store; answers "memory".
 //   good:   a well-behaved producer and consumer; answers "mark" (its latencies since the last one) and "finish".
 import { auth, createBroker, topic, typed } from "@seriatim/actors";

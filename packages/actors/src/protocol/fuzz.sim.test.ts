@@ -1,4 +1,4 @@
-// Seeded fuzzing, 5 s a target; longer: npm run fuzz -- --minutes 10 --target json --seed 7
+// Seeded fuzzing, 1 s a target; longer: npm run fuzz -- --minutes 10 --target json --seed 7
 import { afterAll, describe, expect, it } from "vitest";
 import { FUZZ_TARGETS, fuzzTarget } from "./fuzz.fixture.ts";
 import type { FuzzTarget } from "./fuzz-bytes.fixture.ts";
@@ -17,7 +17,7 @@ const { env, getBuiltinModule, cpuUsage } = (
     };
   }
 ).process;
-const MS = Number(env["FUZZ_MS"] ?? 5_000);
+const MS = Number(env["FUZZ_MS"] ?? 1_000);
 const seed = Number(env["FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const targets = FUZZ_TARGETS.filter((name) => (env["FUZZ_TARGET"] ?? name) === name);
 /** One input may take this much of a processor, however many share it. */

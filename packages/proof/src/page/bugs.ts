@@ -16,7 +16,7 @@ export interface Bug {
   /** `null`: by no test of its own. */
   readonly kept: Kept | null;
 }
-const CRASH_TESTS = "packages/store-lmdb/src/lmdb-flips.int.test.ts";
+const CRASH_TESTS = "packages/store-lmdb/src/lmdb-flips.proof.test.ts";
 const REPEAT_TESTS = "packages/actors/src/broker/repeats.test.ts";
 const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
 
@@ -95,7 +95,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "simulation, seed 8, and seed 170 with power losses, once frames of a turn travelled together",
     fixed: "an entry that has ended meanwhile is left out (set-aside-orders.ts)",
     kept: {
-      file: "packages/actors/src/testing/simulation/memory-receipts.sim.test.ts",
+      file: "packages/actors/src/testing/simulation/memory-receipts.proof.test.ts",
       test: "lose nothing in silence (50 seeds from %i)",
     },
   },
@@ -328,7 +328,7 @@ export const BUGS: readonly Bug[] = [
     promises: [],
     foundBy: "hostile clients",
     fixed: "256 KiB, then it is the others' turn (ws-link.ts)",
-    kept: { file: "packages/transport-ws/src/hostile.int.test.ts", test: "the good client missed nothing" },
+    kept: { file: "packages/transport-ws/src/hostile.proof.test.ts", test: "the good client missed nothing" },
   },
   {
     broke: "a strand that ran again filled what may be set aside: the queue halted, again and again",

@@ -85,7 +85,16 @@ describe("the page of proof", () => {
     expect(page).toContain("| seeds with a violation | not run yet | 1 |\n");
     expect(page).toContain("| 400 | P4 | two owners \\| at once |\n");
   });
-  it("counts no seed twice", () => {
+  it("shows what seeds were drawn from, where they are no range", () => {
+    const { from: _from, ...drawn } = simulationFile(1, 200) as { from: number };
+    write("simulation.json", { ...drawn, drawnFrom: "0123456789abcdef0123456789abcdef01234567" });
+    expect(rendered()).toContain("| seeds from, to | drawn from 0123456789ab | not run yet |\n");
+  });
+  it("counts no seed twice, nor what was drawn twice", () => {
+    const { from: _from, ...drawn } = simulationFile(1, 20) as { from: number };
+    for (const name of ["a", "b"]) write(`simulation-long-${name}.json`, { ...drawn, drawnFrom: "0123" });
+    expect(rendered).toThrow("simulation-long-a.json and results/simulation-long-b.json are both drawn from 0123");
+    for (const name of ["a", "b"]) rmSync(join(folder, `simulation-long-${name}.json`));
     write("simulation-long-1.json", simulationFile(1, 300));
     write("simulation-long-2.json", simulationFile(300, 10));
     expect(rendered).toThrow("results/simulation-long-1.json and results/simulation-long-2.json both have seed 300");

@@ -13,7 +13,10 @@ export type From = z.infer<typeof from>;
 const counts = z.record(z.string(), z.number());
 
 const simulation = from.extend({
-  from: z.number(),
+  /** The first of a range; `null`: the seeds were drawn. */
+  from: z.number().nullable().default(null),
+  /** The hash that they were drawn from. */
+  drawnFrom: z.string().optional(),
   seeds: z.number(),
   messages: z.number(),
   historyLines: z.number(),
@@ -163,9 +166,19 @@ export function readResults(folder: string): Results {
   const longSimulations = names
     .filter((name) => LONG.test(name))
     .map((name) => ({ ...read(name, simulation), name }))
-    .sort((a, b) => a.from - b.from);
-  for (const [index, next] of longSimulations.entries()) {
-    const before = longSimulations[index - 1];
+    .sort((a, b) => (a.from ?? 0) - (b.from ?? 0));
+  for (const [index, { name, drawnFrom }] of longSimulations.entries()) {
+    const before = longSimulations
+      .slice(0, index)
+      .find((each) => drawnFrom !== undefined && each.drawnFrom === drawnFrom);
+    if (before !== undefined)
+      throw new Error(
+        `results/${before.name} and results/${name} are both drawn from ${drawnFrom}: sums would count seeds twice`,
+      );
+  }
+  const ranges = longSimulations.flatMap(({ from, ...run }) => (from === null ? [] : [{ ...run, from }]));
+  for (const [index, next] of ranges.entries()) {
+    const before = ranges[index - 1];
     if (before !== undefined && before.from + before.seeds > next.from)
       throw new Error(
         `results/${before.name} and results/${next.name} both have seed ${next.from}: sums would count it twice`,

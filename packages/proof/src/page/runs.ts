@@ -9,8 +9,8 @@ export const COMMANDS = {
   determinism: "npx vitest run --project proof test/simulation.proof.test.ts -t Deno",
   mutants: written("npm run mutants --", "mutants.json"),
   chaos: written("npm run chaos -- --minutes 60 --seed 2 --rate 500", "chaos.json"),
-  store: "npx vitest run --project integration test/store-crash.int.test.ts packages/store-lmdb",
-  hostile: "npx vitest run --project integration packages/transport-ws/src/hostile.int.test.ts",
+  store: "npx vitest run --project proof test/store-crash.proof.test.ts packages/store-lmdb",
+  hostile: "npx vitest run --project proof packages/transport-ws/src/hostile.proof.test.ts",
   fuzz: written("npm run fuzz -- --minutes 10", "fuzz.json"),
   resources: written("npm run resources --", "resources.json"),
   soak: written("npm run soak -- --minutes 20", "soak.json"),
@@ -44,7 +44,9 @@ export function sumOf(runs: readonly (Simulation | null)[]): SimulationRuns | nu
   const sum = (of: "seeds" | "messages" | "historyLines" | "virtualMs" | "seconds") =>
     all.reduce((total, run) => total + run[of], 0);
   return {
-    ranges: all.map(({ from, seeds }) => `${count(from)} to ${count(from + seeds - 1)}`),
+    ranges: all.map(({ from, drawnFrom, seeds }) =>
+      from === null ? `drawn from ${drawnFrom?.slice(0, 12)}` : `${count(from)} to ${count(from + seeds - 1)}`,
+    ),
     on: [...new Set(all.map(madeOn))],
     seeds: sum("seeds"),
     messages: sum("messages"),

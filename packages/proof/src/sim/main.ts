@@ -1,10 +1,13 @@
 // npm run sim -- --seeds 1000 --from 1        runs a range of seeds
+// npm run sim -- --seeds 1000 --drawn         runs seeds drawn from the commit's hash; `--minutes 5`: as many as come
 // npm run sim -- --seed 4711 --trace          runs one, with its whole history
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { describePlan, type RunResult, runPlan, SOMETIMES, shrink } from "@seriatim/actors/testing";
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
+import { type DrawSource, drawSource } from "../draw-source.ts";
+import { drawnSeeds } from "../drawn.ts";
 import { provenance } from "../provenance.ts";
 import { planOf, type SeedJob, type SeedOutcome } from "./seed-outcome.ts";
 import { runSeeds } from "./seed-pool.ts";
@@ -13,7 +16,10 @@ import { Totals } from "./totals.ts";
 interface Options {
   readonly seeds: number;
   readonly from: number;
+  readonly drawn?: string | true;
   readonly seed?: number;
+  readonly minutes?: number;
+  readonly list: boolean;
   readonly messages?: number;
   readonly threads: number;
   readonly trace: boolean;
@@ -33,11 +39,19 @@ const whole = (text: string): number => {
   if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("a whole number, 0 or more");
   return value;
 };
+const above0 = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("a number above 0");
+  return value;
+};
 const program = new Command("sim")
   .description("Runs Seriatim in a deterministic simulation, under faults, and holds every run against the promises.")
   .option("--seeds <n>", "how many seeds", whole, 100)
   .option("--from <seed>", "the first one", whole, 1)
+  .option("--drawn [hash]", "instead of a range: drawn from this hash (default: the commit's), always the same ones")
   .option("--seed <seed>", "only this one", whole)
+  .option("--minutes <n>", "begin none after so long", above0)
+  .option("--list", "print the seeds, and run none", false)
   .option("--messages <n>", "messages of each run (default: as its plan says)", whole)
   .option("--threads <n>", "threads; 0: none but the main one", whole, availableParallelism())
   .option("--trace", "with --seed: print the history of the run", false)
@@ -66,8 +80,17 @@ async function runOne({ messages, trace, shrink: smaller }: Options, seed: numbe
   return 1;
 }
 
-async function runMany({ seeds, from, messages, threads, hashes, shrink: smaller, keepGoing, json }: Options) {
+async function runMany(options: Options) {
+  const { seeds, from, minutes, messages, threads, hashes, shrink: smaller, keepGoing, json } = options;
   const started = performance.now();
+  const source = drawn(options);
+  const chosen = [...seedsOf(options, source?.hash)];
+  const about = source === null ? `from ${from}` : `drawn from ${source.of}`;
+  if (options.list) {
+    console.log(chosen.join("\n"));
+    return 0;
+  }
+  const isOver = (): boolean => minutes !== undefined && performance.now() - started > minutes * 60_000;
   const madeOn = json === undefined ? null : provenance();
   const totals = new Totals();
   const bar =
@@ -80,21 +103,22 @@ async function runMany({ seeds, from, messages, threads, hashes, shrink: smaller
     if (hashes) console.log(`${outcome.seed} ${outcome.traceHash}`);
     if (outcome.problems.length > 0) tell(outcome);
     bar?.update(totals.seeds, { failed: totals.failed.length });
-    return keepGoing || totals.failed.length < FAILURES_MAX;
+    return !isOver() && (keepGoing || totals.failed.length < FAILURES_MAX);
   });
   bar?.stop();
   const seconds = (performance.now() - started) / 1_000;
   const { failed, never } = totals;
-  const missed = seeds >= ENOUGH_SEEDS ? never : [];
+  const missed = totals.seeds >= ENOUGH_SEEDS ? never : [];
   if (json !== undefined) {
-    const all = { ...madeOn, from, ...totals, never, seconds, threads };
+    const which = source === null ? { from } : { drawnFrom: source.hash };
+    const all = { ...madeOn, ...which, asked: seeds, ...totals, never, seconds, threads };
     writeFileSync(json, `${JSON.stringify(all, null, 2)}\n`);
   }
   if (!hashes) {
     const verdict =
       failed.length === 0 ? "every promise was kept" : `FAILED ${failed.map(({ seed }) => seed).join(", ")}`;
     console.log(
-      `${totals.seeds} seeds from ${from}, ${totals.messages} messages, ${totals.historyLines} history lines, ${(totals.virtualMs / 3_600_000).toFixed(1)} virtual h in ${seconds.toFixed(1)} s: ${verdict}`,
+      `${totals.seeds} seeds ${about}${totals.seeds < seeds ? ` (of ${seeds})` : ""}, ${totals.messages} messages, ${totals.historyLines} history lines, ${(totals.virtualMs / 3_600_000).toFixed(1)} virtual h in ${seconds.toFixed(1)} s: ${verdict}`,
     );
     console.log(SOMETIMES.map((name) => `${name} ${totals.sometimes[name]}`).join("  "));
     if (never.length > 0)
@@ -105,7 +129,7 @@ async function runMany({ seeds, from, messages, threads, hashes, shrink: smaller
   return failed.length === 0 && missed.length === 0 ? 0 : 1;
 
   function* jobs(): Generator<SeedJob> {
-    for (let seed = from; seed < from + seeds; seed++)
+    for (const seed of chosen)
       yield { seed, messages: messages ?? null, shrink: smaller && totals.failed.length < SHRUNK_MAX };
   }
   function tell({ seed, problems, shrunk }: SeedOutcome): void {
@@ -116,6 +140,16 @@ async function runMany({ seeds, from, messages, threads, hashes, shrink: smaller
       `  replay: npm run sim -- --seed ${seed}${messages === undefined ? "" : ` --messages ${messages}`} --trace`,
     );
   }
+}
+
+/** What the seeds are drawn from; `null`: they are a range. */
+function drawn({ drawn: from }: Options): DrawSource | null {
+  if (from === undefined) return null;
+  return from === true ? drawSource() : { hash: from, of: from.slice(0, 12) };
+}
+function* seedsOf({ seeds, from }: Options, hash: string | undefined): Generator<number> {
+  const draw = hash === undefined ? null : drawnSeeds(hash);
+  for (let n = 0; n < seeds; n++) yield draw === null ? from + n : draw.next().value;
 }
 
 function tellShrunk({ plan, problems }: Pick<RunResult, "plan" | "problems">): void {

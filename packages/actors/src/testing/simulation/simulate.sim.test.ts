@@ -1,91 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { isMessagingError } from "../../message/errors.ts";
-import { topic, typed } from "../../message/topic.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
-import { SIMULATED_FAULTS, SimulationError, type SimulationOptions, simulate } from "./index.ts";
-
-interface Order {
-  readonly type: "paid" | "shipped";
-  readonly orderId: string;
-}
-const orders = topic("orders", { schema: typed<Order>(), key: ({ orderId }) => orderId, queues: 2 });
-const unkeyed = topic("unkeyed", { schema: typed<Order>(), key: null, ordered: false, queues: 2 });
-
-const ledger = topic("ledger", { schema: typed<Order>(), key: ({ orderId }) => orderId, queues: 1, groups: ["stock"] });
-
-interface Outside {
-  readonly paid: Set<string>;
-  readonly shipped: string[];
-  tooEarly: number;
-}
-type Options = SimulationOptions<Outside>;
-const FAST = { heartbeatMs: 1_000, faultsForMs: 8_000 };
-const GROUP = { group: "stock", leaseTtlMs: 3_000 };
-
-/** The shop of docs/testing.md: a few orders per incarnation, each paid, then shipped. */
-const shop: Options["processes"][string] = {
-  count: 2,
-  start: async ({ client, name, incarnation, sleep }) => {
-    const producer = client.producer(orders);
-    for (let n = 0; n < 5; n++) {
-      const orderId = `${name}-${incarnation}-${n}`;
-      void producer.send({ type: "paid", orderId }, { id: `${orderId}/paid` });
-      void producer.send({ type: "shipped", orderId }, { id: `${orderId}/shipped` });
-      await sleep(1_000);
-    }
-    await producer.flush();
-  },
-};
-const stock: Options["processes"][string] = {
-  count: 3,
-  start: ({ client, shared, sleep }) =>
-    client.consumer(orders, { ...GROUP, concurrency: 4 }).run(async ({ body }) => {
-      await sleep(50);
-      if (body.type === "paid") shared.paid.add(body.orderId);
-      else if (!shared.paid.has(body.orderId)) shared.tooEarly++;
-    }),
-};
-const noneTooEarly: Options["check"] = ({ shared, history }) => {
-  if (shared.tooEarly > 0) throw new Error(`shipped before paid, ${history.length} steps`);
-};
-const run = (over: Partial<Options>) =>
-  simulate<Outside>({
-    seeds: 1,
-    topics: [orders, unkeyed, ledger],
-    shared: () => ({ paid: new Set(), shipped: [], tooEarly: 0 }),
-    processes: { shop, stock },
-    ...FAST,
-    ...over,
-  });
-const failure = async (over: Partial<Options>): Promise<SimulationError> => {
-  try {
-    await run(over);
-  } catch (error) {
-    if (error instanceof SimulationError) return error;
-    throw error;
-  }
-  throw new Error("no seed failed");
-};
+import { SIMULATED_FAULTS } from "./index.ts";
+import {
+  failure,
+  GROUP,
+  ledger,
+  noneTooEarly,
+  type Options,
+  orders,
+  run,
+  shop,
+  stock,
+  unkeyed,
+} from "./simulate.fixture.ts";
 
 describe("simulate", () => {
-  it("passes a consumer that is right, and reports what it went through", async () => {
-    const seen: number[] = [];
-    const report = await run({
-      seeds: 100,
-      check: ({ shared, history, seed }) => {
-        noneTooEarly({ shared, history, seed });
-        if (shared.paid.size < 10) throw new Error(`only ${shared.paid.size} orders were paid`);
-      },
-      onRun: ({ seed }) => seen.push(seed),
-    });
-    expect(seen).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
-    expect(report.runs).toHaveLength(100);
-    expect(Object.keys(report.faults).sort()).toEqual([...SIMULATED_FAULTS].sort());
-    expect(Object.entries(report.faults).filter(([, times]) => times === 0)).toEqual([["powerLoss", 0]]);
-    expect(report.sometimes.handledAgain).toBeGreaterThan(0);
-    expect(report.virtualMs).toBeGreaterThan(100 * FAST.faultsForMs);
-    expect(report.historyLines).toBe(report.runs.reduce((sum, { historyLines }) => sum + historyLines, 0));
-  });
   it("does the same again for the same seeds, and for each of them alone", async () => {
     const [once, again] = [await run({ seeds: [3, 4, 5] }), await run({ seeds: [3, 4, 5] })];
     expect(again).toEqual(once);
@@ -167,46 +97,6 @@ describe("simulate catches", () => {
     });
     expect(error.problems[0]?.broken).toBe("check");
     expect(error.message).toMatch(/those it takes to fail marked \*\n(?! *\*)/);
-  });
-  it("an effect without a fence, and the fault it takes; with the fence it passes", async () => {
-    /** Reads, works, writes what it read and one more: two of them at once lose one. */
-    const tally = (fenced: boolean): Partial<SimulationOptions<{ fence: number; orders: string[] }>> => ({
-      seeds: fenced ? 10 : 40,
-      faults: ["freeze"],
-      faultsForMs: 20_000,
-      shared: () => ({ fence: 0, orders: [] }),
-      processes: {
-        shop: {
-          start: async ({ client, sleep }) => {
-            const producer = client.producer(ledger);
-            for (let n = 0; n < 60; n++) {
-              void producer.send({ type: "paid", orderId: "one" }, { id: `${n}` });
-              await sleep(250);
-            }
-            await producer.flush();
-          },
-        },
-        ledger: {
-          count: 2,
-          start: ({ client, shared, sleep }) =>
-            client.consumer(ledger, { group: "stock", leaseTtlMs: 1_500 }).run(async ({ id }, { fence }) => {
-              if (shared.orders.includes(id ?? "")) return;
-              const before = shared.orders;
-              await sleep(150);
-              if (fenced && fence < shared.fence) throw new Error("somebody else has the lease");
-              shared.fence = Math.max(shared.fence, fence);
-              shared.orders = [...before, id ?? ""];
-            }),
-        },
-      },
-      check: ({ shared }) => {
-        if (shared.orders.length !== 60) throw new Error(`${shared.orders.length} of 60`);
-      },
-    });
-    const all = (fenced: boolean) =>
-      simulate({ seeds: 1, topics: [ledger], processes: {}, heartbeatMs: 500, ...tally(fenced) });
-    await expect(all(true)).resolves.toBeDefined();
-    await expect(all(false)).rejects.toThrow(/of 60[\s\S]*\n\* at \d+ ms: freeze target=ledger-/);
   });
   it("a process that waits for what never comes (P8), in virtual time", async () => {
     const [from, healWithinMs, waits] = [performance.now(), 600_000, new Promise(() => {})];

@@ -10,7 +10,7 @@ export function claims(results: Results): string[] {
   const caught = mutants?.mutants.filter((mutant) => mutant.caught).length ?? 0;
   const rows = [
     [
-      "Under simulated faults every promise is kept (among the tests)",
+      "Under simulated faults every promise is kept (in the deep tests)",
       simulated(tests),
       COMMANDS.simulation,
       tests?.on,
@@ -20,7 +20,7 @@ export function claims(results: Results): string[] {
       "A seed does the same again, in Node and in Deno",
       "50 seeds, twice in Node and once in Deno: equal trace hashes, else the test fails",
       COMMANDS.determinism,
-      ["each run of the tests"],
+      ["each run of the deep tests"],
     ],
     [
       "The simulation sees deliberate bugs",
@@ -35,8 +35,13 @@ export function claims(results: Results): string[] {
       COMMANDS.chaos,
       chaos && [madeOn(chaos)],
     ],
-    ["A damaged data file is whole or refused", "a test without figures", COMMANDS.store, ["each run of the tests"]],
-    ["Hostile clients harm nobody else", "a test without figures", COMMANDS.hostile, ["each run of the tests"]],
+    [
+      "A damaged data file is whole or refused",
+      "a test without figures",
+      COMMANDS.store,
+      ["each run of the deep tests"],
+    ],
+    ["Hostile clients harm nobody else", "a test without figures", COMMANDS.hostile, ["each run of the deep tests"]],
     [
       "Nothing that is decoded harms the broker",
       fuzz &&
@@ -71,7 +76,8 @@ export function claims(results: Results): string[] {
     ["```sh", ...rows.map(([, , command]) => command), "```"].join("\n"),
     list([
       `${code("npm run proof")} then writes this page anew, and ${code("npm run proof -- --check")} ends with status 1 when it is not what the results say.`,
-      `${code("npm test")} runs 1,000 seeds of the simulation, two minutes of process chaos, the store and hostile tests, and 5 seconds of fuzzing per target.`,
+      `${code("npm test")} runs 40 seeds of the simulation that are drawn from the commit's hash, 3 of them twice for their trace hashes, all regression plans, and a second of fuzzing per target.`,
+      `The deep tests, ${code("npm run test:deep -- --minutes 60")}, run all of the above but what is said to be by hand: 1,000 seeds that are drawn in the same way, every mutant, the hashes in Deno, process chaos, the store and hostile tests, fuzzing, and the soak. Each part gets its share of the minutes.`,
     ]),
   ];
 }

@@ -16,7 +16,7 @@ export function simulation(results: Results): string[] {
   ];
   const counted = (of: "faults" | "sometimes", name: string): string[] =>
     both.map((runs) => (runs === null ? "" : count(runs[of][name] ?? 0)));
-  const columns = [{ figures: "among the tests" }, { figures: "by hand" }] as const;
+  const columns = [{ figures: "in the deep tests" }, { figures: "by hand" }] as const;
   const failed = [...new Set(both.flatMap((runs) => runs?.failed ?? []))];
   return [
     "## Simulation",
