@@ -1,4 +1,5 @@
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { epoch } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
 import { createConsumer } from "./consumer.ts";
@@ -277,6 +278,38 @@ describe("a consumer's leases", () => {
       expect(group.steps("granted", "lost")).toEqual(["granted"]);
       expect(group.steps("settled").sort()).toEqual(["settled 0", "settled 1", "settled 2", "settled 3"]);
       expect(group.sent("settle").map(({ settle }) => settle)).toEqual(group.sent("settle").map((_, index) => index)); // numbered under the resumed grant
+    });
+
+    it("have what was settled before told with its own revision, and the rest with that of the resume", async () => {
+      const group = new FakeGroup();
+      fill(group, "a1 b1");
+      const { running, handler } = byHand();
+      void consume(group, { concurrency: 2 }).run(handler);
+      await group.runtime.advance(10);
+      group.ignores = (frame) => frame.type === "settle";
+      running.get("a1/7")?.resolve();
+      await group.runtime.advance(10);
+      group.cut();
+      running.get("b1/7")?.resolve();
+      group.ignores = (frame) => {
+        if (frame.type === "lease.acquire" && frame.resume !== null)
+          group.link?.push({
+            type: "settled",
+            member: frame.member,
+            queue: 0,
+            epoch: epoch(7),
+            settle: 0,
+            revision: 5,
+          });
+        return false;
+      };
+      group.connect();
+      await group.runtime.advance(10);
+      const settled = group.history.flatMap((step) => (step.type === "settled" ? [[step.offset, step.revision]] : []));
+      expect(settled).toEqual([
+        [0, 5],
+        [1, group.queue().revision],
+      ]);
     });
 
     it("are listed from the new link's first beat on, and that beat follows the resume", async () => {

@@ -248,6 +248,7 @@ export interface LeaseOffered {
 /**
  * C, takes up an offer, or after a reconnect asks for a lease it still believes in (`resume`). Answered by `lease.granted` or `refused` (`LEASE_HELD` with `{ holder, expiresInMs }`, `STALE_EPOCH`).
  * A resume keeps its epoch when that lease is live and its broker has not restarted since; otherwise it is refused with `STALE_EPOCH` and the client acquires anew when offered.
+ * Before the grant the broker sends again, as the link before numbered them, the last `settled` that it may have lost: what they do not name is settled by the resume.
  */
 export interface LeaseAcquire {
   readonly type: "lease.acquire";

@@ -107,6 +107,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     const before = this.#flow;
     const deliveredEnd = before?.deliveredEnd ?? this.#ledger.state.cursor;
     before?.stop();
+    const settles = this.repeats.takeSettles();
     this.repeats.resumed(resume.redrivenInHand);
     const writes = applySettlement(this.#ledger, this.repeats.withoutUndone(resume.settle), deliveredEnd);
     this.#lease.tell({ type: "lease.renew", at });
@@ -128,6 +129,9 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     const goOn = flow.pause();
     const { commit, revision } = this.#ledger.commit(writes);
     this.#answer(commit.flushed, { epoch: granted, port, request: frame.request }, () => {
+      const { member } = port;
+      const { queue } = this.context;
+      for (const settled of settles) port.send({ type: "settled", member, queue, epoch: granted, ...settled });
       this.#sendGranted(port, frame.request, granted, ttlMs, revision);
       if (this.isRevoking) this.#sendRevoke(port);
       goOn();
@@ -147,6 +151,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       const { commit, revision } = this.#ledger.commit();
       this.#answer(commit.synced, { epoch: granted, port, request: frame.request }, () => {
         flow.renumber(granted);
+        this.repeats.takeSettles();
         this.#sendGranted(port, frame.request, granted, ttlMs, revision);
         goOn();
       });

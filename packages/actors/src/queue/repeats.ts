@@ -1,6 +1,9 @@
 import type { RedrivenId, Settlement } from "../protocol/frames.ts";
 import type { MemberPort } from "./member-port.ts";
 
+/** Settles remembered at most: a holder has a few on their way. What was settled by older ones counts as settled by the resume. */
+const SETTLES_MAX = 256;
+
 interface PutBack {
   readonly offset: number;
   /** The change in which it went back. */
@@ -10,16 +13,20 @@ interface PutBack {
 }
 
 /**
- * What the holder of a lease may ask for a second time (rule 27), because the answer was lost with its link, where the store does not tell that it was done: a person may have
+ * What the holder of a lease may ask for a second time (rules 3, 27), because the answer was lost with its link, where the store does not tell that it was done: a person may have
  * undone it meanwhile, and what they ordered stands. Kept from one grant to the next, over resumes and raises, and no longer: under another epoch nothing is repeated
- * (`STALE_EPOCH`). One entry a strand, and one a halt.
+ * (`STALE_EPOCH`). One entry a strand, one a halt, and the revisions of the last settles.
  */
 export class Repeats {
   readonly #halts = new Set<number>();
   readonly #putBack = new Map<number, PutBack>();
+  /** In which changes settles were applied on the holder's present link, the first of them by this number. */
+  #settlesFrom = 0;
+  #settleRevisions: number[] = [];
 
   /** A new grant. */
   clear(): void {
+    this.takeSettles();
     this.#halts.clear();
     this.#putBack.clear();
   }
@@ -27,6 +34,25 @@ export class Repeats {
   resumed(redrivenInHand: readonly RedrivenId[]): void {
     for (const [strand, { offset }] of this.#putBack)
       if (!redrivenInHand.some((id) => id.strand === strand && id.offset === offset)) this.#putBack.delete(strand);
+  }
+
+  settled(settle: number, revision: number): void {
+    const revisions = this.#settleRevisions;
+    if (settle !== this.#settlesFrom + revisions.length) {
+      this.#settlesFrom = settle;
+      revisions.length = 0;
+    }
+    revisions.push(revision);
+    if (revisions.length <= SETTLES_MAX) return;
+    revisions.shift();
+    this.#settlesFrom++;
+  }
+  /** Those whose answers the link before may have lost. Told once: under each grant settles are numbered anew. */
+  takeSettles(): readonly { readonly settle: number; readonly revision: number }[] {
+    const taken = this.#settleRevisions.map((revision, index) => ({ settle: this.#settlesFrom + index, revision }));
+    this.#settlesFrom = 0;
+    this.#settleRevisions = [];
+    return taken;
   }
 
   halted(offset: number): void {

@@ -146,6 +146,7 @@ export class Subscription {
       }
       const writes = applySettlement(this.#ledger, frame.settlement, flow.deliveredEnd);
       const { commit, revision } = this.#ledger.commit(writes, writes.length === 0);
+      this.#holding.repeats.settled(frame.settle, revision);
       commit.flushed.then(
         () => port.send({ type: "settled", ...answer, revision }),
         () => {}, // the commit's failure ends the lease

@@ -167,6 +167,19 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: "settled-by-the-resume",
+    breaks: "what was settled before, and told again by a resume, counts as settled by the resume",
+    promises: ["P6"],
+    file: "queue/holding.ts",
+    find: 'for (const settled of settles) port.send({ type: "settled", member, queue, epoch: granted, ...settled });',
+    replace:
+      'for (const settled of settles.slice(1)) port.send({ type: "settled", member, queue, epoch: granted, ...settled });',
+    test: {
+      file: "packages/actors/src/broker/repeats.test.ts",
+      title: "is answered with the change in which it was applied, before the grant; once",
+    },
+  },
+  {
     name: "put-back-again",
     breaks: "a redriven message that failed is put back again by the repeat, though a person has it run again since",
     promises: ["P6"],
