@@ -1,6 +1,7 @@
 import { MessagingError } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
+import type { Departure } from "../runtime/departure.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Right } from "../system/contracts.ts";
@@ -26,8 +27,8 @@ export interface By {
   readonly by: string;
   /** @throws `FORBIDDEN` */
   require(right: Right): void;
-  /** Resolves when whoever asked has gone: nobody waits for an answer any more. */
-  readonly gone: Promise<unknown>;
+  /** When whoever asked has gone nobody waits for an answer any more. */
+  readonly departure: Departure;
 }
 const LIST_MAX = 1_000;
 
@@ -47,11 +48,14 @@ export async function answerQuestion(broker: Asker, question: Question, by: By):
     case "reached": {
       const group = groupOf(topicOf(broker, question.topic), question.group);
       const waits = question.ends.flatMap(({ queue, end }) => group.subscription(queue)?.reached(end) ?? []);
-      try {
-        await Promise.race([Promise.all(waits.map((wait) => wait.done)), by.gone]);
-      } finally {
-        for (const wait of waits) wait.cancel();
-      }
+      await new Promise<void>((resolve) => {
+        const stopWaiting = by.departure.when(resolve);
+        void Promise.all(waits.map((wait) => wait.done)).then(() => {
+          stopWaiting();
+          resolve();
+        });
+      });
+      for (const wait of waits) wait.cancel();
       return null;
     }
     case "account": {

@@ -15,6 +15,7 @@ import { decodeRecord, storeKeys } from "../queue/records.ts";
 import type { Subscription } from "../queue/subscription.ts";
 import { TailBudget } from "../queue/tail-cache.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
+import { Departure } from "../runtime/departure.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -117,10 +118,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   #verifying: Promise<void> | null = null;
   readonly #recurring: Recurring[] = [];
   #closing: Promise<void> | null = null;
-  #end = () => {};
-  readonly #gone = new Promise<void>((resolve) => {
-    this.#end = resolve;
-  });
+  readonly #departure = new Departure();
 
   constructor(settings: BrokerSettings, parts: BrokerParts) {
     this.#settings = settings;
@@ -330,11 +328,15 @@ class BrokerNode implements Broker, SessionHost, Asker {
     return answerQuestion(this, question, {
       by: session.link.principal.id,
       require: (right) => session.require(right),
-      gone: session.link.ended,
+      departure: session.departure,
     });
   }
   async #answer<K extends keyof Answers>(question: Question & { readonly kind: K }): Promise<Answers[K]> {
-    return (await answerQuestion(this, question, { by: this.name, require: () => {}, gone: this.#gone })) as Answers[K];
+    return (await answerQuestion(this, question, {
+      by: this.name,
+      require: () => {},
+      departure: this.#departure,
+    })) as Answers[K];
   }
   explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
     return this.#answer({ kind: "explain", topic: topic.name, key });
@@ -407,7 +409,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
       this.#machine.send({ type: "broker.stopped" });
       this.actors.stopAll();
       this.#bus.complete();
-      this.#end();
+      this.#departure.happen();
     }
   }
   [Symbol.asyncDispose](): Promise<void> {

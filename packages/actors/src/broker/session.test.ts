@@ -1,8 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
 import { message } from "../queue/queue.fixture.ts";
+import { Departure } from "../runtime/departure.ts";
 import { BrokerBench } from "./broker.fixture.ts";
 
 describe("a link", () => {
@@ -357,6 +358,40 @@ describe("what one client can pile up", () => {
     expect(client.all("refused").map(({ error }) => error.code)).toEqual(new Array(200).fill("LIMIT_EXCEEDED"));
     await bench.client("b"); // others ask on
     expect(client.link.end).toBeNull();
+  });
+  it("nothing of questions that have their answer, however long the link lasts", async () => {
+    const departures = vi.spyOn(Departure.prototype, "when");
+    const bench = await BrokerBench.start();
+    const client = await bench.client("a");
+    const listening = vi.spyOn(client.theirs.ended, "then");
+    await client.join("m");
+    const question = { kind: "reached", topic: "t", group: "g", ends: [{ queue: 0, end: offset(1) }] } as const;
+    for (let request = 100; request < 150; request++) await client.say({ type: "ask", request, question });
+    const [departure] = departures.mock.contexts as Departure[];
+    expect(departure?.awaited).toBe(50);
+    await client.acquire(0);
+    await client.say({
+      type: "credit",
+      member: 1,
+      queue: 0,
+      epoch: client.last("lease.granted").epoch,
+      messages: 9,
+      bytes: 1e6,
+    });
+    await client.produce(["k"], 0);
+    await client.say({
+      type: "settle",
+      member: 1,
+      queue: 0,
+      epoch: client.last("lease.granted").epoch,
+      settle: 0,
+      settlement: { ranges: [[offset(0), offset(1)]], redriven: [], tried: [], redrivenTried: [] },
+    });
+    expect(client.all("answer")).toHaveLength(50);
+    expect(departure?.awaited).toBe(0);
+    for (const kind of ["describe", "describe"] as const)
+      await client.say({ type: "ask", request: client.next() + 1_000, question: { kind } });
+    expect(listening).not.toHaveBeenCalled();
   });
   it("no more than 1,000 groups of a topic", async () => {
     const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 1 })] });

@@ -9,6 +9,7 @@ import type { Counters } from "../queue/counters.ts";
 import type { Queue } from "../queue/queue.ts";
 import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import { Departure } from "../runtime/departure.ts";
 import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
@@ -72,6 +73,8 @@ export class Session {
   readonly #host: SessionHost;
   readonly link: IncomingLink;
   readonly path: string;
+  /** Of its client: the link has ended. */
+  readonly departure = new Departure();
   readonly #machine: Actor<typeof sessionMachine>;
   readonly #lanes: SessionLanes;
   readonly #members: SessionMembers;
@@ -192,6 +195,7 @@ export class Session {
   #ended(): void {
     this.#leaveAll();
     this.#silence.stop();
+    this.departure.happen();
     this.#drain.stop();
     this.#machine.send({ type: "link.ended" });
     if (this.#wasOpen) this.#host.counters?.linkClosed();

@@ -1,8 +1,9 @@
 import { BehaviorSubject } from "rxjs";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { MessagingError } from "../message/errors.ts";
 import { evenRuns, slotOf } from "../message/route.ts";
 import { topicSpec } from "../message/topic.ts";
+import { Waits } from "../producer/waits.ts";
 import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
 import { LiveTopicDirectory } from "./live-topic-directory.ts";
 
@@ -73,4 +74,22 @@ it("waits for a link, and stops waiting when the signal fires", async () => {
   expect(await stopped).toBe("enough");
   links$.next(link);
   expect((await waiting).spec.name).toBe("t");
+});
+
+it("keeps nothing of those who no longer wait, while there is no link", async () => {
+  const { directory, links$, link } = setUp();
+  links$.next(null);
+  const waits = vi.spyOn(Waits.prototype, "wait");
+  const staying = directory.find(spec);
+  const reason = new Error("changed my mind");
+  for (let n = 0; n < 10; n++) {
+    const leaving = new AbortController();
+    const found = directory.find(spec, leaving.signal);
+    leaving.abort(reason);
+    await expect(found).rejects.toBe(reason);
+  }
+  expect(new Set(waits.mock.contexts).size).toBe(1);
+  expect((waits.mock.contexts[0] as Waits<null>).size).toBe(1);
+  links$.next(link);
+  expect((await staying).spec).toBe(spec);
 });

@@ -1,6 +1,6 @@
 import { isMessagingError, MessagingError } from "../message/errors.ts";
 import { slotTable } from "../message/route.ts";
-import { abortable } from "./ask.ts";
+import { Waits } from "../producer/waits.ts";
 import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
 import { nextLink } from "./connection.ts";
 import type { TopicDirectory, TopicView } from "./topic-directory.ts";
@@ -10,7 +10,8 @@ export class LiveTopicDirectory implements TopicDirectory {
   readonly #connection: BrokerConnection;
   readonly #views = new Map<string, TopicView>();
   readonly #stale = new Set<string>();
-  readonly #asking = new Map<string, Promise<TopicView>>();
+  /** Who waits for the answer about a topic. */
+  readonly #asking = new Map<string, Waits<null>>();
 
   constructor(connection: BrokerConnection) {
     this.#connection = connection;
@@ -25,8 +26,8 @@ export class LiveTopicDirectory implements TopicDirectory {
   ): Promise<TopicView> {
     signal?.throwIfAborted();
     const known = this.#views.get(topic.name);
-    const view =
-      known !== undefined && !this.#stale.has(topic.name) ? known : await abortable(this.#ask(topic.name), signal);
+    if (known === undefined || this.#stale.has(topic.name)) await this.#ask(topic.name, signal);
+    const view = this.#views.get(topic.name) as TopicView;
     const { spec } = view;
     if (spec.ordered !== topic.ordered || spec.queues !== topic.queues)
       throw new MessagingError(
@@ -46,24 +47,29 @@ export class LiveTopicDirectory implements TopicDirectory {
     this.#stale.add(topic);
   }
 
-  #ask(topic: string): Promise<TopicView> {
+  #ask(topic: string, signal: AbortSignal | undefined): Promise<void> {
     const asking = this.#asking.get(topic);
-    if (asking !== undefined) return asking;
-    const answer = this.#askUntilAnswered(topic).finally(() => this.#asking.delete(topic));
-    this.#asking.set(topic, answer);
-    return answer;
+    if (asking !== undefined) return asking.wait(null, { signal });
+    const waits = new Waits<null>();
+    this.#asking.set(topic, waits);
+    this.#askUntilAnswered(topic)
+      .finally(() => this.#asking.delete(topic))
+      .then(
+        () => waits.release(() => true),
+        (error: unknown) => waits.failAll(error),
+      );
+    return waits.wait(null, { signal });
   }
-  async #askUntilAnswered(topic: string): Promise<TopicView> {
+  async #askUntilAnswered(topic: string): Promise<void> {
     for (;;) {
       const link: BrokerLink = await nextLink(this.#connection);
       try {
         const { route, spec } = await link.request<"topic.find">({ type: "topic.find", topic });
         const known = this.#views.get(topic);
         this.#stale.delete(topic);
-        if (known !== undefined && known.route.version >= route.version) return known; // never back to an older map
-        const view: TopicView = { route, spec, table: slotTable(route) };
-        this.#views.set(topic, view);
-        return view;
+        if (known !== undefined && known.route.version >= route.version) return; // never back to an older map
+        this.#views.set(topic, { route, spec, table: slotTable(route) });
+        return;
       } catch (error) {
         if (link.open || !isMessagingError(error, "UNAVAILABLE")) throw error; // the broker's own answer; else its link ended: ask the next one
       }

@@ -1,7 +1,8 @@
 import { take } from "rxjs";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
+import { Waits } from "../producer/waits.ts";
 import { createConsumer } from "./consumer.ts";
 import type {
   Consumer,
@@ -208,6 +209,24 @@ describe("a consumer", () => {
     ]);
   });
 
+  it("keeps nothing of those who no longer wait for it to join", async () => {
+    const group = new FakeGroup();
+    group.ignores = (frame) => frame.type === "member.join";
+    const waits = vi.spyOn(Waits.prototype, "wait");
+    const consumer = consume(group);
+    void consumer.run(() => {});
+    await group.runtime.advance(10);
+    const reason = new Error("changed my mind");
+    const leaving = new AbortController();
+    const waiting = [consumer.ready({ signal: leaving.signal }), consumer.caughtUp({ signal: leaving.signal })];
+    void consumer.ready().catch(() => {});
+    await group.runtime.advance(10);
+    const joins = waits.mock.contexts[0] as Waits<null>;
+    expect([waits.mock.contexts.every((context) => context === joins), joins.size]).toEqual([true, 3]);
+    leaving.abort(reason);
+    for (const each of waiting) await expect(each).rejects.toBe(reason);
+    expect(joins.size).toBe(1);
+  });
   it("is caught up once the group has reached the ends of the moment, across reconnects", async () => {
     const group = new FakeGroup();
     fill(group, "a1");

@@ -1,10 +1,11 @@
 import type { Observable } from "rxjs";
-import { abortable, ask } from "../client/ask.ts";
+import { ask } from "../client/ask.ts";
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Keying, Topic } from "../message/topic.ts";
 import type { CloseOptions, WaitOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
+import { Waits } from "../producer/waits.ts";
 import type { AttemptContext } from "./attempt.ts";
 import { type ConsumerRef, consumerMachine } from "./consumer.machine.ts";
 import type { Consumer, ConsumerOptions, ContextOf, Delivery } from "./consumer-api.ts";
@@ -46,7 +47,8 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   readonly #actor: ConsumerRef;
   readonly #path: string;
   readonly #pace: Pace;
-  readonly #joined = promiseParts<void>();
+  #joined = false;
+  readonly #joins = new Waits<null>();
   readonly #closed = promiseParts<void>();
   #form: Form | null = null;
   #claimed = false;
@@ -75,7 +77,10 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
       guards: { isIdle: () => (this.#membership?.busy ?? 0) === 0 },
       actions: {
         join: () => this.#membership?.start(),
-        tellJoined: () => this.#joined.resolve(),
+        tellJoined: () => {
+          this.#joined = true;
+          this.#joins.release(() => true);
+        },
         drainWorkers: (_, timeoutMs) => this.#drain(timeoutMs),
         leave: (_, failure) => {
           this.#leave(failure);
@@ -158,7 +163,8 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   /* ---------- beside them ---------- */
 
   ready(options: WaitOptions = {}): Promise<void> {
-    return abortable(this.#joined.promise, options.signal);
+    if (this.#joined) return Promise.resolve();
+    return this.#over ? Promise.reject(this.#failure ?? this.#closedError()) : this.#joins.wait(null, options);
   }
   caughtUp(options: WaitOptions = {}): Promise<void> {
     const caughtUp = this.#catchUp(options);
@@ -176,7 +182,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
     try {
       const { name: topic } = this.#topic;
       const ends = await ask(this.#environment, { kind: "ends", topic }, over.signal);
-      if (this.#claimed) await abortable(this.#joined.promise, over.signal); // the first member's join makes the group known
+      if (this.#claimed) await this.ready({ signal: over.signal }); // the first member's join makes the group known
       await ask(this.#environment, { kind: "reached", topic, group: this.group, ends }, over.signal);
     } finally {
       this.#stops.delete(stop);
@@ -222,7 +228,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
     this.#membership?.leave();
     this.#pace.stop();
     for (const stop of [...this.#stops]) stop();
-    this.#joined.reject(failure ?? this.#closedError());
+    this.#joins.failAll(failure ?? this.#closedError());
     if (failure === null) this.#closed.resolve();
     else this.#closed.reject(failure);
     this.#form?.end(failure);

@@ -10,6 +10,10 @@ interface Waiter<At> {
 export class Waits<At> {
   #waiting: Waiter<At>[] = [];
 
+  /** How many wait. */
+  get size(): number {
+    return this.#waiting.length;
+  }
   get any(): boolean {
     return this.#waiting.length > 0;
   }
