@@ -1,4 +1,4 @@
-import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
 import { isName } from "../message/topic.ts";
 import type { BatchAppend, BrokerFrame, LaneOpen } from "../protocol/frames.ts";
 import type { LanePort, Queue } from "../queue/queue.ts";
@@ -43,7 +43,12 @@ export class SessionLanes {
           `a producer's name is 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.producer}"`,
         );
       if (this.#lanes.size >= LANES_MAX)
-        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${LANES_MAX} lanes, the limit`);
+        throw limitExceeded(
+          "lanesMax",
+          LANES_MAX,
+          `this link has ${LANES_MAX} lanes (one for each producer and queue)`,
+          "close producers, or send through more clients",
+        );
       const queue = topic.queues[frame.queue];
       if (queue === undefined || frame.routeVersion > topic.route.version)
         throw new MessagingError(

@@ -1,4 +1,4 @@
-import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
 import { isName } from "../message/topic.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
 import type { MemberPort } from "../queue/member-port.ts";
@@ -56,7 +56,12 @@ export class SessionMembers {
       if (this.#members.has(frame.member) || this.#joining.has(frame.member))
         throw new MessagingError("OPTION_INVALID", `member ${frame.member} has joined on this link already`);
       if (this.#members.size + this.#joining.size >= MEMBERS_MAX)
-        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${MEMBERS_MAX} members, the limit`);
+        throw limitExceeded(
+          "membersMax",
+          MEMBERS_MAX,
+          `this link has ${MEMBERS_MAX} members of groups`,
+          "close consumers, or consume through more clients",
+        );
       this.#joining.add(frame.member);
       const group = await topic.group(frame.group, frame.settings).catch((error: unknown) => {
         this.#joining.delete(frame.member);

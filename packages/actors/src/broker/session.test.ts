@@ -401,7 +401,13 @@ describe("what one client can pile up", () => {
       await client.say({ type: "member.leave", member: 1 });
     }
     expect(client.all("member.joined")).toHaveLength(1_000);
-    expect(client.all("refused").map(({ error }) => error.code)).toEqual(["LIMIT_EXCEEDED"]);
+    expect(client.all("refused").map(({ error }) => error)).toEqual([
+      {
+        code: "LIMIT_EXCEEDED",
+        message: 'topic "t" has 1000 groups, the limit: join one that is there, or spread them over more topics',
+        data: { groupsMax: 1_000 },
+      },
+    ]);
   });
   it("nothing under an epoch that its lane was not opened with", async () => {
     const bench = await BrokerBench.start();

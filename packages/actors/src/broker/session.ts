@@ -1,5 +1,5 @@
 import type { Actor } from "xstate";
-import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Ask, BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
 import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from "../protocol/index.ts";
@@ -355,7 +355,12 @@ export class Session {
   #ask({ request, question }: Ask): void {
     this.answering(request, () => {
       if (this.#asked >= ASKED_MAX)
-        throw new MessagingError("LIMIT_EXCEEDED", `this link has ${ASKED_MAX} questions without an answer, the limit`);
+        throw limitExceeded(
+          "askedMax",
+          ASKED_MAX,
+          `this link has ${ASKED_MAX} questions without an answer`,
+          "ask for less at once: `caughtUp()` waits, too",
+        );
       this.#asked++;
       this.#host
         .ask(this, question)

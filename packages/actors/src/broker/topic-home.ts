@@ -1,4 +1,4 @@
-import { MessagingError } from "../message/errors.ts";
+import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { evenRuns, type Route, slotTable } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
@@ -141,7 +141,12 @@ export class TopicHome {
       return group;
     }
     if (known === undefined && this.#groups.size >= GROUPS_MAX)
-      throw new MessagingError("LIMIT_EXCEEDED", `topic "${this.spec.name}" has ${GROUPS_MAX} groups, the limit`);
+      throw limitExceeded(
+        "groupsMax",
+        GROUPS_MAX,
+        `topic "${this.spec.name}" has ${GROUPS_MAX} groups`,
+        "join one that is there, or spread them over more topics",
+      );
     this.#preset.delete(name);
     const opened = this.#begin(name, settings, known);
     this.#groups.set(name, opened);

@@ -2,7 +2,7 @@ import type { Observable } from "rxjs";
 import type { InspectionEvent } from "xstate";
 import type { Consumer, ConsumerOptions, ContextOf } from "../consumer/consumer-api.ts";
 import type { Epoch, Offset } from "../message/brands.ts";
-import type { ErrorCode } from "../message/errors.ts";
+import type { ErrorCode, MessagingError } from "../message/errors.ts";
 import type { Message } from "../message/message.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
 import type { CloseOptions, Producer, ProducerOptions } from "../producer/producer-api.ts";
@@ -95,6 +95,20 @@ type OnQueue = { topic: string; queue: number; group: string };
 export type SystemEvent =
   | At<"link.opened", { broker: string }>
   | At<"link.closed", { broker: string; code: ErrorCode | null; retryInMs: number | null }>
+  | At<
+      "request.refused",
+      {
+        request: "member.join" | "lane.open" | "lease.acquire" | "lease.raise" | "lease.release" | "aside.put";
+        topic: string;
+        queue: number | null;
+        group: string | null;
+        code: ErrorCode;
+        /** Says which limit, if it is one, and what helps. */
+        error: MessagingError;
+        /** `null`: not by itself; the broker offers the lease again. */
+        retryInMs: number | null;
+      }
+    >
   | At<"send.refused", { topic: string; key: string | null; code: ErrorCode }>
   | At<"producer.fenced", { producer: string; epoch: Epoch }>
   | At<"group.rebalanced", { topic: string; group: string; members: number; moved: number }>

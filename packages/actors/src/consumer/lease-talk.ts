@@ -1,4 +1,5 @@
 import type { BrokerLink, Instant } from "../client/broker-link.ts";
+import type { Refusals } from "../client/refusals.ts";
 import { type Epoch, NO_EPOCH } from "../message/brands.ts";
 import { asMessagingError, fromWireError, type MessagingError } from "../message/errors.ts";
 import type {
@@ -19,7 +20,6 @@ import type { SealedSettle, SettleLog } from "./settle-log.ts";
 
 /** Reports that pile up before they are sent at the end of the turn, though more is going on. */
 const PILE_MAX = 64;
-const RETRY_MS = 250;
 const NOTHING: Settlement = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
 
 /** What the broker says about the lease, for the worker to decide on. */
@@ -44,6 +44,12 @@ export interface TalkOwner {
   broken(error: unknown): void;
 }
 type Asking = "acquire" | "resume" | "raise" | "release";
+const REQUESTS = {
+  acquire: "lease.acquire",
+  resume: "lease.acquire",
+  raise: "lease.raise",
+  release: "lease.release",
+} as const satisfies Record<Asking, string>;
 
 /**
  * One queue's lease, as it is talked about with the broker: asks for it, keeps its clock, takes it up again on the next link, raises it, gives it back; sends
@@ -56,6 +62,7 @@ export class LeaseTalk {
   readonly #queue: number;
   readonly #log: SettleLog;
   readonly #credit: Credit;
+  readonly #refusals: Refusals;
   #link: BrokerLink | null = null;
   #member = 0;
   #epoch: Epoch = NO_EPOCH;
@@ -71,13 +78,20 @@ export class LeaseTalk {
 
   constructor(
     owner: TalkOwner,
-    of: { readonly runtime: Runtime; readonly queue: number; readonly log: SettleLog; readonly credit: Credit },
+    of: {
+      readonly runtime: Runtime;
+      readonly queue: number;
+      readonly log: SettleLog;
+      readonly credit: Credit;
+      readonly refusals: Refusals;
+    },
   ) {
     this.#owner = owner;
     this.#runtime = of.runtime;
     this.#queue = of.queue;
     this.#log = of.log;
     this.#credit = of.credit;
+    this.#refusals = of.refusals;
     this.clock = new LeaseClock(of.runtime);
   }
   get epoch(): Epoch {
@@ -310,19 +324,24 @@ export class LeaseTalk {
     answer
       .then(
         (given) => {
-          // else nobody waits for it any more: heartbeats do not list it, so it ends
-          if (isOpen()) answered(given);
+          if (!isOpen()) return; // nobody waits for it any more: heartbeats do not list it, so it ends
+          this.#refusals.over();
+          answered(given);
         },
         (refused: unknown) => {
           if (!isOpen()) return;
+          const error = asMessagingError(refused);
           if (asking === "acquire") {
             this.#asking = null;
+            // that another has it is no news
+            if (link.open && error.code !== "LEASE_HELD") this.#refusals.tell("lease.acquire", error, null);
             return this.#owner.refused();
           }
-          const error = asMessagingError(refused);
           if (!error.retryable || error.code === "LEASE_HELD") return this.#owner.lost("fenced");
           // no answer, or not now. On a link that has ended the next one's resume comes first
-          if (link.open) this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), RETRY_MS);
+          if (!link.open) return;
+          const waitMs = this.#refusals.again(REQUESTS[asking], error);
+          this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), waitMs);
         },
       )
       .catch((error: unknown) => this.#owner.broken(error));

@@ -1,5 +1,6 @@
 import type { Subscription } from "rxjs";
 import type { BrokerLink, HeartbeatSource, MemberFrame } from "../client/broker-link.ts";
+import { Refusals } from "../client/refusals.ts";
 import { DURATION_MS_MAX } from "../message/duration.ts";
 import { asMessagingError, isMessagingError, type MessagingError } from "../message/errors.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
@@ -8,7 +9,9 @@ import { Worker } from "./worker.ts";
 
 /** An offer that a worker on its way out kept from being taken up is taken up this long after, ms. */
 const OFFER_MS = 3_000;
-const RETRY_MS = 250;
+const JOIN_PACE = { initialMs: 250, maxMs: 10_000 };
+/** A name may be free at any time: its predecessor is being found dead. */
+const NAME_RETRY_MS_MAX = 1_000;
 /** The session of a predecessor with the same name may take this long to be found dead, ms. */
 const NAME_WAIT_MS_MIN = 15_000;
 
@@ -35,11 +38,14 @@ export class Membership implements HeartbeatSource {
   #member = 0;
   #joined = false;
   #nameTriedSince: number | null = null;
+  readonly #refusals: Refusals;
   #closing = false;
 
   constructor(work: Work, owner: MembershipOwner) {
     this.#work = work;
     this.#owner = owner;
+    const { environment, topic, settings } = work;
+    this.#refusals = new Refusals(environment, { topic: topic.name, queue: null, group: settings.group }, JOIN_PACE);
   }
   get workers(): number {
     return this.#workers.size;
@@ -112,6 +118,7 @@ export class Membership implements HeartbeatSource {
     this.#link = link;
     const member = link.nextNumber();
     this.#member = member;
+    this.#refusals.over();
     this.#frames = link.member$(member).subscribe((frame) => this.#guarded(() => this.#receive(link, frame)));
     // leases are listed from the first beat of the link on, whoever's beat it is: one that is not listed ends
     this.#quiet = link.heartbeats(this);
@@ -142,6 +149,7 @@ export class Membership implements HeartbeatSource {
   #onJoined(link: BrokerLink): void {
     this.#joined = true;
     this.#nameTriedSince = null;
+    this.#refusals.over();
     if (this.#work.settings.ordered)
       for (const worker of [...this.#workers.values()]) worker.resume(link, this.#member);
     link.beat();
@@ -149,20 +157,26 @@ export class Membership implements HeartbeatSource {
   }
   #onRefused(link: BrokerLink, error: MessagingError): void {
     const { runtime } = this.#work.environment;
+    let mostMs = Number.POSITIVE_INFINITY;
     if (error.code === "NAME_IN_USE") {
       this.#nameTriedSince ??= runtime.now();
       const waitMs = Math.max(NAME_WAIT_MS_MIN, 2 * this.#work.settings.leaseTtlMs);
-      if (runtime.now() - this.#nameTriedSince >= waitMs) {
+      const leftMs = this.#nameTriedSince + waitMs - runtime.now();
+      if (leftMs <= 0) {
         this.#owner.failed(error);
         return;
       }
+      mostMs = Math.min(leftMs, NAME_RETRY_MS_MAX);
     } else if (!error.retryable) {
       this.#owner.failed(error);
       return;
     }
-    runtime.setTimeout(() => {
-      if (this.#link === link && !this.#stop.signal.aborted) this.#join(link);
-    }, RETRY_MS);
+    runtime.setTimeout(
+      () => {
+        if (this.#link === link && !this.#stop.signal.aborted) this.#join(link);
+      },
+      this.#refusals.again("member.join", error, mostMs),
+    );
   }
   #joinFrame(): Omit<MemberJoin, "request"> {
     const { topic, settings } = this.#work;

@@ -1,4 +1,5 @@
 import type { BrokerLink, Instant, MemberFrame } from "../client/broker-link.ts";
+import { Refusals } from "../client/refusals.ts";
 import type { Epoch } from "../message/brands.ts";
 import { type MessagingError, StaleEpochError } from "../message/errors.ts";
 import type { AsideDone, Deliver, LeaseGranted, Redeliver } from "../protocol/frames.ts";
@@ -22,7 +23,9 @@ import {
   workerMachine,
 } from "./worker.machine.ts";
 
-const RETRY_MS = 250;
+/** A lease goes on running out meanwhile. */
+const LEASE_PACE = { initialMs: 250, maxMs: 2_000 };
+const ASIDE_PACE = { initialMs: 250, maxMs: 10_000 };
 /** The machine hears that nothing is going on once nothing has been for so long: between two messages of a queue in use it need not. */
 const REST_MS = 2_000;
 
@@ -43,6 +46,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   readonly #credit: Credit;
   readonly #talk: LeaseTalk;
   readonly #aside: SettingAside;
+  readonly #asideRefusals: Refusals;
   readonly #actor: WorkerRef;
   /** Abandoned attempts that the lease must be raised above. */
   #hung: Attempt[] = [];
@@ -70,7 +74,10 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     this.#quiet = new QuietTimer(runtime, REST_MS, () => this.#tell(this.#doing()));
     this.#log = new SettleLog(this.#chronicle.keepsHistory);
     this.#credit = new Credit(settings.inFlightMax, settings.inFlightBytesMax);
-    this.#talk = new LeaseTalk(this, { runtime, queue, log: this.#log, credit: this.#credit });
+    const place = { topic: topic.name, queue, group: settings.group };
+    const refusals = new Refusals(environment, place, LEASE_PACE);
+    this.#asideRefusals = new Refusals(environment, place, ASIDE_PACE);
+    this.#talk = new LeaseTalk(this, { runtime, queue, log: this.#log, credit: this.#credit, refusals });
     this.#aside = new SettingAside(this, queue);
     const inHand = settings.ordered ? inHandOf(environment, topic.name, settings.group, queue) : null;
     this.hands = new Hands(work, this, { queue, chronicle: this.#chronicle, inHand });
@@ -298,6 +305,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
   }
   asideDone(aside: Aside, done: AsideDone): void {
     if (this.#ending) return;
+    this.#asideRefusals.over();
     const { entry, kind } = aside;
     if (kind === "halt") this.#chronicle.halted(entry);
     else {
@@ -319,9 +327,10 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     } else if (error.code === "LIMIT_EXCEEDED") {
       this.#chronicle.halted(aside.entry);
       this.#send({ type: "queue.halted" });
-    } else if (error.retryable)
-      this.#work.environment.runtime.setTimeout(() => !this.#ending && this.#aside.again(aside), RETRY_MS);
-    else this.lost("fenced");
+    } else if (error.retryable) {
+      const waitMs = this.#asideRefusals.again("aside.put", error);
+      this.#work.environment.runtime.setTimeout(() => !this.#ending && this.#aside.again(aside), waitMs);
+    } else this.lost("fenced");
   }
 
   /** Something of ours threw where nothing may: the lease is given up rather than held in a state nobody knows. */

@@ -113,6 +113,10 @@ export class StaleEpochError extends MessagingError<"STALE_EPOCH"> {
   }
 }
 
+/** More than there may be. `data` has the limit under the name given. */
+export const limitExceeded = (limit: string, most: number, found: string, remedy: string) =>
+  new MessagingError("LIMIT_EXCEEDED", `${found}, the limit: ${remedy}`, { data: { [limit]: most } });
+
 /** What each code narrows to. */
 export type ErrorTypes = {
   [Code in ErrorCode]: Code extends "SCHEMA_FAILED"

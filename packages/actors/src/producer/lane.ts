@@ -1,5 +1,6 @@
 import type { BrokerLink, LaneFrame } from "../client/broker-link.ts";
 import type { ClientEnvironment } from "../client/client-environment.ts";
+import { Refusals } from "../client/refusals.ts";
 import type { Durability, Epoch } from "../message/brands.ts";
 import { asMessagingError, fromWireError, isMessagingError, MessagingError } from "../message/errors.ts";
 import { QuietTimer } from "../runtime/quiet-timer.ts";
@@ -39,6 +40,8 @@ const HOLD_BACK_BYTES = 1024 * 1024;
 const REST_MS = 2_000;
 /** What a frame needs beside its messages, at most. */
 const FRAME_OVERHEAD_BYTES = 1_024;
+/** The same when the lane itself is refused. */
+const OPEN_PACE = { initialMs: 100, maxMs: 10_000 };
 /** First wait after a refusal that may pass and does not say how long, ms; doubles with each one in a row. */
 const RETRY_MS = 50;
 const RETRY_MS_MAX = 2_000;
@@ -59,6 +62,7 @@ export class Lane {
   /** What the queue said last that it expects next, in this epoch. */
   #expected: number | null = null;
   #refusals = 0;
+  readonly #openRefusals: Refusals;
   /** The last refusal answered a batch: nothing from it on was appended on this link. */
   #certain = false;
   #onDrained: (() => void) | null = null;
@@ -71,6 +75,7 @@ export class Lane {
     this.#host = host;
     this.queue = queue;
     this.buffer = new LaneBuffer(host);
+    this.#openRefusals = new Refusals(host.environment, { topic: host.topic, queue, group: null }, OPEN_PACE);
     this.#quiet = new QuietTimer(host.environment.runtime, REST_MS, () => {
       if (this.#sending && this.buffer.isFinished) this.#tell({ type: "batch.appended" });
     });
@@ -99,6 +104,7 @@ export class Lane {
   linked(link: BrokerLink | null): void {
     if (link === this.#link) return;
     this.#link = link;
+    this.#openRefusals.over();
     this.#leave(false);
     this.#tell({ type: link === null ? "link.lost" : "link.opened" });
   }
@@ -184,9 +190,15 @@ export class Lane {
         if (this.buffer.inFlight > 0) await new Promise<void>((resolve) => (this.#onDrained = resolve));
         return this.buffer.rewind(this.#expected);
       }
-      return await this.#open(link, signal);
-    } catch (error) {
-      throw this.#refusal(asMessagingError(error), null); // what the machine's `onError` decides by
+      const standing = await this.#open(link, signal);
+      this.#openRefusals.over();
+      return standing;
+    } catch (thrown) {
+      // what the machine's `onError` decides by
+      const error = asMessagingError(thrown);
+      const refusal = this.#refusal(error, null);
+      if (refusal.kind !== "passing" || link?.open !== true || signal.aborted || this.#link !== link) throw refusal;
+      throw { ...refusal, retryMs: this.#openRefusals.again("lane.open", error) };
     }
   }
   async #open(link: BrokerLink, signal: AbortSignal): Promise<Standing> {

@@ -593,3 +593,26 @@ describe("close", () => {
     expect(() => client.producer(lines)).toThrow(/closed/);
   });
 });
+
+it("a lane that is refused for long is opened again after longer and longer waits, told and logged, until it is", async () => {
+  const { runtime, broker, client, events, logs } = await setUp();
+  const opens: number[] = [];
+  let full = true;
+  broker.onLaneOpen = () => {
+    opens.push(runtime.now());
+    return full ? { code: "LIMIT_EXCEEDED" } : null;
+  };
+  const sent = client.producer(lines, { sendTimeoutMs: 1_000_000 }).send("a", { key: "k" });
+  await runtime.advance(300_000);
+  const waits = opens.slice(1).map((at, n) => at - (opens[n] as number));
+  expect(opens.length).toBeLessThan(75); // 150 at the pace of batches
+  expect(Math.max(...waits)).toBeGreaterThan(5_000);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(10_001);
+  const told = events.filter((event) => event.type === "request.refused");
+  expect(told).toHaveLength(opens.length);
+  expect(told[0]).toMatchObject({ request: "lane.open", topic: "lines", group: null, code: "LIMIT_EXCEEDED" });
+  const warnings = logs.filter((text) => text.startsWith('the broker refuses "lane.open" of topic "lines", queue '));
+  expect(warnings).toHaveLength(5);
+  full = false;
+  await runtime.run(sent, 11_000);
+});

@@ -1,5 +1,5 @@
 import { type Epoch, epoch, type Sequence, sequence } from "../message/brands.ts";
-import { MessagingError } from "../message/errors.ts";
+import { limitExceeded, MessagingError } from "../message/errors.ts";
 import type { StoredRecord } from "../store/store.ts";
 import { type FillingPart, PARTS_MAX, ProducerRuns, type StoredPart } from "./producer-runs.ts";
 import { decodeRecord } from "./records.ts";
@@ -79,12 +79,11 @@ export class ProducerTable {
   begin(name: string, at: Epoch, { instance, ordinal }: ProducerInstance, nowMs: number): ProducerState {
     const before = this.#byName.get(name);
     if (before === undefined && this.#byName.size >= PRODUCERS_MAX)
-      throw new MessagingError(
-        "LIMIT_EXCEEDED",
-        `the queue knows ${PRODUCERS_MAX} producers, expected fewer; give producers stable names`,
-        {
-          data: { producersMax: PRODUCERS_MAX },
-        },
+      throw limitExceeded(
+        "producersMax",
+        PRODUCERS_MAX,
+        `the queue knows ${PRODUCERS_MAX} producers`,
+        "give producers stable names; one is forgotten a week after it was last seen",
       );
     const runs = new ProducerRuns();
     const state: ProducerState = { name, epoch: at, instance, ordinal, next: 0, kept: 0, seenMs: nowMs, runs };
