@@ -100,7 +100,7 @@ it.each([
   });
   void consumer.run(() => {
     if (type === "aside.put") throw new Error("no");
-    if (type === "lease.raise") return new Promise<void>(() => {});
+    return type === "lease.raise" ? new Promise<void>(() => {}) : undefined;
   });
   await group.runtime.advance(500);
   if (type === "lease.release") void consumer.close({ timeoutMs: 8_000 });
