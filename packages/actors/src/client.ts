@@ -49,4 +49,5 @@ export { systemRuntime } from "./runtime/system-runtime.ts";
 export type * from "./store/store.ts";
 export type * from "./system/contracts.ts";
 export type * from "./system/views.ts";
+export { DrainWaits } from "./transport/drain-waits.ts";
 export type * from "./transport/transport.ts";

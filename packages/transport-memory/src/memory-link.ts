@@ -1,4 +1,11 @@
-import type { IncomingLink, Link, LinkCode, LinkEnd, Principal } from "@seriatim/actors";
+import {
+  DrainWaits,
+  type IncomingLink,
+  type Link,
+  type LinkCode,
+  type LinkEnd,
+  type Principal,
+} from "@seriatim/actors";
 import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
 import type { Turns } from "./turns.ts";
@@ -23,6 +30,7 @@ export class MemoryLink implements Link {
   /** A frame over the limit stands behind those in the inbox. */
   #tooLarge: number | null = null;
   #inboxBytes = 0;
+  readonly #drains = new DrainWaits();
   #scheduled = false;
 
   constructor(turns: Turns, frameBytesMax: number) {
@@ -41,6 +49,14 @@ export class MemoryLink implements Link {
 
   get bufferedBytes(): number {
     return this.#phase === "ended" ? 0 : this.#peer.#inboxBytes;
+  }
+
+  whenDrained(bytes: number, drained: () => void): void {
+    this.#drains.add(bytes, drained);
+    this.#lookDrained();
+  }
+  #lookDrained(): void {
+    if (this.#drains.any) this.#turns.soon(() => this.#drains.look(this.bufferedBytes));
   }
 
   send(frame: Uint8Array): void {
@@ -97,6 +113,7 @@ export class MemoryLink implements Link {
     this.#inbox.handOver((frame) => {
       this.#inboxBytes -= frame.byteLength;
     });
+    this.#peer.#lookDrained();
     if (this.#phase === "ended") return;
     if (this.#inbox.size > 0 && this.#inbox.hasReader) {
       this.#wake(); // came meanwhile
@@ -118,12 +135,14 @@ export class MemoryLink implements Link {
   #finish(otherwise: LinkEnd): void {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
+    this.#lookDrained();
     this.#inbox.close();
     this.#resolveEnded(this.#end ?? otherwise);
   }
   #drop(): void {
     this.#inbox.clear();
     this.#inboxBytes = 0;
+    this.#peer.#lookDrained();
   }
 }
 

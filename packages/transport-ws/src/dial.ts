@@ -6,7 +6,7 @@ import {
   type Runtime,
   type Transport,
 } from "@seriatim/actors/client";
-import { listenTo, NodeSocket } from "./node-socket.ts";
+import { NodeSocket } from "./node-socket.ts";
 import { backoffOf, linkSettingsOf, urlsOf, type WsDialOptions, type WsLinkOptions } from "./options.ts";
 import { PlatformSocket, type WebSocketConstructor } from "./platform-socket.ts";
 import {
@@ -177,8 +177,9 @@ function dialNode(
       const connection = response.socket;
       socket.on("open", () => {
         signal.removeEventListener("abort", abort);
-        const link = new WsLink(runtime, new NodeSocket(socket, connection), settings);
-        listenTo(socket, link);
+        const below = new NodeSocket(socket, connection);
+        const link = new WsLink(runtime, below, settings);
+        below.tell(link);
         resolve(link);
       });
     });

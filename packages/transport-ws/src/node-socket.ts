@@ -15,6 +15,8 @@ interface Connection {
 /** A WebSocket of the `ws` package. `connection` is the TCP or TLS socket below it. */
 export class NodeSocket implements Socket {
   readonly #socket: WebSocket;
+  #link: WsLink | null = null;
+  readonly tellsWritten = true;
   readonly flow: { pause(): void; resume(): void };
   readonly heartbeat: { ping(): void; bytesRead(): number; bytesFlushed(): number };
   constructor(socket: WebSocket, connection: Connection) {
@@ -32,7 +34,7 @@ export class NodeSocket implements Socket {
     return this.#socket.bufferedAmount;
   }
   send(frame: Uint8Array): void {
-    if (this.#socket.readyState === OPEN) this.#socket.send(frame, BINARY);
+    if (this.#socket.readyState === OPEN) this.#socket.send(frame, BINARY, this.#onWritten);
   }
   close(code: LinkCode, reason: string): void {
     this.#socket.close(CLOSE_CODES[code].standard, clipReason(reason));
@@ -40,6 +42,13 @@ export class NodeSocket implements Socket {
   terminate(): void {
     this.#socket.terminate();
   }
+  /** Lets the link hear its socket. To be called in the socket's first turn, before frames can come. */
+  tell(link: WsLink): void {
+    this.#link = link;
+    listenTo(this.#socket, link);
+  }
+  /** One for all frames. */
+  readonly #onWritten = (): void => this.#link?.onWritten();
 }
 
 /** Whose `error` event nobody listens to ends the process: called before anything else can happen on a new socket. */
@@ -47,8 +56,7 @@ export const survivesErrors = (emitter: { on(event: "error", listener: () => voi
   emitter.on("error", () => {});
 };
 
-/** Lets the link hear its socket. To be called in the socket's first turn, before frames can come. */
-export function listenTo(socket: WebSocket, link: WsLink): void {
+function listenTo(socket: WebSocket, link: WsLink): void {
   socket.on("error", (error: NodeJS.ErrnoException) => {
     const { code = "" } = error;
     if (TOO_LARGE.has(code)) link.onRefused("tooLarge", error.message);

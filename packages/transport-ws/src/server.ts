@@ -16,7 +16,7 @@ import { dialUrl, isLoopback, plainAddress } from "./addresses.ts";
 import { Admission } from "./admission.ts";
 import { fragmentsMax } from "./dial.ts";
 import { Mailbox } from "./mailbox.ts";
-import { listenTo, NodeSocket, survivesErrors } from "./node-socket.ts";
+import { NodeSocket, survivesErrors } from "./node-socket.ts";
 import { linkSettingsOf, type WsListenOptions } from "./options.ts";
 import {
   clipReason,
@@ -288,8 +288,9 @@ class WsListener implements Listener {
   #open(webSocket: WebSocket, socket: Connection, from: { principal: Principal; remote: string }): void {
     survivesErrors(webSocket);
     this.#handshakes.delete(socket);
-    const link = new IncomingWsLink(this.#runtime, new NodeSocket(webSocket, socket), this.#settings, from);
-    listenTo(webSocket, link);
+    const below = new NodeSocket(webSocket, socket);
+    const link = new IncomingWsLink(this.#runtime, below, this.#settings, from);
+    below.tell(link);
     this.#links.add(link);
     void link.ended.then(() => this.#links.delete(link));
     this.#arrivals.put(link);

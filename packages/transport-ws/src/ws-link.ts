@@ -1,4 +1,12 @@
-import type { IncomingLink, Link, LinkCode, LinkEnd, Principal, Runtime } from "@seriatim/actors/client";
+import {
+  DrainWaits,
+  type IncomingLink,
+  type Link,
+  type LinkCode,
+  type LinkEnd,
+  type Principal,
+  type Runtime,
+} from "@seriatim/actors/client";
 import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -8,6 +16,8 @@ import { linkEndOf } from "./wire.ts";
 export interface Socket {
   /** Bytes taken by `send` and not yet given to the operating system. */
   readonly bufferedAmount: number;
+  /** Whether it calls the link's `onWritten` when something of it has been given to the operating system; else the link has to look for itself. */
+  readonly tellsWritten: boolean;
   send(frame: Uint8Array): void;
   close(code: LinkCode, reason: string): void;
   terminate(): void;
@@ -30,6 +40,9 @@ export interface LinkSettings {
 const KEPT_BYTES_MAX = 1024 * 1024;
 /** Bytes read of one link until it is the others' turn. The platform itself would read a busy socket 2 MiB at a time. */
 const TURN_BYTES_MAX = 256 * 1024;
+/** How often a socket that tells nothing is looked at while somebody waits for it to drain, ms: at first, and at most. */
+const DRAIN_LOOK_MS = 4;
+const DRAIN_LOOK_MS_MAX = 64;
 /** A buffer this many times over its bound ends the link without a grace period. */
 const BUFFER_FACTOR_MAX = 8;
 /** Unanswered pings that end a link. */
@@ -58,6 +71,8 @@ export class WsLink implements Link {
   #hasYielded = false;
   #throttled = false;
   #paused = false;
+  readonly #drains = new DrainWaits();
+  #drainTimer: unknown;
   #pingTimer: unknown;
   #bufferTimer: unknown;
   #throttleTimer: unknown;
@@ -85,6 +100,20 @@ export class WsLink implements Link {
 
   get bufferedBytes(): number {
     return this.#phase === "ended" ? 0 : this.#socket.bufferedAmount;
+  }
+
+  whenDrained(bytes: number, drained: () => void): void {
+    this.#drains.add(bytes, drained);
+    this.#runtime.defer(() => this.onWritten());
+    if (!this.#socket.tellsWritten && this.#phase !== "ended") this.#lookForDrain(DRAIN_LOOK_MS);
+  }
+  /** More rarely the longer it takes. */
+  #lookForDrain(afterMs: number): void {
+    this.#runtime.clearTimeout(this.#drainTimer);
+    this.#drainTimer = this.#runtime.setTimeout(() => {
+      this.onWritten();
+      if (this.#drains.any) this.#lookForDrain(Math.min(afterMs * 2, DRAIN_LOOK_MS_MAX));
+    }, afterMs);
   }
 
   send(frame: Uint8Array): void {
@@ -134,6 +163,9 @@ export class WsLink implements Link {
     else if (this.#keptBytes > this.#settings.bufferedBytesMax * BUFFER_FACTOR_MAX)
       this.#refuse("overloaded", `${this.#keptBytes} bytes have come and nobody takes them`);
   }
+  onWritten(): void {
+    if (this.#drains.any) this.#drains.look(this.bufferedBytes);
+  }
   onText(): void {
     this.#refuse("violation", "a text frame: this protocol is binary");
   }
@@ -149,7 +181,9 @@ export class WsLink implements Link {
     if (this.#phase === "ended") return;
     this.#stopTimers();
     this.#runtime.clearTimeout(this.#closeTimer);
+    this.#runtime.clearTimeout(this.#drainTimer);
     this.#phase = "ended";
+    this.#drains.look(0);
     this.#inbox.close();
     this.#resolveEnded(this.#end ?? linkEndOf(closeCode, reason));
   }

@@ -11,6 +11,7 @@ import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
 import type { Right } from "../system/contracts.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { DrainWaits } from "../transport/drain-waits.ts";
 import type { IncomingLink, Link, LinkCode, LinkEnd, Transport } from "../transport/transport.ts";
 import { type Broker, startBroker } from "./broker.ts";
 
@@ -20,7 +21,19 @@ class TestLink implements IncomingLink {
   readonly remote = "test";
   readonly packets = new ReplaySubject<Uint8Array>();
   readonly frames$: Observable<Uint8Array> = this.packets;
-  bufferedBytes = 0;
+  #bufferedBytes = 0;
+  readonly #drains = new DrainWaits();
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+  set bufferedBytes(bytes: number) {
+    this.#bufferedBytes = bytes;
+    void Promise.resolve().then(() => this.#drains.look(this.#bufferedBytes));
+  }
+  whenDrained(bytes: number, drained: () => void): void {
+    this.#drains.add(bytes, drained);
+    void Promise.resolve().then(() => this.#drains.look(this.bufferedBytes));
+  }
   peer!: TestLink;
   end: LinkEnd | null = null;
   #resolve!: (end: LinkEnd) => void;

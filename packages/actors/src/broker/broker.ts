@@ -68,6 +68,8 @@ export interface BrokerParts {
   readonly metrics?: Metrics | null;
   /** What it speaks. @default all protocol versions there are */
   readonly codecs?: Codecs;
+  /** Bytes waiting on a link above which deliveries to it pause: for simulations, whose messages are small. @default 1 MiB */
+  readonly congestedBytes?: number;
 }
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
@@ -98,6 +100,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly authorizer: Authorizer;
   readonly limits: BrokerLimits;
   readonly codecs: Codecs;
+  readonly congestedBytes: number | undefined;
   readonly identity: SessionHost["identity"];
   readonly #parts: BrokerParts;
   readonly #settings: BrokerSettings;
@@ -131,6 +134,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.counters = metrics === null ? null : new Counters(metrics, parts.logger);
     this.authorizer = parts.authorizer;
     this.codecs = parts.codecs ?? CODECS;
+    this.congestedBytes = parts.congestedBytes;
     this.limits = {
       messageBytesMax: positive("messageBytesMax", settings.messageBytesMax ?? 1024 * 1024),
       frameBytesMax: positive("frameBytesMax", settings.frameBytesMax ?? FRAME_BYTES_MAX),

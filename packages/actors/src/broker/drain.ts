@@ -1,39 +1,37 @@
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Link } from "../transport/transport.ts";
 
-/** Bytes waiting on a link above which deliveries pause. */
+/** Bytes waiting on a link above which deliveries pause; they go on at a quarter of it. */
 const CONGESTED_BYTES = 1024 * 1024;
-/** And below which they go on. */
-const DRAINED_BYTES = CONGESTED_BYTES / 4;
-const LOOK_MS = 5;
 
-/** Watches what waits on one link, for those who hold back until it has drained. */
+/** What waits on one link, for those who hold back until it has drained. */
 export class Drain {
-  readonly #runtime: Runtime;
+  readonly #link: Pick<Link, "whenDrained">;
   readonly #waitingBytes: () => number;
-  readonly #resumes: (() => void)[] = [];
-  #timer: unknown = null;
+  readonly #congestedBytes: number;
+  #resumes: (() => void)[] = [];
+  #isAwaited = false;
 
-  constructor(runtime: Runtime, waitingBytes: () => number) {
-    this.#runtime = runtime;
+  constructor(link: Pick<Link, "whenDrained">, waitingBytes: () => number, congestedBytes = CONGESTED_BYTES) {
+    this.#link = link;
     this.#waitingBytes = waitingBytes;
+    this.#congestedBytes = congestedBytes;
   }
   get congested(): boolean {
-    return this.#waitingBytes() > CONGESTED_BYTES;
+    return this.#waitingBytes() > this.#congestedBytes;
   }
   whenDrained(resume: () => void): void {
     this.#resumes.push(resume);
-    this.#timer ??= this.#runtime.setTimeout(this.#look, LOOK_MS);
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    this.#link.whenDrained(this.#congestedBytes / 4, this.#onDrained);
   }
-  readonly #look = (): void => {
-    this.#timer = null;
-    if (this.#waitingBytes() > DRAINED_BYTES) {
-      this.#timer = this.#runtime.setTimeout(this.#look, LOOK_MS);
-      return;
-    }
-    for (const resume of this.#resumes.splice(0)) resume();
+  readonly #onDrained = (): void => {
+    this.#isAwaited = false;
+    const resumes = this.#resumes;
+    this.#resumes = [];
+    for (const resume of resumes) resume();
   };
   stop(): void {
-    if (this.#timer !== null) this.#runtime.clearTimeout(this.#timer);
-    this.#resumes.length = 0;
+    this.#resumes = [];
   }
 }

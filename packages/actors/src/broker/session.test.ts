@@ -337,6 +337,33 @@ describe("a producer's name", () => {
   });
 });
 
+describe("deliveries to a link that holds too much", () => {
+  it.each([true, false])(
+    "wait until it says that it has drained, and for nothing else (ordered: %s)",
+    async (ordered) => {
+      const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 1, ordered })] });
+      const client = await bench.client("a");
+      await client.join("m", { concurrency: 10 });
+      if (ordered) await client.acquire(0);
+      const { epoch } = client.last("lease.granted");
+      await client.say({ type: "credit", member: 1, queue: 0, epoch, messages: 100, bytes: 1e9 });
+      client.theirs.bufferedBytes = 2 * 1024 * 1024;
+      const producer = await bench.client("p");
+      await producer.produce(["k"], 0);
+      const { timers } = bench.runtime;
+      await bench.runtime.advance(500);
+      expect(client.all("deliver")).toEqual([]);
+      expect(bench.runtime.timers).toBeLessThanOrEqual(timers); // nobody looks by the clock
+      client.theirs.bufferedBytes = 300 * 1024;
+      await bench.runtime.settle();
+      expect(client.all("deliver")).toEqual([]);
+      client.theirs.bufferedBytes = 200 * 1024;
+      await bench.runtime.settle();
+      expect(client.all("deliver")).toHaveLength(1);
+    },
+  );
+});
+
 describe("what one client can pile up", () => {
   it("an instance stays its principal's own, also while it is away", async () => {
     const bench = await BrokerBench.start();

@@ -31,6 +31,8 @@ export interface SessionHost {
   readonly limits: BrokerLimits;
   /** What it speaks. */
   readonly codecs: Codecs;
+  /** Bytes waiting on a link above which deliveries to it pause; undefined: the usual. */
+  readonly congestedBytes: number | undefined;
   readonly identity: {
     readonly id: string;
     readonly name: string;
@@ -103,7 +105,7 @@ export class Session {
     this.path = `session/${id}`;
     this.#codecs = host.codecs;
     this.#heardAt = host.runtime.now();
-    this.#drain = new Drain(host.runtime, () => this.#outbox?.bufferedBytes ?? 0);
+    this.#drain = new Drain(link, () => this.#outbox?.bufferedBytes ?? 0, host.congestedBytes);
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
     this.#members = new SessionMembers(this, this.#drain);
     this.#machine = host.actors.start({ kind: "session", path: this.path }, sessionMachine, {

@@ -51,6 +51,7 @@ it("lets one link be open at a time, and leaves none open once closed", async ()
           const link: Link = {
             frames$: down,
             bufferedBytes: 0,
+            whenDrained: () => {},
             send: () => {},
             close: (code = "normal") => end(code),
             abort: () => end("lost"),

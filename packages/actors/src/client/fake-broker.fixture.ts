@@ -163,6 +163,7 @@ export class FakeSession {
         this.#travel("up", () => this.#receive(copy));
       },
       bufferedBytes: 0,
+      whenDrained: () => {},
       close: (code = "normal", reason = "") => {
         this.closedWith = { code, reason };
         this.#end({ code, reason });

@@ -33,6 +33,7 @@ it("answers each request once, keeps the order of frames, and ends everything on
       const raw: Link = {
         frames$: down,
         bufferedBytes: 0,
+        whenDrained: () => {},
         send: (packet) => {
           for (const frame of binaryCodec.decode(packet))
             if (frame.type === "topic.find") {

@@ -33,6 +33,7 @@ async function setUp(codec: Codec = binaryCodec) {
   const raw: Link = {
     frames$: down,
     bufferedBytes: 0,
+    whenDrained: () => {},
     send: (packet) => sent.push(...codec.decode(packet)),
     close: (code) => {
       state.closed = code ?? "normal";

@@ -8,6 +8,8 @@ export interface SharedMember {
   roomBytes: number;
   creditMessages: number;
   creditBytes: number;
+  /** It is told of when its link has drained. */
+  waitsForDrain: boolean;
 }
 /** A message that is with a member, until when it may be (monotonic ms). */
 export interface Claim {
@@ -18,7 +20,13 @@ export interface Claim {
 /** Whose turn it is to be given messages. */
 export class SharedMembers {
   readonly #members = new Map<MemberPort, SharedMember>();
+  readonly #drained: () => void;
   #last: MemberPort | null = null;
+
+  /** `drained`: a member whose link held too much can take something again. */
+  constructor(drained: () => void) {
+    this.#drained = drained;
+  }
 
   get size(): number {
     return this.#members.size;
@@ -27,7 +35,7 @@ export class SharedMembers {
     return this.#members.get(member.port) === member;
   }
   add(port: MemberPort): void {
-    this.#members.set(port, { port, room: 0, roomBytes: 0, creditMessages: 0, creditBytes: 0 });
+    this.#members.set(port, { port, room: 0, roomBytes: 0, creditMessages: 0, creditBytes: 0, waitsForDrain: false });
   }
   remove(port: MemberPort): SharedMember | undefined {
     const member = this.#members.get(port);
@@ -46,16 +54,28 @@ export class SharedMembers {
     member.room -= messages;
     member.roomBytes -= bytes;
   }
-  /** The next member, in turn, that can take something. */
+  /** The next member, in turn, that can take something. Who could, but for its link, is told of by `drained`. */
   next(): SharedMember | undefined {
     const members = [...this.#members.values()];
     const last = members.findIndex((member) => member.port === this.#last);
     for (let step = 1; step <= members.length; step++) {
       const member = members[(last + step) % members.length]!;
-      if (!member.port.open || member.port.congested || member.room <= 0 || member.roomBytes <= 0) continue;
+      if (!member.port.open || member.room <= 0 || member.roomBytes <= 0) continue;
+      if (member.port.congested) {
+        this.#awaitDrain(member);
+        continue;
+      }
       this.#last = member.port;
       return member;
     }
     return undefined;
+  }
+  #awaitDrain(member: SharedMember): void {
+    if (member.waitsForDrain) return;
+    member.waitsForDrain = true;
+    member.port.onDrained(() => {
+      member.waitsForDrain = false;
+      this.#drained();
+    });
   }
 }

@@ -26,7 +26,7 @@ const TICK_MS = 250;
 export class SharedSubscription {
   readonly context: SubscriptionContextOf;
   readonly #ledger: Ledger;
-  readonly #members = new SharedMembers();
+  readonly #members = new SharedMembers(() => this.#pump());
   readonly #claims = new Map<number, Claim>();
   /** Failed or overdue messages and when they come again, monotonic ms. */
   readonly #again = new Map<number, number>();

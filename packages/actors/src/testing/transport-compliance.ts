@@ -158,18 +158,7 @@ export function transportCompliance(
       "counts what the peer has not taken, and counts down to nothing as it takes it",
       async (sender, receiver, { fixture }, from) => {
         if (from === "listening" && fixture.browserLike === true) return;
-        const sent: Uint8Array[] = [];
-        // What an operating system takes at once is not buffered here: go on until it takes no more.
-        do {
-          while (sender.bufferedBytes < 512 * 1024) {
-            if (sent.length === 160) throw new Error("nobody reads, and nothing of 40 MiB stays buffered");
-            const bytes = frame(sent.length, 256 * 1024);
-            sent.push(bytes);
-            sender.send(bytes.slice());
-            await sleep(0);
-          }
-          await sleep(50);
-        } while (sender.bufferedBytes < 512 * 1024);
+        const sent = await fill(sender);
         const got = collect(receiver);
         await until(() => got.frames.length >= sent.length && sender.bufferedBytes === 0, "an empty buffer");
         sameFrames(got.frames, sent);
@@ -178,6 +167,51 @@ export function transportCompliance(
         same(sender.bufferedBytes, 0, "buffered after the end");
       },
     );
+
+    eitherWay(
+      "tells those who hold back, once each, when no more than they said waits",
+      async (sender, receiver, { fixture }, from) => {
+        if (from === "listening" && fixture.browserLike === true) return;
+        const sent = await fill(sender);
+        const told: (readonly [asked: number, buffered: number])[] = [];
+        for (const bytes of [0, 100_000, 400_000])
+          sender.whenDrained(bytes, () => told.push([bytes, sender.bufferedBytes]));
+        await sleep(50);
+        same(told, [], "told while nobody reads");
+        const got = collect(receiver);
+        await until(() => told.length >= 3 && got.frames.length >= sent.length, "the news that it has drained");
+        for (const [asked, buffered] of told)
+          if (buffered > asked) throw new Error(`told at ${buffered} bytes, asked for at most ${asked}`);
+        sender.send(frame(0, 10));
+        await until(() => got.frames.length > sent.length, "one more frame");
+        same(told.map(([asked]) => asked).sort(), [0, 100_000, 400_000], "told");
+      },
+    );
+
+    eitherWay("tells at once when little waits already, but never from inside a call", async (sender) => {
+      let inside = true;
+      let told = 0;
+      let toldInside = 0;
+      sender.whenDrained(0, () => {
+        told++;
+        if (inside) toldInside++;
+      });
+      inside = false;
+      await until(() => told === 1, "the news that nothing waits");
+      same(toldInside, 0, "told from inside");
+    });
+
+    eitherWay("tells those who wait for it to drain when it ends", async (sender, _receiver, { fixture }, from) => {
+      if (from === "listening" && fixture.browserLike === true) return;
+      await fill(sender);
+      let told = 0;
+      sender.whenDrained(0, () => told++);
+      sender.abort();
+      await within(sender.ended, "the end");
+      await until(() => told === 1, "the news that nothing waits any more");
+      sender.whenDrained(0, () => told++); // and who asks later
+      await until(() => told === 2, "the same after the end");
+    });
 
     /* ---------- the end of a link ---------- */
 
@@ -518,6 +552,22 @@ function collect(
     });
   });
   return { frames, completed };
+}
+
+/** Sends until the link holds 512 KiB or more, of a peer that nobody reads. What an operating system takes at once is not buffered: go on until it takes no more. */
+async function fill(sender: Link): Promise<Uint8Array[]> {
+  const sent: Uint8Array[] = [];
+  do {
+    while (sender.bufferedBytes < 512 * 1024) {
+      if (sent.length === 160) throw new Error("nobody reads, and nothing of 40 MiB stays buffered");
+      const bytes = frame(sent.length, 256 * 1024);
+      sent.push(bytes);
+      sender.send(bytes.slice());
+      await sleep(0);
+    }
+    await sleep(50);
+  } while (sender.bufferedBytes < 512 * 1024);
+  return sent;
 }
 
 const count = (n: number): number[] => Array.from({ length: n }, (_, at) => at);

@@ -19,6 +19,11 @@ export interface Link {
   send(frame: Uint8Array): void;
   /** Bytes taken by `send` that the peer's side has not been handed yet. The sender holds back at its own bound. */
   readonly bufferedBytes: number;
+  /**
+   * Calls `drained` once, as soon as no more than `bytes` wait (see `bufferedBytes`), also when they do already, and also when the link ends: whoever holds back always goes on.
+   * Never from inside a call of the link.
+   */
+  whenDrained(bytes: number, drained: () => void): void;
   /** Ends the link, after what was sent has been handed over (bounded in time). `code` and `reason` reach the peer. Idempotent. */
   close(code?: LinkCode, reason?: string): void;
   /** Ends the link at once; what was sent may be lost. */

@@ -59,6 +59,7 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   epochRaised: "a holder raised its own epoch to fence a hung handler",
   leaseRevoked: "a lease was asked back for another member",
   leaseEndedByRevokeTimeout: "it was not given back in time, and taken",
+  linkCongested: "deliveries stood still until a link had drained",
   creditUsedUp: "a consumer's credit was used up",
   commitFailed: "a commit failed",
   syncFailed: "what was flushed could not be synced",

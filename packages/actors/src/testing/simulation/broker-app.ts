@@ -5,6 +5,8 @@ import { type App, describeError, type Incarnation, ProcessSlot } from "./proces
 import { SyncingStore } from "./syncing-store.ts";
 import type { World } from "./world.ts";
 
+/** So little that slow links and bursts pass it. */
+const CONGESTED_BYTES = 4_096;
 const RETRY_MS = 300;
 
 /** A broker on the disk that outlives it. Started again when its store did not let it start. */
@@ -60,6 +62,7 @@ export class BrokerApp implements App {
           runtime,
           authenticator: { authenticate: async (token) => ({ id: token ?? "anybody" }) },
           authorizer: { authorize: () => true },
+          congestedBytes: CONGESTED_BYTES,
           logger: {
             log: (level, text, data) => world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data)}`),
           },

@@ -1,4 +1,5 @@
 import { Observable, type Subscriber } from "rxjs";
+import { DrainWaits } from "../../transport/drain-waits.ts";
 import type { IncomingLink, LinkCode, LinkEnd, Principal } from "../../transport/transport.ts";
 import type { ProcessRuntime } from "./process-runtime.ts";
 
@@ -48,6 +49,7 @@ export class SimulatedLink implements IncomingLink {
   /** On their way to the peer. */
   #out: Parcel[] = [];
   #outBytes = 0;
+  readonly #drains = new DrainWaits();
   #lastArrival = 0;
   #pumping = false;
   #phase: "open" | "closing" | "ended" = "open";
@@ -87,6 +89,15 @@ export class SimulatedLink implements IncomingLink {
   }
   get bufferedBytes(): number {
     return this.#phase === "ended" ? 0 : this.#outBytes;
+  }
+  whenDrained(bytes: number, drained: () => void): void {
+    this.#drains.add(bytes, drained);
+    this.#lookDrained();
+  }
+  /** In a turn of its own, of the process that sends. */
+  #lookDrained(): void {
+    if (!this.#drains.any) return;
+    this.#host.after(0, () => this.side.runtime.deliver(() => this.#drains.look(this.bufferedBytes)));
   }
   send(packet: Uint8Array): void {
     if (this.#phase !== "open") return;
@@ -148,6 +159,7 @@ export class SimulatedLink implements IncomingLink {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
     this.#inbox.length = 0;
+    this.#lookDrained();
     this.#reader?.complete();
     this.#resolveEnded(end);
     this.#host.sideEnded(this);
@@ -183,6 +195,7 @@ export class SimulatedLink implements IncomingLink {
     if ("packet" in parcel) this.#host.reached(this);
     if (peer.#phase === "ended") {
       if ("packet" in parcel) this.#outBytes -= parcel.packet.byteLength;
+      this.#lookDrained();
       return;
     }
     peer.#inbox.push(parcel);
@@ -202,6 +215,7 @@ export class SimulatedLink implements IncomingLink {
       return;
     }
     this.peer.#outBytes -= parcel.packet.byteLength;
+    this.peer.#lookDrained();
     this.#host.packet("arrived", this.peer.side.name, this.side.name, parcel.packet, this.dialler);
     if (this.#phase !== "open") return;
     if (this.#reader === null) this.#early.push(parcel.packet);
@@ -216,6 +230,7 @@ export class SimulatedLink implements IncomingLink {
       this.#host.packet("lost", this.side.name, this.peer.side.name, parcel.packet, this.dialler);
     }
     this.#lastArrival = this.#out.at(-1)?.at ?? this.#host.now();
+    this.#lookDrained();
   }
 }
 const LOST: LinkEnd = { code: "lost", reason: "the connection was cut" };

@@ -41,6 +41,7 @@ export const SOMETIMES = [
   "leaseRevoked",
   "leaseEndedByRevokeTimeout",
   "creditUsedUp",
+  "linkCongested",
   "commitFailed",
   "syncFailed",
   "frozenOwnerWokeFenced",
@@ -260,6 +261,7 @@ export class SometimesCounters {
   }
   subscriptionState(path: string, state: string): void {
     if (state === "quarantined") this.hit("quarantineWaited");
+    if (state === "leased.suspended") this.hit("linkCongested"); // no queue here is long enough for the other reason
     // `subscription/<topic>/<queue>/<group>`, whatever stands before
     const [topic, queue, group] = path.split("/").slice(-3);
     const name = `${topic} ${queue} ${group}`;

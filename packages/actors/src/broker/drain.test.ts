@@ -1,0 +1,58 @@
+import { expect, it } from "vitest";
+import { DrainWaits } from "../transport/drain-waits.ts";
+import { Drain } from "./drain.ts";
+
+const KIB = 1024;
+function setUp() {
+  const waits = new DrainWaits();
+  const asked: number[] = [];
+  const link = {
+    bytes: 0,
+    whenDrained: (bytes: number, drained: () => void) => {
+      asked.push(bytes);
+      waits.add(bytes, drained);
+    },
+    drainTo(bytes: number) {
+      link.bytes = bytes;
+      waits.look(bytes);
+    },
+  };
+  return { link, asked, drain: new Drain(link, () => link.bytes) };
+}
+
+it("is congested above 1 MiB, and lets everybody go on at a quarter of that, in order", () => {
+  const { link, asked, drain } = setUp();
+  link.bytes = 1024 * KIB;
+  expect(drain.congested).toBe(false);
+  link.bytes++;
+  expect(drain.congested).toBe(true);
+  const log: string[] = [];
+  for (const name of ["a", "b"]) drain.whenDrained(() => log.push(name));
+  expect(asked).toEqual([256 * KIB]); // the link is asked once
+  link.drainTo(257 * KIB);
+  expect(log).toEqual([]);
+  link.drainTo(256 * KIB);
+  expect(log).toEqual(["a", "b"]);
+  link.drainTo(0);
+  expect(log).toEqual(["a", "b"]);
+});
+it("asks again for whoever is held back again at once", () => {
+  const { link, asked, drain } = setUp();
+  let times = 0;
+  const resume = (): void => {
+    if (++times < 3) drain.whenDrained(resume);
+  };
+  drain.whenDrained(resume);
+  for (let n = 0; n < 5; n++) link.drainTo(0);
+  expect([times, asked.length]).toEqual([3, 3]);
+});
+it("lets nobody go on once it was stopped", () => {
+  const { link, drain } = setUp();
+  let resumed = false;
+  drain.whenDrained(() => {
+    resumed = true;
+  });
+  drain.stop();
+  link.drainTo(0);
+  expect(resumed).toBe(false);
+});
