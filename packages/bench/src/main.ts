@@ -29,6 +29,7 @@ const head = {
 
 process.once("SIGINT", () => process.exit(130)); // servers and folders are removed at exit
 process.once("SIGTERM", () => process.exit(143));
+process.once("SIGHUP", () => process.exit(129));
 
 if (options.list === true) list();
 else if (rows.length === 0) program.error("no row is left to run; --list shows them");

@@ -19,7 +19,8 @@ describe("options", () => {
     });
   });
   it("refuses what has no meaning, and says what goes with what", () => {
-    expect(() => optionsOf(["--rounds", "0"])).toThrow(/whole number from 1/);
+    for (const rounds of ["0", "1001", "1.5"])
+      expect(() => optionsOf(["--rounds", rounds])).toThrow(/whole number from 1 to 1000/);
     expect(() => optionsOf(["--against", "HEAD", "--within", "0"])).toThrow(/above 0 and below 100/);
     expect(() => optionsOf(["--against", "HEAD", "--charts"])).toThrow(/leave out it or --against/);
   });

@@ -28,10 +28,12 @@ const ROUNDS = 5;
 /** What "within 5 %" means takes at least as many. */
 export const ROUNDS_AGAINST = 9;
 
-const from = (least: number) => (text: string) => {
+const ROUNDS_MAX = 1_000;
+
+const from = (least: number, most?: number) => (text: string) => {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new InvalidArgumentError(`expected a whole number from ${least}`);
+  if (!Number.isSafeInteger(value) || value < least || value > (most ?? value))
+    throw new InvalidArgumentError(`expected a whole number from ${least}${most === undefined ? "" : ` to ${most}`}`);
   return value;
 };
 const percent = (text: string): number => {
@@ -62,7 +64,7 @@ export const program = new Command("bench")
   .option(
     "--rounds <n>",
     `rounds; the rows of a round run one after another (default: ${ROUNDS}, with --against ${ROUNDS_AGAINST})`,
-    from(1),
+    from(1, ROUNDS_MAX),
   )
   .option("--scenario <names>", `some of ${scenarioNames}, separated by commas; or all`, USUAL)
   .option("--only <texts>", "only rows whose names have one of these texts in them; separated by semicolons")

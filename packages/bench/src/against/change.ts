@@ -39,7 +39,8 @@ function judgeableOf(measured: Measured): readonly Judgeable[] {
   });
   const told = Object.keys(cpuMicros).length === 0 ? [] : [cpu];
   if (latency !== undefined) return [named("p50Ms", "less", true), named("p99Ms", "less", true), ...told];
-  const further = Object.keys(figures).map((name) => named(name, "less", messagesPerSecond === undefined));
+  const judged = (name: string): boolean => messagesPerSecond === undefined && !name.endsWith(", msgs"); // a count is no cost
+  const further = Object.keys(figures).map((name) => named(name, "less", judged(name)));
   return messagesPerSecond === undefined ? further : [named("messagesPerSecond", "more", true), ...told, ...further];
 }
 /** Every figure of every row of ours. */

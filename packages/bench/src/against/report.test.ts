@@ -26,7 +26,10 @@ const rate = (messagesPerSecond: number, micros = 2): Measured => ({
   cpuMicros: { server: micros, producer: micros },
 });
 const steady = (p50Ms: number, p99Ms: number): Measured => ({ ...rate(500), latency: { p50Ms, p99Ms, maxMs: 99 } });
-const took = (ms: number): Measured => ({ cpuMicros: {}, figures: { "answers after, ms": ms } });
+const took = (ms: number): Measured => ({
+  cpuMicros: {},
+  figures: { "answers after, ms": ms, "handled again, msgs": 0 },
+});
 
 const alone = (p50Ms: number): Measured => ({ cpuMicros: {}, latency: { p50Ms, p99Ms: p50Ms, maxMs: 9 } });
 
@@ -83,12 +86,13 @@ describe("before and after", () => {
       ["alone", "p50Ms", "within"],
       ["alone", "p99Ms", "within"],
       ["cost", "answers after, ms", "within"],
+      ["cost", "handled again, msgs", "told"],
     ]);
   });
   it("takes ratios within a round, and leaves out a round that lacks a side", () => {
     expect(changes[0]).toMatchObject({ ratio: { median: 0.9, min: 0.9, max: 0.9 }, noise: 0, before: { median: 750 } });
     expect(changes[1]?.ratio?.median).toBe(1.5);
-    expect(changes.at(-1)).toMatchObject({
+    expect(changes.at(-2)).toMatchObject({
       ratio: { median: 1.01 },
       perRound: { before: [100, null], after: [101, 9] },
     });

@@ -15,6 +15,7 @@ describe("medianBetween", () => {
     const { min, max } = medianBetween(values(101));
     expect([min, max]).toEqual([0.4, 0.6]);
     expect(medianBetween(values(6))).toEqual({ min: 0, max: 1 });
+    expect(medianBetween(values(1_000)).min).toBe(468 / 999); // the 469th, as tables of the sign test have it
     expect(medianBetween([3])).toEqual({ min: 3, max: 3 });
     expect(() => medianBetween([])).toThrow(RangeError);
   });

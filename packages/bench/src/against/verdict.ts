@@ -7,7 +7,7 @@ export type Better = "more" | "less";
 
 /**
  * Where the true median lies with a certainty of 95 %, whatever the distribution: between two of the sorted values, as a sign test has it.
- * With fewer than six values there is no such certainty, and it is their whole range.
+ * With fewer than six values there is no such certainty, and it is their whole range; of more than a thousand the chance of the first is too small for a number.
  * @throws RangeError without values
  */
 export function medianBetween(values: readonly number[]): Pick<Spread, "min" | "max"> {
