@@ -5,7 +5,8 @@ import { encodeLog } from "./encoding.ts";
 import { causeOf, lmdbError, ownerLost } from "./errors.ts";
 import type { OpenedFolder } from "./open-folder.ts";
 import type { Settings } from "./options.ts";
-import { writeAsOwner } from "./ownership.ts";
+import { putPassport, writeAsOwner } from "./ownership.ts";
+import type { Passport } from "./passport.ts";
 import type { Room } from "./room.ts";
 import { addShare, type JournalMark, NO_SHARE, putSeal, shareOf, takeShare } from "./seal.ts";
 import { reopenFolder, type StoreData } from "./store-data.ts";
@@ -50,16 +51,28 @@ export class DataWriter {
 
   /**
    * Writes all changes in one transaction, cleans up on the way, and notes where the journal goes on (where it did, without a mark); on the disk when it resolves.
-   * @param cost of the changes, in bytes @param isTrimming whether to clean up, for which there should be room on the disk
+   * @param cost of the changes, in bytes @param isTrimming whether to clean up, for which there should be room on the disk @param passport what the data says of its format from then on
    * @throws STORE_IN_USE (nothing was written), STORE_FAILED (what was written is unknown until the data has been read anew), STORE_DAMAGED
    */
-  write(changes: Changes, cost: number, mark: JournalMark | undefined, isTrimming: boolean): Promise<void> {
-    const written = this.#last.then(() => this.#write(changes, cost, mark, isTrimming));
+  write(
+    changes: Changes,
+    cost: number,
+    mark: JournalMark | undefined,
+    isTrimming: boolean,
+    passport?: Passport,
+  ): Promise<void> {
+    const written = this.#last.then(() => this.#write(changes, cost, mark, isTrimming, passport));
     this.#last = written.catch(() => {});
     return written;
   }
 
-  async #write(changes: Changes, cost: number, newMark: JournalMark | undefined, isTrimming: boolean): Promise<void> {
+  async #write(
+    changes: Changes,
+    cost: number,
+    newMark: JournalMark | undefined,
+    isTrimming: boolean,
+    passport: Passport | undefined,
+  ): Promise<void> {
     if (this.#broken !== undefined)
       throw new MessagingError("STORE_FAILED", this.#broken.message, { cause: this.#broken });
     const { env } = this.#data;
@@ -71,6 +84,7 @@ export class DataWriter {
     try {
       isOwner = await writeAsOwner(env, this.ownerEpoch, () => {
         if (digest !== this.#data.digest || !isSame(mark, this.#data.mark)) putSeal(env, this.ownerEpoch, digest, mark);
+        if (passport !== undefined) putPassport(env, this.ownerEpoch, passport);
         for (const key of trims.keys) void env.batches.remove(key);
         for (const { key, value } of puts.batches) void env.batches.put(key, value);
         for (const { key, value } of puts.records)

@@ -14,6 +14,7 @@ import { folderOf } from "./data-folder.ts";
 import { EMPTY_LOG } from "./encoding.ts";
 import { closed, lmdbError } from "./errors.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
+import type { Migration } from "./formats.ts";
 import { type OpenedFolder, openFolder } from "./open-folder.ts";
 import { type LmdbStoreOptions, type Settings, settingsOf } from "./options.ts";
 import { verifyOwner } from "./ownership.ts";
@@ -25,6 +26,8 @@ import { listOf, readLog, recordOf, stateOf } from "./view.ts";
 export interface LmdbStoreInternals {
   /** Whether to lock the folder. @default true */
   readonly lock?: boolean;
+  /** From the oldest format on. @default those there are */
+  readonly migrations?: readonly Migration[];
 }
 
 const READER_CHECK_MS = 60_000;
@@ -32,7 +35,7 @@ const READER_CHECK_MS = 60_000;
 /**
  * Opens the store in a folder, for this process alone. `durabilityMax` is "synced". A commit that goes to the journal is `flushed` once it is written there,
  * and `synced` after one `fdatasync`; for one that goes to lmdb itself (`fdatasync`, then its root in one synchronous write) both settle together.
- * @throws OPTION_INVALID, STORE_IN_USE (another process, or another store of this one, has the folder), STORE_DAMAGED, STORE_FAILED
+ * @throws OPTION_INVALID, STORE_IN_USE (another process, or another store of this one, has the folder), STORE_DAMAGED, FORMAT_UNSUPPORTED, STORE_FAILED
  */
 export async function openLmdbStore(options: LmdbStoreOptions, internals: LmdbStoreInternals = {}): Promise<LmdbStore> {
   const settings = settingsOf(options);
@@ -40,7 +43,7 @@ export async function openLmdbStore(options: LmdbStoreOptions, internals: LmdbSt
   try {
     const folder = folderOf(options.path);
     if (internals.lock !== false) lock = await lockFolder(folder);
-    return new LmdbStore(folder, settings, lock, await openFolder(folder, settings));
+    return new LmdbStore(folder, settings, lock, await openFolder(folder, settings, internals.migrations));
   } catch (error) {
     await lock?.release();
     throw lmdbError(error, `cannot open the store in "${options.path}"`);

@@ -359,6 +359,18 @@ describe("a consumer's handlers", () => {
       expect(broker.queue().released).toEqual([7]);
     });
 
+    it("set a body of a newer encoding aside, with what is to be upgraded, and go on with other keys", async () => {
+      const broker = group();
+      fill(broker, "a1 b1 a2");
+      broker.queue().log[0]?.packed.fill(9, 5, 6);
+      const started: string[] = [];
+      void consume(broker).run(({ key }) => void started.push(key ?? ""));
+      await broker.runtime.advance(10);
+      expect(started).toEqual(["b"]);
+      const [put, ...more] = broker.sent("aside.put");
+      expect([put?.offset, put?.kind, put?.error.code, more]).toEqual([0, "park", "FORMAT_UNSUPPORTED", []]);
+      expect(put?.error.message).toContain("the body has encoding 9, which is of a newer version");
+    });
     it("set a body that the schema refuses aside without running it", async () => {
       const broker = group();
       fill(broker, "a1");

@@ -41,6 +41,7 @@ const RETRYABLE = {
   MODULE_MISSING: false,
   STORE_IN_USE: false,
   STORE_DAMAGED: false,
+  FORMAT_UNSUPPORTED: false,
   STORE_FAILED: true,
 } as const satisfies Readonly<Record<string, boolean>>;
 

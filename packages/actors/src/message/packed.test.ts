@@ -2,7 +2,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { packedFields } from "../protocol/frames.fixture.ts";
 import { isMessagingError } from "./errors.ts";
-import { concatBytes, ID_BYTES_MAX, KEY_BYTES_MAX, type PackedFields, PackedReader, packMessage } from "./packed.ts";
+import {
+  concatBytes,
+  ID_BYTES_MAX,
+  KEY_BYTES_MAX,
+  type PackedFields,
+  PackedReader,
+  packMessage,
+  withBodyOf,
+} from "./packed.ts";
 import { NO_SLOT } from "./route.ts";
 
 const plain: PackedFields = {
@@ -42,7 +50,8 @@ const readsOrRefuses = (bytes: Uint8Array): number => {
         try {
           void reader[field];
         } catch (error) {
-          if (!isMessagingError(error, "PROTOCOL_VIOLATION")) throw error;
+          const isNewer = field === "encoding" && isMessagingError(error, "FORMAT_UNSUPPORTED");
+          if (!isNewer && !isMessagingError(error, "PROTOCOL_VIOLATION")) throw error;
         }
       }
     }
@@ -159,7 +168,6 @@ describe("packed messages", () => {
     ["a length of nothing, which would not move on", damagedBy(plain, (_, view) => view.setUint32(0, 0, true))],
     ["a length beyond the batch", damagedBy(plain, (_, view) => view.setUint32(0, 0xffffffff, true))],
     ["unknown flags", damagedBy(plain, (bytes) => bytes.fill(16, 4, 5))],
-    ["an unknown encoding", damagedBy(plain, (bytes) => bytes.fill(3, 5, 6))],
     ["a key beyond the message", damagedBy(keyed, (_, view) => view.setUint16(8, 200, true))],
     [
       "a key of more than 1,024 bytes",
@@ -185,6 +193,22 @@ describe("packed messages", () => {
   ])("refuses %s", (_what, bytes) => {
     expect(() => readAll(bytes)).toThrow(expect.objectContaining({ code: "PROTOCOL_VIOLATION" }));
     readsOrRefuses(bytes);
+  });
+  it("passes a body of a newer encoding through, and says so to who reads it: it is not damaged", () => {
+    const newer = damagedBy(keyed, (bytes) => bytes.fill(3, 5, 6));
+    const reader = new PackedReader(concatBytes([newer, packMessage(plain)]));
+    expect(reader.next()).toBe(true);
+    expect([reader.key, reader.message]).toEqual([keyed.key, newer]);
+    const error = expect.objectContaining({
+      code: "FORMAT_UNSUPPORTED",
+      retryable: false,
+      message:
+        "the body has encoding 3, which is of a newer version: expected 0 to 2 (msgpack, json, bytes); upgrade what reads it",
+    });
+    expect(() => reader.encoding).toThrow(error);
+    expect(() => withBodyOf(packMessage(keyed), newer)).toThrow(error);
+    expect(reader.next()).toBe(true);
+    expect(reader.encoding).toBe(plain.encoding);
   });
   it("throws nothing but PROTOCOL_VIOLATION on random bytes, and comes to an end", () => {
     const bytes = fc.oneof(

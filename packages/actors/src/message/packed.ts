@@ -10,7 +10,7 @@ import type { Encoding } from "./topic.ts";
  * | --- | --- |
  * | 4 | length of the whole message, these four included |
  * | 1 | flags: 1 key, 2 id, 4 headers, 8 due time |
- * | 1 | encoding of the body: 0 msgpack, 1 json, 2 bytes |
+ * | 1 | encoding of the body: 0 msgpack, 1 json, 2 bytes; only who reads the body looks at it, so a newer one passes through |
  * | 2 | slot of the key, 0xFFFF without one |
  * | 2 + n | key, UTF-8, if flagged |
  * | 2 + n | id, UTF-8, if flagged |
@@ -167,6 +167,13 @@ const KEYS: (string | undefined)[] = [];
 const damaged = (what: string): MessagingError<"PROTOCOL_VIOLATION"> =>
   new MessagingError("PROTOCOL_VIOLATION", `expected a packed message, found ${what}`);
 
+const newerEncoding = (code: number): MessagingError<"FORMAT_UNSUPPORTED"> =>
+  new MessagingError(
+    "FORMAT_UNSUPPORTED",
+    `the body has encoding ${code}, which is of a newer version: expected 0 to ${ENCODINGS.length - 1} (${ENCODINGS.join(", ")}); upgrade what reads it`,
+    { data: { encoding: code, known: ENCODINGS } },
+  );
+
 /** Reads fields of the packed message that begins at `at`, without touching its body. Every read is checked against the message's own length. */
 export class PackedReader {
   bytes: Uint8Array;
@@ -190,7 +197,6 @@ export class PackedReader {
     this.end = this.at + length;
     this.#flags = this.bytes[this.at + 4]!;
     if (this.#flags > 15) throw damaged(`unknown flags ${this.#flags}`);
-    if (this.bytes[this.at + 5]! > 2) throw damaged(`unknown encoding ${this.bytes[this.at + 5]}`);
     if (this.#flags === FLAG.key && this.#isPlain()) return true;
     if (this.#bodyAt() > this.end) throw damaged("fields longer than the message");
     if (this.hasKey && this.#u16(this.at + HEADER) > KEY_BYTES_MAX)
@@ -259,8 +265,12 @@ export class PackedReader {
       throw cause instanceof MessagingError ? cause : damaged("headers that are no JSON object");
     }
   }
+  /** @throws `FORMAT_UNSUPPORTED` for one of a newer version */
   get encoding(): Encoding {
-    return ENCODINGS[this.bytes[this.at + 5]!]!;
+    const code = this.bytes[this.at + 5]!;
+    const encoding = ENCODINGS[code];
+    if (encoding === undefined) throw newerEncoding(code);
+    return encoding;
   }
   get body(): Uint8Array {
     return this.bytes.subarray(this.#bodyAt(), this.end);

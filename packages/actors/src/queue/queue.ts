@@ -102,10 +102,11 @@ export class Queue {
         for (const subscription of this.subscriptions.values()) subscription.flushed();
       } catch (error) {
         const known = asMessagingError(error, "STORE_FAILED");
-        logger.log("error", `${this.path}: cannot recover${known.code === "STORE_DAMAGED" ? "" : " yet"}`, {
+        const isFinal = known.code === "STORE_DAMAGED" || known.code === "FORMAT_UNSUPPORTED";
+        logger.log("error", `${this.path}: cannot recover${isFinal ? "" : " yet"}`, {
           error: known.message,
         });
-        if (known.code === "STORE_DAMAGED") this.#machine.send({ type: "queue.damaged" });
+        if (isFinal) this.#machine.send({ type: "queue.damaged" });
         else await pause(RECOVER_AFTER_MS);
       }
     }

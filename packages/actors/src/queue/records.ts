@@ -1,12 +1,22 @@
 import { Packr } from "msgpackr";
-import { MessagingError } from "../message/errors.ts";
+import { type ErrorData, MessagingError } from "../message/errors.ts";
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true });
 
 /** Small documents as the store keeps them. */
 export const encodeRecord = (record: unknown): Uint8Array => packr.pack(record);
-/** @throws `STORE_DAMAGED` naming the record */
+/** Begins a record that is encoded in a later way, before the number of that way: no MessagePack value begins with it. */
+const LATER = 0xc1;
+/** What is stored was written by a newer version, and is whole as far as anyone can tell. */
+export const newerThanKnown = (what: string, found: string, data: ErrorData): MessagingError<"FORMAT_UNSUPPORTED"> =>
+  new MessagingError(
+    "FORMAT_UNSUPPORTED",
+    `${what} has ${found}, which is of a newer version: open the data with the version that wrote it, or a newer one`,
+    { data },
+  );
+/** @throws `STORE_DAMAGED` naming the record; `FORMAT_UNSUPPORTED` when a newer version encoded it */
 export function decodeRecord<T>(key: string, bytes: Uint8Array): T {
+  if (bytes[0] === LATER) throw newerThanKnown(`record "${key}"`, `encoding ${bytes[1]}`, { key });
   try {
     return packr.unpack(bytes) as T;
   } catch (cause) {

@@ -1,4 +1,5 @@
 import { MessagingError } from "../message/errors.ts";
+import { newerThanKnown } from "./records.ts";
 
 /**
  * An appended batch as it is stored and kept in memory: when it was taken, under which version of the route, and its packed messages.
@@ -36,12 +37,14 @@ export function encodeBatch(appendedAtMs: number, routeVersion: number, messages
 }
 /** The messages of what `encodeBatch` made. */
 export const messagesOf = (stored: Uint8Array): Uint8Array => stored.subarray(HEADER);
-/** @throws `STORE_DAMAGED` */
+/** @throws `STORE_DAMAGED`; `FORMAT_UNSUPPORTED` for the layout of a newer version */
 export function decodeBatch(
   log: string,
   stored: { readonly first: number; readonly count: number; readonly bytes: Uint8Array },
 ): LogBatch {
   const { first, count, bytes } = stored;
+  if (bytes.length > 0 && bytes[0]! > LAYOUT)
+    throw newerThanKnown(`batch ${first} of log "${log}"`, `layout ${bytes[0]}`, { log, first });
   if (bytes.length < HEADER || bytes[0] !== LAYOUT)
     throw new MessagingError(
       "STORE_DAMAGED",
