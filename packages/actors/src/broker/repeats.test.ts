@@ -80,9 +80,9 @@ class Scene {
     await this.bench.runtime.advance(0);
     await this.take();
   }
-  async settle(settled: Partial<Settlement>): Promise<void> {
+  async settle(settled: Partial<Settlement>, settle = 0): Promise<void> {
     const { holder, epoch } = this;
-    await holder.say({ type: "settle", member: 1, queue: 0, epoch, settle: 0, settlement: settlement([], settled) });
+    await holder.say({ type: "settle", member: 1, queue: 0, epoch, settle, settlement: settlement([], settled) });
   }
   async order(order: Order): Promise<AsideChanged> {
     return (await this.#ask({ ...order, topic: "t", group: "g", reason: "a test" })) as AsideChanged;
@@ -314,6 +314,17 @@ describe("a settle told again by a resume, because its answer was lost", () => {
     await scene.cut();
     await scene.resume({ inHand: [[1, 3]] });
     expect(told()).toEqual(["lease.granted"]);
+  });
+});
+
+describe("settles told again by a resume", () => {
+  it("are answered with their own changes as far as they are remembered: the last 64", async () => {
+    const scene = await Scene.start(["a"]);
+    for (let settle = 0; settle < 70; settle++) await scene.settle({ tried: [[0, 1]] }, settle);
+    const first = scene.holder.all("settled");
+    await scene.cut();
+    await scene.resume({ inHand: [[0, 1]] });
+    expect(scene.holder.all("settled")).toEqual(first.slice(6));
   });
 });
 

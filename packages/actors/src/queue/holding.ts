@@ -14,12 +14,11 @@ import type { SubscriptionContextOf } from "./subscription-context.ts";
 /** Who holds one subscription's lease, and what is on its way to it. The machine decides; this persists what it decided, answers, and begins and ends the flow. */
 export class Holding implements LeaseKeeperOwner, LedgerOwner {
   readonly context: SubscriptionContextOf;
-  /** What this lease's holder may ask again. */
-  readonly repeats = new Repeats();
   readonly #ledger: Ledger;
   readonly #flowOwner: () => FlowOwner;
   readonly #lease: LeaseKeeper;
   #flow: DeliveryFlow | null = null;
+  #repeats: Repeats | null = null;
   #grant = 0;
   #closed = false;
 
@@ -48,6 +47,11 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   /** What is on its way to the holder of the lease. */
   get flow(): DeliveryFlow | null {
     return this.#flow;
+  }
+  /** What the holder of the lease may ask again. Made when it is needed: most leases do without. */
+  get repeats(): Repeats {
+    this.#repeats ??= new Repeats();
+    return this.#repeats;
   }
   /** Number of the present holder's grant on its link; 0 before it was answered. */
   get grant(): number {
@@ -82,7 +86,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       const granted = this.#lease.epoch;
       this.#ledger.state.epoch = granted;
       this.#ledger.state.lease = lease;
-      this.repeats.clear();
+      this.#repeats = null;
       const flow = new DeliveryFlow(this.#flowOwner(), {
         port,
         epoch: granted,

@@ -2,7 +2,7 @@ import type { RedrivenId, Settlement } from "../protocol/frames.ts";
 import type { MemberPort } from "./member-port.ts";
 
 /** Settles remembered at most: a holder has a few on their way. What was settled by older ones counts as settled by the resume. */
-const SETTLES_MAX = 256;
+const SETTLES_MAX = 64;
 
 interface PutBack {
   readonly offset: number;
@@ -12,24 +12,22 @@ interface PutBack {
   port: MemberPort;
 }
 
+// Shared by all leases under which there is none, which is most, and never added to.
+const NO_HALTS = new Set<number>();
+const NOTHING_PUT_BACK = new Map<number, PutBack>();
+
 /**
  * What the holder of a lease may ask for a second time (rules 3, 27), because the answer was lost with its link, where the store does not tell that it was done: a person may have
  * undone it meanwhile, and what they ordered stands. Kept from one grant to the next, over resumes and raises, and no longer: under another epoch nothing is repeated
  * (`STALE_EPOCH`). One entry a strand, one a halt, and the revisions of the last settles.
  */
 export class Repeats {
-  readonly #halts = new Set<number>();
-  readonly #putBack = new Map<number, PutBack>();
+  #halts = NO_HALTS;
+  #putBack = NOTHING_PUT_BACK;
   /** In which changes settles were applied on the holder's present link, the first of them by this number. */
   #settlesFrom = 0;
   #settleRevisions: number[] = [];
 
-  /** A new grant. */
-  clear(): void {
-    this.takeSettles();
-    this.#halts.clear();
-    this.#putBack.clear();
-  }
   /** The lease goes on, on another link: what its holder does not have in hand, it has had the answer about. */
   resumed(redrivenInHand: readonly RedrivenId[]): void {
     for (const [strand, { offset }] of this.#putBack)
@@ -56,6 +54,7 @@ export class Repeats {
   }
 
   halted(offset: number): void {
+    if (this.#halts === NO_HALTS) this.#halts = new Set();
     this.#halts.add(offset);
   }
   /** Whether the queue came to stand at this message under this lease. */
@@ -64,6 +63,7 @@ export class Repeats {
   }
 
   putBack(port: MemberPort, { strand, offset }: RedrivenId, revision: number): void {
+    if (this.#putBack === NOTHING_PUT_BACK) this.#putBack = new Map();
     this.#putBack.set(strand, { offset, revision, port });
   }
   /** The change in which this message went back to the head of its strand, where that was asked on an earlier link; undefined when it has failed anew. */
