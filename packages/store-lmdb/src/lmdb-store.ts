@@ -151,8 +151,12 @@ export class LmdbStore implements Store {
     const { runtime } = this.#settings;
     this.#readerCheck = runtime.setTimeout(() => {
       const { reopening, broken, data } = this.#committer;
-      this.#checkReaders(); // first, so that a check that fails is not the last
-      if (reopening === undefined && broken === undefined) data.env.root.readerCheck();
+      try {
+        if (reopening === undefined && broken === undefined) data.env.root.readerCheck();
+      } catch {
+        // tried again at its next turn; what lmdb cannot do now its commits and reads tell
+      }
+      this.#checkReaders();
     }, READER_CHECK_MS);
     (this.#readerCheck as { unref?(): void } | undefined)?.unref?.();
   }

@@ -144,6 +144,18 @@ describe("streams", () => {
 });
 
 describe("heartbeats", () => {
+  it("end the link when something of ours goes wrong: the next one beats again", async () => {
+    const { link, runtime, sent, state } = await setUp();
+    link.heartbeats({
+      leases: () => {
+        throw new Error("not foreseen");
+      },
+      answered: () => {},
+    });
+    await runtime.advance(1_000);
+    expect([state.closed, link.open, sent.at(-1)?.type]).toEqual(["violation", false, "goodbye"]);
+    expect(runtime.timers).toBe(0);
+  });
   it("list every source's leases in one frame, and tell each when the beat was sent", async () => {
     const { link, receive, sent, runtime } = await setUp();
     const answers: unknown[] = [];

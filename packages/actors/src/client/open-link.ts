@@ -200,8 +200,12 @@ export class OpenLink implements BrokerLink {
       return;
     }
     this.#silentBeats++;
-    this.beat();
     this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.#heartbeatMs);
+    try {
+      this.beat();
+    } catch (error) {
+      this.violation(asMessagingError(error).message); // as with what a frame leads to
+    }
   };
   get #heartbeatMs(): number {
     return Math.max(HEARTBEAT_MS_MIN, this.welcome.heartbeatMs);

@@ -1,10 +1,11 @@
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { epoch } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer, Context, Handler, OrderedConsumerOptions } from "./consumer-api.ts";
 import { FakeGroup } from "./fake-group.fixture.ts";
+import { LeaseTalk } from "./lease-talk.ts";
 
 interface Move {
   readonly game: string;
@@ -632,5 +633,26 @@ describe("a consumer's leases", () => {
       await group.runtime.advance(10);
       expect(group.queue().released).toEqual([7]);
     });
+  });
+  it("are listed in heartbeats also when something goes wrong with another", async () => {
+    const group = new FakeGroup({ queues: 2 });
+    void consume(group).run(() => {});
+    await group.runtime.advance(10);
+    const listed = async () => {
+      group.link?.beat();
+      await group.runtime.advance(10);
+      return group
+        .sent("heartbeat")
+        .at(-1)
+        ?.leases.map(({ queue }) => queue);
+    };
+    expect(await listed()).toEqual([0, 1]);
+    vi.spyOn(LeaseTalk.prototype, "beat", "get").mockImplementationOnce(() => {
+      throw new Error("not foreseen");
+    });
+    group.offers = false;
+    expect(await listed()).toEqual([1]);
+    expect(group.logged).toContain('the worker of queue 0 of "moves" failed');
+    expect(await listed()).toEqual([1]);
   });
 });

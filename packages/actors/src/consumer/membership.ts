@@ -98,8 +98,12 @@ export class Membership implements HeartbeatSource {
   leases(): ReturnType<HeartbeatSource["leases"]> {
     const leases: { readonly member: number; readonly queue: number; readonly epoch: number }[] = [];
     for (const worker of this.#workers.values()) {
-      const lease = worker.beat;
-      if (lease !== null) leases.push({ member: this.#member, ...lease });
+      try {
+        const lease = worker.beat;
+        if (lease !== null) leases.push({ member: this.#member, ...lease });
+      } catch (error) {
+        worker.broken(error); // its lease ends; those of the others are listed
+      }
     }
     return leases;
   }
