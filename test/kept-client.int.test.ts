@@ -1,50 +1,75 @@
-// The client of an earlier version, as one bundled file, works with the broker of this one.
-import { type Broker, createBroker } from "@seriatim/actors";
-import type * as ClientDoor from "@seriatim/actors/client";
-import { lmdbStore } from "@seriatim/store-lmdb";
-import { wsTransport } from "@seriatim/transport-ws";
-import type * as WsClientDoor from "@seriatim/transport-ws/client";
+// The client of an earlier version, as one bundled file, works with the broker of this one and of a simulated next one; so does a client of that one, with both.
+import { type Broker, systemRuntime } from "@seriatim/actors";
+import * as clientDoor from "@seriatim/actors/client";
+import { openLmdbStore } from "@seriatim/store-lmdb";
+import * as wsClientDoor from "@seriatim/transport-ws/client";
 import { afterAll, describe, expect, it, vi } from "vitest";
+import { startBroker } from "../packages/actors/src/broker/broker.ts";
+import { nextSpeaker } from "../packages/actors/src/protocol/next-version.fixture.ts";
+import { createWsTransport } from "../packages/transport-ws/src/ws-transport.ts";
 import { emptyFolder, keptClient, keptVersions, removeKeptFolders } from "./kept.fixture.ts";
 
 afterAll(removeKeptFolders);
 
-/** What the client's door was when it was kept. Loaded from its file, so typed by what the door is now. */
-type KeptDoor = typeof ClientDoor & typeof WsClientDoor;
+type Door = typeof clientDoor & typeof wsClientDoor;
+const THIS = "this version";
+const NEXT = "a simulated next version";
+/** Of whom the client is, and of whom the broker. */
+const cases = [
+  ...keptVersions.flatMap((kept) => [[kept, THIS] as const, [kept, NEXT] as const]),
+  [NEXT, THIS] as const,
+];
+/** A kept one is loaded from its file, so typed by what the door is now. */
+const doorOf = async (version: string): Promise<Door> =>
+  version === NEXT
+    ? { ...clientDoor, ...wsClientDoor }
+    : ((await import(/* @vite-ignore */ keptClient(version))) as Door);
 
 interface Line {
   readonly text: string;
 }
-/** A broker of this version, and the topic and a client of an earlier one. */
+/** A broker, a client, and a topic. */
 class Scene implements AsyncDisposable {
-  readonly door: KeptDoor;
+  readonly door: Door;
   readonly folder = emptyFolder();
+  /** What a side of the next version speaks with. */
+  readonly next = { client: nextSpeaker(), broker: nextSpeaker() };
+  readonly #brokerOf: string;
   broker!: Broker;
-  client!: ClientDoor.Client;
-  readonly told: ClientDoor.SystemEvent[] = [];
+  client!: clientDoor.Client;
+  readonly told: clientDoor.SystemEvent[] = [];
   readonly handled: { readonly text: string; readonly attempt: number }[] = [];
   /** Texts whose handler fails. */
   readonly broken = new Set<string>();
 
-  static async open(version: string): Promise<Scene> {
-    const scene = new Scene((await import(/* @vite-ignore */ keptClient(version))) as KeptDoor);
+  static async open(clientOf: string, brokerOf: string): Promise<Scene> {
+    const scene = new Scene(await doorOf(clientOf), brokerOf);
     await scene.start(0);
     const { createClient, wsClientTransport } = scene.door;
-    const backoff = { initialMs: 5, maxMs: 20 };
-    const transport = wsClientTransport({ url: scene.broker.address, backoff });
-    scene.client = await createClient({ name: "kept", transport });
+    const transport = wsClientTransport({ url: scene.broker.address, backoff: { initialMs: 5, maxMs: 20 } });
+    const codec = clientOf === NEXT ? { codec: scene.next.client.codec } : {};
+    scene.client = await createClient({ name: "kept", transport, ...codec });
     scene.client.events$.subscribe((event) => scene.told.push(event));
     return scene;
   }
-  private constructor(door: KeptDoor) {
+  private constructor(door: Door, brokerOf: string) {
     this.door = door;
+    this.#brokerOf = brokerOf;
   }
   async start(port: number): Promise<void> {
-    this.broker = await createBroker({
-      modules: [wsTransport({ port }), lmdbStore({ path: this.folder, bytesMax: 64 * 2 ** 20 })],
-      topics: [this.lines],
-      heartbeatMs: 100,
-    });
+    const runtime = systemRuntime();
+    this.broker = await startBroker(
+      { topics: [this.lines], heartbeatMs: 100 },
+      {
+        runtime,
+        transport: createWsTransport(runtime, { port }, () => {}),
+        store: await openLmdbStore({ path: this.folder, bytesMax: 64 * 2 ** 20 }),
+        authenticator: { authenticate: async () => ({ id: "anonymous" }) },
+        authorizer: { authorize: () => true },
+        logger: { log: () => {} },
+        ...(this.#brokerOf === NEXT ? { codecs: this.next.broker.codecs } : {}),
+      },
+    );
   }
   /** `text` begins with its key: "a1" is the first of key "a". */
   get lines() {
@@ -78,9 +103,9 @@ class Scene implements AsyncDisposable {
 const wait = { timeout: 10_000, interval: 5 };
 const texts = (key: string, count: number) => Array.from({ length: count }, (_, n) => `${key}${n + 1}`);
 
-describe.each(keptVersions)("the client of %s", (version) => {
+describe.each(cases)("the client of %s, with the broker of %s", (clientOf, brokerOf) => {
   it("produces and consumes in order, and has ids known", async () => {
-    await using scene = await Scene.open(version);
+    await using scene = await Scene.open(clientOf, brokerOf);
     const receipts = await scene.send(...texts("a", 50), ...texts("b", 50));
     expect(receipts.every(({ duplicate, durability }) => !duplicate && durability !== "memory")).toBe(true);
     const consumer = await scene.consume();
@@ -91,7 +116,7 @@ describe.each(keptVersions)("the client of %s", (version) => {
   });
 
   it("retries, parks a key in order, and redrives it", async () => {
-    await using scene = await Scene.open(version);
+    await using scene = await Scene.open(clientOf, brokerOf);
     scene.broken.add("a2");
     const consumer = await scene.consume();
     await scene.send(...texts("a", 4), ...texts("b", 2));
@@ -112,8 +137,16 @@ describe.each(keptVersions)("the client of %s", (version) => {
     expect(scene.told.map(({ type }) => type)).toContain("key.redriven");
   });
 
+  it("speaks the version that both do", async () => {
+    await using scene = await Scene.open(clientOf, brokerOf);
+    await scene.send("a1");
+    // of a next version the client says hello before it knows, the broker nothing
+    expect([...scene.next.client.packets.keys()]).toEqual(clientOf === NEXT ? [2, 1] : []);
+    expect([...scene.next.broker.packets.keys()]).toEqual(brokerOf === NEXT ? [1] : []);
+  });
+
   it("describes, explains and accounts", async () => {
-    await using scene = await Scene.open(version);
+    await using scene = await Scene.open(clientOf, brokerOf);
     scene.broken.add("a1");
     const consumer = await scene.consume();
     await scene.send(...texts("a", 3), ...texts("b", 2));
@@ -132,7 +165,7 @@ describe.each(keptVersions)("the client of %s", (version) => {
   });
 
   it("reconnects to a broker that was started again, and nothing is lost, doubled or out of order", async () => {
-    await using scene = await Scene.open(version);
+    await using scene = await Scene.open(clientOf, brokerOf);
     const consumer = await scene.consume();
     const producer = scene.client.producer(scene.lines, { name: "writer" });
     const sends = texts("a", 100).map((text) => producer.send({ text }));
@@ -147,5 +180,20 @@ describe.each(keptVersions)("the client of %s", (version) => {
     // at least once: a handling whose settling was lost is repeated, so what counts is where each came first
     for (const key of ["a", "b"]) expect([...new Set(scene.textsOf(key))]).toEqual(texts(key, 100));
     expect(scene.told.map(({ type }) => type)).toEqual(expect.arrayContaining(["link.closed", "link.opened"]));
+  });
+});
+
+describe("client and broker of a simulated next version", () => {
+  it("speak it, and nothing of what it has more gets lost", async () => {
+    await using scene = await Scene.open(NEXT, NEXT);
+    scene.broken.add("a2");
+    const consumer = await scene.consume();
+    await scene.send(...texts("a", 3), ...texts("b", 20));
+    await consumer.caughtUp();
+    expect(scene.textsOf("b")).toEqual(texts("b", 20));
+    expect(await scene.client.describe(scene.lines, { group: "g" })).toMatchObject({
+      counts: { settled: 21, parked: 1 },
+    });
+    for (const { packets } of Object.values(scene.next)) expect([...packets.keys()]).toEqual([2]);
   });
 });

@@ -9,9 +9,10 @@ import {
   type Transport,
   tokens,
 } from "@seriatim/actors";
-import { lmdbStore } from "@seriatim/store-lmdb";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { afterAll, describe, expect, it, vi } from "vitest";
+import { MIGRATIONS, type Migration } from "../packages/store-lmdb/src/formats.ts";
+import { openLmdbStore } from "../packages/store-lmdb/src/lmdb-store.ts";
 import { plain } from "../scripts/keep-version/plain.mjs";
 import {
   backlogOf,
@@ -28,6 +29,18 @@ import {
 
 afterAll(removeKeptFolders);
 const because = { reason: "the test" };
+/** A next format, as a later version may bring it: it has a record more, a note for every log. */
+const NOTE = "note/";
+const nextFormat: Migration = {
+  since: "7.0.0",
+  *parts({ logs }) {
+    for (const log of [...logs.keys()])
+      yield { logs: new Map(), batches: [], records: new Map([[`${NOTE}${log}`, new TextEncoder().encode(log)]]) };
+  },
+};
+/** What opens the folder, and the formats it has beside those there are. */
+const OPENERS = { "this version": [], "a simulated next version": [nextFormat] } as const;
+type Opener = keyof typeof OPENERS;
 
 /** One system on a copy of the kept folder; it is told nothing of topics: they are in the folder. */
 class KeptScene implements AsyncDisposable {
@@ -36,16 +49,21 @@ class KeptScene implements AsyncDisposable {
   readonly transport: Transport;
   readonly errors: readonly string[];
 
-  static async open(version: string): Promise<KeptScene> {
+  static async open(version: string, opener: Opener): Promise<KeptScene> {
     const manifest = keptManifest(version);
     const runtime = keptRuntime(manifest);
     const errors: string[] = [];
     let transport: Transport | undefined;
+    const path = keptFolder(version);
+    const migrations = [...MIGRATIONS, ...OPENERS[opener]];
+    const store = await openLmdbStore({ path, runtime, bytesMax: 64 * 2 ** 20, check: "full" }, { migrations });
+    const logs = manifest.topics.reduce((sum, { queues }) => sum + queues, 0);
+    expect(await store.list(NOTE)).toHaveLength(OPENERS[opener].length * logs);
     const system = await createSystem({
       heartbeatMs: 100,
       modules: [
         memoryTransport(),
-        lmdbStore({ path: keptFolder(version), bytesMax: 64 * 2 ** 20, check: "full" }),
+        provide(tokens.store, () => store),
         provide(tokens.runtime, () => runtime),
         provide(tokens.logger, (get) => {
           transport = get(tokens.transport);
@@ -114,9 +132,12 @@ function byKey(given: readonly { readonly queue: number; readonly offset: number
   return found;
 }
 
-describe.each(keptVersions)("the folder of %s", (version) => {
+const cases = keptVersions.flatMap((version) =>
+  (Object.keys(OPENERS) as Opener[]).map((opener) => [version, opener] as const),
+);
+describe.each(cases)("the folder of %s, opened by %s", (version, opener) => {
   it("opens with every topic, group and producer, every offset in its class, and all that was set aside", async () => {
-    await using scene = await KeptScene.open(version);
+    await using scene = await KeptScene.open(version, opener);
     const { topics, groups } = scene.manifest;
     const described = await scene.system.describe();
     const found = described.topics.map(({ topic, queues, producers }) => ({ topic, queues, producers }));
@@ -132,7 +153,7 @@ describe.each(keptVersions)("the folder of %s", (version) => {
   });
 
   it("has every message that retention had left, as it was sent", async () => {
-    await using scene = await KeptScene.open(version);
+    await using scene = await KeptScene.open(version, opener);
     const { topics, messages, groups } = scene.manifest;
     for (const { name, ordered, retention } of topics) {
       const found: unknown[] = [];
@@ -156,7 +177,7 @@ describe.each(keptVersions)("the folder of %s", (version) => {
   });
 
   it("knows the ids of what was sent, also of what retention has removed", async () => {
-    await using scene = await KeptScene.open(version);
+    await using scene = await KeptScene.open(version, opener);
     const { topics, messages } = scene.manifest;
     const known = messages.filter(({ id, topic: of }) => {
       const { idWindowMs = 0 } = topics.find(({ name }) => name === of) ?? {};
@@ -173,7 +194,7 @@ describe.each(keptVersions)("the folder of %s", (version) => {
   });
 
   it("knows what the producer was to send next, and what it repeats", async () => {
-    await using scene = await KeptScene.open(version);
+    await using scene = await KeptScene.open(version, opener);
     const { producer, messages } = scene.manifest;
     const { instance, link: number, ordinal, lanes } = producer;
     // biome-ignore lint/suspicious/noExplicitAny: frames, as a client's link has them
@@ -215,7 +236,7 @@ describe.each(keptVersions)("the folder of %s", (version) => {
   });
 
   it("goes on where its group stood: attempts, a strand that was being redriven, then what is left, in order", async () => {
-    await using scene = await KeptScene.open(version);
+    await using scene = await KeptScene.open(version, opener);
     const group = scene.groupOf("park");
     const { messages, tried } = scene.manifest;
     const { consumer, handled } = scene.join(group);
@@ -240,7 +261,7 @@ describe.each(keptVersions)("the folder of %s", (version) => {
   });
 
   it("runs what was parked and replaced, once it is redriven, in order", async () => {
-    await using scene = await KeptScene.open(version);
+    await using scene = await KeptScene.open(version, opener);
     const group = scene.groupOf("park");
     const { consumer, handled } = scene.join(group);
     await consumer.caughtUp();
@@ -255,7 +276,7 @@ describe.each(keptVersions)("the folder of %s", (version) => {
   });
 
   it("runs dead letters and the message it halted at, once they are retried", async () => {
-    await using scene = await KeptScene.open(version);
+    await using scene = await KeptScene.open(version, opener);
     for (const group of [scene.groupOf("dead-letter"), scene.groupOf("dead-letter", false), scene.groupOf("halt")]) {
       const { handled } = scene.join(group);
       for (const { entry } of group.aside) await scene.aside(group).retry(entry, because);
