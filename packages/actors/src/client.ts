@@ -10,6 +10,7 @@ export {
   type ErrorData,
   type ErrorTypes,
   FlushError,
+  InternalError,
   isMessagingError,
   MessagingError,
   optionInvalid,

@@ -56,8 +56,8 @@ export function tokenFromEntries(entries: readonly string[]): string | null {
 }
 
 /**
- * Close codes as a `LinkCode` sets them. A platform's WebSocket may only send 1000 and 3000 to 4999, so it says 4001 for 1001, 4009 for 1009 and 4013
- * for 1013; both sides understand both.
+ * Close codes as a `LinkCode` sets them. A platform's WebSocket may only send 1000 and 3000 to 4999, so it says 4001 for 1001, 4009 for 1009, 4011 for
+ * 1011 and 4013 for 1013; both sides understand both.
  */
 export const CLOSE_CODES: Readonly<Record<LinkCode, { readonly standard: number; readonly platform: number }>> = {
   normal: { standard: 1000, platform: 1000 },
@@ -65,6 +65,7 @@ export const CLOSE_CODES: Readonly<Record<LinkCode, { readonly standard: number;
   tooLarge: { standard: 1009, platform: 4009 },
   overloaded: { standard: 1013, platform: 4013 },
   unavailable: { standard: 1001, platform: 4001 },
+  internal: { standard: 1011, platform: 4011 },
 };
 const LINK_CODES: Readonly<Record<number, LinkCode>> = {
   1000: "normal",
@@ -75,10 +76,12 @@ const LINK_CODES: Readonly<Record<number, LinkCode>> = {
   1007: "violation",
   1008: "violation",
   1009: "tooLarge",
+  1011: "internal",
   1012: "unavailable",
   1013: "overloaded",
   4001: "unavailable",
   4009: "tooLarge",
+  4011: "internal",
   4013: "overloaded",
   4400: "violation",
 };

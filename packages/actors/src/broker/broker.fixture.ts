@@ -1,9 +1,11 @@
 import { type Observable, ReplaySubject } from "rxjs";
+import { vi } from "vitest";
 import { sequence } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { concatBytes } from "../message/packed.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
-import type { BrokerFrame, ClientFrame, MemberJoin } from "../protocol/frames.ts";
+import { FaultyFrame } from "../protocol/faulty-frame.fixture.ts";
+import type { BrokerFrame, ClientFrame, Frame, MemberJoin } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, type Codecs } from "../protocol/index.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
@@ -78,6 +80,14 @@ export class BrokerBench {
   accept!: (link: IncomingLink) => void;
   readonly told: string[] = [];
   readonly logged: string[] = [];
+  /** The same, with what went with it. */
+  readonly entries: {
+    readonly level: string;
+    readonly text: string;
+    readonly data: Readonly<Record<string, unknown>>;
+  }[] = [];
+  /** When clients of this bench have dialled, virtual ms. */
+  readonly dialledAt: number[] = [];
 
   private constructor(options: BenchOptions) {
     this.runtime = options.runtime ?? simulatedRuntime({ seed: 7 });
@@ -103,20 +113,53 @@ export class BrokerBench {
         store: (options.store ?? ((store) => store))(createMemoryStore({ runtime, disk })),
         authenticator: { authenticate: async () => ({ id: "anybody" }) },
         authorizer: { authorize: ({ id }, right) => options.authorize?.(right, id) ?? true },
-        logger: { log: (level, text) => bench.logged.push(`${level}: ${text}`) },
+        logger: {
+          log: (level, text, data) => {
+            bench.logged.push(`${level}: ${text}`);
+            bench.entries.push({ level, text, data: data as Readonly<Record<string, unknown>> });
+          },
+        },
         ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
       },
     );
     bench.broker.events$.subscribe((event) => bench.told.push(event.type));
     return bench;
   }
-  /** A link without a hello. */
-  dial(principal = "somebody", codec: Codec = binaryCodec): TestClient {
+  /** What real clients dial with. */
+  readonly transport: Transport = {
+    dial: async () => {
+      this.dialledAt.push(this.runtime.now());
+      return this.#pair("somebody")[0];
+    },
+  };
+  #pair(principal: string): readonly [ours: TestLink, theirs: TestLink] {
     const ours = new TestLink(principal);
     const theirs = new TestLink(principal);
     ours.peer = theirs;
     theirs.peer = ours;
     this.accept(theirs);
+    this.links.push(ours);
+    return [ours, theirs];
+  }
+  /** Links so far, at their dialling ends. */
+  readonly links: TestLink[] = [];
+  #poisoned: ((frame: Frame) => Frame) | null = null;
+  /** From now on, whatever of this type comes to the broker throws at the first look into it. */
+  poison(type: ClientFrame["type"]): void {
+    if (this.#poisoned !== null) return;
+    const decode = binaryCodec.decode.bind(binaryCodec);
+    this.#poisoned = (frame) => (frame.type === type ? new FaultyFrame(1).wrap(frame) : frame);
+    vi.spyOn(binaryCodec, "decode").mockImplementation((packet) =>
+      decode(packet).map((frame) => this.#poisoned?.(frame) ?? frame),
+    );
+  }
+  cure(): void {
+    this.#poisoned = null;
+    vi.restoreAllMocks();
+  }
+  /** A link without a hello. */
+  dial(principal = "somebody", codec: Codec = binaryCodec): TestClient {
+    const [ours, theirs] = this.#pair(principal);
     return new TestClient(this, ours, theirs, codec);
   }
   async client(instance: string, link = 1, principal = "somebody", ordinal: number | null = null): Promise<TestClient> {

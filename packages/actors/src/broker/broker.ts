@@ -8,6 +8,7 @@ import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
 import type { Hello } from "../protocol/frames.ts";
+import { ownFault } from "../protocol/own-fault.ts";
 import { CODECS, type Codecs } from "../protocol/pick-codec.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
 import { Counters } from "../queue/counters.ts";
@@ -19,6 +20,7 @@ import { Departure } from "../runtime/departure.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { KnownErrors } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
 import type { Authenticator, Authorizer, Logger, Metrics } from "../system/contracts.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
@@ -125,7 +127,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
 
   constructor(settings: BrokerSettings, parts: BrokerParts) {
     this.#settings = settings;
-    this.#parts = parts;
+    this.#parts = { ...parts, store: new KnownErrors(parts.store) };
     this.name = settings.name ?? "broker";
     if (!isName(this.name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", settings.name);
     this.runtime = parts.runtime;
@@ -151,7 +153,9 @@ class BrokerNode implements Broker, SessionHost, Asker {
     };
     this.#lastOrdinal = this.identity.logEpoch * ORDINALS_MAX;
     this.#ownerSeenAt = this.runtime.now();
-    this.#bus = new EventBus(this.runtime);
+    this.#bus = new EventBus(this.runtime, (error) =>
+      this.logger.log("error", `an observer of the events of broker "${this.name}" threw`, { error }),
+    );
     this.actors = new ActorRegistry({
       runtime: this.runtime,
       inspect: settings.inspect,
@@ -263,7 +267,17 @@ class BrokerNode implements Broker, SessionHost, Asker {
       link.close("unavailable", "the broker is closing");
       return;
     }
-    this.#sessions.add(new Session(this, link, String(++this.#sessionNumber)));
+    try {
+      this.#sessions.add(new Session(this, link, String(++this.#sessionNumber)));
+    } catch (error) {
+      const path = `broker/${this.name}`;
+      const { reference } = ownFault(
+        { at: "broker", path, runtime: this.runtime, logger: this.logger },
+        error,
+        "a new link",
+      );
+      link.close("internal", reference);
+    }
   }
   admit(session: Session, hello: Hello): boolean {
     const older = this.#instances.get(hello.instance);

@@ -62,7 +62,18 @@ export class Group implements GroupPart {
       groupMachine,
       {},
     );
-    this.#machine.on("plan.due", () => options.runtime.defer(() => this.#carryOut()));
+    this.#machine.on("plan.due", () => options.runtime.defer(() => this.#contain(() => this.#carryOut())));
+  }
+  /** A fault of ours in dealing out the queues: no member's link can be singled out, so all of them end, and their clients come again, later each time. */
+  #contain(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      const { logger, spec } = this.#options;
+      logger.log("error", `group "${this.name}" of "${spec.name}": its queues could not be dealt out`, { error });
+      for (const port of [...this.#members.values()])
+        if (port.open) port.fault(error, `dealing out the queues of group "${this.name}"`);
+    }
   }
   /** Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one cannot be begun, none. */
   async open(): Promise<void> {
@@ -157,10 +168,12 @@ export class Group implements GroupPart {
   onVacant(queue: number): void {
     this.#offers.delete(queue);
     if (this.#closed) return;
-    this.#options.runtime.defer(() => {
-      this.#offer(queue);
-      this.#offerMore();
-    });
+    this.#options.runtime.defer(() =>
+      this.#contain(() => {
+        this.#offer(queue);
+        this.#offerMore();
+      }),
+    );
   }
   onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void {
     const subscription = this.#subscriptions.get(queue);
@@ -172,8 +185,10 @@ export class Group implements GroupPart {
     this.#looking = true;
     this.#options.runtime.defer(() => {
       this.#looking = false;
-      this.#offerMore();
-      this.#lookWhetherDone();
+      this.#contain(() => {
+        this.#offerMore();
+        this.#lookWhetherDone();
+      });
     });
   }
 
@@ -260,7 +275,12 @@ export class Group implements GroupPart {
   #offerMore(): void {
     for (const [queue, rank] of this.#unoffered) {
       if (this.#offers.size >= OFFERS_MAX) return;
-      this.#offer(queue, rank);
+      try {
+        this.#offer(queue, rank);
+      } catch (error) {
+        this.#unoffered.set(queue, rank); // the next time round
+        throw error;
+      }
     }
   }
   /** One timer for all offers. */

@@ -1,4 +1,4 @@
-import { asMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
 import { isName } from "../message/topic.ts";
 import type { BatchAppend, BrokerFrame, LaneOpen } from "../protocol/frames.ts";
 import type { LanePort, Queue } from "../queue/queue.ts";
@@ -34,7 +34,7 @@ export class SessionLanes {
     lane.queue.append(lane.port, frame);
   }
   open(frame: LaneOpen): void {
-    this.#session.answering(frame.request, () => {
+    this.#session.answering(frame, () => {
       this.#session.require({ verb: "produce", topic: frame.topic });
       const topic = this.#session.topic(frame.topic);
       if (!isName(frame.producer))
@@ -60,8 +60,8 @@ export class SessionLanes {
         );
       if (queue.state !== "active" && queue.state !== "full")
         throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
-      const { epoch: given, expected, ready } = queue.log.openLane(frame.producer, frame.epoch, this.#session);
-      const port = {
+      const { epoch: given, expected, ready } = queue.openLane(frame.producer, frame.epoch, this.#session);
+      const port: LanePort = {
         lane: frame.lane,
         producer: frame.producer,
         instance: this.#session.instance,
@@ -69,7 +69,7 @@ export class SessionLanes {
         send: (answer: BrokerFrame) => this.#session.send(answer),
       };
       this.#lanes.set(frame.lane, { queue, port });
-      ready.then(
+      const answered = ready.then(
         () => {
           this.#session.send({
             type: "lane.opened",
@@ -83,13 +83,10 @@ export class SessionLanes {
         },
         (error: unknown) => {
           if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
-          this.#session.send({
-            type: "refused",
-            request: frame.request,
-            error: toWireError(asMessagingError(error, "UNAVAILABLE")),
-          });
+          this.#session.refuse(frame.request, asMessagingError(error, "UNAVAILABLE"), frame.type);
         },
       );
+      answered.catch((error: unknown) => this.#session.fault(error, frame.type));
     });
   }
   close(lane: number): void {

@@ -1,4 +1,4 @@
-import { asMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
+import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { isName } from "../message/topic.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
 import type { MemberPort } from "../queue/member-port.ts";
@@ -81,7 +81,7 @@ export class SessionMembers {
       });
       group.join(port);
     } catch (error) {
-      this.#session.send({ type: "refused", request: frame.request, error: toWireError(asMessagingError(error)) });
+      this.#session.refuse(frame.request, error, frame.type);
     }
   }
   #port(join: MemberJoin): MemberPort {
@@ -104,6 +104,7 @@ export class SessionMembers {
       },
       onDrained: (resume) => drain.whenDrained(resume),
       send: (frame) => this.#session.send(frame),
+      fault: (error, doing) => this.#session.fault(error, doing),
       nextGrant: () => ++this.#grants,
     };
   }
@@ -120,6 +121,11 @@ export class SessionMembers {
   linkEnded(): void {
     const members = [...this.#members.values()];
     this.#members.clear();
-    for (const { port, group } of members) group.linkEnded(port);
+    for (const { port, group } of members)
+      try {
+        group.linkEnded(port);
+      } catch (error) {
+        this.#session.fault(error, `the end of member "${port.name}"`);
+      }
   }
 }

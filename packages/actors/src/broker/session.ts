@@ -1,9 +1,10 @@
 import type { Actor } from "xstate";
-import { asMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
+import { isMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Ask, BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
 import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
+import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import type { Question } from "../protocol/questions.ts";
 import type { Counters } from "../queue/counters.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -108,11 +109,12 @@ export class Session {
     this.#drain = new Drain(link, () => this.#outbox?.bufferedBytes ?? 0, host.congestedBytes);
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
     this.#members = new SessionMembers(this, this.#drain);
-    this.#machine = host.actors.start({ kind: "session", path: this.path }, sessionMachine, {
+    const failed = (error: unknown) => this.fault(error, "its machine");
+    this.#machine = host.actors.start({ kind: "session", path: this.path, failed }, sessionMachine, {
       input: { handshakeMs: HANDSHAKE_MS },
     });
     this.#machine.on("handshake.late", () =>
-      this.#goodbye(new MessagingError("PROTOCOL_VIOLATION", `no hello came within ${HANDSHAKE_MS} ms`), "violation"),
+      this.close(new MessagingError("PROTOCOL_VIOLATION", `no hello came within ${HANDSHAKE_MS} ms`), "violation"),
     );
     const limit = host.limits.heartbeatMs * SILENT_BEATS;
     this.#silence = new Recurring(
@@ -149,17 +151,28 @@ export class Session {
   }
   send(frame: BrokerFrame): void {
     if (!this.#open || this.#outbox === null) return;
-    this.#outbox.push(frame);
-    if (this.#outbox.bufferedBytes <= OVERLOADED_BYTES || this.#isOverloaded) return;
+    try {
+      this.#outbox.push(frame);
+      if (this.#outbox.bufferedBytes <= OVERLOADED_BYTES || this.#isOverloaded) return;
+    } catch (error) {
+      this.fault(error, `sending "${frame.type}"`);
+      return;
+    }
     this.#isOverloaded = true;
     this.#host.runtime.defer(() =>
-      this.#goodbye(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded"),
+      this.close(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded"),
     );
   }
   /** An answer too large for a frame would end the link: it is refused instead. */
   #sendAnswer(frame: Extract<BrokerFrame, { readonly type: "answer" }>): void {
     if (!this.#open) return;
-    const bytes = this.#codec.encode([frame]).length;
+    let bytes: number;
+    try {
+      bytes = this.#codec.encode([frame]).length;
+    } catch (error) {
+      this.fault(error, 'writing "answer"');
+      return;
+    }
     const { frameBytesMax } = this.#host.limits;
     if (bytes <= frameBytesMax) {
       this.send(frame);
@@ -172,18 +185,33 @@ export class Session {
     );
     this.send({ type: "refused", request: frame.request, error: toWireError(error) });
   }
-  /** Says why and ends the link; nothing more of it is processed. */
-  close(error: MessagingError | null, code: LinkCode): void {
-    this.#goodbye(error, code);
-  }
-  #goodbye(error: MessagingError | null, code: LinkCode): void {
+  /** Says why and ends the link; nothing more of it is processed. Never throws. */
+  close(error: MessagingError | null, code: LinkCode, reason = error?.message ?? ""): void {
     if (this.#saidGoodbye) return;
     this.#saidGoodbye = true;
-    this.#outbox?.push({ type: "goodbye", error: error === null ? null : toWireError(error) });
-    this.#outbox?.flush();
-    this.#end();
-    this.link.close(code, error?.message ?? "");
-    this.#leaveAll();
+    this.#isClosing = true;
+    for (const step of [
+      () => this.#outbox?.push({ type: "goodbye", error: error === null ? null : toWireError(error) }),
+      () => this.#outbox?.flush(),
+      () => this.#end(),
+      () => this.link.close(code, reason),
+      () => this.#leaveAll(),
+    ])
+      this.#contain("ending", step);
+  }
+  /** Something of ours threw, for this link: the link ends, and its client learns where the log has it, nothing more. Never throws. */
+  fault(error: unknown, doing: string): void {
+    const { runtime, logger } = this.#host;
+    const fault = ownFault({ at: "broker", path: this.path, runtime, logger }, error, doing);
+    this.close(fault, "internal", fault.reference);
+  }
+  /** Runs a step of this link; what it throws is a fault. */
+  #contain(doing: string, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.fault(error, doing);
+    }
   }
   #end(): void {
     this.#isClosing = true;
@@ -195,13 +223,17 @@ export class Session {
     this.#members.linkEnded();
   }
   #ended(): void {
-    this.#leaveAll();
-    this.#silence.stop();
-    this.departure.happen();
-    this.#drain.stop();
-    this.#machine.send({ type: "link.ended" });
-    if (this.#wasOpen) this.#host.counters?.linkClosed();
-    this.#host.ended(this);
+    this.#saidGoodbye = true; // there is nobody any more to say it to
+    for (const step of [
+      () => this.#leaveAll(),
+      () => this.#silence.stop(),
+      () => this.departure.happen(),
+      () => this.#drain.stop(),
+      () => this.#machine.send({ type: "link.ended" }),
+      () => this.#wasOpen && this.#host.counters?.linkClosed(),
+      () => this.#host.ended(this),
+    ])
+      this.#contain("the end of the link", step);
   }
   #lookWhetherSilent(limit: number): void {
     if (this.#host.runtime.now() - this.#heardAt < limit) return;
@@ -214,25 +246,25 @@ export class Session {
     if (this.#isClosing) return;
     const wasSilent = this.isSilent;
     this.#heardAt = this.#host.runtime.now();
-    if (wasSilent) this.#members.heardAgain();
+    let doing = "reading a packet";
     try {
+      if (wasSilent) this.#members.heardAgain();
       const codec = this.#codecs.of(packet);
       const frames = codec.decode(packet);
       for (const frame of frames) {
         if (this.#isClosing) return;
+        doing = frame.type;
         this.#handle(frame, codec);
       }
     } catch (error) {
-      const known = asMessagingError(error, "PROTOCOL_VIOLATION");
-      if (known.code !== "PROTOCOL_VIOLATION")
-        this.#host.logger.log("error", `${this.path}: a frame could not be handled`, { error: String(error) });
-      this.#goodbye(known, "violation");
+      if (brokeProtocol(error)) this.close(error, "violation");
+      else this.fault(error, doing);
     }
   }
   #handle(frame: Frame, codec: Codec): void {
     if (!this.#open) {
       if (frame.type === "goodbye") {
-        this.#goodbye(null, "normal");
+        this.close(null, "normal");
         return;
       }
       if (frame.type !== "hello")
@@ -246,10 +278,11 @@ export class Session {
     const { limits, identity, runtime, codecs } = this.#host;
     const version = negotiateVersion(codecs.versions, hello.versions);
     this.#codec = version === null ? codec : codec.at(version);
-    this.#outbox = new Outbox(this.link, this.#codec, runtime, limits.frameBytesMax);
+    const onFault = (error: unknown, type: Frame["type"]) => this.fault(error, `writing "${type}"`);
+    this.#outbox = new Outbox(this.link, this.#codec, runtime, limits.frameBytesMax, onFault);
     if (version === null) {
       const client = { name: hello.client, versions: hello.versions };
-      this.#goodbye(versionsUnsupported(client, { name: identity.name, versions: codecs.versions }), "violation");
+      this.close(versionsUnsupported(client, { name: identity.name, versions: codecs.versions }), "violation");
       return;
     }
     this.#codecs = codecs.at(version);
@@ -257,7 +290,7 @@ export class Session {
     this.#linkNumber = hello.link;
     this.#clientName = hello.client;
     if (!this.#host.admit(this, hello)) {
-      this.#goodbye(
+      this.close(
         new MessagingError(
           "PROTOCOL_VIOLATION",
           `link ${hello.link} of instance "${hello.instance}" is older than one seen before`,
@@ -311,7 +344,7 @@ export class Session {
         this.#lanes.close(frame.lane);
         return;
       case "topic.find":
-        this.answering(frame.request, () => {
+        this.answering(frame, () => {
           const topic = this.topic(frame.topic);
           this.send({ type: "topic.found", request: frame.request, route: topic.route, spec: topic.spec });
         });
@@ -326,7 +359,7 @@ export class Session {
       case "lease.raise":
       case "lease.release":
       case "aside.put":
-        this.answering(frame.request, () => {
+        this.answering(frame, () => {
           const member = this.#members.get(frame.member);
           const subscription = member.group.subscription(frame.queue);
           if (subscription === undefined)
@@ -346,7 +379,7 @@ export class Session {
         this.#ask(frame);
         return;
       case "goodbye":
-        this.#goodbye(null, "normal");
+        this.close(null, "normal");
         return;
       case "hello":
         throw new MessagingError("PROTOCOL_VIOLATION", "a second hello came on one link");
@@ -354,8 +387,9 @@ export class Session {
         throw new MessagingError("PROTOCOL_VIOLATION", `a client must not send "${(frame as Frame).type}"`);
     }
   }
-  #ask({ request, question }: Ask): void {
-    this.answering(request, () => {
+  #ask(frame: Ask): void {
+    const { request, question } = frame;
+    this.answering(frame, () => {
       if (this.#asked >= ASKED_MAX)
         throw limitExceeded(
           "askedMax",
@@ -369,19 +403,24 @@ export class Session {
         .finally(() => this.#asked--)
         .then(
           (answer) => this.#sendAnswer({ type: "answer", request, answer: answer as never }),
-          (error: unknown) => this.send({ type: "refused", request, error: toWireError(asMessagingError(error)) }),
-        );
+          (error: unknown) => this.refuse(request, error, `ask "${question.kind}"`),
+        )
+        .catch((error: unknown) => this.fault(error, `ask "${question.kind}"`));
     });
   }
-  /** What a request throws becomes its `refused`; a broken protocol ends the link. */
-  answering(request: number, work: () => void): void {
+  /** What a request throws becomes its `refused`; a broken protocol, or a fault of ours, ends the link. */
+  answering({ request, type }: { readonly request: number; readonly type: string }, work: () => void): void {
     try {
       work();
     } catch (error) {
-      const known = asMessagingError(error);
-      if (known.code === "PROTOCOL_VIOLATION") throw known;
-      this.send({ type: "refused", request, error: toWireError(known) });
+      if (brokeProtocol(error)) throw error;
+      this.refuse(request, error, type);
     }
+  }
+  /** Refuses a request with an error of ours. Anything else that was thrown is no answer to give. */
+  refuse(request: number, error: unknown, doing: string): void {
+    if (isMessagingError(error)) this.send({ type: "refused", request, error: toWireError(error) });
+    else this.fault(error, doing);
   }
   /** @throws `TOPIC_UNKNOWN` */
   topic(name: string): TopicHome {
@@ -394,9 +433,9 @@ export class Session {
       );
     return topic;
   }
-  /** @throws `FORBIDDEN` */
+  /** @throws `FORBIDDEN`; `UNAVAILABLE` when the authorizer itself throws */
   require(right: Right): void {
-    if (this.#host.authorizer.authorize(this.link.principal, right)) return;
+    if (this.#isAllowed(right)) return;
     throw new MessagingError(
       "FORBIDDEN",
       `"${this.link.principal.id}" may not ${right.verb} on ${right.topic === null ? "this broker" : `topic "${right.topic}"`}`,
@@ -404,6 +443,18 @@ export class Session {
         data: { ...right },
       },
     );
+  }
+
+  #isAllowed(right: Right): boolean {
+    const { authorizer, logger } = this.#host;
+    try {
+      return authorizer.authorize(this.link.principal, right);
+    } catch (error) {
+      logger.log("error", `${this.path}: the authorizer threw`, { ...right, error });
+      throw new MessagingError("UNAVAILABLE", "whether this is allowed could not be found out; try again", {
+        cause: error,
+      });
+    }
   }
 
   #heartbeat(frame: Heartbeat): void {
@@ -415,7 +466,7 @@ export class Session {
       return;
     }
     verified.then(
-      () => this.#renew(frame),
+      () => this.#contain("heartbeat", () => this.#renew(frame)),
       () => {}, // the broker is past and closes
     );
   }

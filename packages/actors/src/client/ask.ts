@@ -16,7 +16,7 @@ const CHANGES: ReadonlySet<Question["kind"]> = new Set([
 ]);
 
 /**
- * Asks the broker. A question that changes nothing is asked again when its link ends before the answer; an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
+ * Asks the broker. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
  * Rejects with the broker's error, the signal's reason, `UNAVAILABLE` after 30 s (`reached` waits as long as it takes), or `CLOSED`.
  */
 export async function ask<Q extends Question>(
@@ -42,6 +42,7 @@ export async function ask<Q extends Question>(
             ),
           ASK_TIMEOUT_MS,
         );
+  let faults = 0;
   try {
     for (;;) {
       const link = await nextLink(connection, giveUp.signal);
@@ -49,14 +50,19 @@ export async function ask<Q extends Question>(
         const { answer } = await abortable(link.request<"ask">({ type: "ask", question }), giveUp.signal);
         return answer as Answers[Q["kind"]];
       } catch (error) {
-        const linkEnded = !link.open && isMessagingError(error, "UNAVAILABLE") && !giveUp.signal.aborted;
-        if (!linkEnded) throw error;
+        if (giveUp.signal.aborted) throw error;
+        if (!isMessagingError(error)) link.fault(error, `the answer to "${question.kind}"`);
+        else if (link.open || error.code !== "UNAVAILABLE") throw error;
         if (CHANGES.has(question.kind))
           throw new MessagingError(
             "OUTCOME_UNKNOWN",
             `the link ended before the broker answered "${question.kind}": whether it was done is not known`,
             { cause: error },
           );
+        // it may be the question that a fault of the broker comes from: asked once more, and not for ever
+        const fault = isMessagingError(error) ? error.cause : error;
+        if (!isMessagingError(fault) || fault.code === "INTERNAL") faults++;
+        if (faults > 1) throw fault;
       }
     }
   } catch (error) {

@@ -80,6 +80,8 @@ export interface BrokerLink {
   beatSoon(): void;
   /** The broker sent what it must not: says so and ends the link, which is then dialled anew. Never throws. */
   violation(reason: string): void;
+  /** Something of ours threw over what came on this link: logs it and ends the link (`INTERNAL`), which is then dialled anew, later each time. Never throws. */
+  fault(thrown: unknown, doing: string): void;
   readonly bufferedBytes: number;
 }
 export interface HeartbeatSource {

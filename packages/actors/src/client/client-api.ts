@@ -94,7 +94,8 @@ type At<Type extends string, Data = unknown> = Readonly<{ type: Type; atMs: numb
 type OnQueue = { topic: string; queue: number; group: string };
 export type SystemEvent =
   | At<"link.opened", { broker: string }>
-  | At<"link.closed", { broker: string; code: ErrorCode | null; retryInMs: number | null }>
+  /** `reference`, with `INTERNAL`: what the log at the faulty end has it under. */
+  | At<"link.closed", { broker: string; code: ErrorCode | null; retryInMs: number | null; reference?: string }>
   | At<
       "request.refused",
       {

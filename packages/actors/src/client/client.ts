@@ -74,7 +74,9 @@ class LiveClient implements Client, Admin {
     const logger = options.logger ?? SILENT;
     const instance = runtime.id();
     this.name = options.name ?? `client-${instance.slice(0, 8)}`;
-    this.#events = new EventBus(runtime);
+    this.#events = new EventBus(runtime, (error) =>
+      logger.log("error", `an observer of the events of client "${this.name}" threw`, { error }),
+    );
     this.#registry = new ActorRegistry({
       runtime,
       inspect: options.inspect,
@@ -86,6 +88,7 @@ class LiveClient implements Client, Admin {
       runtime,
       actors: this.#registry,
       events: this.#events,
+      logger,
       name: this.name,
       instance,
       token: options.token,

@@ -79,7 +79,8 @@ it("lets one link be open at a time, and leaves none open once closed", async ()
           codec: binaryCodec,
           runtime,
           actors: new ActorRegistry({ runtime, onFailure: (_, error) => failed.push(error) }),
-          events: new EventBus(runtime),
+          events: new EventBus(runtime, () => {}),
+          logger: { log: () => {} },
           name: "c",
           instance: "i",
           token: async () => {

@@ -1,11 +1,13 @@
-import { BehaviorSubject } from "rxjs";
+import { BehaviorSubject, type Observable } from "rxjs";
 import { fromPromise } from "xstate";
 import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Welcome } from "../protocol/frames.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
+import { contained } from "../runtime/contained.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Logger } from "../system/contracts.ts";
 import { FRAME_BYTES_MAX, type Link, type Transport } from "../transport/transport.ts";
 import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
 import type { ClientSettings } from "./client-api.ts";
@@ -18,16 +20,20 @@ export interface ConnectionOptions {
   readonly runtime: Runtime;
   readonly actors: ActorRegistry;
   readonly events: EventBus;
+  readonly logger: Logger;
   readonly name: string;
   readonly instance: string;
   readonly token: ClientSettings["token"];
   readonly connectTimeoutMs: number;
 }
 const BACKOFF = { initialMs: 100, maxMs: 5_000 };
+/** Same, after a fault at either end (`INTERNAL`): what brought it about is likely to come again. */
+const FAULT_BACKOFF = { initialMs: 1_000, maxMs: 60_000 };
 
 /** Keeps one link to the broker: the machine says when, this dials, shakes hands and hands the open link out. */
 export class Connection implements BrokerConnection {
-  readonly links$ = new BehaviorSubject<BrokerLink | null>(null);
+  readonly links$: Observable<BrokerLink | null>;
+  readonly #links = new BehaviorSubject<BrokerLink | null>(null);
   /** Resolves with the first welcome; rejects when there will be none. */
   readonly ready: Promise<void>;
   readonly #options: ConnectionOptions;
@@ -42,11 +48,17 @@ export class Connection implements BrokerConnection {
   #numberedBy: Pick<Welcome, "brokerId" | "ordinal"> | null = null;
   /** Failures in a row: a link that did not live as long as the longest backoff counts as one. */
   #failures = 0;
+  /** Faults in a row, in the same way. */
+  #faults = 0;
   #openedAt = Number.NEGATIVE_INFINITY;
   #lastError: MessagingError | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.links$ = contained(this.#links, (error) => {
+      if (this.#opening === null) options.logger.log("error", "a fault of our own at the end of a link", { error });
+      else this.#opening.fault(error, "taking up a link");
+    });
     this.ready = new Promise((resolve, reject) => {
       this.#onReady = resolve;
       this.#onFailure = reject;
@@ -61,7 +73,7 @@ export class Connection implements BrokerConnection {
       connectionMachine.provide({
         actors: {
           dial: fromPromise(({ signal }) => this.#dial(signal).catch((error) => this.#fail(error))),
-          handshake: fromPromise(() => this.#handshake().catch((error) => this.#fail(error))),
+          handshake: fromPromise(() => this.#handshake().catch((error) => this.#fail(this.#faultOr(error)))),
           serve: fromPromise(() => this.#serve()),
         },
         actions: {
@@ -76,7 +88,7 @@ export class Connection implements BrokerConnection {
   }
 
   get link(): BrokerLink | null {
-    return this.links$.value;
+    return this.#links.value;
   }
   get welcome(): Welcome {
     return this.#welcome as Welcome; // nobody gets a client before the first welcome
@@ -84,7 +96,7 @@ export class Connection implements BrokerConnection {
   close(): void {
     if (this.#actor.getSnapshot().status === "active") this.#actor.send({ type: "connection.close" });
     this.#onFailure(new MessagingError("CLOSED", "the client was closed before it had a link")); // or it had one: then this says nothing
-    this.links$.complete();
+    this.#links.complete();
   }
 
   async #dial(signal: AbortSignal): Promise<void> {
@@ -99,22 +111,27 @@ export class Connection implements BrokerConnection {
     this.#raw = link;
   }
   async #handshake(): Promise<void> {
-    const { codec, runtime, instance, name } = this.#options;
+    const { codec, runtime, logger, instance, name } = this.#options;
     const opening: OpenLink = new OpenLink({
       link: this.#raw as Link,
       codec,
       runtime,
+      logger,
       instance,
       client: name,
       number: ++this.#numbers,
       ordinal: this.#numberedBy?.ordinal ?? null,
       onEnd: () => {
-        if (this.links$.value === opening) this.links$.next(null);
+        if (this.#links.value === opening) this.#links.next(null);
       },
     });
     this.#opening = opening;
     this.#welcome = await opening.welcomed;
     if (this.#numberedBy?.brokerId !== this.#welcome.brokerId) this.#numberedBy = this.#welcome;
+  }
+  /** What is no error of ours was thrown over the welcome. */
+  #faultOr(error: unknown): unknown {
+    return isMessagingError(error) ? error : (this.#opening?.fault(error, "welcome") ?? error);
   }
   async #serve(): Promise<never> {
     const { error } = await (this.#opening as OpenLink).over;
@@ -124,11 +141,14 @@ export class Connection implements BrokerConnection {
   #fail(thrown: unknown): never {
     const error = asMessagingError(thrown);
     const { runtime, transport } = this.#options;
-    const { initialMs, maxMs } = transport.backoff ?? BACKOFF;
-    if (runtime.now() - this.#openedAt > maxMs)
-      this.#failures = this.#openedAt === Number.NEGATIVE_INFINITY ? this.#failures : 0;
+    const backoff = transport.backoff ?? BACKOFF;
+    const livedMs = this.#openedAt === Number.NEGATIVE_INFINITY ? 0 : runtime.now() - this.#openedAt;
+    if (livedMs > backoff.maxMs) this.#failures = 0;
+    if (livedMs > FAULT_BACKOFF.maxMs) this.#faults = 0;
     this.#openedAt = Number.NEGATIVE_INFINITY;
-    const wait = Math.min(initialMs * 2 ** Math.min(this.#failures++, 30), maxMs);
+    const wait = isMessagingError(error, "INTERNAL")
+      ? waitMs(FAULT_BACKOFF, this.#faults++)
+      : waitMs(backoff, this.#failures++);
     this.#lastError = error;
     throw { error, retryMs: wait * (0.5 + 0.5 * runtime.random()) } satisfies ConnectionFailure;
   }
@@ -137,9 +157,13 @@ export class Connection implements BrokerConnection {
     const link = this.#opening;
     if (link === null || !link.open) return; // ended in the meantime: `serve` tells
     this.#openedAt = this.#options.runtime.now();
-    this.#options.events.tell({ type: "link.opened", broker: link.welcome.broker });
-    this.#onReady();
-    this.links$.next(link);
+    try {
+      this.#options.events.tell({ type: "link.opened", broker: link.welcome.broker });
+      this.#onReady();
+      this.#links.next(link);
+    } catch (error) {
+      link.fault(error, "welcome");
+    }
   }
   #announceClosed({ error, retryMs }: ConnectionFailure): void {
     const wasOpen = this.#opening !== null;
@@ -147,12 +171,14 @@ export class Connection implements BrokerConnection {
     this.#raw = null;
     // an attempt that found nobody is no news; a link that ended is, and so is a refusal that will not pass by itself
     if (!wasOpen && error.retryable) return;
-    this.#options.events.tell({
-      type: "link.closed",
-      broker: this.#welcome?.broker ?? "",
-      code: error.code,
-      retryInMs: retryMs,
-    });
+    const broker = this.#welcome?.broker ?? "";
+    const reference = isMessagingError(error, "INTERNAL") ? { reference: error.reference } : {};
+    this.#options.events.tell({ type: "link.closed", broker, code: error.code, retryInMs: retryMs, ...reference });
+    if (isMessagingError(error, "INTERNAL") && error.at === "broker")
+      this.#options.logger.log("error", `${error.message}; the next link is tried in ${Math.round(retryMs)} ms`, {
+        broker,
+        reference: error.reference,
+      });
   }
   #giveUp(error: MessagingError | null): void {
     const { connectTimeoutMs } = this.#options;
@@ -186,6 +212,9 @@ export class Connection implements BrokerConnection {
     this.#raw = null;
   }
 }
+
+const waitMs = ({ initialMs, maxMs }: typeof BACKOFF, times: number): number =>
+  Math.min(initialMs * 2 ** Math.min(times, 30), maxMs);
 
 /** The present link or the next one. Rejects with the signal's reason, or `CLOSED` when the client closes. */
 export function nextLink(connection: BrokerConnection, signal?: AbortSignal): Promise<BrokerLink> {

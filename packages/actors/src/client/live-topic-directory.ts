@@ -71,7 +71,8 @@ export class LiveTopicDirectory implements TopicDirectory {
         this.#views.set(topic, { route, spec, table: slotTable(route) });
         return;
       } catch (error) {
-        if (link.open || !isMessagingError(error, "UNAVAILABLE")) throw error; // the broker's own answer; else its link ended: ask the next one
+        if (!isMessagingError(error)) link.fault(error, "topic.found");
+        else if (link.open || error.code !== "UNAVAILABLE") throw error; // the broker's own answer; else its link ended: ask the next one
       }
     }
   }

@@ -54,6 +54,7 @@ it("answers each request once, keeps the order of frames, and ends everything on
         link: raw,
         codec: binaryCodec,
         runtime,
+        logger: { log: () => {} },
         instance: "i",
         client: "c",
         number: 1,

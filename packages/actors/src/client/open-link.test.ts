@@ -28,6 +28,7 @@ async function setUp(codec: Codec = binaryCodec) {
   const runtime = simulatedRuntime({ seed: 1 });
   const down = new Subject<Uint8Array>();
   const sent: Frame[] = [];
+  const logged: [level: string, text: string, data: object][] = [];
   let end!: (end: LinkEnd) => void;
   const state = { closed: null as string | null, aborted: false, ends: 0 };
   const raw: Link = {
@@ -49,6 +50,7 @@ async function setUp(codec: Codec = binaryCodec) {
     link: raw,
     codec,
     runtime,
+    logger: { log: (level, text, data) => logged.push([level, text, data]) },
     instance: "i",
     client: "c",
     number: 1,
@@ -63,7 +65,7 @@ async function setUp(codec: Codec = binaryCodec) {
     end({ code: "lost", reason: "cut" });
     return runtime.settle();
   };
-  return { runtime, link, receive, bytes: (packet: Uint8Array) => down.next(packet), sent, state, lose };
+  return { runtime, link, receive, bytes: (packet: Uint8Array) => down.next(packet), sent, state, logged, lose };
 }
 const granted = (request: number | null, grant: number): BrokerFrame => ({
   type: "lease.granted",
@@ -153,7 +155,7 @@ describe("heartbeats", () => {
       answered: () => {},
     });
     await runtime.advance(1_000);
-    expect([state.closed, link.open, sent.at(-1)?.type]).toEqual(["violation", false, "goodbye"]);
+    expect([state.closed, link.open, sent.at(-1)?.type]).toEqual(["internal", false, "goodbye"]);
     expect(runtime.timers).toBe(0);
   });
   it("list every source's leases in one frame, and tell each when the beat was sent", async () => {

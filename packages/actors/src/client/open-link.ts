@@ -1,11 +1,14 @@
 import { Observable, Subject } from "rxjs";
 import { HEARTBEAT_MS_MIN } from "../message/duration.ts";
-import { asMessagingError, fromWireError, MessagingError, toWireError, type WireError } from "../message/errors.ts";
+import { fromWireError, InternalError, MessagingError, toWireError, type WireError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ClientFrame, Frame, LeaseKey, Welcome } from "../protocol/frames.ts";
 import { Outbox } from "../protocol/outbox.ts";
+import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
+import { contained } from "../runtime/contained.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { FRAME_BYTES_MAX, type Link } from "../transport/transport.ts";
+import type { Logger } from "../system/contracts.ts";
+import { FRAME_BYTES_MAX, type Link, type LinkCode } from "../transport/transport.ts";
 import type { BrokerLink, HeartbeatSource, Instant, LaneFrame, MemberFrame, Requests } from "./broker-link.ts";
 
 /** What answers each request. */
@@ -34,7 +37,7 @@ export interface LinkOver {
 
 /**
  * One link from its `hello` on: sends and receives frames, matches answers with requests, keeps the heartbeat, and ends once, for one reason.
- * Whatever the broker sends, it throws nothing: the link ends with `violation`.
+ * Whatever the broker sends, it throws nothing: the link ends with `violation`, or `internal` when it was this side that failed.
  */
 export class OpenLink implements BrokerLink {
   readonly number: number;
@@ -45,6 +48,8 @@ export class OpenLink implements BrokerLink {
   /** Of the newest version, until `welcome` has told which is spoken. */
   #codec: Codec;
   readonly #runtime: Runtime;
+  readonly #logger: Logger;
+  readonly #client: string;
   #outbox: Outbox;
   #welcome: Welcome | null = null;
   #onWelcome!: (welcome: Welcome) => void;
@@ -74,6 +79,7 @@ export class OpenLink implements BrokerLink {
     readonly link: Link;
     readonly codec: Codec;
     readonly runtime: Runtime;
+    readonly logger: Logger;
     readonly instance: string;
     readonly client: string;
     readonly number: number;
@@ -85,8 +91,10 @@ export class OpenLink implements BrokerLink {
     this.#link = options.link;
     this.#codec = options.codec;
     this.#runtime = options.runtime;
+    this.#logger = options.logger;
+    this.#client = options.client;
     this.#onEnd = options.onEnd;
-    this.#outbox = new Outbox(this.#link, this.#codec, this.#runtime, FRAME_BYTES_MAX);
+    this.#outbox = this.#outboxFor(FRAME_BYTES_MAX);
     this.welcomed = new Promise((resolve, reject) => {
       this.#onWelcome = resolve;
       this.#onRefusal = reject;
@@ -109,6 +117,10 @@ export class OpenLink implements BrokerLink {
     });
   }
 
+  #outboxFor(frameBytesMax: number): Outbox {
+    const onFault = (error: unknown, type: Frame["type"]) => this.fault(error, `writing "${type}"`);
+    return new Outbox(this.#link, this.#codec, this.#runtime, frameBytesMax, onFault);
+  }
   get welcome(): Welcome {
     return this.#welcome as Welcome; // published only once welcomed
   }
@@ -141,14 +153,14 @@ export class OpenLink implements BrokerLink {
     return ++this.#numbers;
   }
   lane$(lane: number): Observable<LaneFrame> {
-    return this.#stream(this.#lanes, lane);
+    return this.#stream(this.#lanes, lane, `a frame of lane ${lane}`);
   }
   member$(member: number): Observable<MemberFrame> {
-    return this.#stream(this.#members, member);
+    return this.#stream(this.#members, member, `a frame of member ${member}`);
   }
   /** One subject per number, there while somebody listens. */
-  #stream<F>(streams: Map<number, Subject<F>>, number: number): Observable<F> {
-    return new Observable((subscriber) => {
+  #stream<F>(streams: Map<number, Subject<F>>, number: number, doing: string): Observable<F> {
+    const frames = new Observable<F>((subscriber) => {
       if (this.#ended) {
         subscriber.complete();
         return undefined;
@@ -161,6 +173,7 @@ export class OpenLink implements BrokerLink {
         if (!stream.observed && streams.get(number) === stream) streams.delete(number);
       };
     });
+    return contained(frames, (error) => this.fault(error, doing));
   }
 
   /* ---------- heartbeats ---------- */
@@ -170,6 +183,9 @@ export class OpenLink implements BrokerLink {
     return () => void this.#sources.delete(source);
   }
   beat(): void {
+    this.#contain("heartbeat", () => this.#sendBeat());
+  }
+  #sendBeat(): void {
     if (!this.open) return;
     const beat = ++this.#beat;
     const leases = [...this.#sources].flatMap((source) => source.leases());
@@ -201,11 +217,7 @@ export class OpenLink implements BrokerLink {
     }
     this.#silentBeats++;
     this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.#heartbeatMs);
-    try {
-      this.beat();
-    } catch (error) {
-      this.violation(asMessagingError(error).message); // as with what a frame leads to
-    }
+    this.beat();
   };
   get #heartbeatMs(): number {
     return Math.max(HEARTBEAT_MS_MIN, this.welcome.heartbeatMs);
@@ -224,20 +236,25 @@ export class OpenLink implements BrokerLink {
   #receive(packet: Uint8Array): void {
     if (this.#ended) return;
     this.#silentBeats = 0;
-    let frames: Frame[];
+    let doing = "reading a packet";
+    this.#contain(
+      () => doing,
+      () => {
+        for (const frame of this.#codec.decode(packet)) {
+          if (this.#ended) return;
+          doing = frame.type;
+          this.#dispatch(frame);
+        }
+      },
+    );
+  }
+  /** Runs a step of this link. What it throws ends the link, whose state is not to be trusted any more. */
+  #contain(doing: string | (() => string), step: () => void): void {
     try {
-      frames = this.#codec.decode(packet);
+      step();
     } catch (error) {
-      this.violation(asMessagingError(error).message);
-      return;
-    }
-    try {
-      for (const frame of frames) {
-        if (this.#ended) return;
-        this.#dispatch(frame);
-      }
-    } catch (error) {
-      this.violation(asMessagingError(error).message); // what a frame led to went wrong: the link's state is not to be trusted any more
+      if (brokeProtocol(error)) this.violation(error.message);
+      else this.fault(error, typeof doing === "string" ? doing : doing());
     }
   }
   #dispatch(frame: Frame): void {
@@ -304,7 +321,7 @@ export class OpenLink implements BrokerLink {
     this.#welcome = welcome;
     this.#outbox.flush();
     this.#codec = this.#codec.at(welcome.version);
-    this.#outbox = new Outbox(this.#link, this.#codec, this.#runtime, welcome.frameBytesMax);
+    this.#outbox = this.#outboxFor(welcome.frameBytesMax);
     this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.#heartbeatMs);
     this.#onWelcome(welcome);
   }
@@ -316,28 +333,35 @@ export class OpenLink implements BrokerLink {
       );
       return;
     }
-    this.#asked.delete(request);
-    if (frame.type === "refused") asked.reject(fromWireError(frame.error));
-    else asked.resolve(frame as never);
+    const refusal = frame.type === "refused" ? fromWireError(frame.error) : null;
+    this.#asked.delete(request); // not before it is read: else it would wait for ever
+    if (refusal === null) asked.resolve(frame as never);
+    else asked.reject(refusal);
   }
 
   /* ---------- ending ---------- */
 
   violation(reason: string): void {
-    if (this.#ended) return;
     const error = new MessagingError("PROTOCOL_VIOLATION", `the broker broke the protocol: ${reason}`);
-    this.#outbox.push({ type: "goodbye", error: toWireError(error) });
-    this.#outbox.flush();
-    this.#link.close("violation", reason.slice(0, 100));
-    this.#end(error);
+    this.#leave(error, "violation", reason.slice(0, 100));
+  }
+  fault(thrown: unknown, doing: string): InternalError {
+    const path = `${this.#client}/link/${this.number}`;
+    const error = ownFault({ at: "client", path, runtime: this.#runtime, logger: this.#logger }, thrown, doing);
+    this.#leave(error, "internal", error.reference);
+    return error;
   }
   /** Says goodbye and ends. */
   close(): void {
+    this.#leave(null, "normal", "the client closes");
+  }
+  #leave(error: MessagingError | null, code: LinkCode, reason: string): void {
     if (this.#ended) return;
-    this.#outbox.push({ type: "goodbye", error: null });
+    this.#ended = true; // whatever goes wrong from here on, it ends for this reason
+    this.#outbox.push({ type: "goodbye", error: error === null ? null : toWireError(error) });
     this.#outbox.flush();
-    this.#link.close("normal", "the client closes");
-    this.#end(null);
+    this.#link.close(code, reason);
+    this.#finish(error);
   }
   /** Ends without a word. */
   abort(): void {
@@ -352,6 +376,9 @@ export class OpenLink implements BrokerLink {
   #end(error: MessagingError | null): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#finish(error);
+  }
+  #finish(error: MessagingError | null): void {
     this.#goodbye = error;
     if (this.#beatTimer !== null) this.#runtime.clearTimeout(this.#beatTimer);
     if (this.#soonTimer !== null) this.#runtime.clearTimeout(this.#soonTimer);
@@ -372,6 +399,7 @@ export class OpenLink implements BrokerLink {
 const linkGone = (cause: MessagingError | null): MessagingError<"UNAVAILABLE"> =>
   new MessagingError("UNAVAILABLE", "the link to the broker has ended", cause === null ? {} : { cause });
 function lost(code: string, reason: string): MessagingError {
+  if (code === "internal") return new InternalError("broker", reason);
   if (code === "violation")
     return new MessagingError("PROTOCOL_VIOLATION", `the broker ended the link: ${reason || "protocol violation"}`);
   if (code === "tooLarge" || code === "overloaded")

@@ -87,7 +87,7 @@ export class FakeGroup {
     this.runtime = simulatedRuntime({ seed: options.seed ?? 1 });
     this.ordered = options.ordered ?? true;
     this.queues = Array.from({ length: options.queues ?? 1 }, (_, index) => new FakeQueue(index));
-    const events = new EventBus(this.runtime);
+    const events = new EventBus(this.runtime, () => {});
     events.events$.subscribe((event) => this.events.push(event));
     const { links$ } = this;
     this.environment = {
@@ -300,6 +300,9 @@ export class FakeLink implements BrokerLink {
       this.#soon = null;
       this.beat();
     }, 0);
+  }
+  fault(thrown: unknown, doing: string): void {
+    this.violation(`${doing}: ${String(thrown)}`);
   }
   violation(reason: string): void {
     this.violations.push(reason);

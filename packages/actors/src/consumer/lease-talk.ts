@@ -344,7 +344,10 @@ export class LeaseTalk {
           this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), waitMs);
         },
       )
-      .catch((error: unknown) => this.#owner.broken(error));
+      .catch((error: unknown) => {
+        link.fault(error, `the answer to a lease's ${asking}`);
+        this.#owner.broken(error);
+      });
   }
   #askAgain(asking: Asking, link: BrokerLink): void {
     this.#asking = null;

@@ -146,7 +146,7 @@ export class Membership implements HeartbeatSource {
         if (this.#link === link) this.#guarded(() => this.#onJoined(link));
       },
       (error: unknown) => {
-        if (this.#link === link && link.open) this.#onRefused(link, asMessagingError(error));
+        if (this.#link === link && link.open) this.#guarded(() => this.#onRefused(link, error));
       },
     );
   }
@@ -159,7 +159,9 @@ export class Membership implements HeartbeatSource {
     link.beat();
     this.#owner.joined();
   }
-  #onRefused(link: BrokerLink, error: MessagingError): void {
+  #onRefused(link: BrokerLink, refused: unknown): void {
+    if (!isMessagingError(refused)) throw refused; // the answer could not be read
+    const error: MessagingError = refused;
     const { runtime } = this.#work.environment;
     let mostMs = Number.POSITIVE_INFINITY;
     if (error.code === "NAME_IN_USE") {
@@ -256,12 +258,11 @@ export class Membership implements HeartbeatSource {
     try {
       step();
     } catch (error) {
-      this.#work.environment.logger.log(
-        "error",
-        `consumer "${this.#work.settings.name}" of "${this.#work.topic.name}" failed at a frame`,
-        { error },
-      );
-      this.#link?.violation(isMessagingError(error) ? error.message : "the consumer could not take a frame");
+      const { environment, settings, topic } = this.#work;
+      const doing = `a frame for consumer "${settings.name}" of "${topic.name}"`;
+      if (isMessagingError(error, "PROTOCOL_VIOLATION")) this.#link?.violation(error.message);
+      else if (this.#link !== null) this.#link.fault(error, doing);
+      else environment.logger.log("error", `a fault of our own at ${doing}`, { error });
     }
   }
 }

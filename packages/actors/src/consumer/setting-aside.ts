@@ -105,6 +105,9 @@ export class SettingAside {
             this.#owner.asideRefused(aside, asMessagingError(refused));
         },
       )
-      .catch((error: unknown) => this.#owner.broken(error));
+      .catch((error: unknown) => {
+        link.fault(error, 'the answer to "aside.put"');
+        this.#owner.broken(error);
+      });
   }
 }

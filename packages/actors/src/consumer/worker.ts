@@ -1,7 +1,7 @@
 import type { BrokerLink, Instant, MemberFrame } from "../client/broker-link.ts";
 import { Refusals } from "../client/refusals.ts";
 import type { Epoch } from "../message/brands.ts";
-import { type MessagingError, StaleEpochError } from "../message/errors.ts";
+import { isMessagingError, type MessagingError, StaleEpochError } from "../message/errors.ts";
 import type { AsideDone, Deliver, LeaseGranted, Redeliver } from "../protocol/frames.ts";
 import { QuietTimer } from "../runtime/quiet-timer.ts";
 import type { Attempt } from "./attempt.ts";
@@ -357,7 +357,12 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
       this.#work.environment.runtime.defer(() => {
         const frames = this.#inbox;
         this.#inbox = [];
-        for (const each of frames) if (!this.#ending) this.#take(each);
+        const link = this.#talk.sendable?.link;
+        try {
+          for (const each of frames) if (!this.#ending) this.#take(each);
+        } catch (error) {
+          link?.fault(error, frame.type);
+        }
       });
   }
   #take(frame: Deliver | Redeliver): void {
@@ -365,7 +370,8 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     try {
       entries = frame.type === "redeliver" ? frame.entries.map(redeliveredEntry) : entriesOf(frame);
     } catch (error) {
-      this.#talk.sendable?.link.violation(error instanceof Error ? error.message : String(error));
+      if (!isMessagingError(error, "PROTOCOL_VIOLATION")) throw error; // a fault of ours: the link ends with it
+      this.#talk.sendable?.link.violation(error.message);
       return;
     }
     const { ordered, inFlightMax } = this.#work.settings;

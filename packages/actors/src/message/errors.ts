@@ -35,6 +35,7 @@ const RETRYABLE = {
   VERSION_UNSUPPORTED: false,
   PROTOCOL_VIOLATION: false,
   LIMIT_EXCEEDED: true,
+  INTERNAL: true,
   UNAVAILABLE: true,
   CLOSED: false,
   OPTION_INVALID: false,
@@ -118,6 +119,23 @@ export class StaleEpochError extends MessagingError<"STALE_EPOCH"> {
 export const limitExceeded = (limit: string, most: number, found: string, remedy: string) =>
   new MessagingError("LIMIT_EXCEEDED", `${found}, the limit: ${remedy}`, { data: { [limit]: most } });
 
+/** A fault of this framework itself, at one end of a link: the link ends with it. What it was stands in the log of that end, under `reference`, and never travels. */
+export class InternalError extends MessagingError<"INTERNAL"> {
+  override readonly name = "InternalError";
+  readonly at: "broker" | "client";
+  /** Finds the line in the log of that end. */
+  readonly reference: string;
+  constructor(at: "broker" | "client", reference: string, options: ErrorOptions = {}) {
+    super(
+      "INTERNAL",
+      `the ${at} came upon a fault of its own and ended the link: report it with the line that its log has under reference "${reference}"`,
+      { ...options, data: { at, reference } },
+    );
+    this.at = at;
+    this.reference = reference;
+  }
+}
+
 /** What each code narrows to. */
 export type ErrorTypes = {
   [Code in ErrorCode]: Code extends "SCHEMA_FAILED"
@@ -126,7 +144,9 @@ export type ErrorTypes = {
       ? FlushError
       : Code extends "STALE_EPOCH"
         ? StaleEpochError
-        : MessagingError<Code>;
+        : Code extends "INTERNAL"
+          ? InternalError
+          : MessagingError<Code>;
 };
 
 /** Narrows to one of our errors, of one code when it is given; knows errors of other copies of this package too. */
@@ -176,6 +196,11 @@ export function fromWireError(wire: WireError): MessagingError {
       current: (at.current ?? 0) as Epoch,
     });
   }
+  if (wire.code === "INTERNAL")
+    return new InternalError(
+      wire.data["at"] === "client" ? "client" : "broker",
+      String(wire.data["reference"] ?? "none"),
+    );
   if (!Object.hasOwn(RETRYABLE, wire.code))
     return new MessagingError(
       "PROTOCOL_VIOLATION",

@@ -194,8 +194,8 @@ export class LaneBuffer {
         const place = (run.offset + index) as Offset;
         if (send.stage === "receipted") this.#owner.appendedAgain(send, place, run.duplicate, this.logEpoch);
         else {
-          send.stage = "receipted";
           this.#owner.appended(send, place, run.duplicate, this.logEpoch);
+          send.stage = "receipted"; // and not before: whatever goes wrong there, it is sent again and gets its receipt then
         }
       }
     }

@@ -194,6 +194,7 @@ export class Lane {
       this.#openRefusals.over();
       return standing;
     } catch (thrown) {
+      if (!isMessagingError(thrown)) link?.fault(thrown, "lane.opened");
       // what the machine's `onError` decides by
       const error = asMessagingError(thrown);
       const refusal = this.#refusal(error, null);
@@ -268,7 +269,8 @@ export class Lane {
     try {
       event = this.#apply(link, frame);
     } catch (error) {
-      link.violation(asMessagingError(error).message);
+      if (!isMessagingError(error, "PROTOCOL_VIOLATION")) throw error; // a fault of ours: the link ends with it
+      link.violation(error.message);
       return;
     }
     if (event !== null) this.#tell(event);

@@ -9,13 +9,24 @@ export class Outbox {
   readonly #codec: Codec;
   readonly #runtime: Runtime;
   readonly #packetBytes: number;
+  readonly #onFault: (error: unknown, frame: Frame["type"]) => void;
   #frames: Frame[] = [];
   #bytes = 0;
   #scheduled = false;
 
-  /** `frameBytesMax`: what the peer takes; packets stay below a quarter of it, but for a single frame that is larger. */
-  constructor(link: Link, codec: Codec, runtime: Runtime, frameBytesMax: number) {
+  /**
+   * `frameBytesMax`: what the peer takes; packets stay below a quarter of it, but for a single frame that is larger. `onFault`: a packet could not be encoded, for this
+   * frame, and nothing of it was sent; nothing is thrown then.
+   */
+  constructor(
+    link: Link,
+    codec: Codec,
+    runtime: Runtime,
+    frameBytesMax: number,
+    onFault: (error: unknown, frame: Frame["type"]) => void,
+  ) {
     this.#link = link;
+    this.#onFault = onFault;
     this.#codec = codec;
     this.#runtime = runtime;
     this.#packetBytes = Math.min(256 * 1024, frameBytesMax / 4);
@@ -40,7 +51,23 @@ export class Outbox {
     const frames = this.#frames;
     this.#frames = [];
     this.#bytes = 0;
-    this.#link.send(this.#codec.encode(frames));
+    try {
+      this.#link.send(this.#codec.encode(frames));
+    } catch (error) {
+      this.#onFault(error, this.#culprit(frames));
+    }
+  }
+  /** Which of them cannot be encoded. */
+  #culprit(frames: readonly Frame[]): Frame["type"] {
+    const found = frames.find((frame) => {
+      try {
+        this.#codec.encode([frame]);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    return (found ?? (frames[0] as Frame)).type;
   }
   /** Bytes the link has not handed over, and what waits here. */
   get bufferedBytes(): number {

@@ -66,7 +66,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   }
 
   acquire(port: MemberPort, frame: LeaseAcquire): void {
-    this.#ledger.turn.run(() => {
+    this.#ledger.take(port, frame, () => {
       const at = this.check();
       const { holder, isHeld } = this.#lease;
       const refuse = (error: MessagingError) =>
@@ -98,7 +98,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       if (this.#ledger.state.halt !== null) this.standStill();
       const goOn = flow.pause();
       const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.synced, { epoch: granted, port, request: frame.request }, () => {
+      this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
         this.#sendGranted(port, frame.request, granted, ttlMs, revision);
         const { spec, queue, group, events } = this.context;
         events.tell({ type: "lease.granted", topic: spec.name, queue, group, epoch: granted });
@@ -132,7 +132,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     if (this.#ledger.state.halt !== null) this.standStill();
     const goOn = flow.pause();
     const { commit, revision } = this.#ledger.commit(writes);
-    this.#answer(commit.flushed, { epoch: granted, port, request: frame.request }, () => {
+    this.#answer(commit.flushed, { epoch: granted, port, frame }, () => {
       const { member } = port;
       const { queue } = this.context;
       for (const settled of settles) port.send({ type: "settled", member, queue, epoch: granted, ...settled });
@@ -142,7 +142,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     });
   }
   raise(port: MemberPort, frame: LeaseRaise): void {
-    this.#ledger.turn.run(() => {
+    this.#ledger.take(port, frame, () => {
       const at = this.check();
       const flow = this.#flow;
       if (flow === null || !this.isCurrent(port, frame.epoch))
@@ -153,7 +153,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       this.#ledger.state.epoch = granted;
       const ttlMs = this.#lease.deadline - at;
       const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.synced, { epoch: granted, port, request: frame.request }, () => {
+      this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
         flow.renumber(granted);
         this.repeats.takeSettles();
         this.#sendGranted(port, frame.request, granted, ttlMs, revision);
@@ -186,7 +186,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     return this.#lease.deadline - at;
   }
   release(port: MemberPort, frame: LeaseRelease): void {
-    this.#ledger.turn.run(() => {
+    this.#ledger.take(port, frame, () => {
       this.check();
       const { request, epoch } = frame;
       if (!this.isCurrent(port, epoch))
@@ -293,15 +293,20 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   /** Answers a request when its commit is through, if its lease is still the one it was about. */
   #answer(
     durable: Promise<void>,
-    of: { readonly epoch: Epoch; readonly port: MemberPort; readonly request: number },
+    of: { readonly epoch: Epoch; readonly port: MemberPort; readonly frame: LeaseAcquire | LeaseRaise },
     answer: () => void,
   ): void {
     const refuse = (error: MessagingError) =>
-      of.port.send({ type: "refused", request: of.request, error: toWireError(error) });
-    durable.then(
-      () => (this.isCurrent(of.port, of.epoch) ? answer() : refuse(this.stale(of.epoch))),
-      (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
-    );
+      of.port.send({ type: "refused", request: of.frame.request, error: toWireError(error) });
+    durable
+      .then(
+        () => (this.isCurrent(of.port, of.epoch) ? answer() : refuse(this.stale(of.epoch))),
+        (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+      )
+      .catch((error: unknown) => {
+        this.#ledger.fail(error);
+        of.port.fault(error, of.frame.type);
+      });
   }
   due(): void {
     this.#ledger.turn.run(() => {

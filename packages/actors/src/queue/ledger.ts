@@ -2,6 +2,7 @@ import { NO_EPOCH } from "../message/brands.ts";
 import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
+import type { MemberPort } from "./member-port.ts";
 import { flat, storeKeys } from "./records.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import { SetAside } from "./set-aside.ts";
@@ -124,6 +125,13 @@ export class Ledger {
     };
   }
   /**
+   * Runs what a member's frame asks for, in its turn. What it throws is a fault of ours: memory is read anew from the store, and the member's link ends, since its frame
+   * gets no answer any more.
+   */
+  take(port: MemberPort, frame: { readonly type: string }, change: () => void | Promise<void>): void {
+    this.turn.run(change, (error) => port.fault(error, frame.type));
+  }
+  /**
    * Runs a change in its turn, committed together with the state; resolves with its revision once it is flushed.
    * Rejects with what `change` throws; nothing has changed then.
    */
@@ -134,7 +142,7 @@ export class Ledger {
         const goOn = this.#owner?.pause() ?? (() => {}); // nothing runs ahead on what is not committed yet
         const refuse = (error: unknown) => {
           goOn();
-          reject(asMessagingError(error, "STORE_FAILED"));
+          reject(error);
         };
         try {
           if (this.#closing) throw unavailable(this.path);
@@ -143,13 +151,16 @@ export class Ledger {
           this.state.advance();
           const { commit, revision } = this.commit(writes);
           after?.();
-          commit.flushed.then(() => {
-            goOn();
-            this.#owner?.changed();
-            resolve({ ...result, revision });
-          }, refuse);
+          commit.flushed.then(
+            () => {
+              goOn();
+              this.#owner?.changed();
+              resolve({ ...result, revision });
+            },
+            (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+          );
         } catch (error) {
-          if (!isMessagingError(error)) this.fail(error); // it may have stopped half way
+          if (!isMessagingError(error) || error.code === "STORE_FAILED") this.fail(error); // it may have stopped half way
           refuse(error);
         }
       }),
@@ -205,8 +216,13 @@ export class Ledger {
     this.#generation++;
     this.context.logger.log("error", `${this.path}: a change failed; reloading from the store`, {
       error: String(error),
+      stack: error instanceof Error ? error.stack : undefined,
     });
-    this.#owner?.failed();
+    try {
+      this.#owner?.failed();
+    } catch (again) {
+      this.context.logger.log("error", `${this.path}: a fault of our own while letting go`, { error: String(again) });
+    }
     this.turn.runNext(() => this.#reload());
   }
   async #reload(): Promise<void> {

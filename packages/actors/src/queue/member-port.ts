@@ -17,6 +17,8 @@ export interface MemberPort {
   /** The link it is on: two ports of one link have the same. */
   readonly link: object;
   send(frame: BrokerFrame): void;
+  /** Something of ours threw for a frame of this member, which has no answer now: its link ends. */
+  fault(error: unknown, doing: string): void;
   /** The number of the next grant on its link. */
   nextGrant(): number;
 }

@@ -1,5 +1,5 @@
 import { type Offset, offset } from "../message/brands.ts";
-import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, isMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { AsidePut } from "../protocol/frames.ts";
 import type { StoreWrite } from "../store/store.ts";
 import type { DeliveryFlow } from "./delivery-flow.ts";
@@ -41,10 +41,12 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
   const commit = (writes: readonly StoreWrite[], answer: (revision: number) => void) => {
     state.advance();
     const { commit, revision } = ledger.commit(writes);
-    commit.flushed.then(
-      () => answer(revision),
-      (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
-    );
+    commit.flushed
+      .then(
+        () => answer(revision),
+        (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+      )
+      .catch((error: unknown) => port.fault(error, frame.type));
     place.flowAgain();
   };
   const done = (offsets: readonly number[], writes: readonly StoreWrite[], was?: number) =>
@@ -131,7 +133,8 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     goOn(); // it is parked: what comes of the key is set behind it
     tellAside(ledger, frame, parks);
   } catch (error) {
-    refuse(asMessagingError(error, "STORE_FAILED"));
+    if (!isMessagingError(error)) throw error; // a fault of ours: it may have stopped half way
+    refuse(error);
   }
 }
 function tellAside({ context }: Ledger, frame: AsidePut, parks: boolean): void {

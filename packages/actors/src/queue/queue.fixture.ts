@@ -69,6 +69,10 @@ export class FakePort implements MemberPort {
   send(frame: BrokerFrame): void {
     this.frames.push(frame);
   }
+  readonly faults: string[] = [];
+  fault(error: unknown, doing: string): void {
+    this.faults.push(`${doing}: ${String(error)}`);
+  }
   nextGrant(): number {
     return ++this.#grants;
   }
@@ -139,7 +143,7 @@ export class QueueBench {
       onFailure: (path, error) => this.told.push(`${path}: ${String(error)}`),
     });
     const logger = { log: () => {} };
-    const events = new EventBus(runtime);
+    const events = new EventBus(runtime, () => {});
     events.events$.subscribe((event) => this.told.push(event.type));
     this.actors = actors;
     this.queue = new Queue({

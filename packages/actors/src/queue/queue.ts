@@ -1,5 +1,5 @@
 import { atLeastAsDurable, type Sequence, sequence } from "../message/brands.ts";
-import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, isMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { BatchAppend, BrokerFrame, GroupSettings } from "../protocol/frames.ts";
 import type { ActorRegistry, LightRef } from "../runtime/actor-registry.ts";
@@ -180,6 +180,15 @@ export class Queue {
         expected: this.log.expected(lane.producer),
       });
   }
+  /** Opens a lane: see `QueueLog.openLane`. */
+  openLane(...of: Parameters<QueueLog["openLane"]>): ReturnType<QueueLog["openLane"]> {
+    try {
+      return this.log.openLane(...of);
+    } catch (error) {
+      if (!isMessagingError(error)) this.#commitFailed(error); // a fault of ours: it may have stopped half way
+      throw error;
+    }
+  }
   /** Takes a batch, or refuses it; answers on the lane's link. */
   append(lane: LanePort, frame: BatchAppend): void {
     const { store, counters } = this.#options;
@@ -243,13 +252,16 @@ export class Queue {
     try {
       appended = this.log.append(lane, frame.sequence, frame.count, frame.messages);
     } catch (error) {
-      const known = asMessagingError(error, "PROTOCOL_VIOLATION");
-      const expected = known.data["expected"];
+      if (!isMessagingError(error)) {
+        this.#commitFailed(error); // a fault of ours: it may have stopped half way
+        throw error;
+      }
+      const expected = error.data["expected"];
       this.#refuse(
         lane,
         frame,
-        known,
-        known.code === "OUT_OF_SEQUENCE" && typeof expected === "number" ? sequence(expected) : null,
+        error,
+        error.code === "OUT_OF_SEQUENCE" && typeof expected === "number" ? sequence(expected) : null,
       );
       return;
     }
@@ -265,7 +277,7 @@ export class Queue {
   }
   #refuse(
     lane: LanePort,
-    { epoch, sequence }: BatchAppend,
+    { epoch, sequence }: Pick<BatchAppend, "epoch" | "sequence">,
     error: MessagingError,
     expected: Sequence | null = null,
     retryAfterMs: number | null = null,
@@ -282,36 +294,38 @@ export class Queue {
     });
   }
   #answer(lane: LanePort, frame: BatchAppend, { runs, commit, producer }: Appended): void {
+    const { epoch, sequence: first, count, durability } = frame;
     const appended = () =>
       lane.send({
         type: "batch.appended",
         lane: lane.lane,
-        epoch: frame.epoch,
-        sequence: frame.sequence,
-        count: frame.count,
+        epoch,
+        sequence: first,
+        count,
         runs,
         kept: sequence(producer.kept),
       });
-    if (frame.durability === "memory") appended();
+    if (durability === "memory") appended();
     commit.flushed.then(
       () => {
-        if (frame.durability === "flushed") appended();
-        else if (frame.durability === "memory")
-          lane.send({ type: "lane.kept", lane: lane.lane, epoch: frame.epoch, kept: sequence(producer.kept) });
+        if (durability === "flushed") appended();
+        else if (durability === "memory")
+          lane.send({ type: "lane.kept", lane: lane.lane, epoch, kept: sequence(producer.kept) });
         this.#notifyFlushed();
       },
       (error: unknown) => {
-        if (frame.durability !== "memory") this.#refuse(lane, frame, unstored(error), null, RETRY_AFTER_MS);
+        if (durability !== "memory")
+          this.#refuse(lane, { epoch, sequence: first }, unstored(error), null, RETRY_AFTER_MS);
         else {
           this.#unkept ??= new Set();
           this.#unkept.add(lane);
         }
       },
     );
-    if (frame.durability === "synced")
+    if (durability === "synced")
       commit.synced.then(appended, (error: unknown) => {
         void commit.flushed.then(
-          () => this.#refuse(lane, frame, unstored(error), null, RETRY_AFTER_MS),
+          () => this.#refuse(lane, { epoch, sequence: first }, unstored(error), null, RETRY_AFTER_MS),
           () => {}, // refused above
         );
       });
@@ -320,6 +334,7 @@ export class Queue {
     if (this.state !== "active" && this.state !== "full") return;
     this.#options.logger.log("error", `${this.path}: a commit failed; reloading from the store`, {
       error: String(error),
+      stack: error instanceof Error ? error.stack : undefined,
     });
     this.#machine.send({ type: "commit.failed" });
   }

@@ -1,5 +1,5 @@
 import { epoch, type Offset, offset } from "../message/brands.ts";
-import { asMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, isMessagingError, MessagingError, toWireError } from "../message/errors.ts";
 import type { AsidePut, Credit, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { StoreWrite } from "../store/store.ts";
@@ -150,7 +150,7 @@ export class SharedSubscription {
     this.#pump();
   }
   settle(port: MemberPort, frame: Settle): void {
-    this.#ledger.turn.run(() => {
+    this.#ledger.take(port, frame, () => {
       const { state } = this;
       const { settlement } = frame;
       const answer = { member: port.member, queue: this.context.queue, epoch: EPOCH, settle: frame.settle };
@@ -199,7 +199,7 @@ export class SharedSubscription {
     });
   }
   asidePut(port: MemberPort, frame: AsidePut): void {
-    this.#ledger.turn.run(() => this.#putAside(port, frame));
+    this.#ledger.take(port, frame, () => this.#putAside(port, frame));
   }
   async #putAside(port: MemberPort, frame: AsidePut): Promise<void> {
     const { state, aside } = this;
@@ -243,11 +243,12 @@ export class SharedSubscription {
         }
       }
     } catch (error) {
+      if (!isMessagingError(error)) throw error; // a fault of ours: it may have stopped half way
       return refuse(error);
     }
     state.advance();
     const { commit, revision } = this.#ledger.commit(writes);
-    commit.flushed.then(() => {
+    const done = () =>
       port.send({
         type: "aside.done",
         request: frame.request,
@@ -257,7 +258,7 @@ export class SharedSubscription {
         revision: put?.revision ?? revision,
         offsets: (put?.offsets ?? []) as Offset[],
       });
-    }, refuse);
+    commit.flushed.then(done, refuse).catch((error: unknown) => port.fault(error, frame.type));
     this.#pump();
   }
   /** Runs a change in its turn. See `Ledger.change`. */

@@ -132,7 +132,7 @@ export class Subscription {
     if (flow?.port === port && frame.epoch === flow.epoch) flow.credit(frame.messages, frame.bytes);
   }
   settle(port: MemberPort, frame: Settle): void {
-    this.#ledger.turn.run(() => {
+    this.#ledger.take(port, frame, () => {
       this.#holding.check();
       const { queue } = this.context;
       const answer = { member: port.member, queue, epoch: frame.epoch, settle: frame.settle };
@@ -165,7 +165,7 @@ export class Subscription {
   asidePut(port: MemberPort, frame: AsidePut): void {
     const { flow } = this;
     const goOn = flow?.port === port ? flow.pause() : () => {};
-    this.#ledger.turn.run(() =>
+    this.#ledger.take(port, frame, () =>
       putAside(
         {
           ledger: this.#ledger,

@@ -1,5 +1,6 @@
 import { type Observable, Subject } from "rxjs";
 import type { SystemEvent } from "../client/client-api.ts";
+import { contained } from "./contained.ts";
 import type { Runtime } from "./runtime.ts";
 
 type WithoutTime<E> = E extends unknown ? Omit<E, "atMs"> : never;
@@ -8,10 +9,12 @@ type WithoutTime<E> = E extends unknown ? Omit<E, "atMs"> : never;
 export class EventBus {
   readonly #runtime: Runtime;
   readonly #subject = new Subject<SystemEvent>();
-  readonly events$: Observable<SystemEvent> = this.#subject.asObservable();
+  readonly events$: Observable<SystemEvent>;
 
-  constructor(runtime: Runtime) {
+  /** `dropped`: an observer threw, which ends nothing, not even its subscription. */
+  constructor(runtime: Runtime, dropped: (error: unknown) => void) {
     this.#runtime = runtime;
+    this.events$ = contained(this.#subject, dropped);
   }
   /** Whether anybody listens: ask before building something costly. */
   get observed(): boolean {

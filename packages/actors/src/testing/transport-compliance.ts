@@ -238,6 +238,7 @@ export function transportCompliance(
       "tooLarge",
       "overloaded",
       "unavailable",
+      "internal",
     ] as const satisfies readonly LinkCode[])
       eitherWay(`carries the code "${code}"`, async (sender, receiver) => {
         const got = collect(receiver);

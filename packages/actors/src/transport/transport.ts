@@ -36,8 +36,8 @@ export interface LinkEnd {
   readonly code: LinkCode | "lost";
   readonly reason: string;
 }
-/** `normal`: done. `violation`: the peer broke the protocol. `tooLarge`: a frame over the limit. `overloaded`: it does not read, or sends too much. `unavailable`: shutting down. */
-export type LinkCode = "normal" | "violation" | "tooLarge" | "overloaded" | "unavailable";
+/** `normal`: done. `violation`: the peer broke the protocol. `tooLarge`: a frame over the limit. `overloaded`: it does not read, or sends too much. `unavailable`: shutting down. `internal`: the closing side came upon a fault of its own. */
+export type LinkCode = "normal" | "violation" | "tooLarge" | "overloaded" | "unavailable" | "internal";
 
 /** A link as the listening side gets it: already authenticated. */
 export interface IncomingLink extends Link {

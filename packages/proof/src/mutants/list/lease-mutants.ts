@@ -15,7 +15,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a settle is judged when it arrives, and applied later without a second look",
     promises: ["P7"],
     file: "queue/subscription.ts",
-    find: `    this.#ledger.turn.run(() => {
+    find: `    this.#ledger.take(port, frame, () => {
       this.#holding.check();
       const { queue } = this.context;
       const answer = { member: port.member, queue, epoch: frame.epoch, settle: frame.settle };
@@ -46,10 +46,10 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     promises: ["P7"],
     file: "queue/holding.ts",
     find: `      const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.synced, { epoch: granted, port, request: frame.request }, () => {
+      this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
         this.#sendGranted(`,
     replace: `      const { revision } = this.#ledger.commit();
-      this.#answer(Promise.resolve(), { epoch: granted, port, request: frame.request }, () => {
+      this.#answer(Promise.resolve(), { epoch: granted, port, frame }, () => {
         this.#sendGranted(`,
   },
   {
@@ -58,10 +58,10 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     promises: ["P7"],
     file: "queue/holding.ts",
     find: `const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.synced, { epoch: granted, port, request: frame.request }, () => {
+      this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
         this.#sendGranted(`,
     replace: `const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.flushed, { epoch: granted, port, request: frame.request }, () => {
+      this.#answer(commit.flushed, { epoch: granted, port, frame }, () => {
         this.#sendGranted(`,
   },
   {
@@ -190,8 +190,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a lease that ended by time is not offered to anybody",
     promises: ["P8"],
     file: "broker/group.ts",
-    find: "this.#options.runtime.defer(() => {\n      this.#offer(queue);\n      this.#offerMore();",
-    replace: "this.#options.runtime.defer(() => {\n      this.#offerMore();",
+    find: "      this.#contain(() => {\n        this.#offer(queue);\n        this.#offerMore();",
+    replace: "      this.#contain(() => {\n        this.#offerMore();",
   },
   {
     name: "renewed-after-revoke",
