@@ -7,12 +7,15 @@ import { mutate } from "./mutant.ts";
 const sourceOf = (file: string): string =>
   readFileSync(new URL(`../../../actors/src/${file}`, import.meta.url), "utf8");
 
+const MUTANTS_MIN = 45;
+
 describe("mutants", () => {
   it.each(MUTANTS)("$name changes the source as it is now", (mutant) => {
     const source = sourceOf(mutant.file);
     expect(mutate(mutant, source)).not.toBe(source);
   });
   it("has a name of its own for each, and what it puts at risk", () => {
+    expect(MUTANTS.length).toBeGreaterThanOrEqual(MUTANTS_MIN);
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
     for (const { name, promises } of MUTANTS) expect(promises, name).not.toHaveLength(0);
   });
