@@ -19,14 +19,17 @@ describe("what seeds are drawn from", () => {
     const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
     git("init", "-q");
     git("-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "--allow-empty", "-m", "one");
-    const hash = git("rev-parse", "HEAD");
-    expect(drawSource(root)).toEqual({ hash, of: `commit ${hash.slice(0, 12)}` });
+    const hash = git("rev-parse", "HEAD").slice(0, 12);
+    expect(drawSource(null, root)).toEqual({ hash, of: `commit ${hash}` });
+  });
+  it("is what is given, as long or as short as it is typed", () => {
+    expect(drawSource("0123456789abcdef", root)).toEqual(drawSource("0123456789ab", root));
   });
   it("is the sources where there is no history, and it says so", () => {
-    const before = drawSource(root);
-    expect(before).toMatchObject({ hash: expect.stringMatching(/^[0-9a-f]{40}$/), of: expect.stringContaining("git") });
-    expect(drawSource(root)).toEqual(before);
+    const before = drawSource(null, root);
+    expect(before).toMatchObject({ hash: expect.stringMatching(/^[0-9a-f]{12}$/), of: expect.stringContaining("git") });
+    expect(drawSource(null, root)).toEqual(before);
     write("export const one = 2;\n");
-    expect(drawSource(root).hash).not.toBe(before.hash);
+    expect(drawSource(null, root).hash).not.toBe(before.hash);
   });
 });

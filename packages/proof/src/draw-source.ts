@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 /** What seeds and the order of mutants are drawn from. */
 export interface DrawSource {
+  /** Twelve characters: enough to tell commits apart, and short enough to be typed. */
   readonly hash: string;
   /** For people: where the hash comes from. */
   readonly of: string;
@@ -13,12 +14,15 @@ export interface DrawSource {
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const SOURCE = /^packages\/[^/]+\/src\/.*\.ts$/;
 
-/** The hash of the commit that is checked out; where git cannot say (no history, no git), one over the sources of all packages. */
-export function drawSource(root = ROOT): DrawSource {
-  const hash = commitOf(root);
-  return hash === null
-    ? { hash: hashOfSources(root), of: "the sources (git cannot say the commit)" }
-    : { hash, of: `commit ${hash.slice(0, 12)}` };
+const HASH_LENGTH = 12;
+
+/** A hash that is given; else that of the commit that is checked out; where git cannot say (no history, no git), one over the sources of all packages. */
+export function drawSource(given: string | null = null, root = ROOT): DrawSource {
+  if (given !== null) return { hash: given.slice(0, HASH_LENGTH), of: given.slice(0, HASH_LENGTH) };
+  const commit = commitOf(root)?.slice(0, HASH_LENGTH);
+  return commit === undefined
+    ? { hash: hashOfSources(root).slice(0, HASH_LENGTH), of: "the sources (git cannot say the commit)" }
+    : { hash: commit, of: `commit ${commit}` };
 }
 
 function commitOf(root: string): string | null {

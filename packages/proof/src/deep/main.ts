@@ -4,11 +4,13 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { drawSource } from "../draw-source.ts";
+import { drawnSeeds } from "../drawn.ts";
 import { provenance } from "../provenance.ts";
 import { PARTS } from "./parts.ts";
 import { runParts } from "./run-parts.ts";
 import { partsText, summaryText, verdictText } from "./summary.ts";
 
+const SEEDS_SHOWN = 5;
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 
 const above0 = (text: string): number => {
@@ -31,11 +33,16 @@ const options = new Command("npm run test:deep --")
   )
   .option("--minutes <n>", "for all parts together", above0, 60)
   .option("--only <parts>", "these, separated by commas", names)
-  .option("--seed <hash>", "draw seeds and the order of mutants from this (default: the commit's hash)")
+  .option(
+    "--seed <hash>",
+    "draw seeds and the order of mutants from this (default: the commit's hash)",
+    (text) => text,
+    null,
+  )
   .option("--json <file>", "write the results there")
   .option("--list", "print the table of parts, and run none", false)
   .parse()
-  .opts<{ minutes: number; only?: string[]; seed?: string; json?: string; list: boolean }>();
+  .opts<{ minutes: number; only?: string[]; seed: string | null; json?: string; list: boolean }>();
 
 if (options.list) console.log(partsText(PARTS));
 else process.exitCode = await run();
@@ -43,10 +50,12 @@ else process.exitCode = await run();
 async function run(): Promise<number> {
   const { minutes, only, seed, json } = options;
   const madeOn = provenance();
-  const source = seed === undefined ? drawSource() : { hash: seed, of: seed };
+  const source = drawSource(seed);
   const parts = PARTS.filter(({ name }) => only?.includes(name) ?? true);
   console.log(`${minutes} minutes. Seeds and the order of mutants are drawn from ${source.of}.`);
-  console.log(`The seeds: npm run sim -- --seeds 1000 --drawn ${source.hash} --list`);
+  const seeds = drawnSeeds(source.hash);
+  const first = Array.from({ length: SEEDS_SHOWN }, () => seeds.next().value);
+  console.log(`Seeds: ${first.join(", ")}, …\nAll of them: npm run sim -- --seeds 1000 --drawn ${source.hash} --list`);
   const results = await runParts(ROOT, parts, { minutes, hash: source.hash, say: (text) => console.log(text) });
   if (json !== undefined)
     writeFileSync(json, `${JSON.stringify({ ...madeOn, minutes, drawnFrom: source.hash, parts: results }, null, 2)}\n`);

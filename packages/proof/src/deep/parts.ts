@@ -12,7 +12,7 @@ const simulation: Part = {
   name: "simulation",
   about: `${number(SEEDS)} seeds drawn from the commit's hash; with all of them every rare situation has to come up`,
   share: 16,
-  minutesMin: 2,
+  minutesMin: 1,
   isFixed: false,
   files: [],
   command: ({ minutes, hash, json }) => ({
@@ -46,7 +46,7 @@ const mutants: Part = {
   name: "mutants",
   about: "every deliberate bug, in an order drawn from the commit's hash: each has to be caught",
   share: 14,
-  minutesMin: 2,
+  minutesMin: 1,
   isFixed: false,
   files: [],
   command: ({ minutes, hash, json }) => ({

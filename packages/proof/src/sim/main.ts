@@ -145,7 +145,7 @@ async function runMany(options: Options) {
 /** What the seeds are drawn from; `null`: they are a range. */
 function drawn({ drawn: from }: Options): DrawSource | null {
   if (from === undefined) return null;
-  return from === true ? drawSource() : { hash: from, of: from.slice(0, 12) };
+  return drawSource(from === true ? null : from);
 }
 function* seedsOf({ seeds, from }: Options, hash: string | undefined): Generator<number> {
   const draw = hash === undefined ? null : drawnSeeds(hash);

@@ -23,9 +23,13 @@ export class TraceHash {
     this.#high = high;
     this.#low = low;
   }
-  /** 14 hexadecimal digits. */
+  /** 53 bits. */
+  get value(): number {
+    return mixed(this.#high, this.#low);
+  }
+  /** The same in 14 hexadecimal digits. */
   get digest(): string {
-    return mixed(this.#high, this.#low).toString(16).padStart(14, "0");
+    return this.value.toString(16).padStart(14, "0");
   }
 }
 
@@ -33,7 +37,7 @@ export class TraceHash {
 export function chance(seed: number, ...parts: readonly (string | number)[]): number {
   const hash = new TraceHash();
   hash.text(`${seed}/${parts.join("/")}`);
-  return Number.parseInt(hash.digest, 16) / 2 ** 53;
+  return hash.value / 2 ** 53;
 }
 
 function mixed(high: number, low: number): number {
