@@ -85,7 +85,8 @@ async function main(options: Options): Promise<number> {
       if (!caught) escaped++;
       bar?.increment(1, { escaped, last: name });
     };
-    const signal = minutes === undefined ? new AbortController().signal : AbortSignal.timeout(minutes * 60_000);
+    const signal =
+      minutes === undefined ? new AbortController().signal : AbortSignal.timeout(Math.ceil(minutes * 60_000));
     results = await runMutants({ root: ROOT, mutants, seeds, messages, controlSeeds, atOnce, onResult, signal });
   } catch (error) {
     bar?.stop();
