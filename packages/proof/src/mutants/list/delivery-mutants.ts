@@ -149,7 +149,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
   {
     name: "repeat-overtaken",
     breaks: "messages of a key go out while its holder waits for an answer and drops them",
-    promises: ["P8"],
+    promises: ["P6", "P8"],
     file: "queue/subscription.ts",
     find: "const goOn = flow?.port === port ? flow.pause() : () => {};",
     replace: "const goOn = () => {};",
