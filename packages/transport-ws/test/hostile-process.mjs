@@ -1,7 +1,7 @@
-// A process of hostile.proof.test.ts, forked with --expose-gc; it runs from dist and talks over IPC.
-//   broker: a broker on a free port with a memory store; answers "memory".
+// A process of hostile.proof.test.ts and hostile-stall.int.test.ts, forked with --expose-gc; it runs from dist and talks over IPC.
+//   broker: a broker on a free port with a memory store; answers "memory", "stall" and "goOn" (its store stands still in between).
 //   good:   a well-behaved producer and consumer; answers "mark" (its latencies since the last one) and "finish".
-import { auth, createBroker, topic, typed } from "@seriatim/actors";
+import { auth, createBroker, createMemoryStore, MemoryDisk, provide, tokens, topic, typed } from "@seriatim/actors";
 import { createClient } from "@seriatim/actors/client";
 import { wsTransport } from "@seriatim/transport-ws";
 import { wsClientTransport } from "@seriatim/transport-ws/client";
@@ -36,6 +36,15 @@ const access = auth({
   authorize: ({ id }, right) => id === "good" || (right.verb !== "manage" && right.topic !== board.name),
 });
 
+/** @type {Promise<void> | undefined} */
+let stalled;
+let goOn = () => {};
+/** A store in memory that can be told to stand still. */
+const store = provide(tokens.store, (get) => {
+  const runtime = get(tokens.runtime);
+  return createMemoryStore({ runtime, disk: new MemoryDisk({ runtime, beforeApply: () => stalled }) });
+});
+
 async function serve() {
   const broker = await createBroker({
     modules: [
@@ -48,13 +57,25 @@ async function serve() {
         overloadedAfterMs: 300,
       }),
       access,
+      store,
     ],
     topics: [board, evil, steal],
     messageBytesMax: 64 * 1024,
     frameBytesMax: 1024 * 1024,
     heartbeatMs: 2_000,
   });
-  process.on("message", () => {
+  process.on("message", (command) => {
+    if (command === "stall") {
+      stalled = new Promise((resolve) => {
+        goOn = resolve;
+      });
+      return tell({ type: command });
+    }
+    if (command === "goOn") {
+      stalled = undefined;
+      goOn();
+      return tell({ type: command });
+    }
     // twice, a turn apart: what finalizers let go of is collected by the second
     globalThis.gc?.();
     setTimeout(() => {

@@ -62,6 +62,15 @@ class TestLink implements IncomingLink {
   }
 }
 
+/** The store, but for what is replaced. */
+export const changedStore = (store: Store, changes: Partial<Store>): Store =>
+  new Proxy(store, {
+    get: (_, name) => {
+      const value: unknown = Reflect.get(name in changes ? changes : store, name, store);
+      return typeof value === "function" ? value.bind(store) : value;
+    },
+  });
+
 export interface BenchOptions {
   readonly disk?: MemoryDisk;
   readonly runtime?: SimulatedRuntime;

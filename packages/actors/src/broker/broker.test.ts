@@ -2,18 +2,9 @@ import { describe, expect, it, vi } from "vitest";
 import { MessagingError } from "../message/errors.ts";
 import { topicSpec } from "../message/topic.ts";
 import { storeKeys } from "../queue/records.ts";
-import type { Store } from "../store/store.ts";
-import { BrokerBench, type TestClient } from "./broker.fixture.ts";
+import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 import { Session } from "./session.ts";
 
-/** The store, but for what is replaced. */
-const changed = (store: Store, changes: Partial<Store>): Store =>
-  new Proxy(store, {
-    get: (_, name) => {
-      const value: unknown = Reflect.get(name in changes ? changes : store, name, store);
-      return typeof value === "function" ? value.bind(store) : value;
-    },
-  });
 const broken = () => new Error("not foreseen");
 const never = new Promise<never>(() => {});
 
@@ -25,7 +16,7 @@ describe("what comes round goes on after it threw:", () => {
     const bench = await BrokerBench.start({
       topics,
       store: (store) =>
-        changed(store, {
+        changedStore(store, {
           usage: () => {
             if (trouble) throw broken();
             return store.usage();
@@ -53,7 +44,7 @@ describe("what comes round goes on after it threw:", () => {
     let looks = 0;
     const bench = await BrokerBench.start({
       store: (store) =>
-        changed(store, {
+        changedStore(store, {
           verifyOwner: () => {
             if (++looks === 1) throw broken();
             return looks === 2 ? Promise.resolve() : Promise.reject(new MessagingError("STORE_IN_USE", "another's"));
@@ -103,7 +94,7 @@ describe("close", () => {
     const bench = await BrokerBench.start({
       topics: ["t", "u"].map((name) => topicSpec({ name, queues: 2 })),
       store: (store) =>
-        changed(store, {
+        changedStore(store, {
           writer: () => {
             const writer = store.writer();
             return { commit: (...how) => (hung ? { flushed: never, synced: never } : writer.commit(...how)) };
@@ -137,7 +128,7 @@ describe("close", () => {
   });
   it("lets go of everything when the store fails to close, and rejects with that", async () => {
     const bench = await BrokerBench.start({
-      store: (store) => changed(store, { close: () => Promise.reject(new MessagingError("STORE_FAILED", "no")) }),
+      store: (store) => changedStore(store, { close: () => Promise.reject(new MessagingError("STORE_FAILED", "no")) }),
     });
     await expect(bench.runtime.run(bench.broker.close())).rejects.toMatchObject({ code: "STORE_FAILED" });
     expect(bench.broker.actors.list()).toEqual([]);

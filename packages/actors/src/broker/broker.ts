@@ -13,6 +13,7 @@ import { CODECS, type Codecs } from "../protocol/pick-codec.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
 import { Counters } from "../queue/counters.ts";
 import { decodeRecord, storeKeys } from "../queue/records.ts";
+import { StoreBacklog } from "../queue/store-backlog.ts";
 import type { Subscription } from "../queue/subscription.ts";
 import { TailBudget } from "../queue/tail-cache.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
@@ -116,6 +117,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly #linksSeen = new Map<string, { readonly link: number; readonly principal: string }>();
   readonly #held = new Map<string, Set<Subscription>>();
   readonly #tails = new TailBudget();
+  readonly #backlog = new StoreBacklog();
   #listener: Listener | null = null;
   #sessionNumber = 0;
   #lastOrdinal: number;
@@ -242,6 +244,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
       logger,
       counters: this.counters,
       tails: this.#tails,
+      backlog: this.#backlog,
       messageBytesMax: this.limits.messageBytesMax,
       leaseTtlMsMax: this.limits.leaseTtlMsMax,
       onHolder: (subscription, change) => this.#noteHolder(subscription, change),

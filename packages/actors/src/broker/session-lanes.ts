@@ -5,10 +5,14 @@ import type { LanePort, Queue } from "../queue/queue.ts";
 import type { Session } from "./session.ts";
 
 const LANES_MAX = 10_000;
+/** Batches of a lane without an answer, at most: what `welcome` announces. */
+export const IN_FLIGHT_BATCHES_MAX = 32;
 
 interface Lane {
   readonly queue: Queue;
   readonly port: LanePort;
+  /** Batches without an answer. */
+  inFlight: number;
 }
 /** The lanes of one link: each is a producer's way to one queue. */
 export class SessionLanes {
@@ -31,6 +35,12 @@ export class SessionLanes {
         "PROTOCOL_VIOLATION",
         `a batch came on lane ${frame.lane}, which was not opened on this link`,
       );
+    if (lane.inFlight >= IN_FLIGHT_BATCHES_MAX)
+      throw new MessagingError(
+        "PROTOCOL_VIOLATION",
+        `lane ${frame.lane} has ${lane.inFlight} batches without an answer, and another came; the welcome announced at most ${IN_FLIGHT_BATCHES_MAX}`,
+      );
+    lane.inFlight++;
     lane.queue.append(lane.port, frame);
   }
   open(frame: LaneOpen): void {
@@ -66,9 +76,13 @@ export class SessionLanes {
         producer: frame.producer,
         instance: this.#session.instance,
         epoch: given,
-        send: (answer: BrokerFrame) => this.#session.send(answer),
+        send: (answer: BrokerFrame) => {
+          if (answer.type === "batch.appended" || answer.type === "batch.refused") lane.inFlight--;
+          this.#session.send(answer);
+        },
       };
-      this.#lanes.set(frame.lane, { queue, port });
+      const lane: Lane = { queue, port, inFlight: 0 };
+      this.#lanes.set(frame.lane, lane);
       const answered = ready.then(
         () => {
           this.#session.send({

@@ -22,6 +22,8 @@ export class SessionMembers {
   readonly #members = new Map<number, Member>();
   /** Members whose group is being opened. */
   readonly #joining = new Set<number>();
+  /** Joins that wait for their group, those of members that have left meanwhile included. */
+  #joins = 0;
   #grants = 0;
 
   constructor(session: Session, drain: Drain) {
@@ -55,7 +57,7 @@ export class SessionMembers {
         );
       if (this.#members.has(frame.member) || this.#joining.has(frame.member))
         throw new MessagingError("OPTION_INVALID", `member ${frame.member} has joined on this link already`);
-      if (this.#members.size + this.#joining.size >= MEMBERS_MAX)
+      if (this.#members.size + this.#joins >= MEMBERS_MAX)
         throw limitExceeded(
           "membersMax",
           MEMBERS_MAX,
@@ -63,10 +65,14 @@ export class SessionMembers {
           "close consumers, or consume through more clients",
         );
       this.#joining.add(frame.member);
-      const group = await topic.group(frame.group, frame.settings).catch((error: unknown) => {
-        this.#joining.delete(frame.member);
-        throw error;
-      });
+      this.#joins++;
+      const group = await topic
+        .group(frame.group, frame.settings)
+        .catch((error: unknown) => {
+          this.#joining.delete(frame.member);
+          throw error;
+        })
+        .finally(() => this.#joins--);
       const isWanted = this.#joining.delete(frame.member);
       if (!this.#session.isOpen) return;
       if (!isWanted) throw new MessagingError("CLOSED", `member ${frame.member} has left before it had joined`);
@@ -105,6 +111,7 @@ export class SessionMembers {
       onDrained: (resume) => drain.whenDrained(resume),
       send: (frame) => this.#session.send(frame),
       fault: (error, doing) => this.#session.fault(error, doing),
+      overloaded: (error) => this.#session.close(error, "overloaded"),
       nextGrant: () => ++this.#grants,
     };
   }

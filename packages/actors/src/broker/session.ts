@@ -18,7 +18,7 @@ import type { IncomingLink, LinkCode } from "../transport/transport.ts";
 import { Drain } from "./drain.ts";
 import { renewLeases } from "./renew-leases.ts";
 import { sessionMachine } from "./session.machine.ts";
-import { SessionLanes } from "./session-lanes.ts";
+import { IN_FLIGHT_BATCHES_MAX, SessionLanes } from "./session-lanes.ts";
 import { SessionMembers } from "./session-members.ts";
 import type { TopicHome } from "./topic-home.ts";
 
@@ -61,11 +61,12 @@ export interface BrokerLimits {
 const HANDSHAKE_MS = 5_000;
 /** Rule 7: renewals are answered when the ownership of the data was looked at within this share of the shortest lease: another broker may have taken the data over. */
 const OWNER_SEEN_SHARE = 1 / 4;
-const IN_FLIGHT_BATCHES_MAX = 32;
 /** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
 /** Questions of a link that wait for their answer, at most: some wait for a cursor, for as long as it takes. */
 const ASKED_MAX = 1_000;
+/** And about their bytes. */
+const ASKED_BYTES_MAX = 64 * 1024 * 1024;
 /** A link without any packet for this many heartbeats is given up. */
 const SILENT_BEATS = 4;
 /** After this many it is taken for silent: queues are offered to others first. */
@@ -93,6 +94,9 @@ export class Session {
   readonly #silence: Recurring;
   readonly #drain: Drain;
   #asked = 0;
+  #askedBytes = 0;
+  /** The newest heartbeat that waits until the ownership of the data has been looked at: it lists all that older ones did. */
+  #beating: Heartbeat | null = null;
   #open = false;
   #wasOpen = false;
   #isOverloaded = false;
@@ -397,10 +401,22 @@ export class Session {
           `this link has ${ASKED_MAX} questions without an answer`,
           "ask for less at once: `caughtUp()` waits, too",
         );
+      const bytes = question.kind === "aside.replace" ? question.message.length : 0;
+      if (this.#askedBytes > 0 && this.#askedBytes + bytes > ASKED_BYTES_MAX)
+        throw limitExceeded(
+          "askedBytesMax",
+          ASKED_BYTES_MAX,
+          `questions of this link hold ${this.#askedBytes} bytes of ${ASKED_BYTES_MAX}`,
+          "replace less at once",
+        );
       this.#asked++;
+      this.#askedBytes += bytes;
       this.#host
         .ask(this, question)
-        .finally(() => this.#asked--)
+        .finally(() => {
+          this.#asked--;
+          this.#askedBytes -= bytes;
+        })
         .then(
           (answer) => this.#sendAnswer({ type: "answer", request, answer: answer as never }),
           (error: unknown) => this.refuse(request, error, `ask "${question.kind}"`),
@@ -465,10 +481,17 @@ export class Session {
       this.#renew(frame);
       return;
     }
-    verified.then(
-      () => this.#contain("heartbeat", () => this.#renew(frame)),
-      () => {}, // the broker is past and closes
-    );
+    const waits = this.#beating !== null;
+    this.#beating = frame;
+    if (waits) return;
+    const newest = (): void => {
+      const beat = this.#beating;
+      this.#beating = null;
+      if (beat !== null) this.#contain("heartbeat", () => this.#renew(beat));
+    };
+    verified.then(newest, () => {
+      this.#beating = null; // the broker is past and closes, or its store did not answer
+    });
   }
   #renew(frame: Heartbeat): void {
     if (!this.#open) return;

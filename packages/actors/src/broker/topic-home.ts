@@ -5,6 +5,7 @@ import type { GroupSettings } from "../protocol/frames.ts";
 import { type Counters, TopicCounters } from "../queue/counters.ts";
 import { Queue } from "../queue/queue.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
+import type { StoreBacklog } from "../queue/store-backlog.ts";
 import type { Subscription } from "../queue/subscription.ts";
 import type { TailBudget } from "../queue/tail-cache.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
@@ -23,6 +24,7 @@ export interface TopicHomeOptions {
   readonly logger: Logger;
   readonly counters: Counters | null;
   readonly tails: TailBudget;
+  readonly backlog: StoreBacklog;
   readonly messageBytesMax: number;
   readonly leaseTtlMsMax: number;
   readonly onHolder: (
@@ -94,7 +96,7 @@ export class TopicHome {
       runs: stored.runs,
     };
     const table = slotTable(this.route);
-    const { store, runtime, actors, events, logger, tails, messageBytesMax, leaseTtlMsMax } = options;
+    const { store, runtime, actors, events, logger, tails, backlog, messageBytesMax, leaseTtlMsMax } = options;
     const counters = options.counters === null ? null : new TopicCounters(options.counters, stored.spec.name);
     this.queues = Array.from(
       { length: stored.spec.queues },
@@ -113,6 +115,7 @@ export class TopicHome {
           logger,
           counters,
           tails,
+          backlog,
         }),
     );
   }

@@ -24,6 +24,8 @@ export interface FlowOwner {
   readonly aside: SetAside;
   readonly log: QueueLog;
   readonly parkedMessagesMax: number;
+  /** So much waits for the store that nothing more is to be delivered until it has come along; `pump` is called then. */
+  readonly isBehind: boolean;
   /** Messages of parked keys were set behind their heads: commit that. */
   captured(writes: StoreWrite[]): void;
   /** Nothing more may be set aside (`parkedMessagesMax`): the queue halts rather than overtake. */
@@ -214,7 +216,7 @@ export class DeliveryFlow {
   }
   /** True when there may be more to send, a promise when that has to be read first. */
   #step(): boolean | Promise<boolean> {
-    if (!this.#mayFlow() || this.#roomMessages <= 0) return false;
+    if (!this.#mayFlow() || this.#roomMessages <= 0 || this.#owner.isBehind) return false;
     if (this.port.congested) {
       if (!this.#waitsForDrain) {
         this.#waitsForDrain = true;

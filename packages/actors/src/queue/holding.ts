@@ -179,7 +179,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   }
   /** Renews for the holder; its TTL, or null when this epoch is over for it, or past the time a revoke left it. */
   renew(port: MemberPort, epoch: Epoch): number | null {
-    this.#ledger.turn.run(() => void this.check());
+    this.#ledger.turn.runOnce("check", () => void this.check());
     const at = this.context.runtime.now();
     if (at >= this.#lease.deadline || at >= this.#lease.renewUntil || !this.isCurrent(port, epoch)) return null;
     this.#lease.tell({ type: "lease.renew", at });
@@ -212,7 +212,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   }
   /** Asks the holder to finish its attempt and release. */
   revoke(): void {
-    this.#ledger.turn.run(() => {
+    this.#ledger.turn.runOnce("revoke", () => {
       const at = this.check();
       if (!this.isHeld || this.isRevoking) return;
       this.#lease.tell({ type: "lease.revoke", withinMs: this.#flow?.port.join.revokeTimeoutMs ?? 0, at });
@@ -232,7 +232,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   /** Ends the present lease (its holder says it is not its own, or has left), unless it has ended by itself before this has its turn. */
   end(reason: LeaseEndReason): void {
     const { epoch } = this.#ledger.state;
-    this.#ledger.turn.run(() => {
+    this.#ledger.turn.runOnce(`end ${epoch}`, () => {
       if (epoch === this.#ledger.state.epoch) this.endLease(reason);
     });
   }

@@ -1,5 +1,5 @@
 import { NO_EPOCH } from "../message/brands.ts";
-import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
+import { asMessagingError, isMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
 import type { MemberPort } from "./member-port.ts";
@@ -10,6 +10,12 @@ import type { SubscriptionContextOf } from "./subscription-context.ts";
 import { SubscriptionState } from "./subscription-state.ts";
 
 const RELOAD_AFTER_MS = 500;
+/** Commits on their way to the store at once; what changes meanwhile goes with the next one, all of it. */
+const COMMITS_MAX = 64;
+/** Changes that wait for their turn, or for the store, from which on nothing more is delivered: what is settled of that would wait, too. */
+const BEHIND_MIN = 1_000;
+/** And at most. */
+export const CHANGES_MAX = 10_000;
 
 /** A change as people order it: what belongs into its commit, what is answered, and what to do once it is on its way. */
 export interface Change<T> {
@@ -42,6 +48,8 @@ export class Ledger {
   #writer: StoreWriter;
   #generation = 0;
   #last: Commit | null = null;
+  #underWay = 0;
+  #gathered: Gathered | null = null;
   #committedCursor: number;
   /** What is in commits, of that which is counted. */
   #counted = NOTHING_COUNTED;
@@ -85,11 +93,27 @@ export class Ledger {
     return { ...this.state.account(log.flushedEnd), queue, logEpoch: store.ownerEpoch };
   }
 
-  /** `mayWait`: nobody waits for it, as long as nobody waits for the cursor. */
+  /** Changes that wait: for their turn, or for a store that does not come along. */
+  get #waiting(): number {
+    return this.turn.length + (this.#gathered?.changes ?? 0);
+  }
+  /** So many changes wait that no more should come of what could still be delivered. */
+  get isBehind(): boolean {
+    return this.#waiting >= BEHIND_MIN;
+  }
+  /**
+   * Hands what has changed to the store, or, while it has enough to do, keeps it for one commit with all that changes until then.
+   * `mayWait`: nobody waits for it, as long as nobody waits for the cursor.
+   */
   commit(writes: readonly StoreWrite[] = [], mayWait = false): { readonly commit: Commit; readonly revision: number } {
+    const revision = ++this.state.revision;
+    if (this.#underWay < COMMITS_MAX) return { commit: this.#hand(writes, mayWait), revision };
+    this.#gathered ??= new Gathered();
+    return { commit: this.#gathered.add(writes), revision };
+  }
+  #hand(writes: readonly StoreWrite[], mayWait: boolean): Commit {
     const { state } = this;
     const { spec, queue, group } = this.context;
-    const revision = ++state.revision;
     const key = storeKeys.subscription(spec.name, queue, group);
     const all: StoreWrite[] = [...writes, { kind: "put", key, value: state.encode() }];
     if (state.discardedChanged) {
@@ -101,15 +125,31 @@ export class Ledger {
     const count = this.#counting();
     const commit = this.#writer.commit(all, { mayWait: mayWait && (this.#waiters?.size ?? 0) === 0 });
     this.#last = commit;
+    this.#underWay++;
     const failed = (error: unknown): void => {
       if (generation === this.#generation) this.fail(error);
     };
     commit.flushed.then(() => {
       count?.();
-      if (generation === this.#generation) this.#reach(cursor);
+      if (generation !== this.#generation) return;
+      this.#underWay--;
+      this.#reach(cursor);
+      if (this.#gathered !== null) this.#handGathered();
     }, failed);
     commit.synced.then(undefined, failed);
-    return { commit, revision };
+    return commit;
+  }
+  /** The store has come along: what has gathered goes as one. */
+  #handGathered(): void {
+    const gathered = this.#gathered;
+    if (gathered === null) return;
+    this.#gathered = null;
+    const commit = this.#hand(gathered.writes, false);
+    gathered.become(commit);
+    commit.flushed.then(
+      () => this.#owner?.changed(), // it may have stood still
+      () => {}, // whoever waits for it hears of it
+    );
   }
   /** Counts what this commit settles and sets aside, once it is through; null when nobody counts. */
   #counting(): (() => void) | null {
@@ -126,16 +166,18 @@ export class Ledger {
   }
   /**
    * Runs what a member's frame asks for, in its turn. What it throws is a fault of ours: memory is read anew from the store, and the member's link ends, since its frame
-   * gets no answer any more.
+   * gets no answer any more. Where too much waits already the link ends, too (`LIMIT_EXCEEDED`): what it would have told is told again on the next one.
    */
   take(port: MemberPort, frame: { readonly type: string }, change: () => void | Promise<void>): void {
-    this.turn.run(change, (error) => port.fault(error, frame.type));
+    if (this.#waiting >= CHANGES_MAX) port.overloaded(tooMany(this.path));
+    else this.turn.run(change, (error) => port.fault(error, frame.type));
   }
   /**
    * Runs a change in its turn, committed together with the state; resolves with its revision once it is flushed.
    * Rejects with what `change` throws; nothing has changed then.
    */
   change<T>(change: () => Promise<Change<T>>): Promise<T & { readonly revision: number }> {
+    if (this.#waiting >= CHANGES_MAX) return Promise.reject(tooMany(this.path));
     return new Promise((resolve, reject) =>
       this.turn.run(async () => {
         const generation = this.#generation;
@@ -214,6 +256,9 @@ export class Ledger {
     if (this.#closing || this.#reloading) return;
     this.#reloading = true;
     this.#generation++;
+    this.#underWay = 0;
+    this.#gathered?.fail(asMessagingError(error, "STORE_FAILED"));
+    this.#gathered = null;
     this.context.logger.log("error", `${this.path}: a change failed; reloading from the store`, {
       error: String(error),
       stack: error instanceof Error ? error.stack : undefined,
@@ -258,6 +303,7 @@ export class Ledger {
         resolve();
       }),
     );
+    this.#handGathered();
     await this.#last?.flushed.catch(() => {});
   }
 }
@@ -289,3 +335,42 @@ const countsOf = (state: SubscriptionState, { taken }: SetAside): typeof NOTHING
 });
 export const unavailable = (path: string): MessagingError =>
   new MessagingError("UNAVAILABLE", `${path} is closing, or could not store a change; try again`);
+const tooMany = (path: string): MessagingError =>
+  limitExceeded(
+    "changesMax",
+    CHANGES_MAX,
+    `${CHANGES_MAX} changes of ${path} wait for their turn or for the store`,
+    "try again later",
+  );
+
+/** Changes that go to the store as one commit, once it has come along. */
+class Gathered {
+  readonly writes: StoreWrite[] = [];
+  changes = 0;
+  readonly #commit: Commit;
+  #become!: (commit: Commit) => void;
+  #fail!: (error: unknown) => void;
+
+  constructor() {
+    const commit = new Promise<Commit>((resolve, reject) => {
+      // a commit is no promise, but has two
+      this.#become = (become) => resolve(become);
+      this.#fail = reject;
+    });
+    const flushed = commit.then((become) => become.flushed);
+    const synced = commit.then((become) => become.synced);
+    for (const promise of [flushed, synced]) promise.catch(() => {}); // a rejection that nobody reads ends nothing
+    this.#commit = { flushed, synced };
+  }
+  add(writes: readonly StoreWrite[]): Commit {
+    this.changes++;
+    this.writes.push(...writes);
+    return this.#commit;
+  }
+  become(commit: Commit): void {
+    this.#become(commit);
+  }
+  fail(error: unknown): void {
+    this.#fail(error);
+  }
+}

@@ -1,3 +1,4 @@
+import type { MessagingError } from "../message/errors.ts";
 import type { BrokerFrame, MemberJoin } from "../protocol/frames.ts";
 
 /** One member of a group on one link, as subscriptions see it. */
@@ -19,6 +20,8 @@ export interface MemberPort {
   send(frame: BrokerFrame): void;
   /** Something of ours threw for a frame of this member, which has no answer now: its link ends. */
   fault(error: unknown, doing: string): void;
+  /** More waits than may of what members like this one have sent: its link ends with this error, and what it had sent is told again on the next one. */
+  overloaded(error: MessagingError): void;
   /** The number of the next grant on its link. */
   nextGrant(): number;
 }

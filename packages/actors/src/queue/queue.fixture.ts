@@ -1,4 +1,5 @@
 import { type Durability, type Epoch, offset, sequence } from "../message/brands.ts";
+import type { MessagingError } from "../message/errors.ts";
 import { concatBytes, packMessage } from "../message/packed.ts";
 import { evenRuns, NO_SLOT, slotOf, slotTable } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
@@ -72,6 +73,9 @@ export class FakePort implements MemberPort {
   readonly faults: string[] = [];
   fault(error: unknown, doing: string): void {
     this.faults.push(`${doing}: ${String(error)}`);
+  }
+  overloaded(error: MessagingError): void {
+    this.faults.push(error.code);
   }
   nextGrant(): number {
     return ++this.#grants;

@@ -1,5 +1,5 @@
 import { atLeastAsDurable, type Sequence, sequence } from "../message/brands.ts";
-import { asMessagingError, isMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, isMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { BatchAppend, BrokerFrame, GroupSettings } from "../protocol/frames.ts";
 import type { ActorRegistry, LightRef } from "../runtime/actor-registry.ts";
@@ -14,6 +14,7 @@ import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
 import { flat } from "./records.ts";
 import { retain } from "./retention.ts";
 import { SharedSubscription } from "./shared-subscription.ts";
+import { StoreBacklog, UNFLUSHED_BYTES_MAX } from "./store-backlog.ts";
 import { Subscription } from "./subscription.ts";
 import type { LeaseListener } from "./subscription-context.ts";
 import type { TailBudget } from "./tail-cache.ts";
@@ -32,6 +33,8 @@ export interface QueueOptions {
   readonly logger: Logger;
   readonly counters: TopicCounters | null;
   readonly tails?: TailBudget;
+  /** What waits for the store of all queues. @default nothing but this queue's */
+  readonly backlog?: StoreBacklog;
 }
 /** What a group wants to hear of its part of a queue. */
 export interface GroupPart extends LeaseListener {
@@ -47,6 +50,8 @@ const RETRY_AFTER_MS = 200;
 /** What a batch takes beside its messages: its own record, its producer's state. */
 const COMMIT_OVERHEAD_BYTES = 1_024;
 const RECOVER_AFTER_MS = 500;
+/** Lanes whose first epoch waits for the store, at most. */
+const OPENING_MAX = 1_000;
 const unstored = (error: unknown) =>
   new MessagingError("UNAVAILABLE", `a batch could not be stored: ${String(error)}`, { cause: error });
 const SCAN_BYTES = 4 * 1024 * 1024;
@@ -58,6 +63,9 @@ export class Queue {
   readonly subscriptions = new Map<string, Subscription | SharedSubscription>();
   readonly #options: QueueOptions;
   readonly #machine: LightRef<typeof queueMachine>;
+  readonly #backlog: StoreBacklog;
+  /** Lanes whose epoch is on its way to the store. */
+  #opening = 0;
   /** Lanes with `memory` receipts for what a failed commit has taken back. */
   #unkept: Set<LanePort> | null = null;
   #recoveredAt = Number.NEGATIVE_INFINITY;
@@ -67,6 +75,7 @@ export class Queue {
   constructor(options: QueueOptions) {
     this.#options = options;
     this.path = flat("queue", options.spec.name, options.queue);
+    this.#backlog = new StoreBacklog(UNFLUSHED_BYTES_MAX.queue, options.backlog);
     this.log = new QueueLog(options, (error) => this.#commitFailed(error));
     this.#machine = options.actors.startLight({ kind: "queue", path: this.path }, queueMachine, undefined);
     this.#machine.on("recovery.due", () => void this.#recoverAgain());
@@ -182,8 +191,17 @@ export class Queue {
   }
   /** Opens a lane: see `QueueLog.openLane`. */
   openLane(...of: Parameters<QueueLog["openLane"]>): ReturnType<QueueLog["openLane"]> {
+    if (this.#opening >= OPENING_MAX)
+      throw new MessagingError(
+        "UNAVAILABLE",
+        `${OPENING_MAX} lanes of ${this.path} are being opened, the limit; try again`,
+      );
     try {
-      return this.log.openLane(...of);
+      const opened = this.log.openLane(...of);
+      this.#opening++;
+      const done = () => void this.#opening--;
+      opened.ready.then(done, done);
+      return opened;
     } catch (error) {
       if (!isMessagingError(error)) this.#commitFailed(error); // a fault of ours: it may have stopped half way
       throw error;
@@ -247,6 +265,13 @@ export class Queue {
       this.#refuse(lane, frame, error, null, RETRY_AFTER_MS);
       return;
     }
+    const bound = this.#backlog.boundPassedBy(frame.messages.length);
+    if (bound !== null) {
+      const found = `${this.#backlog.bytes} bytes of batches of ${this.path} wait for the store; ${bound} bytes of one queue, or of all of a broker, may`;
+      const error = limitExceeded("unflushedBytesMax", bound, found, "it is sent again; look at the store");
+      this.#refuse(lane, frame, error, null, RETRY_AFTER_MS);
+      return;
+    }
     const { end } = this.log;
     let appended: Appended;
     try {
@@ -295,6 +320,8 @@ export class Queue {
   }
   #answer(lane: LanePort, frame: BatchAppend, { runs, commit, producer }: Appended): void {
     const { epoch, sequence: first, count, durability } = frame;
+    const bytes = frame.messages.length + COMMIT_OVERHEAD_BYTES;
+    this.#backlog.add(bytes);
     const appended = () =>
       lane.send({
         type: "batch.appended",
@@ -308,12 +335,14 @@ export class Queue {
     if (durability === "memory") appended();
     commit.flushed.then(
       () => {
+        this.#backlog.add(-bytes);
         if (durability === "flushed") appended();
         else if (durability === "memory")
           lane.send({ type: "lane.kept", lane: lane.lane, epoch, kept: sequence(producer.kept) });
         this.#notifyFlushed();
       },
       (error: unknown) => {
+        this.#backlog.add(-bytes);
         if (durability !== "memory")
           this.#refuse(lane, { epoch, sequence: first }, unstored(error), null, RETRY_AFTER_MS);
         else {

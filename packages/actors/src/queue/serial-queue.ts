@@ -3,6 +3,8 @@ type OnBroken = (error: unknown) => void;
 interface Waiting {
   readonly change: Change;
   readonly broken: OnBroken | undefined;
+  /** Of those that are as good as one. */
+  readonly kind: string | null;
 }
 
 /**
@@ -11,29 +13,41 @@ interface Waiting {
  */
 export class SerialQueue {
   readonly #waiting: Waiting[] = [];
+  readonly #kinds = new Set<string>();
   #busy = false;
 
   /**
    * Runs `change` in its turn. It handles its own failures: a throw or rejection here is a broken invariant and reaches `onBroken`, and then `broken` of the change, for
    * whoever waits for its answer.
    */
-  run(change: Change, broken?: OnBroken): void {
+  run(change: Change, broken?: OnBroken, kind: string | null = null): void {
     if (this.#busy) {
-      this.#waiting.push({ change, broken });
+      this.#waiting.push({ change, broken, kind });
       return;
     }
     this.#busy = true;
-    this.#drain({ change, broken });
+    this.#drain({ change, broken, kind });
+  }
+  /** The same, for what is as good as done when another of its kind waits already: however often it is asked for, one waits. */
+  runOnce(kind: string, change: Change): void {
+    if (this.#kinds.has(kind)) return;
+    if (this.#busy) this.#kinds.add(kind);
+    this.run(change, undefined, kind);
+  }
+  /** How many changes wait for their turn. */
+  get length(): number {
+    return this.#waiting.length;
   }
   /** Runs `change` before all that waits, as soon as the one running now has ended. */
   runNext(change: Change): void {
-    if (this.#busy) this.#waiting.unshift({ change, broken: undefined });
+    if (this.#busy) this.#waiting.unshift({ change, broken: undefined, kind: null });
     else this.run(change);
   }
   #drain(first: Waiting): void {
     let next: Waiting | undefined = first;
     while (next !== undefined) {
-      const { change, broken } = next;
+      const { change, broken, kind } = next;
+      if (kind !== null) this.#kinds.delete(kind);
       const failed = (error: unknown) => {
         this.#onBroken(error);
         broken?.(error);

@@ -339,7 +339,7 @@ export class SharedSubscription {
     };
   }
   #mayGive(): boolean {
-    return !this.#closed && this.#pauses === 0;
+    return !this.#closed && this.#pauses === 0 && !this.#ledger.isBehind;
   }
   #pump(): void {
     if (this.#pumping) {

@@ -211,6 +211,9 @@ export class Subscription {
       get log() {
         return self.context.log;
       },
+      get isBehind() {
+        return self.#ledger.isBehind;
+      },
       get parkedMessagesMax() {
         return self.context.spec.parkedMessagesMax;
       },
