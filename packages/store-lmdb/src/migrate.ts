@@ -1,4 +1,4 @@
-// A folder of an older format is made one of the newest, in place, when it is opened. A crash at any time leaves a folder that the next open goes on with, and that no older version takes up.
+// A folder of an older format is made one of the newest, in place, when it is opened. A crash at any time leaves a folder that the next open goes on with, and that no older version takes up (rule 39).
 import { MessagingError } from "@seriatim/actors";
 import { costOfChanges } from "./commit-queue.ts";
 import type { DataWriter } from "./data-writer.ts";

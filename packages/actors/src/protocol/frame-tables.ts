@@ -7,7 +7,7 @@ import { violation } from "./violation.ts";
 
 type Variants = Readonly<Record<string, TaggedRecord>>;
 
-/** What frames there are in one protocol version, and which fields they have. Made once per version, so a link that speaks it pays nothing for the others. */
+/** What frames there are in one protocol version, and which fields they have. Made once per version, so a link that speaks it pays nothing for the others (rule 38). */
 export class FrameTables {
   readonly version: number;
   /** All that can be spoken, lowest first. */

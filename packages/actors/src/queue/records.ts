@@ -7,7 +7,7 @@ const packr = new Packr({ useRecords: false, mapsAsObjects: true });
 export const encodeRecord = (record: unknown): Uint8Array => packr.pack(record);
 /** Begins a record that is encoded in a later way, before the number of that way: no MessagePack value begins with it. */
 const LATER = 0xc1;
-/** What is stored was written by a newer version, and is whole as far as anyone can tell. */
+/** What is stored was written by a newer version, and is whole as far as anyone can tell (rule 39). */
 export const newerThanKnown = (what: string, found: string, data: ErrorData): MessagingError<"FORMAT_UNSUPPORTED"> =>
   new MessagingError(
     "FORMAT_UNSUPPORTED",

@@ -4,6 +4,7 @@ import { DELIVERY_MUTANTS } from "./delivery-mutants.ts";
 import { LEASE_MUTANTS } from "./lease-mutants.ts";
 import { LOG_MUTANTS } from "./log-mutants.ts";
 import { PRODUCER_MUTANTS } from "./producer-mutants.ts";
+import { VERSION_MUTANTS } from "./version-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...BROKER_MUTANTS,
@@ -11,4 +12,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...PRODUCER_MUTANTS,
   ...LEASE_MUTANTS,
   ...DELIVERY_MUTANTS,
+  ...VERSION_MUTANTS,
 ];
