@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { cpuTime } from "../runtime/cpu-time.fixture.ts";
 import { type Allocation, allocate } from "./allocation.ts";
 
 const queues = Array.from({ length: 64 }, (_, queue) => queue);
@@ -39,17 +40,14 @@ it("sticky moves few queues when a member comes or goes", () => {
   }
 });
 it("takes time that grows with the number of queues, not with its square", () => {
-  /** The fastest of some runs: what else the machine does only makes a run slower. */
-  const fastestMs = (count: number): number => {
+  /** So many plans, of so many queues each. */
+  const costOf = (plans: number, count: number): number => {
     const many = Array.from({ length: count }, (_, queue) => queue);
-    const once = () => {
-      const began = performance.now();
-      allocate("sticky", many, names(50));
-      return performance.now() - began;
-    };
-    return Math.min(...Array.from({ length: 9 }, once));
+    const began = cpuTime();
+    for (let n = 0; n < plans; n++) allocate("sticky", many, names(50));
+    return cpuTime() - began;
   };
-  fastestMs(256); // compiled
-  const [few, many] = [fastestMs(256), fastestMs(4_096)];
-  expect(many / few).toBeLessThan(4 * (4_096 / 256));
+  costOf(16, 256); // compiled
+  const [few, many] = [costOf(64, 256), costOf(4, 4_096)]; // of as many queues in all
+  expect(many).toBeLessThan(few * 4);
 });

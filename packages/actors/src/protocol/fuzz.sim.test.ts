@@ -1,5 +1,6 @@
 // Seeded fuzzing, 1 s a target; longer: npm run fuzz -- --minutes 10 --target json --seed 7
 import { afterAll, describe, expect, it } from "vitest";
+import { cpuTime } from "../runtime/cpu-time.fixture.ts";
 import { FUZZ_TARGETS, fuzzTarget } from "./fuzz.fixture.ts";
 import type { FuzzTarget } from "./fuzz-bytes.fixture.ts";
 import { SAVED } from "./fuzz-corpus.fixture.ts";
@@ -8,12 +9,11 @@ import FOUND from "./fuzz-corpus.json" with { type: "json" };
 interface Files {
   writeFileSync(path: string, text: string): void;
 }
-const { env, getBuiltinModule, cpuUsage } = (
+const { env, getBuiltinModule } = (
   globalThis as unknown as {
     process: {
       env: Readonly<Record<string, string | undefined>>;
       getBuiltinModule(name: string): Files;
-      cpuUsage(): { readonly user: number; readonly system: number };
     };
   }
 ).process;
@@ -63,23 +63,18 @@ afterAll(() => {
   if (report !== undefined) getBuiltinModule("node:fs").writeFileSync(report, JSON.stringify(outcomes));
 });
 
-/** Time of a processor that this process has used, ms. */
-const cpuNow = (): number => {
-  const { user, system } = cpuUsage();
-  return (user + system) / 1_000;
-};
 /** For so long, and until some inputs of either kind have been seen. */
 async function fuzz(target: FuzzTarget, ms: number): Promise<{ slowestMs: number; finding: Outcome["finding"] }> {
   const end = performance.now() + ms;
   const isEnough = (): boolean => Math.min(target.taken, target.refused) > SEEN_MIN && performance.now() > end;
   let slowestMs = 0;
-  for (let now = cpuNow(); !isEnough(); ) {
+  for (let now = cpuTime(); !isEnough(); ) {
     try {
       await target.step();
     } catch (error) {
       return { slowestMs, finding: { error: String(error), input: target.last } };
     }
-    const after = cpuNow();
+    const after = cpuTime();
     slowestMs = Math.max(slowestMs, after - now);
     now = after;
   }
