@@ -4,7 +4,7 @@ import type { LogState } from "./encoding.ts";
 import type { Layer, LayerEntry } from "./layer.ts";
 
 /** What a slice holds at most, at first: about a millisecond's work. */
-export const SLICE = { entries: 256, bytes: 512 * 1_024 };
+export const SLICE = { entries: 256, bytes: 2 ** 20 };
 
 /** In a slice each log ends with the last of its batches there, so that what lmdb holds is sound after each. */
 export interface Slice extends Changes {
@@ -25,9 +25,9 @@ export class Slices {
     this.#ahead = this.#entries.next();
   }
 
-  /** Somebody waits for all of it: from now on each slice may be twice as large as the one before, since few transactions are over sooner than many. */
+  /** Somebody waits for all of it: from now on each slice may be four times as large as the one before, since few transactions are over sooner than many. */
   hurry(): void {
-    this.#growth = 2;
+    this.#growth = 4;
   }
   /** What is left becomes one slice. */
   join(): void {
