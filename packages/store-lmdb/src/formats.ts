@@ -17,7 +17,10 @@ export interface Migration {
 /** The oldest format that is taken up: 1 and 2 were never in a version that was released. */
 export const FORMAT_OLDEST = 3;
 /** From each format to the next, the oldest first: one is added with every new format, and none is ever taken away or changed. */
-export const MIGRATIONS: readonly Migration[] = [];
+export const MIGRATIONS: readonly Migration[] = [
+  // 4: producers' runs have records of their own, and what was set aside says with which change. Records of before are read as they are; older versions would misread these.
+  { since: "0.2.0", parts: () => [] },
+];
 
 /** The format that this version writes. */
 export const newestFormat = (migrations: readonly Migration[]): number => FORMAT_OLDEST + migrations.length;

@@ -18,6 +18,7 @@ import { simulatedRuntime } from "@seriatim/actors/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { Committer } from "./committer.ts";
 import { lmdbError } from "./errors.ts";
+import { MIGRATIONS, newestFormat, passportOf } from "./formats.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
 import { openFolder } from "./open-folder.ts";
 import { settingsOf } from "./options.ts";
@@ -273,6 +274,8 @@ describe("a damaged data file", () => {
     rmSync(join(path, "store.json")); // as after a crash while it was first made
     const store = await openLmdbStore({ path, check: "full" });
     await store.close();
-    expect(JSON.parse(readFileSync(join(path, "store.json"), "utf8"))).toEqual({ format: 3, id: store.id });
+    expect(JSON.parse(readFileSync(join(path, "store.json"), "utf8"))).toEqual(
+      passportOf(store.id, newestFormat(MIGRATIONS), MIGRATIONS),
+    );
   });
 });

@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Changes } from "./changes.ts";
-import type { Migration } from "./formats.ts";
+import { FORMAT_OLDEST, MIGRATIONS, type Migration, newestFormat } from "./formats.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
 import type { Passport } from "./passport.ts";
 import { folder, removeFolders, start } from "./process.fixture.ts";
@@ -12,6 +12,9 @@ afterAll(removeFolders);
 const bytes = (text: string) => new TextEncoder().encode(text);
 const hex = (value: Uint8Array) => Buffer.from(value).toString("hex");
 const bytesMax = 2 ** 26;
+/** What this version writes, and what a next one would. */
+const NEWEST = newestFormat(MIGRATIONS);
+const NEXT = NEWEST + 1;
 const LOGS = ["a", "b", "c"];
 const besideData = (path: string) => JSON.parse(readFileSync(join(path, "store.json"), "utf8")) as Passport;
 function copyOf(path: string): string {
@@ -73,14 +76,14 @@ describe("a folder of an older format", () => {
   it("is migrated with all that it holds, what is in the journal included, and is refused by older versions then", async () => {
     const path = copyOf(old);
     expect(await migrated(path)).toMatchObject({ ...noted(), ownerEpoch: 2, steps: 4 });
-    expect(besideData(path)).toEqual({ format: 4, id: expect.any(String), since: "7.0.0" });
+    expect(besideData(path)).toEqual({ format: NEXT, id: expect.any(String), since: "7.0.0" });
     expect(await migrated(path)).toMatchObject({ ...noted(), ownerEpoch: 3, steps: 0 });
     const before = filesOf(path);
     expect(await refused(path)).toMatchObject({
       code: "FORMAT_UNSUPPORTED",
       retryable: false,
       message: expect.stringContaining("open it with version 7.0.0 or newer of @seriatim/store-lmdb"),
-      data: { format: 4, oldest: 3, newest: 3, needs: "7.0.0" },
+      data: { format: NEXT, oldest: FORMAT_OLDEST, newest: NEWEST, needs: "7.0.0" },
     });
     expect(filesOf(path)).toEqual(before);
   });
@@ -92,16 +95,16 @@ describe("a folder of an older format", () => {
       const run = start("migrating-process.mjs", [path, String(step)]);
       run.opened.catch(() => {});
       expect(await run.ended).toBe("SIGKILL");
-      expect(besideData(path)).toMatchObject({ format: 4, from: 3 });
+      expect(besideData(path)).toMatchObject({ format: NEXT, from: NEWEST });
       expect(await refused(path)).toMatchObject({ code: "FORMAT_UNSUPPORTED" });
       expect(await migrated(path)).toMatchObject({ ...noted(), ownerEpoch: 3, steps: 4 - step });
-      expect(besideData(path)).toEqual({ format: 4, id: expect.any(String), since: "7.0.0" });
+      expect(besideData(path)).toEqual({ format: NEXT, id: expect.any(String), since: "7.0.0" });
     },
   );
 
   it("of which only the passport beside it says that a migration has begun is migrated", async () => {
     const path = copyOf(old);
-    writeFileSync(join(path, "store.json"), JSON.stringify({ ...besideData(path), format: 4, from: 3 }));
+    writeFileSync(join(path, "store.json"), JSON.stringify({ ...besideData(path), format: NEXT, from: NEWEST }));
     expect(await refused(path)).toMatchObject({ code: "FORMAT_UNSUPPORTED" });
     expect(await migrated(path)).toMatchObject({ ...noted(), steps: 4 });
   });
@@ -110,7 +113,7 @@ describe("a folder of an older format", () => {
     const path = copyOf(old);
     await migrated(path);
     const done = besideData(path);
-    writeFileSync(join(path, "store.json"), JSON.stringify({ ...done, from: 3 }));
+    writeFileSync(join(path, "store.json"), JSON.stringify({ ...done, from: NEWEST }));
     expect(await migrated(path)).toMatchObject({ ...noted(), steps: 0 });
     expect(besideData(path)).toEqual(done);
   });
@@ -124,6 +127,7 @@ describe("a folder of an older format", () => {
       records: new Map([[key, bytes(key)]]),
     });
     const migrations: Migration[] = [
+      ...MIGRATIONS,
       { since: "7.0.0", parts: () => [putting("four/1"), putting("four/2")] },
       {
         since: "8.0.0",
@@ -136,7 +140,7 @@ describe("a folder of an older format", () => {
       },
     ];
     await expect(openLmdbStore({ path, bytesMax }, { migrations })).rejects.toThrow("no room, say");
-    expect(besideData(path)).toMatchObject({ format: 5, from: 4, since: "8.0.0" });
+    expect(besideData(path)).toMatchObject({ format: NEXT + 1, from: NEXT, since: "8.0.0" });
     fails = false;
     const store = await openLmdbStore({ path, bytesMax }, { migrations });
     const keys = (await store.list("")).map(({ key }) => key);
@@ -145,17 +149,20 @@ describe("a folder of an older format", () => {
     );
     await store.writer().commit([{ kind: "put", key: "k/x", value: bytes("x") }]).synced;
     await store.close();
-    expect(besideData(path)).toEqual({ format: 5, id: store.id, since: "8.0.0" });
-    expect(await refused(path)).toMatchObject({ code: "FORMAT_UNSUPPORTED", data: { format: 5, needs: "8.0.0" } });
+    expect(besideData(path)).toEqual({ format: NEXT + 1, id: store.id, since: "8.0.0" });
+    expect(await refused(path)).toMatchObject({
+      code: "FORMAT_UNSUPPORTED",
+      data: { format: NEXT + 1, needs: "8.0.0" },
+    });
   });
 });
 
 describe("a folder's format", () => {
   it("is the newest in a folder that is new", async () => {
     const path = folder();
-    const migrations: Migration[] = [{ since: "7.0.0", parts: () => [] }];
+    const migrations: Migration[] = [...MIGRATIONS, { since: "7.0.0", parts: () => [] }];
     await (await openLmdbStore({ path, bytesMax }, { migrations })).close();
-    expect(besideData(path)).toMatchObject({ format: 4, since: "7.0.0" });
+    expect(besideData(path)).toMatchObject({ format: NEXT, since: "7.0.0" });
   });
   it("that is older than any that can be migrated is refused with what can be done", async () => {
     const path = copyOf(old);
@@ -163,19 +170,19 @@ describe("a folder's format", () => {
     const error = await refused(path);
     expect(error).toMatchObject({ code: "FORMAT_UNSUPPORTED", data: { format: 2, needs: null } });
     expect(String(error)).toContain(
-      "expected one from 3 to 3: have its messages consumed by the version that wrote it",
+      `expected one from ${FORMAT_OLDEST} to ${NEWEST}: have its messages consumed by the version that wrote it`,
     );
   });
   it("is told by a newer folder also where that does not say which version reads it", async () => {
     const path = copyOf(old);
-    writeFileSync(join(path, "store.json"), JSON.stringify({ ...besideData(path), format: 9 }));
+    writeFileSync(join(path, "store.json"), JSON.stringify({ ...besideData(path), format: NEXT, since: undefined }));
     expect(String(await refused(path))).toContain("open it with a newer version of @seriatim/store-lmdb");
   });
   it("that the data and the passport beside it do not agree on is damage: one of the two was copied alone", async () => {
     const path = copyOf(old);
-    const migrations: Migration[] = [{ since: "7.0.0", parts: () => [] }];
-    writeFileSync(join(path, "store.json"), JSON.stringify({ ...besideData(path), format: 4 }));
+    const migrations: Migration[] = [...MIGRATIONS, { since: "7.0.0", parts: () => [] }];
+    writeFileSync(join(path, "store.json"), JSON.stringify({ ...besideData(path), format: NEXT }));
     const open = openLmdbStore({ path, bytesMax }, { migrations });
-    await expect(open).rejects.toMatchObject({ code: "STORE_DAMAGED", data: { expected: 4, found: 3 } });
+    await expect(open).rejects.toMatchObject({ code: "STORE_DAMAGED", data: { expected: NEXT, found: NEWEST } });
   });
 });

@@ -1,5 +1,6 @@
 // Opens a folder as a next version would, of which the format has a record more: a note for each log. Runs from dist.
 // node migrating-process.mjs <folder> [step]    dies at that step of the migration; else one line of JSON: what it found
+import { MIGRATIONS } from "../dist/formats.js";
 import { openLmdbStore } from "../dist/lmdb-store.js";
 
 const [path = "", dieAt = "never"] = process.argv.slice(2);
@@ -18,7 +19,10 @@ const migration = {
     }
   },
 };
-const store = await openLmdbStore({ path, bytesMax: 2 ** 26, check: "full" }, { migrations: [migration] });
+const store = await openLmdbStore(
+  { path, bytesMax: 2 ** 26, check: "full" },
+  { migrations: [...MIGRATIONS, migration] },
+);
 const records = Object.fromEntries(
   (await store.list("")).map(({ key, value }) => [key, Buffer.from(value).toString("hex")]),
 );
