@@ -429,6 +429,14 @@ describe("a fault while an answer is written", () => {
 });
 
 describe("a fault beside any frame", () => {
+  it("a change that throws in its turn ends the link of whoever waits for its answer", async () => {
+    const scene = await Scene.set();
+    const faulty = throwAtLook(4, "lease.raise"); // behind request, member and queue: its epoch, in its turn
+    await scene.victim.say({ type: "lease.raise", request: scene.victim.next(), ...scene.lease });
+    expect(faulty.struck).toBe(true);
+    expect(scene.bench.logged.filter((line) => line.includes("reloading"))).toHaveLength(1);
+    await scene.mustBeContained("lease.raise");
+  });
   it("a logger that throws keeps no link from ending", async () => {
     const scene = await Scene.set();
     vi.spyOn(scene.bench.entries, "push").mockImplementation(() => faultyEncode());

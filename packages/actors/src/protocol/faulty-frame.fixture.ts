@@ -1,39 +1,10 @@
-import type { Frame } from "./frames.ts";
+import { FaultyFrame as Faulty, type FaultyFrameOptions } from "../testing/simulation/faulty-frame.ts";
 
 /** What an injected fault says: nobody at the other end of a link may ever read it. */
 export const INJECTED = "injected: the password is swordfish";
 
-/** Throws a `TypeError` at the n-th look into a frame, wherever in the code that is: each n is a fault at another place. */
-export class FaultyFrame {
-  readonly #at: number;
-  readonly #depth: number;
-  readonly #counts: () => boolean;
-  #looks = 0;
-
-  /** `depth`: how many levels of it; `counts`: whether a look is still part of handling it, and not of what is done with the data later. */
-  constructor(at: number, { depth = 99, counts = () => true }: { depth?: number; counts?: () => boolean } = {}) {
-    this.#at = at;
-    this.#depth = depth;
-    this.#counts = counts;
-  }
-  /** The n-th look has come. */
-  get struck(): boolean {
-    return this.#looks >= this.#at;
-  }
-  wrap<F extends Frame>(frame: F): F {
-    return this.#wrapped(frame, this.#depth);
-  }
-  #wrapped<T extends object>(inner: T, depth: number): T {
-    return new Proxy(inner, {
-      get: (from, name) => {
-        const value: unknown = Reflect.get(from, name);
-        // what tells frames apart is read by the loop around their handling, `then` by promises
-        if (name === "type" || name === "then" || typeof value === "function" || !this.#counts()) return value;
-        if (++this.#looks === this.#at) throw new TypeError(INJECTED);
-        return typeof value === "object" && value !== null && !(value instanceof Uint8Array) && depth > 1
-          ? this.#wrapped(value, depth - 1)
-          : value;
-      },
-    });
+export class FaultyFrame extends Faulty {
+  constructor(at: number, options: FaultyFrameOptions = {}) {
+    super(at, { text: INJECTED, ...options });
   }
 }

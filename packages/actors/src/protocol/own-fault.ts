@@ -12,7 +12,7 @@ export interface FaultyEnd {
 }
 
 /**
- * Logs what was thrown, with its stack, and gives the error that the link ends with: the peer learns the reference and nothing else, since what was thrown may hold anything.
+ * Rule 40: a fault harms one link. Logs what was thrown, with its stack, and gives the error that the link ends with: the peer learns the reference and nothing else, since what was thrown may hold anything.
  * @param doing what was going on, in a few words: the frame that was handled, the answer that was written
  */
 export function ownFault({ at, path, runtime, logger }: FaultyEnd, thrown: unknown, doing: string): InternalError {

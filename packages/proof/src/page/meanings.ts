@@ -9,6 +9,7 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
   freeze: "a process, or the broker, stands still, at times with its clock",
   takeOver: "a second broker opens the data while the first is frozen; then the first wakes up",
   outlive: "a process taken for dead wakes up beside its successor",
+  ownFault: "the broker throws while it handles a frame, at any look into it",
   wallJump: "a wall clock jumps, by up to an hour, either way",
   cut: "links break with packets on their way",
   halfOpen: "links are dead and one side or both do not know",
@@ -84,6 +85,7 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   lateGroupSkipped: "a group that joined late began at the newest message",
   emittedAgain: "a handler ran again and emitted the same message under the same id",
   unorderedHandledAgain: "a message of an unordered topic was handled again",
+  ownFaultEndedLink: "the broker failed at a frame by a fault of its own, and ended that link with INTERNAL",
   repeatAnsweredAfterAnotherChange:
     "a holder set something aside and lost the answer, a person ordered something of it, and the repeat was answered with the first change",
 };

@@ -11,6 +11,7 @@ const AWAY_MS = 250;
 const BECAUSE = { reason: "the simulation says so" };
 /** What an order may meet when there are faults about. */
 const EXPECTED: ReadonlySet<string> = new Set([
+  "INTERNAL",
   "UNAVAILABLE",
   "OUTCOME_UNKNOWN",
   "ENTRY_UNKNOWN",

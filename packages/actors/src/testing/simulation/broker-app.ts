@@ -1,6 +1,10 @@
 import { type Broker, startBroker } from "../../broker/broker.ts";
 import { isMessagingError } from "../../message/errors.ts";
+import type { Codec } from "../../protocol/codec.ts";
+import type { Frame } from "../../protocol/frames.ts";
+import { binaryCodec, Codecs, jsonCodec } from "../../protocol/index.ts";
 import { createMemoryStore } from "../../store/memory-store.ts";
+import { FaultyFrame } from "./faulty-frame.ts";
 import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
 import { SyncingStore } from "./syncing-store.ts";
 import type { World } from "./world.ts";
@@ -60,6 +64,7 @@ export class BrokerApp implements App {
           transport: network.transport(side),
           store,
           runtime,
+          codecs: codecsThatFail(world),
           authenticator: { authenticate: async (token) => ({ id: token ?? "anybody" }) },
           authorizer: { authorize: () => true },
           congestedBytes: CONGESTED_BYTES,
@@ -89,6 +94,26 @@ export class BrokerApp implements App {
     this.#closed = true;
     await this.#broker?.close();
   }
+}
+
+/** Codecs as ever, but for frames that the broker is to fail at. */
+function codecsThatFail(world: World): Codecs {
+  const failing = (codec: Codec): Codec => ({
+    name: codec.name,
+    versions: codec.versions,
+    at: (version) => failing(codec.at(version)),
+    refusal: (frame) => codec.refusal(frame),
+    encode: (frames) => codec.encode(frames),
+    decode: (packet) => {
+      const frames = codec.decode(packet);
+      const { ownFault } = world;
+      const at = ownFault === null ? -1 : frames.findIndex(({ type }) => type === ownFault.frame);
+      if (ownFault === null || at < 0) return frames;
+      world.ownFault = null;
+      return frames.with(at, new FaultyFrame(ownFault.look).wrap(frames[at] as Frame));
+    },
+  });
+  return new Codecs(failing(binaryCodec), failing(jsonCodec));
 }
 
 export function brokerSlot(world: World): ProcessSlot<BrokerApp> {

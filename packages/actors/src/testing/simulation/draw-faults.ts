@@ -1,7 +1,7 @@
 import type { Dice } from "./dice.ts";
 import type { ConsumerPlan, FaultPlan, ProducerPlan } from "./plan.ts";
 
-type FaultKind = FaultPlan["kind"];
+type FaultKind = Exclude<FaultPlan["kind"], "ownFault">;
 
 /** In how many of the runs each kind has its turn, and how often in such a run at most. */
 const FAULTS: readonly { readonly kind: FaultKind; readonly share: number; readonly most: number }[] = [
@@ -130,4 +130,27 @@ function drawFault(dice: Dice, kind: FaultKind, { producers, consumers, overMs, 
       };
     }
   }
+}
+
+/** Frames whose handling does something, and how many looks into each there are, about. */
+const FAULTY = [
+  ["topic.find", 2],
+  ["lane.open", 10],
+  ["batch.append", 10],
+  ["member.join", 12],
+  ["heartbeat", 4],
+  ["lease.acquire", 6],
+  ["lease.release", 8],
+  ["credit", 5],
+  ["settle", 8],
+  ["aside.put", 12],
+  ["ask", 4],
+] as const;
+/** Bugs of the broker's own in every fifth run, drawn from a stream of their own: all else of a seed stays as it is. */
+export function drawOwnFaults(dice: Dice, overMs: number): FaultPlan[] {
+  if (!dice.chance(0.2)) return [];
+  return Array.from({ length: dice.whole(1, 4) }, () => {
+    const [frame, looks] = dice.pick(FAULTY);
+    return { atMs: dice.whole(300, overMs), kind: "ownFault", frame, look: dice.whole(1, looks) };
+  });
 }

@@ -128,6 +128,14 @@ export class FaultInjector {
         return world.network.sendLate(slot.name, fault.what, fault.gatherMs, fault.lateMs);
       case "outlive":
         return this.#outlive(slot, fault.wakesAfterMs, fault.timersFirst ?? false);
+      case "ownFault": {
+        world.ownFault = { frame: fault.frame, look: fault.look };
+        const heal = () => {
+          world.ownFault = null;
+        };
+        this.#heals.add(heal);
+        return;
+      }
       case "pauseConsumer": {
         const { app } = slot;
         app?.pause?.();

@@ -1,5 +1,5 @@
 import { Dice } from "./dice.ts";
-import { drawFaults } from "./draw-faults.ts";
+import { drawFaults, drawOwnFaults } from "./draw-faults.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
 import { chance } from "./trace-hash.ts";
@@ -7,6 +7,8 @@ import { chance } from "./trace-hash.ts";
 const ORDERS = ["redrive", "retry", "discard", "skip", "replace"] as const;
 /** Longer than any run's faults. */
 const PATIENT_MS = 30_000;
+/** Far from the seeds of anything else. */
+const OWN_FAULTS = 2 ** 40;
 
 /** Expands a seed: small systems, a load that keeps them busy, and faults that strike while it lasts. */
 export function makePlan(seed: number): Plan {
@@ -57,7 +59,9 @@ export function makePlan(seed: number): Plan {
   return {
     ...plan,
     healWithinMs: plan.healWithinMs + Math.ceil(leftToDoMs(plan)),
-    faults: [...faults, ...cutsDuringOrders(dice, plan)].sort((a, b) => a.atMs - b.atMs),
+    faults: [...faults, ...cutsDuringOrders(dice, plan), ...drawOwnFaults(new Dice(seed + OWN_FAULTS), overMs)].sort(
+      (a, b) => a.atMs - b.atMs,
+    ),
     orders: [...plan.orders, ...unheardOrders(plan)],
   };
 }

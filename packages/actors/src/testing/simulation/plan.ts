@@ -1,4 +1,5 @@
 import type { Durability } from "../../message/brands.ts";
+import type { ClientFrame } from "../../protocol/frames.ts";
 
 /** Everything a run does, as plain data: made from a seed, printed when it fails, made smaller by the shrinker. Times are ms of virtual time since the start. */
 export interface Plan {
@@ -141,6 +142,8 @@ export type FaultPlan = { readonly atMs: number } & (
       readonly timersFirst?: boolean;
     }
   | { readonly kind: "pauseConsumer"; readonly target: string; readonly forMs: number }
+  /** A bug of the broker's own: the next frame of this type that comes to it throws at the n-th look into it. */
+  | { readonly kind: "ownFault"; readonly frame: ClientFrame["type"]; readonly look: number }
 );
 /** What a person does while traffic goes on, to whatever is set aside then. */
 export interface OrderPlan {

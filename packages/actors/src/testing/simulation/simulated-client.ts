@@ -22,6 +22,8 @@ export async function connectClient(incarnation: Incarnation, isOver: () => bool
         logger: {
           log: (level, text, data) => {
             world.trace.text(`${process} ${level} ${text}`);
+            // what the broker failed at was injected: its client tells the user, as it should
+            if (level === "error" && isBrokersFault(data)) return;
             if (level === "error" && !FENCED.test(text) && !(world.outlived.has(side.name) && isNameInUse(data)))
               world.violate("P11", `${process} logged an error: ${text} ${detail(data)}`);
           },
@@ -29,6 +31,7 @@ export async function connectClient(incarnation: Incarnation, isOver: () => bool
       });
       client.events$.subscribe((event) => {
         if (event.type === "link.closed" && event.code === "UNAVAILABLE") world.counters.hit("silentLinkGivenUp");
+        if (event.type === "link.closed" && event.code === "INTERNAL") world.counters.hit("ownFaultEndedLink");
       });
       return client;
     } catch {
@@ -40,6 +43,9 @@ export async function connectClient(incarnation: Incarnation, isOver: () => bool
 /** What a consumer says whose predecessor lives on. */
 const isNameInUse = (data: object): boolean =>
   isMessagingError((data as { readonly error?: unknown }).error, "NAME_IN_USE");
+
+/** What a client says whose broker has told it of a fault: the broker's name and the reference. */
+const isBrokersFault = (data: object): boolean => "reference" in data && "broker" in data;
 
 function detail(data: object): string {
   const { error } = data as { readonly error?: unknown };

@@ -65,6 +65,7 @@ export const SOMETIMES = [
   "lateGroupSkipped",
   "emittedAgain",
   "unorderedHandledAgain",
+  "ownFaultEndedLink",
   "repeatAnsweredAfterAnotherChange",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];

@@ -53,6 +53,8 @@ export class World {
   readonly outlived = new Set<string>();
   /** The driver's own line of the history. */
   readonly history: ProcessHistory;
+  /** The frame that the broker is to fail at next. */
+  ownFault: { readonly frame: string; readonly look: number } | null = null;
   /** Phase 2: nothing fails on purpose any more. */
   healed = false;
 

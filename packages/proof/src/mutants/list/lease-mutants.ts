@@ -217,4 +217,28 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
       title: "start nothing under a grant with less than half its TTL left, until a beat has renewed it",
     },
   },
+  {
+    name: "fault-not-told",
+    breaks: "a change of a lease that throws ends no link: whoever asked for it waits for ever",
+    promises: ["P8"],
+    file: "queue/ledger.ts",
+    find: "this.turn.run(change, (error) => port.fault(error, frame.type));",
+    replace: "this.turn.run(change, () => void port.open);",
+    test: {
+      file: "packages/actors/src/broker/session-faults.test.ts",
+      title: "a change that throws in its turn ends the link of whoever waits for its answer",
+    },
+  },
+  {
+    name: "in-flight-not-enforced",
+    breaks: "a lane may have any number of batches without an answer, whatever was announced",
+    promises: ["P11"],
+    file: "broker/session-lanes.ts",
+    find: "if (lane.inFlight >= IN_FLIGHT_BATCHES_MAX)",
+    replace: "if (lane.inFlight < 0)",
+    test: {
+      file: "packages/actors/src/broker/session-bounds.test.ts",
+      title: "a lane may have as many batches without an answer as welcome says; one more ends the link",
+    },
+  },
 ];
