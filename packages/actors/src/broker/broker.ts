@@ -24,6 +24,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { KnownErrors } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
 import type { Authenticator, Authorizer, Logger, Metrics } from "../system/contracts.ts";
+import { guardedLogger } from "../system/guarded.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
 import { FRAME_BYTES_MAX, type IncomingLink, type Listener, type Transport } from "../transport/transport.ts";
 import { type Asker, answerQuestion } from "./answer-question.ts";
@@ -129,13 +130,14 @@ class BrokerNode implements Broker, SessionHost, Asker {
 
   constructor(settings: BrokerSettings, parts: BrokerParts) {
     this.#settings = settings;
-    this.#parts = { ...parts, store: new KnownErrors(parts.store) };
+    const logger = guardedLogger(parts.logger);
+    this.#parts = { ...parts, logger, store: new KnownErrors(parts.store) };
     this.name = settings.name ?? "broker";
     if (!isName(this.name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", settings.name);
     this.runtime = parts.runtime;
-    this.logger = parts.logger;
+    this.logger = logger;
     const { metrics = null } = parts;
-    this.counters = metrics === null ? null : new Counters(metrics, parts.logger);
+    this.counters = metrics === null ? null : new Counters(metrics, logger);
     this.authorizer = parts.authorizer;
     this.codecs = parts.codecs ?? CODECS;
     this.congestedBytes = parts.congestedBytes;
@@ -162,6 +164,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
       runtime: this.runtime,
       inspect: settings.inspect,
       onFailure: (path, error) => this.logger.log("error", `actor ${path} failed`, { error: String(error) }),
+      dropped: (error) =>
+        this.logger.log("error", `an observer of the actors of broker "${this.name}" threw`, { error }),
     });
     this.#machine = this.actors.start({ kind: "broker", path: `broker/${this.name}` }, brokerMachine, {});
   }

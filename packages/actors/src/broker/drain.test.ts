@@ -6,6 +6,17 @@ const KIB = 1024;
 function setUp() {
   const waits = new DrainWaits();
   const asked: number[] = [];
+  const failures: unknown[] = [];
+  const outbox = {
+    bytes: 0,
+    get bufferedBytes() {
+      return outbox.bytes + link.bytes;
+    },
+    flush() {
+      link.bytes += outbox.bytes;
+      outbox.bytes = 0;
+    },
+  };
   const link = {
     bytes: 0,
     whenDrained: (bytes: number, drained: () => void) => {
@@ -17,7 +28,8 @@ function setUp() {
       waits.look(bytes);
     },
   };
-  return { link, asked, drain: new Drain(link, () => link.bytes) };
+  const failed = (error: unknown) => failures.push(error);
+  return { link, outbox, asked, failures, drain: new Drain(link, () => outbox, failed) };
 }
 
 it("is congested above 1 MiB, and lets everybody go on at a quarter of that, in order", () => {
@@ -55,4 +67,27 @@ it("lets nobody go on once it was stopped", () => {
   drain.stop();
   link.drainTo(0);
   expect(resumed).toBe(false);
+});
+it("hands the link what waits for the end of the turn, so that it drains once that is through, and not at once, again and again", () => {
+  const { link, outbox, drain } = setUp();
+  outbox.bytes = 1024 * KIB + 1; // one large message is enough
+  expect(drain.congested).toBe(true);
+  let resumed = 0;
+  drain.whenDrained(() => resumed++);
+  link.drainTo(link.bytes); // it looks at once
+  expect([resumed, outbox.bytes]).toEqual([0, 0]);
+  link.drainTo(0);
+  expect([resumed, drain.congested]).toEqual([1, false]);
+});
+it("one that throws when it is to go on keeps nobody else back, and is told", () => {
+  const { link, failures, drain } = setUp();
+  let resumed = false;
+  drain.whenDrained(() => {
+    throw new Error("a fault");
+  });
+  drain.whenDrained(() => {
+    resumed = true;
+  });
+  link.drainTo(0);
+  expect([resumed, failures]).toEqual([true, [new Error("a fault")]]);
 });

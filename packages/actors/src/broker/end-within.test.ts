@@ -46,3 +46,15 @@ it("goes on past a step that fails, and rejects with the first failure", async (
   await expect(runtime.run(left)).rejects.toThrow("first");
   expect(log).toEqual(["a", "b", "c"]);
 });
+it("takes a step that throws at once for one that has failed", async () => {
+  const runtime = simulatedRuntime({ seed: 1 });
+  const log: string[] = [];
+  const fail = () => {
+    throw new Error("at once");
+  };
+  await expect(runtime.run(endWithin(runtime, 100, steps(log, { a: fail, b: async () => {} })))).rejects.toThrow(
+    "at once",
+  );
+  expect(log).toEqual(["a", "b"]);
+  expect(runtime.timers).toBe(0);
+});

@@ -8,6 +8,7 @@ import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame, Settlement } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import type { Question } from "../protocol/questions.ts";
+import { LeaseKeeper } from "../queue/lease-keeper.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { BrokerBench, TestClient } from "./broker.fixture.ts";
 
@@ -285,6 +286,9 @@ async function parkedScene(): Promise<{ scene: Scene; entry: string }> {
   return { scene, entry: entries[0]!.entry };
 }
 
+const actorState = ({ bench }: Scene): string | undefined =>
+  bench.broker.actors.list("subscription").find(({ path }) => path.endsWith("t/0/g"))?.state;
+
 /** The next frame of a type that the broker reads throws at the n-th look into it. */
 function throwAtLook(at: number, type: ClientFrame["type"]): FaultyFrame {
   const faulty = new FaultyFrame(at);
@@ -444,6 +448,22 @@ describe("a fault beside any frame", () => {
     await SAYS["topic.found"](scene);
     expect(scene.victim.last("goodbye").error?.code).toBe("INTERNAL");
   });
+  it("a logger that throws keeps no subscription from going on from the store after a change that failed", async () => {
+    const scene = await Scene.set();
+    const { bench, victim } = scene;
+    const said = vi.spyOn(bench.entries, "push").mockImplementation(() => faultyEncode());
+    const { beforeApply } = bench.disk;
+    bench.disk.beforeApply = () => {
+      throw new Error("the disk failed");
+    };
+    await victim.say(await FRAMES.settle[0]!(scene));
+    bench.disk.beforeApply = beforeApply;
+    expect(said).toHaveBeenCalled();
+    await bench.runtime.advance(1_000);
+    await victim.acquire(0);
+    expect(victim.last("lease.granted").epoch).toBe(scene.epoch + 1);
+    await scene.mustGoOn();
+  });
   it("an authorizer that throws refuses what it was asked about, and says nothing of why", async () => {
     const bench = await BrokerBench.start({ authorize: () => faultyEncode() });
     const client = await bench.client("a");
@@ -452,6 +472,30 @@ describe("a fault beside any frame", () => {
     expect(JSON.stringify(client.frames)).not.toContain("swordfish");
     expect(client.link.end).toBeNull();
     expect(bench.entries.filter(({ text }) => text.includes("the authorizer threw"))).toHaveLength(1);
+  });
+  it("what waited for the link to drain and throws ends its link, and nobody else's", async () => {
+    const scene = await Scene.set();
+    const { bench, victim } = scene;
+    victim.theirs.bufferedBytes = 2 ** 21;
+    await victim.say(scene.batch());
+    await bench.runtime.advance(10);
+    expect(victim.all("deliver")).toHaveLength(1);
+    expect(actorState(scene)).toBe("leased.suspended");
+    vi.spyOn(LeaseKeeper.prototype, "tell").mockImplementationOnce(() => faultyEncode());
+    victim.theirs.bufferedBytes = 0;
+    await scene.mustBeContained("a drain");
+  });
+  it("an observer of actors that throws is logged, and hears the next change", async () => {
+    const scene = await Scene.set();
+    let heard = 0;
+    scene.bench.broker.actors.watch("subscription").subscribe(() => {
+      heard++;
+      faultyEncode();
+    });
+    await scene.victim.acquire(0);
+    expect(heard).toBeGreaterThan(1);
+    expect(scene.victim.link.end).toBeNull();
+    expect(scene.bench.entries.filter(({ text }) => text.includes("observer of the actors"))).toHaveLength(heard);
   });
   it("an observer of events that throws is logged, and hears the next event", async () => {
     const scene = await Scene.set();

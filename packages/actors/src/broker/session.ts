@@ -110,7 +110,8 @@ export class Session {
     this.path = `session/${id}`;
     this.#codecs = host.codecs;
     this.#heardAt = host.runtime.now();
-    this.#drain = new Drain(link, () => this.#outbox?.bufferedBytes ?? 0, host.congestedBytes);
+    const drainFailed = (error: unknown) => this.fault(error, "a drain");
+    this.#drain = new Drain(link, () => this.#outbox, drainFailed, host.congestedBytes);
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
     this.#members = new SessionMembers(this, this.#drain);
     const failed = (error: unknown) => this.fault(error, "its machine");

@@ -347,6 +347,47 @@ describe("a fault that comes every time", () => {
 });
 
 describe("beside frames", () => {
+  it.each([
+    { name: "a history", history: true, logger: false },
+    { name: "a logger", history: false, logger: true },
+    { name: "both", history: true, logger: true },
+  ])("$name of the user's that throws: messages go on, in order, on the same link", async ({ history, logger }) => {
+    const life = await Life.begin();
+    const { transport, runtime, links } = life.bench;
+    const fault = (): never => {
+      throw new TypeError(INJECTED);
+    };
+    const logged: string[] = [];
+    const client = await runtime.run(
+      createClientCore({
+        transport,
+        runtime,
+        logger: { log: logger ? fault : (_, text) => logged.push(text) },
+        ...(history ? { history: { record: fault } } : {}),
+      }),
+    );
+    const observed = client.events$.subscribe(fault); // what is logged goes through the logger
+    const watched = client.actors.watch().subscribe(fault);
+    const consumer = client.consumer(lines, group);
+    const handled: string[] = [];
+    const consumed = consumer.run(async ({ body }) => void handled.push(body));
+    const producer = client.producer(lines);
+    const bodies = [..."abcdef"];
+    await runtime.run(Promise.all(bodies.map((body) => producer.send(body, { key: LOW }))));
+    await runtime.run(consumer.caughtUp());
+    expect(handled).toEqual(bodies);
+    expect(links).toHaveLength(1);
+    expect(links[0]?.end).toBeNull();
+    observed.unsubscribe();
+    watched.unsubscribe();
+    if (!logger) {
+      expect(logged.filter((text) => text.startsWith("history:"))).toHaveLength(history ? 1 : 0);
+      expect(logged.some((text) => text.includes("observer of the actors"))).toBe(true);
+    }
+    await runtime.run(consumer.close());
+    await runtime.run(consumed);
+    await runtime.run(client.close());
+  });
   it("an observer of events that throws is logged, and hears the next event", async () => {
     const life = await Life.begin();
     const { runtime } = life.bench;

@@ -15,6 +15,7 @@ import { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { systemRuntime } from "../runtime/system-runtime.ts";
 import type { HistorySink, Logger } from "../system/contracts.ts";
+import { guardedHistory, guardedLogger } from "../system/guarded.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
 import type { Transport } from "../transport/transport.ts";
 import { ask } from "./ask.ts";
@@ -71,7 +72,7 @@ class LiveClient implements Client, Admin {
 
   constructor(options: ClientCoreOptions, connectTimeoutMs: number) {
     const runtime = options.runtime ?? systemRuntime();
-    const logger = options.logger ?? SILENT;
+    const logger = options.logger === undefined ? SILENT : guardedLogger(options.logger);
     const instance = runtime.id();
     this.name = options.name ?? `client-${instance.slice(0, 8)}`;
     this.#events = new EventBus(runtime, (error) =>
@@ -81,6 +82,7 @@ class LiveClient implements Client, Admin {
       runtime,
       inspect: options.inspect,
       onFailure: (path, error) => logger.log("error", `actor ${path} failed`, { error }),
+      dropped: (error) => logger.log("error", `an observer of the actors of client "${this.name}" threw`, { error }),
     });
     this.#connection = new Connection({
       transport: options.transport,
@@ -103,7 +105,7 @@ class LiveClient implements Client, Admin {
       actors: this.#registry,
       events: this.#events,
       logger,
-      history: options.history ?? null,
+      history: options.history === undefined ? null : guardedHistory(options.history, logger),
       emitter: (topic) => this.#emitter(topic),
     };
   }

@@ -78,7 +78,7 @@ it("lets one link be open at a time, and leaves none open once closed", async ()
           transport,
           codec: binaryCodec,
           runtime,
-          actors: new ActorRegistry({ runtime, onFailure: (_, error) => failed.push(error) }),
+          actors: new ActorRegistry({ runtime, onFailure: (_, error) => failed.push(error), dropped: () => {} }),
           events: new EventBus(runtime, () => {}),
           logger: { log: () => {} },
           name: "c",

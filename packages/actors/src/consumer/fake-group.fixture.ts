@@ -104,7 +104,11 @@ export class FakeGroup {
         },
       },
       topics: { known: () => undefined, find: async () => ({}) as never, forget: () => {} },
-      actors: new ActorRegistry({ runtime: this.runtime, onFailure: (path, error) => this.logged.push(path, error) }),
+      actors: new ActorRegistry({
+        runtime: this.runtime,
+        onFailure: (path, error) => this.logged.push(path, error),
+        dropped: () => {},
+      }),
       events,
       logger: { log: (level, text, data) => this.logged.push(level, text, data) },
       history: { record: (step) => this.history.push(step) },

@@ -20,11 +20,7 @@ export function ownFault({ at, path, runtime, logger }: FaultyEnd, thrown: unkno
   const fault = new InternalError(at, reference, { cause: thrown });
   const stack = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
   const text = `${path}: a fault of our own at ${doing} ends the link; please report this line`;
-  try {
-    logger.log("error", text, { code: fault.code, reference, doing, error: String(thrown), stack });
-  } catch {
-    // a logger that throws must not keep the link from ending
-  }
+  logger.log("error", text, { code: fault.code, reference, doing, error: String(thrown), stack });
   return fault;
 }
 /** Whether it is the peer that broke the protocol; anything else that is thrown while a frame is handled, and is no refusal, is a fault of ours. */

@@ -145,6 +145,7 @@ export class QueueBench {
     const actors = new ActorRegistry({
       runtime,
       onFailure: (path, error) => this.told.push(`${path}: ${String(error)}`),
+      dropped: () => {},
     });
     const logger = { log: () => {} };
     const events = new EventBus(runtime, () => {});

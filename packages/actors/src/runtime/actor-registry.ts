@@ -10,6 +10,7 @@ import {
   type SnapshotFrom,
 } from "xstate";
 import type { ActorKind, Actors, ActorView, Inspect } from "../client/client-api.ts";
+import { contained } from "./contained.ts";
 import { LightActor, LightStage } from "./light-actor.ts";
 import { requireLight } from "./light-machine.ts";
 import type { Runtime } from "./runtime.ts";
@@ -42,6 +43,7 @@ export class ActorRegistry implements Actors {
   readonly #runtime: Runtime;
   readonly #inspect: Inspect | undefined;
   readonly #onFailure: (path: string, error: unknown) => void;
+  readonly #dropped: (error: unknown) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #changes = new Subject<ActorView>();
   readonly #stage: LightStage;
@@ -51,10 +53,13 @@ export class ActorRegistry implements Actors {
     readonly inspect?: Inspect | undefined;
     /** An actor threw: it has stopped by itself. Whoever owns it decides what that means; this is for the log. */
     readonly onFailure: (path: string, error: unknown) => void;
+    /** An observer of `watch` threw, which ends nothing, not even its subscription. */
+    readonly dropped: (error: unknown) => void;
   }) {
     this.#runtime = options.runtime;
     this.#inspect = options.inspect;
     this.#onFailure = options.onFailure;
+    this.#dropped = options.dropped;
     const entryOf = (actor: { readonly path: string; stop(): void }) => {
       const entry = this.#entries.get(actor.path);
       return entry?.actor === actor ? entry : undefined;
@@ -134,7 +139,7 @@ export class ActorRegistry implements Actors {
     return views as readonly ActorView[] as unknown as readonly ActorView<Kind>[];
   }
   watch<Kind extends ActorKind = ActorKind>(kind?: Kind): Observable<ActorView<Kind>> {
-    return new Observable((subscriber) =>
+    const ofKind = new Observable<ActorView<Kind>>((subscriber) =>
       this.#changes.subscribe({
         next: (change) => {
           if (kind === undefined || change.kind === kind) subscriber.next(change as ActorView<Kind>);
@@ -142,6 +147,7 @@ export class ActorRegistry implements Actors {
         complete: () => subscriber.complete(),
       }),
     );
+    return contained(ofKind, this.#dropped);
   }
 
   #note(entry: Entry, snapshot: { readonly value?: unknown }): void {

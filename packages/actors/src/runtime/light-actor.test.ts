@@ -115,7 +115,11 @@ const NOT_LIGHT: readonly (readonly [uses: string, machine: AnyStateMachine])[] 
   ],
 ];
 it.each(NOT_LIGHT)("refuses a machine that uses %s when it is made", (uses, machine) => {
-  const registry = new ActorRegistry({ runtime: simulatedRuntime({ seed: 1 }), onFailure: () => {} });
+  const registry = new ActorRegistry({
+    runtime: simulatedRuntime({ seed: 1 }),
+    onFailure: () => {},
+    dropped: () => {},
+  });
   const start = () => registry.startLight({ kind: "queue", path: "a" }, machine, undefined as never);
   expect(start).toThrow(`uses ${uses}, which a light actor does not do`);
   expect(start, "again").toThrow(`uses ${uses}`);
@@ -130,13 +134,18 @@ it("fails a machine that spawns while it runs, which cannot be seen when it is m
   const registry = new ActorRegistry({
     runtime: simulatedRuntime({ seed: 1 }),
     onFailure: (path, error) => failures.push(`${path}: ${String(error)}`),
+    dropped: () => {},
   });
   registry.startLight({ kind: "queue", path: "a" }, machine, undefined as never).send({ type: "go" } as never);
   expect(failures).toEqual(["a: Error: a light actor has no children"]);
   expect(registry.list()).toEqual([]);
 });
 it("takes undelayed `raise`, which is a step of its own", () => {
-  const registry = new ActorRegistry({ runtime: simulatedRuntime({ seed: 1 }), onFailure: () => {} });
+  const registry = new ActorRegistry({
+    runtime: simulatedRuntime({ seed: 1 }),
+    onFailure: () => {},
+    dropped: () => {},
+  });
   const machine = parts.createMachine({
     initial: "a",
     states: { a: { on: { go: { actions: raise({ type: "on" }) }, on: "b" } }, b: { entry: "tell" } },

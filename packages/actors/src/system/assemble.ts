@@ -8,6 +8,7 @@ import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Authenticator, Authorizer, HistorySink, Logger, Metrics } from "./contracts.ts";
+import { guardedLogger } from "./guarded.ts";
 import { quietLogger } from "./quiet-logger.ts";
 import { type Token, tokens } from "./tokens.ts";
 
@@ -44,6 +45,7 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
       throw optionInvalid("modules", "container modules, such as memoryTransport() or provide(token, create)", module);
     await container.loadAsync(module);
   }
+  container.onActivation<Logger>(tokens.logger, (_, logger) => guardedLogger(logger)); // modules log, too
   if (!container.isBound(tokens.transport))
     throw new MessagingError(
       "MODULE_MISSING",

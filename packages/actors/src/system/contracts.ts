@@ -22,12 +22,13 @@ export interface Metrics {
   count(name: string, n: number, labels: Readonly<Record<string, string>>): void;
 }
 export interface Logger {
+  /** Called synchronously; what it throws is dropped. */
   log(level: "debug" | "info" | "warn" | "error", text: string, data: object): void;
 }
 
 /**
  * Hears each step of a client's messages, synchronously and before the next one: `sending` before the frame leaves, `handling` before the handler runs,
- * `handled` before the settle is sent. What demos, simulations and chaos runs write their histories from.
+ * `handled` before the settle is sent. What demos, simulations and chaos runs write their histories from. What it throws is logged, the first time, and dropped.
  */
 export interface HistorySink {
   record(step: HistoryStep): void;
