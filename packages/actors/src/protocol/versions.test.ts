@@ -10,9 +10,13 @@ import { frameTables } from "./validate-frame.ts";
 
 const THIS = { binary: binaryCodec, json: jsonCodec };
 const cases = nextCodecs.map((next) => ({ name: next.name, next, today: THIS[next.name] }));
-/** The frame as code of the next version has it. */
+/** The frame as code of the next version has it; a `welcome` says itself which version it is of. */
 const nextFrames = anyFrame.map(
-  (frame) => filledIn(frame as unknown as Readonly<Record<string, unknown>>) as unknown as Frame,
+  (frame) =>
+    filledIn({
+      ...(frame as unknown as Readonly<Record<string, unknown>>),
+      ...(frame.type === "welcome" ? { version: 2 } : {}),
+    }) as unknown as Frame,
 );
 const errorOf = (run: () => unknown): MessagingError => {
   try {

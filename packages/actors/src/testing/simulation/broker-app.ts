@@ -69,7 +69,8 @@ export class BrokerApp implements App {
           authorizer: { authorize: () => true },
           congestedBytes: CONGESTED_BYTES,
           logger: {
-            log: (level, text, data) => world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data)}`),
+            log: (level, text, data) =>
+              world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data, withoutStacks)}`),
           },
         },
       );
@@ -125,3 +126,6 @@ export function brokerSlot(world: World): ProcessSlot<BrokerApp> {
   });
   return slot;
 }
+
+/** A stack tells where the code lies and who called it, which is no part of what a seed does. */
+const withoutStacks = (name: string, value: unknown): unknown => (name === "stack" ? undefined : value);
