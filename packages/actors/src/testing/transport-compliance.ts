@@ -176,8 +176,7 @@ export function transportCompliance(
         const told: (readonly [asked: number, buffered: number])[] = [];
         for (const bytes of [0, 100_000, 400_000])
           sender.whenDrained(bytes, () => told.push([bytes, sender.bufferedBytes]));
-        await sleep(50);
-        same(told, [], "told while nobody reads");
+        await sleep(50); // whoever is told now, while nobody reads, is told too soon, unless the operating system has taken more after all
         const got = collect(receiver);
         await until(() => told.length >= 3 && got.frames.length >= sent.length, "the news that it has drained");
         for (const [asked, buffered] of told)
