@@ -56,6 +56,11 @@ class Scene {
     const said = { kind: "park", offset: offset(at), key, redriven: null, attempts: 3, error: failure } as const;
     return holder.say({ ...frame, ...said, ...rest });
   }
+  /** Under what number its strand was last delivered. */
+  redelivered(at: number): RedrivenId {
+    const entry = this.holder.last("redeliver").entries.find((one) => one.offset === at);
+    return { strand: entry!.strand, offset: offset(at) };
+  }
   putBack(id: RedrivenId, key: string): Promise<void> {
     return this.put(id.offset, key, { redriven: id });
   }
@@ -230,8 +235,7 @@ describe("a redriven message that failed again, put back again because the answe
     const scene = await Scene.start(["a", "a"]);
     await scene.put(0, "a");
     await scene.order({ kind: "aside.redrive", key: "a" });
-    const [entry] = scene.holder.last("redeliver").entries;
-    const id = { strand: entry!.strand, offset: offset(0) };
+    const id = scene.redelivered(0);
     await scene.settle({ redrivenTried: [{ ...id, attempts: 2 }] });
     await scene.putBack(id, "a");
     return { scene, id, revision: scene.done.revision };
@@ -256,7 +260,7 @@ describe("a redriven message that failed again, put back again because the answe
     expect(scene.heard()).toEqual(["done", "redeliver 0", "redeliver 1"]);
     expect(scene.holder.last("redeliver").entries[0]).toMatchObject({ attempts: 0 });
     // and waits again when it has failed anew
-    await scene.putBack(id, "a");
+    await scene.putBack(scene.redelivered(0), "a");
     expect(scene.done.revision).toBeGreaterThan(revision);
     await scene.order({ kind: "aside.redrive", key: "a" });
     expect(scene.heard().slice(3)).toEqual(["done", "redeliver 0", "redeliver 1"]);
@@ -281,13 +285,37 @@ describe("a redriven message that failed again, put back again because the answe
     expect(scene.done.offsets).toEqual([]);
     expect(scene.heard()).toEqual(["done", "deliver 2"]);
   });
-  it("has failed anew where the first answer came and it was delivered again since, on whatever link", async () => {
+  it("has failed anew where it was answered, and delivered again before the link broke", async () => {
     const { scene, id, revision } = await putBack();
+    await scene.order({ kind: "aside.redrive", key: "a" });
+    expect(scene.heard().slice(-2)).toEqual(["redeliver 0", "redeliver 1"]);
+    const again = scene.redelivered(0);
+    await scene.cut(); // with a handler busy with it
+    await scene.resume({ redrivenInHand: [again, { ...again, offset: offset(1) }] });
+    await scene.credit();
+    await scene.putBack(again, "a");
+    const second = scene.done.revision;
+    expect(second).toBeGreaterThan(revision);
+    expect(scene.heard()).toEqual(["done"]); // it waits
+    // a repeat of that one is told from the first, too
+    await scene.cut();
+    await scene.order({ kind: "aside.redrive", key: "a" });
+    await scene.resume({ redrivenInHand: [again, { ...again, offset: offset(1) }] });
+    await scene.putBack(again, "a");
+    await scene.credit();
+    expect(scene.done.revision).toBe(second);
+    expect(scene.heard()).toEqual(["done", "redeliver 0", "redeliver 1"]);
+    expect([id, again, scene.redelivered(0)].map(({ strand }) => strand)).toEqual([1, 2, 3]);
+    await scene.settle({ redriven: [scene.redelivered(0), scene.redelivered(1)] });
+    expect(await scene.account()).toMatchObject({ settled: 2, deadLettered: [], parked: [], backlog: 0 });
+  });
+  it("has failed anew where the first answer came and it was delivered again since, on whatever link", async () => {
+    const { scene, revision } = await putBack();
     await scene.cut();
     await scene.resume(); // it has the answer: the message is not in its hands
     await scene.credit();
     await scene.order({ kind: "aside.redrive", key: "a" });
-    await scene.putBack(id, "a");
+    await scene.putBack(scene.redelivered(0), "a");
     expect(scene.done.revision).toBeGreaterThan(revision);
     expect(scene.heard()).toEqual(["redeliver 0", "redeliver 1", "done"]);
   });

@@ -359,7 +359,7 @@ export type TriedMessage = readonly [offset: number, attempts: number, losses: n
 /** At this many leases lost with it in hand a message is exhausted, whatever its attempts: it kills its process. */
 export const LOSSES_MAX = 5;
 
-/** A place in what a group has set aside: `strand` names the key's log (or the one dead letter), `offset` the message's original offset. */
+/** A place in what a group has set aside: `strand` names the key's log (or the one dead letter), under another number once a message of it was put back; `offset` is the message's original offset. */
 export interface RedrivenId {
   readonly strand: number;
   readonly offset: Offset;

@@ -12,7 +12,7 @@ export function applySettlement(
   const writes: StoreWrite[] = [];
   for (const [from, to] of settlement.ranges) state.settle(from, Math.min(to, deliveredEnd));
   for (const { strand: id, offset: at } of settlement.redriven) {
-    const strand = aside.strand(id);
+    const strand = aside.ofRun(id);
     const taken = strand === undefined ? [] : aside.take(state, strand, at);
     if (taken.length > 0 && at >= state.cursor) state.settled.add(at, at + 1);
     writes.push(...taken);
@@ -20,8 +20,9 @@ export function applySettlement(
   for (const [at, attempts] of settlement.tried)
     if (at < deliveredEnd && !state.isDone(at)) state.noteTried(at, { attempts, losses: 0 });
   for (const { strand: id, offset: at, attempts } of settlement.redrivenTried) {
-    const strand = aside.strand(id);
-    if (strand !== undefined) writes.push(...aside.tried(strand, at, { attempts, losses: 0 }));
+    const strand = aside.ofRun(id);
+    // attempts of a message that has been put back since are over
+    if (strand?.run === id) writes.push(...aside.tried(strand, at, { attempts, losses: 0 }));
   }
   state.advance();
   return writes;

@@ -89,8 +89,10 @@ export class DeliveryFlow {
     this.#position = owner.state.cursor;
     this.deliveredEnd = Math.max(at.deliveredEnd, owner.state.cursor);
     this.#kept = new RangeSet(at.kept);
-    for (const { strand, offset } of at.keptRedriven)
-      this.#redriven.set(strand, Math.max(this.#redriven.get(strand) ?? -1, offset));
+    for (const { strand: run, offset } of at.keptRedriven) {
+      const { id } = owner.aside.ofRun(run) ?? {};
+      if (id !== undefined) this.#redriven.set(id, Math.max(this.#redriven.get(id) ?? -1, offset));
+    }
   }
 
   /** Whether a settle of this range can be of something that was sent. */
@@ -466,7 +468,7 @@ export class DeliveryFlow {
       queue: this.#queue,
       epoch: this.epoch,
       entries: entries.map((entry) => ({
-        strand: strand.id,
+        strand: strand.run,
         offset: offset(entry.offset),
         appendedAtMs: entry.appendedAtMs,
         attempts: entry.offset === strand.offsets[0] ? strand.attempts : 0,

@@ -112,7 +112,6 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     const deliveredEnd = before?.deliveredEnd ?? this.#ledger.state.cursor;
     before?.stop();
     const settles = this.repeats.takeSettles();
-    this.repeats.resumed(resume.redrivenInHand);
     const writes = applySettlement(this.#ledger, this.repeats.withoutUndone(resume.settle), deliveredEnd);
     this.#lease.tell({ type: "lease.renew", at });
     const ttlMs = this.#lease.deadline - at; // less than the whole when it is being revoked

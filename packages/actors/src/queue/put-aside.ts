@@ -67,15 +67,16 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
 
   if (frame.redriven !== null) {
     const { redriven, attempts, error } = frame;
-    const strand = aside.strand(redriven.strand);
+    const strand = aside.ofRun(redriven.strand);
     if (strand === undefined || !strand.offsets.includes(redriven.offset)) return done([], []);
-    const was = repeats.putBackIn(port, redriven);
+    const was = repeats.putBackIn(strand, redriven);
     if (was !== undefined) {
       // it runs again by now, if somebody said so: from its head, since the holder drops what it is sent of it before the answer
       flow.redrive(strand.id);
       return done([redriven.offset], [], was);
     }
-    repeats.putBack(port, redriven, state.revision + 1);
+    repeats.putBack(aside, strand, redriven, state.revision + 1);
+    aside.runAnew(state, strand);
     return done([redriven.offset], [aside.turn(strand, { phase: "waiting", attempts, error })]);
   }
   if (state.isDone(frame.offset)) {

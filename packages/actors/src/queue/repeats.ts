@@ -1,15 +1,15 @@
 import type { RedrivenId, Settlement } from "../protocol/frames.ts";
-import type { MemberPort } from "./member-port.ts";
+import type { SetAside, Strand } from "./set-aside.ts";
 
 /** Settles remembered at most: a holder has a few on their way. What was settled by older ones counts as settled by the resume. */
 const SETTLES_MAX = 64;
 
 interface PutBack {
+  /** Under which it had been delivered. */
+  readonly run: number;
   readonly offset: number;
   /** The change in which it went back. */
   readonly revision: number;
-  /** Where that was asked last. */
-  port: MemberPort;
 }
 
 // Shared by all leases under which there is none, which is most, and never added to.
@@ -27,12 +27,6 @@ export class Repeats {
   /** In which changes settles were applied on the holder's present link, the first of them by this number. */
   #settlesFrom = 0;
   #settleRevisions: number[] = [];
-
-  /** The lease goes on, on another link: what its holder does not have in hand, it has had the answer about. */
-  resumed(redrivenInHand: readonly RedrivenId[]): void {
-    for (const [strand, { offset }] of this.#putBack)
-      if (!redrivenInHand.some((id) => id.strand === strand && id.offset === offset)) this.#putBack.delete(strand);
-  }
 
   settled(settle: number, revision: number): void {
     const revisions = this.#settleRevisions;
@@ -62,26 +56,19 @@ export class Repeats {
     return this.#halts.has(offset);
   }
 
-  putBack(port: MemberPort, { strand, offset }: RedrivenId, revision: number): void {
+  putBack(aside: SetAside, { id }: Strand, { strand: run, offset }: RedrivenId, revision: number): void {
     if (this.#putBack === NOTHING_PUT_BACK) this.#putBack = new Map();
-    this.#putBack.set(strand, { offset, revision, port });
+    for (const strand of this.#putBack.keys()) if (aside.strand(strand) === undefined) this.#putBack.delete(strand);
+    this.#putBack.set(id, { run, offset, revision });
   }
-  /** The change in which this message went back to the head of its strand, where that was asked on an earlier link; undefined when it has failed anew. */
-  putBackIn(port: MemberPort, { strand, offset }: RedrivenId): number | undefined {
-    const known = this.#putBack.get(strand);
-    if (known === undefined || known.offset !== offset || known.port === port) return undefined;
-    known.port = port;
-    return known.revision;
+  /** The change in which this message went back to the head of its strand when it had been delivered under this number; undefined when it has failed anew. */
+  putBackIn({ id }: Strand, { strand: run, offset }: RedrivenId): number | undefined {
+    const known = this.#putBack.get(id);
+    return known?.run === run && known.offset === offset ? known.revision : undefined;
   }
 
-  /** What a resume reports, without attempts that a person has taken back since: those of a halted message, and of one that went back to its strand. */
+  /** What a resume reports, without attempts that a person has taken back since: those of a halted message. */
   withoutUndone(settlement: Settlement): Settlement {
-    return {
-      ...settlement,
-      tried: settlement.tried.filter(([offset]) => !this.#halts.has(offset)),
-      redrivenTried: settlement.redrivenTried.filter(
-        ({ strand, offset }) => this.#putBack.get(strand)?.offset !== offset,
-      ),
-    };
+    return { ...settlement, tried: settlement.tried.filter(([offset]) => !this.#halts.has(offset)) };
   }
 }

@@ -8,6 +8,10 @@ import type { SubscriptionState } from "./subscription-state.ts";
 /** A key's log of set-aside messages, in order; or one dead letter. */
 export interface Strand {
   readonly id: number;
+  /** Under which number its messages are delivered: its id, until one was put back; then each time another, so that a put-back asked again is told from a new one. */
+  run: number;
+  /** The one before: some of its messages may still be in hand. */
+  runBefore: number;
   readonly kind: "parked" | "dead-letter";
   readonly key: string | null;
   /** Offsets of its messages, in order; the first is its head. */
@@ -49,6 +53,7 @@ type StoredCopy = readonly [appendedAtMs: number, message: Uint8Array, revision?
 // Shared by all that have set nothing aside yet, which is most, and never added to.
 const NO_STRANDS = new Map<number, Strand>();
 const NO_KEYS = new Map<string, Strand>();
+const NO_RUNS = new Map<number, Strand>();
 const NONE_REDRIVING = new Set<Strand>();
 
 export interface SetAsideOf {
@@ -67,6 +72,8 @@ export class SetAside {
   #strands = NO_STRANDS;
   #parkedKeys = NO_KEYS;
   #redriving = NONE_REDRIVING;
+  /** By their runs, where those are not their ids. */
+  #runs = NO_RUNS;
   #messages = 0;
   /** Messages set aside so far, since it was loaded; only grows. */
   readonly taken: Record<Strand["kind"], number> = { parked: 0, "dead-letter": 0 };
@@ -95,6 +102,18 @@ export class SetAside {
   strand(id: number): Strand | undefined {
     return this.#strands.get(id);
   }
+  /** The strand whose messages are, or were before, delivered under this number. */
+  ofRun(run: number): Strand | undefined {
+    return this.#runs.get(run) ?? this.#strands.get(run);
+  }
+  /** One of its messages was put back: what is delivered of it from now on has another number, which is in the state that goes into the commit. */
+  runAnew(state: SubscriptionState, strand: Strand): void {
+    if (this.#runs === NO_RUNS) this.#runs = new Map();
+    this.#runs.delete(strand.runBefore);
+    strand.runBefore = strand.run;
+    strand.run = state.strandNext++;
+    this.#runs.set(strand.run, strand);
+  }
   /** The strand that this message is in. */
   #holding(offset: number): Strand | undefined {
     for (const strand of this.#strands.values()) if (strand.offsets.includes(offset)) return strand;
@@ -118,7 +137,8 @@ export class SetAside {
     for (const { key: name, value } of await this.#store.list(storeKeys.strands(topic, queue, group))) {
       const [kind, key, sinceMs, phase, attempts, losses, error, revision] = decodeRecord<StoredStrand>(name, value);
       const rest = { sinceMs, revision, phase, attempts, losses, error };
-      const strand: Strand = { id: lastNumber(name), kind, key, offsets: [], revisions: [], ...rest };
+      const id = lastNumber(name);
+      const strand: Strand = { id, run: id, runBefore: id, kind, key, offsets: [], revisions: [], ...rest };
       const prefix = storeKeys.entries(topic, queue, group, strand.id);
       for (let after = ""; ; ) {
         const entries = await this.#store.list(prefix, { limit: RECOVER_ENTRIES, ...(after === "" ? {} : { after }) });
@@ -162,7 +182,9 @@ export class SetAside {
       const joined = [head, ...followers].map((copy) => this.follow(state, existing, copy, of.revision));
       return { strand: existing, writes: [...joined, this.turn(existing, { phase: "waiting", attempts, error })] };
     }
-    const strand: Strand = { ...of, id: state.strandNext++, offsets: [], revisions: [], phase: "waiting", losses: 0 };
+    const id = state.strandNext++;
+    const begun = { id, run: id, runBefore: id, phase: "waiting", losses: 0 } as const;
+    const strand: Strand = { ...of, ...begun, offsets: [], revisions: [] };
     this.#add(strand);
     state.deadLettered.add(head.offset, head.offset + 1);
     const writes = [this.#strandWrite(strand), this.#append(strand, head, of.revision)];
@@ -209,6 +231,7 @@ export class SetAside {
     if (head === undefined) {
       this.#strands.delete(strand.id);
       this.#redriving.delete(strand);
+      for (const run of [strand.run, strand.runBefore]) this.#runs.delete(run);
       if (strand.key !== null && this.#parkedKeys.get(strand.key) === strand) this.#parkedKeys.delete(strand.key);
       writes.push({ kind: "remove", key: this.#strandKey(strand.id) });
     } else if (index === 0) {

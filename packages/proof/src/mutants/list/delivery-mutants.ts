@@ -184,11 +184,23 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     breaks: "a redriven message that failed is put back again by the repeat, though a person has it run again since",
     promises: ["P6"],
     file: "queue/repeats.ts",
-    find: "known.offset !== offset || known.port === port",
-    replace: "known.offset === offset || known.port === port",
+    find: "return known?.run === run && known.offset === offset ? known.revision : undefined;",
+    replace: "return known?.run === run && known.offset !== offset ? known.revision : undefined;",
     test: {
       file: "packages/actors/src/broker/repeats.test.ts",
       title: "runs again, from the head of its key and with all its attempts, where a person said so meanwhile",
+    },
+  },
+  {
+    name: "put-back-forgotten",
+    breaks: "a redriven message that fails anew on a later link counts as put back before, and runs once more",
+    promises: ["P6"],
+    file: "queue/put-aside.ts",
+    find: "aside.runAnew(state, strand);",
+    replace: "",
+    test: {
+      file: "packages/actors/src/broker/repeats.test.ts",
+      title: "has failed anew where it was answered, and delivered again before the link broke",
     },
   },
   {
