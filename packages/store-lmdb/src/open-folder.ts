@@ -106,5 +106,6 @@ async function replay(
       "STORE_FAILED",
       `there is no space left in the data folder "${folder}" for what its journal holds: ${layer.cost} bytes`,
     );
-  await writer.write(layer.changes(), layer.cost, { applied: layer.last, journal: undefined }, false);
+  // What it truncates goes now or, beyond what one transaction removes, once the store is open: nobody else looks for it.
+  await writer.write(layer.changes(), layer.cost, { applied: layer.last, journal: undefined }, room.isDiskUsable);
 }

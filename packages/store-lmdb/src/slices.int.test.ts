@@ -250,6 +250,27 @@ describe("a file of the journal", () => {
   });
 });
 
+it("what the journal had truncated when all ended is removed from lmdb when the folder is opened", async () => {
+  const path = folder();
+  const kept = 10;
+  const before = await open(path);
+  const append = (first: number): StoreWrite => ({
+    kind: "append",
+    log: "a",
+    first,
+    count: 1,
+    bytes: Uint8Array.of(1),
+  });
+  await before.queue.writer().commit(Array.from({ length: 200 }, (_, first) => append(first))).synced;
+  await before.close();
+  const ended = await open(path);
+  await ended.queue.writer().commit([{ kind: "truncate", log: "a", before: 200 - kept }]).synced;
+  await ended.abandon();
+  const again = await open(path);
+  await again.idle();
+  expect([again.data.untrimmed.size, [...again.data.env.batches.getKeys({})].length]).toEqual([0, kept]);
+  await again.close();
+});
 it("a process that is killed between two slices leaves everything that was synced, for each of them", {
   timeout: 120_000,
 }, async () => {
