@@ -362,6 +362,7 @@ describe("beside frames", () => {
       createClientCore({
         transport,
         runtime,
+        inspect: fault,
         logger: { log: logger ? fault : (_, text) => logged.push(text) },
         ...(history ? { history: { record: fault } } : {}),
       }),

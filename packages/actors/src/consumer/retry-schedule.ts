@@ -1,4 +1,4 @@
-import { isMessagingError } from "../message/errors.ts";
+import { isMessagingError, textOf } from "../message/errors.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
 
 export interface RetrySettings {
@@ -55,16 +55,9 @@ export function failureInfo(error: unknown): FailureInfo {
   const code = read(error, "code");
   return {
     name: typeof name === "string" ? short(name) : "Error",
-    message: short(typeof message === "string" ? message : text(error)),
+    message: short(typeof message === "string" ? message : textOf(error)),
     code: typeof code === "string" ? short(code) : null,
   };
-}
-function text(value: unknown): string {
-  try {
-    return String(value);
-  } catch {
-    return "something that has no text";
-  }
 }
 const short = (given: string): string => (given.length > TEXT_MAX ? `${given.slice(0, TEXT_MAX)}…` : given);
 const TEXT_MAX = 1_000;

@@ -1,6 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { fromWireError, isMessagingError, MessagingError, toWireError } from "./errors.ts";
+import { asMessagingError, fromWireError, isMessagingError, MessagingError, toWireError } from "./errors.ts";
 
+it("anything that is thrown has a text, also what has none", () => {
+  const hostile = {
+    get message(): never {
+      throw new Error("looked at");
+    },
+    toString(): never {
+      throw new Error("asked for its text");
+    },
+  };
+  const thrown = [new TypeError("a"), "b", 3, undefined, Object.create(null), hostile];
+  const none = "something that has no text";
+  expect(thrown.map((each) => asMessagingError(each).message)).toEqual(["a", "b", "3", "undefined", none, none]);
+});
 describe("an error on the wire", () => {
   it("keeps its code, message and data", () => {
     const error = new MessagingError("QUEUE_FULL", "no room", { data: { queue: 3 } });

@@ -213,9 +213,16 @@ export function fromWireError(wire: WireError): MessagingError {
 }
 /** Anything thrown, as one of our errors. */
 export const asMessagingError = (error: unknown, otherwise: ErrorCode = "UNAVAILABLE"): MessagingError =>
-  isMessagingError(error)
-    ? (error as MessagingError)
-    : new MessagingError(otherwise, error instanceof Error ? error.message : String(error), { cause: error });
+  isMessagingError(error) ? (error as MessagingError) : new MessagingError(otherwise, textOf(error), { cause: error });
+
+/** What was thrown, in words: anything can be thrown, also what throws when it is looked at. */
+export function textOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return "something that has no text";
+  }
+}
 
 /** `message` for an option that is out of range, in one form everywhere. */
 export const optionInvalid = (option: string, expected: string, found: unknown): MessagingError<"OPTION_INVALID"> =>

@@ -1,4 +1,4 @@
-import { InternalError, isMessagingError, type MessagingError } from "../message/errors.ts";
+import { InternalError, isMessagingError, type MessagingError, textOf } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Logger } from "../system/contracts.ts";
 
@@ -18,9 +18,10 @@ export interface FaultyEnd {
 export function ownFault({ at, path, runtime, logger }: FaultyEnd, thrown: unknown, doing: string): InternalError {
   const reference = runtime.id();
   const fault = new InternalError(at, reference, { cause: thrown });
-  const stack = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
+  const said = thrown instanceof Error ? String(thrown) : textOf(thrown);
+  const stack = thrown instanceof Error ? (thrown.stack ?? said) : said;
   const text = `${path}: a fault of our own at ${doing} ends the link; please report this line`;
-  logger.log("error", text, { code: fault.code, reference, doing, error: String(thrown), stack });
+  logger.log("error", text, { code: fault.code, reference, doing, error: said, stack });
   return fault;
 }
 /** Whether it is the peer that broke the protocol; anything else that is thrown while a frame is handled, and is no refusal, is a fault of ours. */

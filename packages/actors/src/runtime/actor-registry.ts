@@ -10,7 +10,7 @@ import {
   type SnapshotFrom,
 } from "xstate";
 import type { ActorKind, Actors, ActorView, Inspect } from "../client/client-api.ts";
-import { contained } from "./contained.ts";
+import { contained, guarded } from "./contained.ts";
 import { LightActor, LightStage } from "./light-actor.ts";
 import { requireLight } from "./light-machine.ts";
 import type { Runtime } from "./runtime.ts";
@@ -53,13 +53,14 @@ export class ActorRegistry implements Actors {
     readonly inspect?: Inspect | undefined;
     /** An actor threw: it has stopped by itself. Whoever owns it decides what that means; this is for the log. */
     readonly onFailure: (path: string, error: unknown) => void;
-    /** An observer of `watch` threw, which ends nothing, not even its subscription. */
+    /** An observer of `watch`, or `inspect`, threw, which ends nothing, not even its subscription. */
     readonly dropped: (error: unknown) => void;
   }) {
     this.#runtime = options.runtime;
-    this.#inspect = options.inspect;
+    const { inspect, dropped } = options;
     this.#onFailure = options.onFailure;
-    this.#dropped = options.dropped;
+    this.#dropped = dropped;
+    this.#inspect = inspect && ((event) => guarded(() => inspect(event), dropped));
     const entryOf = (actor: { readonly path: string; stop(): void }) => {
       const entry = this.#entries.get(actor.path);
       return entry?.actor === actor ? entry : undefined;

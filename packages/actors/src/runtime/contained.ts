@@ -1,24 +1,30 @@
 import { Observable, type Observer, Subscriber } from "rxjs";
 
+/** Runs a step of the user's; what it throws goes to `dropped`. */
+export function guarded(step: () => void, dropped: (error: unknown) => void): void {
+  try {
+    step();
+  } catch (error) {
+    dropped(error);
+  }
+}
+
 /**
- * The source, for observers that may throw: what they throw goes to `dropped`, and they stay subscribed. RxJS would throw it anew from a timer, which ends a process.
- * Within operators it is for RxJS to say what an error means.
+ * The source, for observers that may throw: what they throw goes to `dropped`, and they stay subscribed, behind operators (`pipe`), too. RxJS would throw it anew from a timer, which ends a process;
+ * so it would an error that an operator makes of what its function throws, where nobody takes that.
  */
 export function contained<T>(source: Observable<T>, dropped: (error: unknown) => void): Observable<T> {
   const stream = new Observable<T>((subscriber) => source.subscribe(subscriber));
+  const lift = stream.lift.bind(stream);
+  stream.lift = (operator) => contained(lift(operator), dropped);
   const subscribe = stream.subscribe.bind(stream);
   stream.subscribe = (given?: Partial<Observer<T>> | ((value: T) => void) | null) => {
-    if (given == null || given instanceof Subscriber) return subscribe(given ?? undefined);
-    const next = typeof given === "function" ? given : given.next?.bind(given);
+    if (given instanceof Subscriber) return subscribe(given);
+    const observer = typeof given === "function" ? { next: given } : (given ?? {});
     return subscribe({
-      next: (value) => {
-        try {
-          next?.(value);
-        } catch (error) {
-          dropped(error);
-        }
-      },
-      complete: () => typeof given !== "function" && given.complete?.(),
+      next: (value) => guarded(() => observer.next?.(value), dropped),
+      error: (error) => guarded(() => (observer.error === undefined ? dropped(error) : observer.error(error)), dropped),
+      complete: () => guarded(() => observer.complete?.(), dropped),
     });
   };
   return stream;
