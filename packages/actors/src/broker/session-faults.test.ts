@@ -10,6 +10,7 @@ import { binaryCodec } from "../protocol/index.ts";
 import type { Question } from "../protocol/questions.ts";
 import { LeaseKeeper } from "../queue/lease-keeper.ts";
 import { message } from "../queue/queue.fixture.ts";
+import { SubscriptionState } from "../queue/subscription-state.ts";
 import { BrokerBench, TestClient } from "./broker.fixture.ts";
 
 const decode = binaryCodec.decode.bind(binaryCodec);
@@ -472,6 +473,22 @@ describe("a fault beside any frame", () => {
     expect(JSON.stringify(client.frames)).not.toContain("swordfish");
     expect(client.link.end).toBeNull();
     expect(bench.entries.filter(({ text }) => text.includes("the authorizer threw"))).toHaveLength(1);
+  });
+  it("tells whoever's change waits behind it for the store that it could not be made, and not why", async () => {
+    const { scene, entry } = await parkedScene();
+    const { bench, victim, other } = scene;
+    const stored: (() => void)[] = [];
+    bench.disk.beforeApply = () => new Promise((resolve) => stored.push(resolve));
+    const tried = { ...scene.lease, settlement: settlement({ tried: [[2, 1]] }) };
+    for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried, settle });
+    const ask = other.next();
+    await other.say({ type: "ask", request: ask, question: QUESTIONS["aside.retry"](entry) }); // gathers: the store has enough to do
+    vi.spyOn(SubscriptionState.prototype, "settle").mockImplementationOnce(faultyEncode);
+    await victim.say({ type: "settle", ...tried, settle: 64, settlement: settlement({ ranges: [[2, 3]] }) });
+    expect(other.last("refused")).toMatchObject({ request: ask, error: { code: "UNAVAILABLE" } });
+    bench.disk.beforeApply = undefined;
+    for (const go of stored) go();
+    await scene.mustBeContained("settle");
   });
   it("what waited for the link to drain and throws ends its link, and nobody else's", async () => {
     const scene = await Scene.set();

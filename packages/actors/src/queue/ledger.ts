@@ -257,7 +257,8 @@ export class Ledger {
     this.#reloading = true;
     this.#generation++;
     this.#underWay = 0;
-    this.#gathered?.fail(asMessagingError(error, "STORE_FAILED"));
+    // a fault of ours is for the log, not for who waits for something else
+    this.#gathered?.fail(isMessagingError(error) ? error : unavailable(this.path));
     this.#gathered = null;
     this.context.logger.log("error", `${this.path}: a change failed; reloading from the store`, {
       error: String(error),
