@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { MessagingError } from "../message/errors.ts";
 import { topicSpec } from "../message/topic.ts";
 import { storeKeys } from "../queue/records.ts";
+import { SubscriptionState } from "../queue/subscription-state.ts";
 import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 import { Session } from "./session.ts";
 
@@ -39,6 +40,19 @@ describe("what comes round goes on after it threw:", () => {
     expect(starts()).toEqual([0, 0]);
     await bench.runtime.advance(4_000);
     expect(starts()).toEqual([1, 1]);
+  });
+  it("retention, where it was a group that could not count what it loses", async () => {
+    const retention = { ageMs: 10_000, dropUnsettled: true };
+    const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 1, retention })] });
+    const client = await bench.client("i");
+    await client.join("m");
+    await client.produce(["k"], 0);
+    vi.spyOn(SubscriptionState.prototype, "expire").mockImplementationOnce(() => {
+      throw broken();
+    });
+    await bench.runtime.advance(20_000);
+    expect(bench.told.filter((type) => type === "message.expired")).toHaveLength(1);
+    expect(bench.disk.logs.get(storeKeys.log("t", 0))?.extent().start).toBe(1);
   });
   it("the look at who owns the data", async () => {
     let looks = 0;
@@ -88,6 +102,26 @@ describe("what comes round goes on after it threw:", () => {
   });
 });
 
+describe("a broker that stops by itself", () => {
+  const failing = { close: () => Promise.reject(new MessagingError("STORE_FAILED", "no")) };
+  it("because its data are another's ends nothing else, though the store fails to close", async () => {
+    const lost = () => Promise.reject(new MessagingError("STORE_IN_USE", "the data was opened again"));
+    const bench = await BrokerBench.start({
+      store: (store) => changedStore(store, { ...failing, verifyOwner: lost }),
+    });
+    await bench.runtime.advance(3_000);
+    expect(bench.broker.actors.list()).toEqual([]);
+    expect(bench.logged).toEqual([
+      'error: broker "broker" stops: the data was opened again',
+      'error: broker "broker" has stopped, but could not let everything go: no',
+    ]);
+  });
+  it("because it cannot start says why, and not that the store failed to close", async () => {
+    const damaged = () => Promise.reject(new MessagingError("STORE_DAMAGED", "a page is missing"));
+    const starting = BrokerBench.start({ store: (store) => changedStore(store, { ...failing, list: damaged }) });
+    await expect(starting).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+  });
+});
 describe("close", () => {
   it("waits no longer than it was told for a store that never answers, and says what was left", async () => {
     let hung = false;

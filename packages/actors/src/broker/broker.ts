@@ -2,7 +2,7 @@ import type { Observable } from "rxjs";
 import type { Actor } from "xstate";
 import type { Actors, Inspect, SystemEvent } from "../client/client-api.ts";
 import { duration, HEARTBEAT_MS_MIN } from "../message/duration.ts";
-import { asMessagingError, isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
+import { asMessagingError, isMessagingError, MessagingError, optionInvalid, textOf } from "../message/errors.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
 import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
@@ -388,7 +388,11 @@ class BrokerNode implements Broker, SessionHost, Asker {
     const known = asMessagingError(error);
     this.logger.log("error", `broker "${this.name}" stops: ${known.message}`, { code: known.code });
     this.#machine.send({ type: "broker.failed" });
-    await this.close();
+    await this.close().catch((left: unknown) =>
+      this.logger.log("error", `broker "${this.name}" has stopped, but could not let everything go: ${textOf(left)}`, {
+        error: left,
+      }),
+    );
   }
   close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close(closeTimeout(options.timeoutMs));

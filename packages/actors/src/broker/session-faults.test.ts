@@ -490,6 +490,24 @@ describe("a fault beside any frame", () => {
     for (const go of stored) go();
     await scene.mustBeContained("settle");
   });
+  it("where what has gathered for the store cannot be written, is contained: whoever waits for it is refused", async () => {
+    const { scene, entry } = await parkedScene();
+    const { bench, victim, other } = scene;
+    const stored: (() => void)[] = [];
+    bench.disk.beforeApply = () => new Promise((resolve) => stored.push(resolve));
+    const tried = { ...scene.lease, settlement: settlement({ tried: [[2, 1]] }) };
+    for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried, settle });
+    await other.say({ type: "ask", request: other.next(), question: QUESTIONS["aside.retry"](entry) });
+    const encoding = vi.spyOn(SubscriptionState.prototype, "encode").mockImplementation(faultyEncode);
+    bench.disk.beforeApply = undefined;
+    for (const go of stored) go();
+    await bench.runtime.settle();
+    encoding.mockRestore();
+    expect(other.last("refused").error.code).toBe("UNAVAILABLE");
+    expect(bench.logged.filter((line) => line.includes("a change failed"))).toHaveLength(1);
+    expect(victim.last("lease.ended").reason).toBe("fenced");
+    await scene.mustGoOn();
+  });
   it("what waited for the link to drain and throws ends its link, and nobody else's", async () => {
     const scene = await Scene.set();
     const { bench, victim } = scene;

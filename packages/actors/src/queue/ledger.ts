@@ -129,13 +129,15 @@ export class Ledger {
     const failed = (error: unknown): void => {
       if (generation === this.#generation) this.fail(error);
     };
-    commit.flushed.then(() => {
-      count?.();
-      if (generation !== this.#generation) return;
-      this.#underWay--;
-      this.#reach(cursor);
-      if (this.#gathered !== null) this.#handGathered();
-    }, failed);
+    commit.flushed
+      .then(() => {
+        count?.();
+        if (generation !== this.#generation) return;
+        this.#underWay--;
+        this.#reach(cursor);
+        if (this.#gathered !== null) this.#handGathered();
+      })
+      .catch(failed);
     commit.synced.then(undefined, failed);
     return commit;
   }
@@ -143,8 +145,8 @@ export class Ledger {
   #handGathered(): void {
     const gathered = this.#gathered;
     if (gathered === null) return;
-    this.#gathered = null;
     const commit = this.#hand(gathered.writes, false);
+    this.#gathered = null; // not before: where it cannot be handed over, it fails with all the rest
     gathered.become(commit);
     commit.flushed.then(
       () => this.#owner?.changed(), // it may have stood still
@@ -193,14 +195,19 @@ export class Ledger {
           this.state.advance();
           const { commit, revision } = this.commit(writes);
           after?.();
-          commit.flushed.then(
-            () => {
-              goOn();
-              this.#owner?.changed();
-              resolve({ ...result, revision });
-            },
-            (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
-          );
+          commit.flushed
+            .then(
+              () => {
+                goOn();
+                this.#owner?.changed();
+                resolve({ ...result, revision });
+              },
+              (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+            )
+            .catch((error: unknown) => {
+              this.fail(error);
+              reject(error);
+            });
         } catch (error) {
           if (!isMessagingError(error) || error.code === "STORE_FAILED") this.fail(error); // it may have stopped half way
           refuse(error);
@@ -226,7 +233,7 @@ export class Ledger {
           });
           resolve();
         }, reject);
-      }),
+      }, reject),
     );
   }
   /** Resolves once every offset below `end` has left the backlog for good (committed). */
@@ -299,10 +306,13 @@ export class Ledger {
   async close(last: () => void): Promise<void> {
     this.#closing = true;
     await new Promise<void>((resolve) =>
-      this.turn.run(() => {
-        last();
-        resolve();
-      }),
+      this.turn.run(
+        () => {
+          last();
+          resolve();
+        },
+        () => resolve(),
+      ),
     );
     this.#handGathered();
     await this.#last?.flushed.catch(() => {});
