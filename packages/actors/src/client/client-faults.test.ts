@@ -1,9 +1,11 @@
 // Faults of our own at the client: whatever throws while a broker's frame is handled ends that link with INTERNAL, and the client comes again, later each time; so it does when it is the broker that fails.
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { BrokerBench } from "../broker/broker.fixture.ts";
+import { SettleLog } from "../consumer/settle-log.ts";
 import { DoNotRetry } from "../message/errors.ts";
 import { SLOTS, slotOf } from "../message/route.ts";
 import { topic, typed } from "../message/topic.ts";
+import { LaneBuffer } from "../producer/lane-buffer.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
@@ -343,6 +345,45 @@ describe("a fault that comes every time", () => {
     life.bench.cure();
     expect((await runtime.run(client.describe())).brokers).toHaveLength(1);
     await runtime.run(client.close());
+  });
+});
+
+/** What runs of itself at a client: at the end of a turn, or from a timer. Each goes wrong once. */
+const OF_ITSELF: Readonly<Record<string, () => { mockImplementationOnce(fault: () => never): unknown }>> = {
+  "batches are taken": () => vi.spyOn(LaneBuffer.prototype, "take"),
+  "settles are sealed": () => vi.spyOn(SettleLog.prototype, "seal"),
+};
+describe("a fault of what runs of itself", () => {
+  afterEach(() => vi.restoreAllMocks());
+  it.each(Object.keys(OF_ITSELF))("when %s: is logged, ends no more than the link, and all goes on", async (what) => {
+    const life = await Life.begin();
+    let struck = false;
+    OF_ITSELF[what]?.().mockImplementationOnce(() => {
+      struck = true;
+      throw new TypeError(INJECTED);
+    });
+    await life.bench.runtime.run(life.play(), 600_000);
+    life.mustBeInOrder();
+    expect(struck).toBe(true);
+    expect(life.logged.filter(({ data }) => String(data["error"]).includes(INJECTED)).length).toBeGreaterThan(0);
+  });
+  it("when a turn's settles are told: ends the link, and its messages are settled over the next one", async () => {
+    const life = await Life.begin();
+    const { runtime } = life.bench;
+    const client = await runtime.run(life.client("one"));
+    const consumer = client.consumer(lines, group);
+    const consumed = consumer.run(({ body }) => void life.handled.push(body));
+    await runtime.run(consumer.ready());
+    vi.spyOn(SettleLog.prototype, "seal").mockImplementationOnce(() => {
+      throw new TypeError(INJECTED);
+    });
+    await runtime.run(client.producer(lines).send("a", { key: LOW }));
+    await runtime.run(consumer.caughtUp());
+    expect([...new Set(life.handled)]).toEqual(["a"]);
+    const faults = life.logged.filter(({ data }) => data["code"] === "INTERNAL");
+    expect(faults.map(({ data }) => data["doing"])).toEqual(["settle"]);
+    await runtime.run(client.close());
+    await runtime.run(consumed);
   });
 });
 

@@ -169,6 +169,15 @@ export class Hands implements AttemptHost {
       return;
     }
     this.#over(attempt);
+    try {
+      this.#settle(attempt, how, error, alive);
+    } finally {
+      this.#inHand?.free(attempt.entry.key); // also where that went wrong: else nothing of the key would ever start again
+    }
+    this.#pump(alive ? now : null);
+  }
+  /** What becomes of a message whose handler has ended. */
+  #settle(attempt: Attempt, how: "done" | "failed" | "released", error: unknown, alive: boolean): void {
     const { entry } = attempt;
     const timedOut = attempt.cause === "timeout";
     const lost = attempt.cause === "lease" || !alive;
@@ -185,8 +194,6 @@ export class Hands implements AttemptHost {
       this.buffer.leave(entry);
     } else if (how === "failed" && attempt.cause === null) this.#failed(attempt, error);
     else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch)); // put back: its lane stays held, the worker is on its way out
-    this.#inHand?.free(entry.key);
-    this.#pump(alive ? now : null);
   }
   #over(attempt: Attempt): void {
     attempt.phase = "over";
@@ -274,9 +281,12 @@ export class Hands implements AttemptHost {
   }
   #outlived(attempt: Attempt, failed: boolean): void {
     if (!this.#hung.delete(attempt)) return;
-    if (failed) this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
-    else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
-    this.#inHand?.free(attempt.entry.key);
+    try {
+      if (failed) this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
+      else attempt.onOutcome?.("lost", this.#owner.staleEpoch(attempt.epoch));
+    } finally {
+      this.#inHand?.free(attempt.entry.key);
+    }
   }
   /** The worker is over: the timer stays only for handlers that have not ended. */
   rest(): void {

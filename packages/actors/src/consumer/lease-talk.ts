@@ -215,7 +215,7 @@ export class LeaseTalk {
   }
   readonly #ring = (): void => {
     this.#flush = "none";
-    this.flush();
+    this.#contain("settle", () => this.flush());
   };
   flush(): void {
     const to = this.sendable;
@@ -341,13 +341,26 @@ export class LeaseTalk {
           // no answer, or not now. On a link that has ended the next one's resume comes first
           if (!link.open) return;
           const waitMs = this.#refusals.again(REQUESTS[asking], error);
-          this.#runtime.setTimeout(() => isOpen() && this.#askAgain(asking, link), waitMs);
+          this.#runtime.setTimeout(
+            () => this.#contain(REQUESTS[asking], () => isOpen() && this.#askAgain(asking, link)),
+            waitMs,
+          );
         },
       )
       .catch((error: unknown) => {
         link.fault(error, `the answer to a lease's ${asking}`);
         this.#owner.broken(error);
       });
+  }
+  /** Runs what a timer, or the end of a turn, brings about. */
+  #contain(doing: string, step: () => void): void {
+    const link = this.#link;
+    try {
+      step();
+    } catch (error) {
+      link?.fault(error, doing);
+      this.#owner.broken(error);
+    }
   }
   #askAgain(asking: Asking, link: BrokerLink): void {
     this.#asking = null;

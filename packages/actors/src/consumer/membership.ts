@@ -73,7 +73,7 @@ export class Membership implements HeartbeatSource {
   /** Workers that were held up go on, while they may. */
   pump(): void {
     const { form, line, pace } = this.#work;
-    line.serve(() => !pace.spent && form.ready());
+    this.#guarded(() => line.serve(() => !pace.spent && form.ready()));
   }
   /** Looks for work everywhere. */
   pumpAll(): void {
@@ -178,9 +178,10 @@ export class Membership implements HeartbeatSource {
       return;
     }
     runtime.setTimeout(
-      () => {
-        if (this.#link === link && !this.#stop.signal.aborted) this.#join(link);
-      },
+      () =>
+        this.#guarded(() => {
+          if (this.#link === link && !this.#stop.signal.aborted) this.#join(link);
+        }),
       this.#refusals.again("member.join", error, mostMs),
     );
   }

@@ -329,7 +329,13 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
       this.#send({ type: "queue.halted" });
     } else if (error.retryable) {
       const waitMs = this.#asideRefusals.again("aside.put", error);
-      this.#work.environment.runtime.setTimeout(() => !this.#ending && this.#aside.again(aside), waitMs);
+      this.#work.environment.runtime.setTimeout(() => {
+        try {
+          if (!this.#ending) this.#aside.again(aside);
+        } catch (error) {
+          this.broken(error);
+        }
+      }, waitMs);
     } else this.lost("fenced");
   }
 

@@ -98,7 +98,7 @@ export class Lane {
   filled(): void {
     this.dirty = false;
     if (this.buffer.inFlight >= this.#inFlightMax) return;
-    if (this.#sending) this.#pump();
+    if (this.#sending) this.#sendBatches();
     else this.#tell({ type: "lane.filled" });
   }
   linked(link: BrokerLink | null): void {
@@ -142,7 +142,7 @@ export class Lane {
         return lane.buffer.unfinished > 0 || lane.buffer.unkept > 0;
       },
       agree: (signal) => this.#agree(signal),
-      pump: () => this.#pump(),
+      pump: () => this.#sendBatches(),
       startAnew: () => this.#startAnew(),
       endEpoch: (error) => this.#endEpoch(error),
       failAll: (error) => this.#failAll(error),
@@ -158,6 +158,14 @@ export class Lane {
     );
   }
 
+  /** What goes wrong in that ends the link; the lane begins with its oldest message on the next one. */
+  #sendBatches(): void {
+    try {
+      this.#pump();
+    } catch (error) {
+      this.#opened?.link.fault(error, "batch.append");
+    }
+  }
   #pump(): void {
     const lane = this.#opened;
     if (lane === null || this.#epoch === null) return;
@@ -291,7 +299,7 @@ export class Lane {
         if (this.#expected !== null) this.#expected = Math.max(this.#expected, this.buffer.receipted);
         if (!this.#sending) return { type: "batch.appended" };
         if (this.buffer.isFinished) this.#quiet.stir();
-        else this.#pump();
+        else this.#sendBatches();
         return null;
       }
       case "lane.kept":
