@@ -41,6 +41,31 @@ describe("what comes round goes on after it threw:", () => {
     await bench.runtime.advance(4_000);
     expect(starts()).toEqual([1, 1]);
   });
+  it("retention of a full queue, which a batch has asked for", async () => {
+    let trouble = false;
+    const bench = await BrokerBench.start({
+      topics: [topicSpec({ name: "t", queues: 1, retention: { bytesMax: 1 } })],
+      store: (store) =>
+        changedStore(store, {
+          usage: () => {
+            if (trouble) throw broken();
+            return store.usage();
+          },
+        }),
+    });
+    const [full, other] = [await bench.client("full"), await bench.client("other")];
+    await other.join("m"); // a group that settles nothing
+    await full.produce(["k", "l"], 0);
+    await full.produce(["m"], 0, { lane: 2 });
+    expect(full.last("batch.refused").error.code).toBe("QUEUE_FULL");
+    trouble = true;
+    await full.produce(["n"], 0, { lane: 3 });
+    trouble = false;
+    expect(full.link.end?.code).toBe("internal");
+    expect(bench.logged.filter((line) => line.includes("retention failed"))).toHaveLength(1);
+    await other.produce(["o"], 0);
+    expect(other.last("batch.refused").error.code).toBe("QUEUE_FULL");
+  });
   it("retention, where it was a group that could not count what it loses", async () => {
     const retention = { ageMs: 10_000, dropUnsettled: true };
     const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 1, retention })] });

@@ -410,7 +410,7 @@ export class Queue {
   }
   /** The oldest batch, and when it will be too old. */
   #oldest = { at: -1, dueMs: 0 };
-  /** Removes what retention lets go. */
+  /** Removes what retention lets go. Never rejects: what goes wrong is logged, and comes round again. */
   async retain(): Promise<void> {
     if (this.#retaining || (this.state !== "active" && this.state !== "full")) return;
     this.#retaining = true;
@@ -421,12 +421,12 @@ export class Queue {
         storeHasRoom: store.usage().hasRoom && !(this.state === "full" && this.log.bytes < this.#bytesMax),
       });
       this.#oldest = { at: this.log.start, dueMs };
+      if (this.state === "full" && this.#hasRoom(this.#refusedBytes)) this.#machine.send({ type: "queue.drained" });
     } catch (error) {
       this.#options.logger.log("error", `${this.path}: retention failed`, { error: String(error) });
     } finally {
       this.#retaining = false;
     }
-    if (this.state === "full" && this.#hasRoom(this.#refusedBytes)) this.#machine.send({ type: "queue.drained" });
   }
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
     if (this.state === "active" || this.state === "full") this.log.forgetIdleProducers(isLinked);
