@@ -129,15 +129,17 @@ export class Ledger {
     const failed = (error: unknown): void => {
       if (generation === this.#generation) this.fail(error);
     };
-    commit.flushed
-      .then(() => {
+    commit.flushed.then(() => {
+      try {
         count?.();
         if (generation !== this.#generation) return;
         this.#underWay--;
         this.#reach(cursor);
         if (this.#gathered !== null) this.#handGathered();
-      })
-      .catch(failed);
+      } catch (error) {
+        failed(error);
+      }
+    }, failed);
     commit.synced.then(undefined, failed);
     return commit;
   }

@@ -22,7 +22,13 @@ export function contained<T>(source: Observable<T>, dropped: (error: unknown) =>
     if (given instanceof Subscriber) return subscribe(given);
     const observer = typeof given === "function" ? { next: given } : (given ?? {});
     return subscribe({
-      next: (value) => guarded(() => observer.next?.(value), dropped),
+      next: (value) => {
+        try {
+          observer.next?.(value); // without a closure: frames come this way
+        } catch (error) {
+          dropped(error);
+        }
+      },
       error: (error) => guarded(() => (observer.error === undefined ? dropped(error) : observer.error(error)), dropped),
       complete: () => guarded(() => observer.complete?.(), dropped),
     });
