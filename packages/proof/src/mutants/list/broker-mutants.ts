@@ -17,6 +17,31 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "logger-unguarded",
+    breaks: "a logger that throws keeps a subscription from being read anew after a change that failed",
+    promises: ["P8"],
+    file: "broker/broker.ts",
+    find: "const logger = guardedLogger(parts.logger);",
+    replace: "const { logger } = parts;",
+    test: of(
+      "session-faults.test.ts",
+      "a logger that throws keeps no subscription from going on from the store after a change that failed",
+    ),
+  },
+  {
+    name: "drain-asked-for-ever",
+    breaks:
+      "a link with one large message in hand is asked without a pause whether it has drained, and nothing else happens",
+    promises: ["P8"],
+    file: "broker/drain.ts",
+    find: "this.#waiting()?.flush();",
+    replace: "",
+    test: of(
+      "drain.test.ts",
+      "hands the link what waits for the end of the turn, so that it drains once that is through, and not at once, again and again",
+    ),
+  },
+  {
     name: "plan-by-arrival",
     breaks: "who gets which queue depends on the order in which members came",
     promises: ["P8"],
