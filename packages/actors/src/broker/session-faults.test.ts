@@ -474,6 +474,19 @@ describe("a fault beside any frame", () => {
     expect(client.link.end).toBeNull();
     expect(bench.entries.filter(({ text }) => text.includes("the authorizer threw"))).toHaveLength(1);
   });
+  it("an authorizer that answers with a promise refuses, whatever becomes of it", async () => {
+    for (const answer of [async () => true, async () => false, () => Promise.reject(new Error("swordfish"))]) {
+      const bench = await BrokerBench.start({ authorize: answer as never });
+      const client = await bench.client("a");
+      await client.join("one");
+      expect(client.last("refused").error.code).toBe("UNAVAILABLE");
+      expect(JSON.stringify(client.frames)).not.toContain("swordfish");
+      const [{ data }] = bench.entries.filter(({ text }) => text.includes("the authorizer threw")) as never as [
+        { data: { error: Error } },
+      ];
+      expect(data.error.message).toBe("authorize must return true or false, found object: it cannot be async");
+    }
+  });
   it("tells whoever's change waits behind it for the store that it could not be made, and not why", async () => {
     const { scene, entry } = await parkedScene();
     const { bench, victim, other } = scene;

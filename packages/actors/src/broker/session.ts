@@ -16,6 +16,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { IncomingLink, LinkCode } from "../transport/transport.ts";
 import { Drain } from "./drain.ts";
+import { isAllowed } from "./is-allowed.ts";
 import { renewLeases } from "./renew-leases.ts";
 import { sessionMachine } from "./session.machine.ts";
 import { IN_FLIGHT_BATCHES_MAX, SessionLanes } from "./session-lanes.ts";
@@ -450,9 +451,9 @@ export class Session {
       );
     return topic;
   }
-  /** @throws `FORBIDDEN`; `UNAVAILABLE` when the authorizer itself throws */
+  /** @throws `FORBIDDEN`; `UNAVAILABLE` when the authorizer gives no answer */
   require(right: Right): void {
-    if (this.#isAllowed(right)) return;
+    if (isAllowed(this.#host, this.path, this.link.principal, right)) return;
     throw new MessagingError(
       "FORBIDDEN",
       `"${this.link.principal.id}" may not ${right.verb} on ${right.topic === null ? "this broker" : `topic "${right.topic}"`}`,
@@ -460,18 +461,6 @@ export class Session {
         data: { ...right },
       },
     );
-  }
-
-  #isAllowed(right: Right): boolean {
-    const { authorizer, logger } = this.#host;
-    try {
-      return authorizer.authorize(this.link.principal, right);
-    } catch (error) {
-      logger.log("error", `${this.path}: the authorizer threw`, { ...right, error });
-      throw new MessagingError("UNAVAILABLE", "whether this is allowed could not be found out; try again", {
-        cause: error,
-      });
-    }
   }
 
   #heartbeat(frame: Heartbeat): void {

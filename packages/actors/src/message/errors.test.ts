@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { asMessagingError, fromWireError, isMessagingError, MessagingError, toWireError } from "./errors.ts";
+import {
+  asMessagingError,
+  fromWireError,
+  isMessagingError,
+  MessagingError,
+  optionInvalid,
+  toWireError,
+} from "./errors.ts";
 
 it("anything that is thrown has a text, also what has none", () => {
   const hostile = {
@@ -13,6 +20,19 @@ it("anything that is thrown has a text, also what has none", () => {
   const thrown = [new TypeError("a"), "b", 3, undefined, Object.create(null), hostile];
   const none = "something that has no text";
   expect(thrown.map((each) => asMessagingError(each).message)).toEqual(["a", "b", "3", "undefined", none, none]);
+});
+it("a wrong option's message shows what was found, also what JSON has no word for", () => {
+  const found = [Number.POSITIVE_INFINITY, Number.NaN, 1.5, null, undefined, "5s", [1], 5n];
+  expect(found.map((each) => optionInvalid("ageMs", "finite", each).message.split("found ")[1])).toEqual([
+    "Infinity",
+    "NaN",
+    "1.5",
+    "null",
+    "undefined",
+    '"5s"',
+    "[1]",
+    "5",
+  ]);
 });
 describe("an error on the wire", () => {
   it("keeps its code, message and data", () => {

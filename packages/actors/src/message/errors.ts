@@ -232,6 +232,7 @@ export const optionInvalid = (option: string, expected: string, found: unknown):
 const describeValue = (value: unknown): string => {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
+  if (typeof value === "number") return String(value); // JSON has no NaN and no Infinity
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {

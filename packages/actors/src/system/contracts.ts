@@ -12,7 +12,7 @@ export type Right = Readonly<
 export interface Authenticator {
   authenticate(token: string | null, signal: AbortSignal): Promise<Principal | null>;
 }
-/** Says what a principal may do; asked at each lane, join and order. */
+/** Says what a principal may do; asked at each lane, join and order. It answers at once: what throws or returns a promise refuses (`UNAVAILABLE`), and is logged. */
 export interface Authorizer {
   authorize(principal: Principal, right: Right): boolean;
 }

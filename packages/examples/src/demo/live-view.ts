@@ -84,7 +84,7 @@ function queueTable({ queues, brokerAnswers }: Pick<Frame, "queues" | "brokerAns
   const table = new Table({
     head: ["queue", "lease holder", "epoch", "backlog", "lag", "state"].map((name) => pc.dim(name)),
     colAligns: ["right", "left", "right", "right", "right", "left"],
-    colWidths: [7, 20, 14, 10, 9, 14],
+    colWidths: [7, 20, 13, 10, 9, 14], // with its borders 80,
     style: { head: [], border: [], compact: true },
   });
   for (const { queue, state, halted, lease, backlog, lagMs } of queues) {

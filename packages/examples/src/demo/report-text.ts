@@ -21,7 +21,7 @@ export function reportText(report: DemoReport, violations: readonly string[]): s
 
 function verdictTable(report: DemoReport): string {
   const table = new Table({
-    head: ["", "promise", "checks", "violations"],
+    head: ["", "promise", "checks", "broken"],
     colAligns: ["left", "left", "right", "right"],
     style: { head: [], border: [], compact: true },
   });
@@ -42,7 +42,7 @@ function summary(report: DemoReport): string {
     ["parked", `${n(report.parked)} behind ${n(report.deadLettered)} dead-lettered`],
     [
       "refused as stale",
-      `${n(report.refusedStale)} (${stale.broker} by the broker, ${stale.holder} by the holder itself, ${stale.fence} by the fence)`,
+      `${n(report.refusedStale)} (broker ${stale.broker}, holder itself ${stale.holder}, fence ${stale.fence})`,
     ],
     ["keys complete, in order", `${n(projection.completeKeys)} of ${n(report.input.keys)}`],
     ["duration", `${seconds(report.durationMs)}, ${n(report.messagesPerSecond)} msgs/s`],

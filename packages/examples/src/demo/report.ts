@@ -9,12 +9,12 @@ import { BROKER } from "./stage.ts";
 
 /** The promises the demo holds a run against, and what each says in a few words. */
 export const PROMISES = {
-  P1: "send order: one key, one queue, in the order of the calls",
-  P2: "no duplicate appends, however often a send is repeated",
+  P1: "send order: one key, one queue, in call order",
+  P2: "no duplicate appends when a send is repeated",
   P3: "no loss of what was acknowledged",
   P4: "exclusive: a queue has one holder at a time",
   P5: "serial: one message of a key at a time, in order",
-  P6: "no skipping: what fails is retried or set aside in place",
+  P6: "no skipping: what fails is retried or set aside",
   P7: "fenced: a past holder changes nothing",
   P8: "progress: when faults heal, every backlog drains",
   P9: "accounted for: every offset in exactly one class",
