@@ -7,6 +7,8 @@ import { chance } from "./trace-hash.ts";
 const ORDERS = ["redrive", "retry", "discard", "skip", "replace"] as const;
 /** Longer than any run's faults. */
 const PATIENT_MS = 30_000;
+/** Leases that messages which kill their processes may take in one queue. */
+const KILLED_LEASES = 40;
 /** Far from the seeds of anything else. */
 const OWN_FAULTS = 2 ** 40;
 
@@ -33,7 +35,6 @@ export function makePlan(seed: number): Plan {
   const jumps = faults.some((fault) => fault.kind === "wallJump" && fault.target === "broker");
   const resends = producers.some((producer) => producer.resends);
   const losesPower = faults.some(({ kind }) => kind === "powerLoss");
-  const kills = topics.some(({ groups }) => groups.some(({ killerRate }) => killerRate > 0));
   const plan: Plan = {
     seed,
     broker: {
@@ -53,12 +54,12 @@ export function makePlan(seed: number): Plan {
     load: { messages: dice.whole(500, 700), overMs },
     faults,
     orders: orderPlans(dice, topics, overMs),
-    // killers take their leases with them, and scenes have more to do than their load lasts
-    healWithinMs: kills || scene !== null ? 120_000 : 60_000,
+    // scenes have more to do than their load lasts
+    healWithinMs: scene !== null ? 120_000 : 60_000,
   };
   return {
     ...plan,
-    healWithinMs: plan.healWithinMs + Math.ceil(leftToDoMs(plan)),
+    healWithinMs: plan.healWithinMs + Math.ceil(leftToDoMs(plan)) + killedMs(plan),
     faults: [...faults, ...cutsDuringOrders(dice, plan), ...drawOwnFaults(new Dice(seed + OWN_FAULTS), overMs)].sort(
       (a, b) => a.atMs - b.atMs,
     ),
@@ -96,6 +97,11 @@ function leftToDoMs({ topics, load, network }: Plan): number {
       return groups.map(({ workMs }) => messages * (workMs / 2 + 2 * network.delayMs + network.jitterMs));
     }),
   );
+}
+/** Killers take their leases with them: five each, and more where several handlers run, since what stands before one is blamed first (seed 42001408). */
+function killedMs({ topics }: Plan): number {
+  const groups = topics.flatMap((topic) => topic.groups).filter(({ killerRate }) => killerRate > 0);
+  return groups.length === 0 ? 0 : KILLED_LEASES * Math.max(...groups.map(({ leaseTtlMs }) => leaseTtlMs));
 }
 /** Some members are away when a person deals with what they have just set aside. Drawn for itself: the rest of a plan does not depend on it. */
 function unheardOrders({ seed, consumers, load }: Plan): OrderPlan[] {
