@@ -7,8 +7,8 @@ import { chance } from "./trace-hash.ts";
 const ORDERS = ["redrive", "retry", "discard", "skip", "replace"] as const;
 /** Longer than any run's faults. */
 const PATIENT_MS = 30_000;
-/** Leases that messages which kill their processes may take in one queue. */
-const KILLED_LEASES = 40;
+/** From the end of a lease with its process to the next: found out, offered, taken. */
+const TAKEN_AGAIN_MS = 1_500;
 /** Far from the seeds of anything else. */
 const OWN_FAULTS = 2 ** 40;
 
@@ -98,10 +98,17 @@ function leftToDoMs({ topics, load, network }: Plan): number {
     }),
   );
 }
-/** Killers take their leases with them: five each, and more where several handlers run, since what stands before one is blamed first (seed 42001408). */
-function killedMs({ topics }: Plan): number {
-  const groups = topics.flatMap((topic) => topic.groups).filter(({ killerRate }) => killerRate > 0);
-  return groups.length === 0 ? 0 : KILLED_LEASES * Math.max(...groups.map(({ leaseTtlMs }) => leaseTtlMs));
+/**
+ * Killers take their leases with them: five each, and more where several handlers run, since what stands before one is blamed first; at the worst a lease for each
+ * message of a queue (seeds 42001408, 42002207).
+ */
+function killedMs({ topics, load }: Plan): number {
+  const each = topics.flatMap(({ queues, groups }) =>
+    groups
+      .filter(({ killerRate }) => killerRate > 0)
+      .map(({ leaseTtlMs }) => Math.ceil(load.messages / topics.length / queues) * (leaseTtlMs + TAKEN_AGAIN_MS)),
+  );
+  return Math.max(0, ...each);
 }
 /** Some members are away when a person deals with what they have just set aside. Drawn for itself: the rest of a plan does not depend on it. */
 function unheardOrders({ seed, consumers, load }: Plan): OrderPlan[] {
