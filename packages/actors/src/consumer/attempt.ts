@@ -62,7 +62,7 @@ export class Attempt {
   abort(cause: AbortCause, graceAt: number, reason: unknown): void {
     if (this.cause === null) this.graceAt = graceAt;
     this.phase = "aborted";
-    this.cause = cause;
+    if (this.cause === null || WEIGHTS[cause] > WEIGHTS[this.cause]) this.cause = cause;
     this.#reason ??= reason;
     this.#controller?.abort(this.#reason);
   }
@@ -73,6 +73,8 @@ export class Attempt {
     else this.emits.push(emitted);
   }
 }
+/** What an attempt has come to stays so: one that has timed out has failed, also when its worker stops then; under a lost lease nothing counts. */
+const WEIGHTS: Readonly<Record<AbortCause, number>> = { stop: 0, timeout: 1, lease: 2 };
 const NOTHING: Emit[] = [];
 
 export const handlingOver = (attempt: Attempt): MessagingError<"CLOSED"> =>

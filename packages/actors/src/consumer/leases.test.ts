@@ -598,6 +598,29 @@ describe("a consumer's leases", () => {
       expect(group.queue().tried.get(0)).toBeUndefined();
     });
 
+    it.each(["well", "badly"])(
+      "count as failed what had timed out before, though it then ends %s (seed 258230677)",
+      async (how) => {
+        const group = new FakeGroup();
+        fill(group, "a1");
+        const { running, handler } = byHand();
+        void consume(group, { handlerTimeoutMs: 1_000, handlerGraceMs: 60_000 }).run(handler);
+        await group.runtime.advance(1_100);
+        group.revoke(2_000);
+        await group.runtime.advance(2_100);
+        const { resolve, reject } = running.get("a1/7")!;
+        if (how === "well") resolve();
+        else reject(new Error("no"));
+        await group.runtime.advance(10);
+        expect(group.queue().released).toEqual([7]);
+        expect([...group.queue().settled]).toEqual([]);
+        expect(group.queue().tried.get(0)).toBe(1);
+        expect(group.events.filter(({ type }) => type === "attempt.failed")).toMatchObject([
+          { attempt: 1, error: { code: "HANDLER_TIMEOUT" } },
+        ]);
+      },
+    );
+
     it("send what a handler emitted that ends well after all", async () => {
       const group = new FakeGroup();
       fill(group, "a1");

@@ -35,6 +35,15 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     replace: "tried: this.#tried(first, first),",
   },
   {
+    name: "timed-out-put-back",
+    breaks: "an attempt that has timed out and is told to stop afterwards counts as put back",
+    promises: ["P6"],
+    file: "consumer/attempt.ts",
+    find: "if (this.cause === null || WEIGHTS[cause] > WEIGHTS[this.cause]) this.cause = cause;",
+    replace: "this.cause = cause;",
+    test: { file: "packages/actors/src/consumer/leases.test.ts", title: "count as failed what had timed out before" },
+  },
+  {
     name: "losses-not-counted",
     breaks: "a lease that ends without release does not count against the messages in hand",
     promises: ["P8"],
