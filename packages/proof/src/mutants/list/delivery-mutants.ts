@@ -41,7 +41,10 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     file: "consumer/attempt.ts",
     find: "if (this.cause === null || WEIGHTS[cause] > WEIGHTS[this.cause]) this.cause = cause;",
     replace: "this.cause = cause;",
-    test: { file: "packages/actors/src/consumer/leases.test.ts", title: "count as failed what had timed out before" },
+    test: {
+      file: "packages/actors/src/consumer/leases.test.ts",
+      title: "count as failed what had timed out before, however it then ends (seed 258230677)",
+    },
   },
   {
     name: "losses-not-counted",
