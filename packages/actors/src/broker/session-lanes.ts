@@ -45,7 +45,7 @@ export class SessionLanes {
   }
   open(frame: LaneOpen): void {
     this.#session.answering(frame, () => {
-      this.#session.require({ verb: "produce", topic: frame.topic });
+      this.#session.require({ verb: "produce", topic: frame.topic, producer: frame.producer });
       const topic = this.#session.topic(frame.topic);
       if (!isName(frame.producer))
         throw new MessagingError(

@@ -48,7 +48,7 @@ export class SessionMembers {
   }
   async join(frame: MemberJoin): Promise<void> {
     try {
-      this.#session.require({ verb: "consume", topic: frame.topic, group: frame.group });
+      this.#session.require({ verb: "consume", topic: frame.topic, group: frame.group, consumer: frame.name });
       const topic = this.#session.topic(frame.topic);
       if (!isName(frame.group) || !isName(frame.name))
         throw new MessagingError(

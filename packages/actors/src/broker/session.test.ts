@@ -133,6 +133,30 @@ describe("rights", () => {
     expect(client.all("refused").map((refused) => refused.error.code)).toEqual(["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]);
     expect(client.link.end).toBeNull();
   });
+  it("are asked for with the names that lane and member go by", async () => {
+    const asked: unknown[] = [];
+    const bench = await BrokerBench.start({
+      authorize: (right) => {
+        asked.push(right);
+        return "producer" in right ? right.producer === "mine" : "consumer" in right && right.consumer === "mine";
+      },
+    });
+    const client = await bench.client("a");
+    const lane = { type: "lane.open", topic: "t", queue: 0, epoch: null, routeVersion: 1 } as const;
+    await client.say({ ...lane, request: client.next(), lane: 1, producer: "mine" });
+    await client.say({ ...lane, request: client.next(), lane: 2, producer: "another's" });
+    await client.join("mine");
+    await client.join("another's", { member: 2 });
+    expect(asked).toEqual([
+      { verb: "produce", topic: "t", producer: "mine" },
+      { verb: "produce", topic: "t", producer: "another's" },
+      { verb: "consume", topic: "t", group: "g", consumer: "mine" },
+      { verb: "consume", topic: "t", group: "g", consumer: "another's" },
+    ]);
+    expect(client.all("lane.opened").map(({ lane }) => lane)).toEqual([1]);
+    expect(client.all("member.joined").map(({ member }) => member)).toEqual([1]);
+    expect(client.all("refused").map(({ error }) => error.code)).toEqual(["FORBIDDEN", "FORBIDDEN"]);
+  });
 });
 
 describe("requests", () => {

@@ -2,10 +2,13 @@ import type { Durability, Epoch, Offset } from "../message/brands.ts";
 import type { ErrorCode } from "../message/errors.ts";
 import type { Principal } from "../transport/transport.ts";
 
-/** What a principal may be allowed. */
+/** What a principal may be allowed, with every name it asked for. */
 export type Right = Readonly<
-  | { verb: "produce"; topic: string }
-  | { verb: "consume"; topic: string; group: string }
+  /** Sends, under the name of a producer. */
+  | { verb: "produce"; topic: string; producer: string }
+  /** Joins a group and takes its messages, under the name of a consumer. */
+  | { verb: "consume"; topic: string; group: string; consumer: string }
+  /** Gives orders; `topic: null`: to the broker. */
   | { verb: "manage"; topic: string | null }
 >;
 /** Says who a token belongs to; `null` or a rejection refuses the link before it opens. */
