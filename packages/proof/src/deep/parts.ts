@@ -141,10 +141,10 @@ export const PARTS: readonly Part[] = [
   }),
   vitestPart({
     name: "hostile",
-    about: "hostile clients against a broker in a process of its own",
+    about: "hostile clients against a broker, most in a process of its own",
     share: 1,
     minutesMin: 0.5,
-    files: ["packages/transport-ws/src/hostile.proof.test.ts"],
+    files: ["packages/transport-ws/src/hostile.proof.test.ts", "packages/proof/src/hostile/hostile.proof.test.ts"],
   }),
   vitestPart({
     name: "store",

@@ -6,6 +6,8 @@ export type Said = { readonly type: string } & Readonly<Record<string, unknown>>
 
 /** A child of a measuring program: the same program again, with `child` and what it is to be as its words, and a collector that can be called. */
 export class MeasuredChild {
+  /** Hears first what the child says; what it takes is not kept for `hear`. */
+  takes: (said: Said) => boolean = () => false;
   readonly #name: string;
   readonly #process: ChildProcess;
   readonly #said: Said[] = [];
@@ -13,20 +15,33 @@ export class MeasuredChild {
   #look: () => void = () => {};
   #stderr = "";
 
-  constructor(program: string, name: string, settings: object) {
+  /** @param heapMiB the largest heap it may have; by default what Node gives it */
+  constructor(program: string, name: string, settings: object, heapMiB?: number) {
     this.#name = name;
     this.#process = fork(program, ["child", name, JSON.stringify(settings)], {
-      execArgv: ["--expose-gc"],
+      execArgv: ["--expose-gc", ...(heapMiB === undefined ? [] : [`--max-old-space-size=${heapMiB}`])],
+      serialization: "advanced", // bytes stay bytes
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     this.#process.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4_096);
     });
     this.#process.on("message", (said: Said) => {
+      if (this.takes(said)) return;
       this.#said.push(said);
       this.#look();
     });
     this.#exited = once(this.#process, "exit").then(() => this.#look());
+  }
+  get ended(): Promise<unknown> {
+    return this.#exited;
+  }
+  get isUp(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+  /** The last of what it wrote there. */
+  get stderr(): string {
+    return this.#stderr;
   }
   tell(command: string, data: object = {}): void {
     if (this.#process.connected) this.#process.send({ ...data, type: command }, () => {}); // one that has ended is heard of by its end
@@ -41,8 +56,7 @@ export class MeasuredChild {
     for (;;) {
       const index = this.#said.findIndex((said) => said.type === type);
       if (index >= 0) return this.#said.splice(index, 1)[0] as unknown as T;
-      if (this.#process.exitCode !== null || this.#process.signalCode !== null)
-        throw new Error(`the ${this.#name} process ended before it said "${type}"\n${this.#stderr}`);
+      if (!this.isUp) throw new Error(`the ${this.#name} process ended before it said "${type}"\n${this.#stderr}`);
       if (performance.now() > end)
         throw new Error(`the ${this.#name} process did not say "${type}" within ${withinMs / 1000} s`);
       await new Promise<void>((resolve) => {

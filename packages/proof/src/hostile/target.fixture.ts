@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Codec, Transport } from "@seriatim/actors";
+import { wsClientTransport } from "@seriatim/transport-ws/client";
+import { Attacker } from "./attacker.fixture.ts";
+import { Honest, type Outcome } from "./honest.fixture.ts";
+import type { HostileCase } from "./hostile-case.fixture.ts";
+import { accessOf, type HostileBroker, type OpenBroker, openBroker, Surroundings } from "./open-broker.ts";
+import { OwnProcess } from "./own-process.fixture.ts";
+
+/** How long the answers to heartbeats of a link besides took, beside how long the attack did. */
+export interface Beside {
+  /** The longest as a share of the whole attack: 1 when nothing was answered before the attack was over. */
+  readonly worstShare: number;
+  readonly attackMs: number;
+  readonly beats: number;
+}
+
+/** A broker under attack, with an honest client at work. */
+export class Target {
+  readonly codec: Codec;
+  readonly settings: HostileBroker;
+  /** What the broker logged, each `level: text`. */
+  readonly logged: string[];
+  readonly #hostile: HostileCase;
+  readonly #surroundings = new Surroundings();
+  readonly #attackers: Attacker[] = [];
+  #own: OwnProcess | null = null;
+  #open: OpenBroker | null = null;
+  #transport!: Transport;
+  #honest!: Honest;
+  #restarts = 0;
+
+  static async start(hostile: HostileCase, transport: "memory" | "ws", codec: Codec): Promise<Target> {
+    const { topics = [], may = [], store = "memory", messageBytesMax, frameBytesMax } = hostile;
+    const limits = {
+      ...(messageBytesMax === undefined ? {} : { messageBytesMax }),
+      ...(frameBytesMax === undefined ? {} : { frameBytesMax }),
+    };
+    const folder = store === "lmdb" ? await mkdtemp(join(tmpdir(), "seriatim-hostile-")) : "";
+    const target = new Target(hostile, { transport, store, folder, topics, may, ...limits }, codec);
+    if (hostile.heapMiB === undefined) await target.#openHere();
+    else await target.#openApart(hostile.heapMiB);
+    target.#honest = await Honest.start(target.#transport, codec);
+    return target;
+  }
+  private constructor(hostile: HostileCase, settings: HostileBroker, codec: Codec) {
+    this.#hostile = hostile;
+    this.settings = settings;
+    this.codec = codec;
+    this.logged = [];
+  }
+  async #openHere(port?: number): Promise<void> {
+    const access = accessOf(this.settings.may);
+    const logger = { log: (level: string, text: string) => void this.logged.push(`${level}: ${text}`) };
+    this.#open = await openBroker(
+      port === undefined ? this.settings : { ...this.settings, port },
+      this.#surroundings,
+      logger,
+      this.#hostile.access?.(access) ?? access,
+    );
+    this.#transport =
+      this.settings.transport === "ws" ? wsClientTransport({ url: this.#open.broker.address }) : this.#open.transport;
+  }
+  async #openApart(heapMiB: number): Promise<void> {
+    const own = await OwnProcess.start(this.settings, heapMiB, this.logged);
+    this.#own = own;
+    this.#transport = this.settings.transport === "ws" ? wsClientTransport({ url: own.address }) : own.transport;
+  }
+  /** A link of this principal that has said nothing yet. */
+  async dial(principal = "mallory"): Promise<Attacker> {
+    const attacker = await Attacker.dial(this.#transport, this.codec, principal);
+    this.#attackers.push(attacker);
+    return attacker;
+  }
+  /** A link of this principal that was welcomed. @param hello what its hello says otherwise */
+  async attacker(principal = "mallory", hello: object = {}): Promise<Attacker> {
+    const attacker = await this.dial(principal);
+    await attacker.hello(hello);
+    return attacker;
+  }
+  /** Beats on a link of its own, each once the last is answered, until the attack is over. */
+  async beside(attack: () => Promise<unknown>): Promise<Beside> {
+    const witness = await this.attacker("honest");
+    let isOver = false;
+    let worstMs = 0;
+    let beats = 0;
+    const beating = async (): Promise<void> => {
+      while (!isOver) {
+        const [sentAt, beat] = [performance.now(), ++beats];
+        witness.say({ type: "heartbeat", beat, grantsSeen: 0, leases: [] });
+        await witness.until(() => witness.count("heartbeat.answered") >= beat, `the answer to heartbeat ${beat}`);
+        worstMs = Math.max(worstMs, performance.now() - sentAt);
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+      }
+    };
+    const startedAt = performance.now();
+    const attacking = attack().finally(() => {
+      isOver = true;
+    });
+    await Promise.all([attacking, beating()]);
+    const attackMs = performance.now() - startedAt;
+    witness.link.abort();
+    return { worstShare: Math.min(1, worstMs / attackMs), attackMs, beats };
+  }
+  /** Heap and what is outside it, after collection, bytes. Only of a broker in a process of its own. */
+  async memory(): Promise<number> {
+    if (this.#own === null) throw new Error("give the case a heapMiB: this broker shares its process with the test");
+    return (await this.#own.memory()).heap;
+  }
+  get isUp(): boolean {
+    return this.#own?.isUp ?? true;
+  }
+  /** The broker ends in order, and another opens its data. Not with a process of its own. */
+  async restart(): Promise<void> {
+    if (this.#open === null) throw new Error("a broker in a process of its own cannot be started again");
+    const { broker } = this.#open;
+    const port = this.settings.transport === "ws" ? Number(new URL(broker.address).port) : undefined;
+    await broker.close();
+    this.#restarts++;
+    await this.#openHere(port);
+  }
+  /** What became of the honest client's work; links beyond the first that restarts explain are left out. */
+  async finish(): Promise<Outcome> {
+    if (!this.isUp) throw new Error(`the broker's process has ended:\n${this.#own?.stderr}`);
+    const outcome = await this.#honest.finish();
+    return { ...outcome, links: Math.max(1, outcome.links - this.#restarts) };
+  }
+  async end(): Promise<void> {
+    for (const { link } of this.#attackers) link.abort();
+    await this.#open?.broker.close();
+    await this.#own?.end();
+    if (this.settings.folder !== "") await rm(this.settings.folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
