@@ -5,7 +5,8 @@ import { openLmdbStore } from "@seriatim/store-lmdb";
 import * as wsClientDoor from "@seriatim/transport-ws/client";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { startBroker } from "../packages/actors/src/broker/broker.ts";
-import { nextSpeaker } from "../packages/actors/src/protocol/next-version.fixture.ts";
+import { NEXT_VERSION, nextSpeaker } from "../packages/actors/src/protocol/next-version.fixture.ts";
+import { NEWEST_VERSION } from "../packages/actors/src/protocol/version.ts";
 import { createWsTransport } from "../packages/transport-ws/src/ws-transport.ts";
 import { emptyFolder, keptClient, keptVersions, removeKeptFolders } from "./kept.fixture.ts";
 
@@ -141,7 +142,7 @@ describe.each(cases)("the client of %s, with the broker of %s", (clientOf, broke
     await using scene = await Scene.open(clientOf, brokerOf);
     await scene.send("a1");
     // of a next version the client says hello before it knows, the broker nothing
-    expect([...scene.next.client.packets.keys()]).toEqual(clientOf === NEXT ? [2, 1] : []);
+    expect([...scene.next.client.packets.keys()]).toEqual(clientOf === NEXT ? [NEXT_VERSION, NEWEST_VERSION] : []);
     expect([...scene.next.broker.packets.keys()]).toEqual(brokerOf === NEXT ? [1] : []);
   });
 
@@ -194,6 +195,6 @@ describe("client and broker of a simulated next version", () => {
     expect(await scene.client.describe(scene.lines, { group: "g" })).toMatchObject({
       counts: { settled: 21, parked: 1 },
     });
-    for (const { packets } of Object.values(scene.next)) expect([...packets.keys()]).toEqual([2]);
+    for (const { packets } of Object.values(scene.next)) expect([...packets.keys()]).toEqual([NEXT_VERSION]);
   });
 });

@@ -202,7 +202,7 @@ describe.each(cases)("the folder of %s, opened by %s", (version, opener) => {
     const link: Link = await scene.transport.dial({ signal: new AbortController().signal, token: null });
     link.frames$.subscribe((packet) => frames.push(...binaryCodec.decode(packet)));
     const say = (...said: object[]) => link.send(binaryCodec.encode(said as never));
-    say({ type: "hello", versions: [1], instance, link: number + 1, ordinal, client: "writer" });
+    say({ type: "hello", versions: binaryCodec.versions, instance, link: number + 1, ordinal, client: "writer" });
     for (const [lane, { topic, queue, producer: name, epoch }] of lanes.entries())
       say({ type: "lane.open", request: lane, lane, topic, queue, producer: name, epoch, routeVersion: 1 });
     await vi.waitFor(() => expect(frames.filter(({ type }) => type === "lane.opened")).toHaveLength(lanes.length));

@@ -93,7 +93,15 @@ export class Attacker {
   }
   hello(hello: object = {}): void {
     const instance = `i${Math.random()}`;
-    this.say({ type: "hello", versions: [1], instance, link: 1, client: "mallory", ordinal: null, ...hello });
+    this.say({
+      type: "hello",
+      versions: binaryCodec.versions,
+      instance,
+      link: 1,
+      client: "mallory",
+      ordinal: null,
+      ...hello,
+    });
   }
   say(...frames: object[]): void {
     this.socket.send(binaryCodec.encode(frames as Frame[]));

@@ -7,6 +7,7 @@ import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import { FaultyFrame } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame, Frame, MemberJoin } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, type Codecs } from "../protocol/index.ts";
+import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
@@ -174,7 +175,7 @@ export class BrokerBench {
   async client(instance: string, link = 1, principal = "somebody", ordinal: number | null = null): Promise<TestClient> {
     const client = this.dial(principal);
     client.instance = instance;
-    await client.say({ type: "hello", versions: [1], instance, link, client: instance, ordinal });
+    await client.say({ type: "hello", versions: PROTOCOL_VERSIONS, instance, link, client: instance, ordinal });
     return client;
   }
 }
@@ -183,7 +184,8 @@ export class TestClient {
   readonly bench: BrokerBench;
   readonly link: Link & { end: LinkEnd | null };
   readonly theirs: TestLink;
-  readonly codec: Codec;
+  /** Of what its link speaks, once it was welcomed. */
+  codec: Codec;
   instance = "";
   readonly frames: BrokerFrame[] = [];
   #requests = 0;
@@ -192,7 +194,12 @@ export class TestClient {
     this.link = link;
     this.theirs = theirs;
     this.codec = codec;
-    link.frames$.subscribe((packet) => this.frames.push(...(codec.decode(packet) as BrokerFrame[])));
+    link.frames$.subscribe((packet) => {
+      for (const frame of this.codec.decode(packet) as BrokerFrame[]) {
+        this.frames.push(frame);
+        if (frame.type === "welcome") this.codec = codec.at(frame.version);
+      }
+    });
   }
   async say(...frames: ClientFrame[]): Promise<void> {
     this.link.send(this.codec.encode(frames));

@@ -8,6 +8,7 @@ import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame, Settlement } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import type { Question } from "../protocol/questions.ts";
+import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { LeaseKeeper } from "../queue/lease-keeper.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { SubscriptionState } from "../queue/subscription-state.ts";
@@ -146,7 +147,9 @@ type Case = (scene: Scene) => ClientFrame | Promise<ClientFrame>;
 
 /** Every frame a client can send, where it does something. */
 const FRAMES: { readonly [Type in ClientFrame["type"]]: readonly Case[] } = {
-  hello: [() => ({ type: "hello", versions: [1], instance: "new", link: 1, client: "new", ordinal: null })],
+  hello: [
+    () => ({ type: "hello", versions: PROTOCOL_VERSIONS, instance: "new", link: 1, client: "new", ordinal: null }),
+  ],
   goodbye: [() => ({ type: "goodbye", error: null })],
   "topic.find": [({ victim }) => ({ type: "topic.find", request: victim.next(), topic: "t" })],
   "lane.open": [
@@ -347,7 +350,14 @@ describe("a fault while a frame is handled", () => {
 const SAYS: { readonly [Type in BrokerFrame["type"]]: (scene: Scene) => Promise<unknown> } = {
   welcome: async ({ bench }) => await bench.client("new"),
   goodbye: async ({ victim }) =>
-    await victim.say({ type: "hello", versions: [1], instance: "x", link: 1, client: "x", ordinal: null }),
+    await victim.say({
+      type: "hello",
+      versions: PROTOCOL_VERSIONS,
+      instance: "x",
+      link: 1,
+      client: "x",
+      ordinal: null,
+    }),
   refused: async ({ victim }) => await victim.say({ type: "topic.find", request: victim.next(), topic: "nope" }),
   "topic.found": async ({ victim }) => await victim.say({ type: "topic.find", request: victim.next(), topic: "t" }),
   "lane.opened": async (scene) => await scene.victim.say(await FRAMES["lane.open"][0]!(scene)),

@@ -3,7 +3,8 @@ import { OpenLink } from "../client/open-link.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ClientFrame, Hello } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
-import { nextSpeaker } from "../protocol/next-version.fixture.ts";
+import { NEXT_VERSION, nextSpeaker } from "../protocol/next-version.fixture.ts";
+import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { BrokerBench } from "./broker.fixture.ts";
 
 const hello = (versions: readonly number[]): Hello => ({
@@ -28,16 +29,19 @@ describe("a broker of a next version", () => {
     const { codec, codecs } = nextSpeaker();
     const bench = await BrokerBench.start({ codecs });
     const old = await bench.client("old");
-    expect(old.last("welcome").version).toBe(1);
+    expect(old.last("welcome").version).toBe(NEWEST_VERSION);
     expect(Object.keys(old.last("welcome"))).not.toContain("region");
     const next = bench.dial("somebody", codec);
-    await next.say({ ...hello([1, 2]), instance: "next" });
-    expect(next.last("welcome")).toMatchObject({ version: 2, region: "north" });
-    // one of the next version that was told to speak the old one only
-    const modest = bench.dial("somebody", codec.at(1));
-    await modest.say({ ...hello([1]), instance: "modest" });
-    expect(modest.last("welcome").version).toBe(1);
-    for (const client of [old, next, modest]) {
+    await next.say({ ...hello(codec.versions), instance: "next" });
+    expect(next.last("welcome")).toMatchObject({ version: NEXT_VERSION, region: "north" });
+    // those of the next version that were told to speak an old one only
+    const modest = PROTOCOL_VERSIONS.map((version) => bench.dial("somebody", codec.at(version)));
+    for (const [at, client] of modest.entries()) {
+      const version = PROTOCOL_VERSIONS[at] as number;
+      await client.say({ ...hello([version]), instance: `modest${version}` });
+      expect(client.last("welcome").version).toBe(version);
+    }
+    for (const client of [old, next, ...modest]) {
       await client.say(findTopic);
       expect(client.last("topic.found").route.topic).toBe("t");
     }
@@ -47,10 +51,10 @@ describe("a broker of a next version", () => {
     const { codec, codecs } = nextSpeaker();
     const bench = await BrokerBench.start({ codecs });
     const old = bench.dial();
-    await old.say(hello([1]), findTopic);
+    await old.say(hello(PROTOCOL_VERSIONS), findTopic);
     expect(old.last("topic.found").request).toBe(1);
     const next = bench.dial("somebody", codec);
-    await next.say({ ...hello([2]), instance: "b" }, findTopic);
+    await next.say({ ...hello([NEXT_VERSION]), instance: "b" }, findTopic);
     expect(next.last("topic.found").request).toBe(1);
   });
 
@@ -59,7 +63,7 @@ describe("a broker of a next version", () => {
       const { codec, codecs } = nextSpeaker();
       const bench = await BrokerBench.start({ codecs });
       const client = bench.dial("somebody", today);
-      await client.say(hello([1]));
+      await client.say(hello(PROTOCOL_VERSIONS));
       client.link.send(codec.encode([passOver]));
       await bench.runtime.settle();
       expect(client.last("goodbye").error).toMatchObject({
@@ -74,13 +78,16 @@ describe("a broker of a next version", () => {
     const { codecs } = nextSpeaker();
     const bench = await BrokerBench.start({ codecs });
     for (const [versions, upgrade] of [
-      [[3, 4], "broker"],
+      [[98, 99], "broker"],
       [[0], "client"],
     ] as const) {
       const client = bench.dial();
       await client.say(hello(versions));
       const { error } = client.last("goodbye");
-      expect(error).toMatchObject({ code: "VERSION_UNSUPPORTED", data: { client: versions, broker: [1, 2], upgrade } });
+      expect(error).toMatchObject({
+        code: "VERSION_UNSUPPORTED",
+        data: { client: versions, broker: codecs.versions, upgrade },
+      });
       expect(error?.message).toContain(`client "shop" speaks protocol version`);
       expect(client.link.end?.code).toBe("violation");
     }
@@ -93,16 +100,16 @@ describe("a client of a next version", () => {
     const bench = await BrokerBench.start();
     const link = openLink(bench, codec);
     await bench.runtime.settle();
-    expect((await link.welcomed).version).toBe(1);
+    expect((await link.welcomed).version).toBe(NEWEST_VERSION);
     const asked = link.request(passOver as never);
     await expect(asked).rejects.toMatchObject({
       code: "VERSION_UNSUPPORTED",
-      data: { what: 'type "pass.over"', since: 2, spoken: 1 },
+      data: { what: 'type "pass.over"', since: NEXT_VERSION, spoken: NEWEST_VERSION },
     });
     const found = link.request<"topic.find">({ type: "topic.find", topic: "t" });
     await bench.runtime.settle();
     expect((await found).type).toBe("topic.found");
-    expect([...packets.keys()]).toEqual([2, 1]); // its hello, and all that followed
+    expect([...packets.keys()]).toEqual([NEXT_VERSION, NEWEST_VERSION]); // its hello, and all that followed
     link.close();
   });
 
@@ -111,8 +118,8 @@ describe("a client of a next version", () => {
     const bench = await BrokerBench.start({ codecs });
     const link = openLink(bench, codec);
     await bench.runtime.settle();
-    expect(await link.welcomed).toMatchObject({ version: 2, region: "north" });
-    expect([...packets.keys()]).toEqual([2]);
+    expect(await link.welcomed).toMatchObject({ version: NEXT_VERSION, region: "north" });
+    expect([...packets.keys()]).toEqual([NEXT_VERSION]);
     link.close();
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
+import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { Departure } from "../runtime/departure.ts";
 import { BrokerBench } from "./broker.fixture.ts";
@@ -11,7 +12,7 @@ describe("a link", () => {
     const bench = await BrokerBench.start();
     const client = await bench.client("a");
     expect(client.last("welcome")).toMatchObject({
-      version: 1,
+      version: NEWEST_VERSION,
       broker: "broker",
       heartbeatMs: 3_000,
       durabilityMax: "memory",
@@ -85,7 +86,7 @@ describe("a link", () => {
       messages: new Uint8Array(8),
     });
     const twice = await bench.client("twice");
-    await twice.say({ type: "hello", versions: [1], instance: "x", link: 1, client: "x", ordinal: null });
+    await twice.say({ type: "hello", versions: PROTOCOL_VERSIONS, instance: "x", link: 1, client: "x", ordinal: null });
     const early = bench.dial();
     await early.say({ type: "topic.find", request: 1, topic: "t" });
     for (const client of [late, unknownLane, twice])

@@ -4,6 +4,7 @@ import { Subject } from "rxjs";
 import { expect, it } from "vitest";
 import { MessagingError } from "../message/errors.ts";
 import { binaryCodec } from "../protocol/index.ts";
+import { NEWEST_VERSION } from "../protocol/version.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import { simulatedRuntime } from "../testing/simulated-runtime.ts";
@@ -13,7 +14,7 @@ import { Connection } from "./connection.ts";
 
 const WELCOME = {
   type: "welcome",
-  version: 1,
+  version: NEWEST_VERSION,
   brokerId: "b1",
   broker: "b",
   frameBytesMax: 1 << 20,

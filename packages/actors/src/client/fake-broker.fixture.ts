@@ -227,7 +227,7 @@ export class FakeSession {
         for (const other of this.#broker.live) if (other !== this && other.instance === frame.instance) other.cut();
         this.send({
           type: "welcome",
-          version: 1,
+          version: Math.max(...this.#broker.codec.versions),
           brokerId: "b1",
           broker: "fake",
           frameBytesMax: 4 * 1024 * 1024,

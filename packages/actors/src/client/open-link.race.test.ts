@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { NO_EPOCH } from "../message/brands.ts";
 import type { BrokerFrame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
+import { NEWEST_VERSION } from "../protocol/version.ts";
 import { simulatedRuntime } from "../testing/simulated-runtime.ts";
 import type { Link, LinkEnd } from "../transport/transport.ts";
 import { OpenLink } from "./open-link.ts";
@@ -70,7 +71,13 @@ it("answers each request once, keeps the order of frames, and ends everything on
         complete: () => completed++,
       });
       const limits = { frameBytesMax: 1 << 20, messageBytesMax: 1 << 16, inFlightBatchesMax: 8, heartbeatMs: 1_000 };
-      const welcome = { ...limits, version: 1, brokerId: "b", broker: "b", leaseTtlMsMax: 60_000 } as const;
+      const welcome = {
+        ...limits,
+        version: NEWEST_VERSION,
+        brokerId: "b",
+        broker: "b",
+        leaseTtlMsMax: 60_000,
+      } as const;
       if (welcomes) receive({ type: "welcome", ...welcome, durabilityMax: "synced", ordinal: 1 });
       await runtime.settle();
       let sent = 0;

@@ -6,13 +6,14 @@ import { isMessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { BrokerFrame, Frame, Welcome } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
+import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { simulatedRuntime } from "../testing/simulated-runtime.ts";
 import type { Link, LinkEnd } from "../transport/transport.ts";
 import { OpenLink } from "./open-link.ts";
 
 const welcome: Welcome = {
   type: "welcome",
-  version: 1,
+  version: NEWEST_VERSION,
   brokerId: "b1",
   broker: "b",
   frameBytesMax: 1 << 20,
@@ -238,7 +239,7 @@ it("ends with a violation on a second welcome and on frames that clients send", 
   for (const frame of [
     welcome,
     { type: "topic.find", request: 1, topic: "t" },
-    { type: "hello", versions: [1], instance: "i", link: 1, client: "c", ordinal: null },
+    { type: "hello", versions: PROTOCOL_VERSIONS, instance: "i", link: 1, client: "c", ordinal: null },
   ] as const) {
     const { receive, state } = await setUp();
     receive(frame as BrokerFrame);

@@ -8,6 +8,7 @@ import { type ErrorCode, fromWireError, MessagingError, toWireError } from "../m
 import { packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
 import type { BrokerFrame, ClientFrame, LeaseKey, RedrivenId, Settlement, Welcome } from "../protocol/frames.ts";
+import { NEWEST_VERSION } from "../protocol/version.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import type { HistoryStep } from "../system/contracts.ts";
@@ -526,7 +527,7 @@ export class FakeLink implements BrokerLink {
 
 const WELCOME: Welcome = {
   type: "welcome",
-  version: 1,
+  version: NEWEST_VERSION,
   brokerId: "b1",
   broker: "fake",
   frameBytesMax: 4 * 1024 * 1024,

@@ -9,6 +9,8 @@ import { BINARY_MAGIC } from "./binary-codec.ts";
 import { anyFrame } from "./frames.fixture.ts";
 import type { ClientFrame, Frame } from "./frames.ts";
 import { below, Corpus, type FuzzTarget, fromHex, hex, mutate, pick, type Random } from "./fuzz-bytes.fixture.ts";
+import { frameTables } from "./validate-frame.ts";
+import { PROTOCOL_VERSIONS } from "./version.ts";
 import { ByteWriter } from "./wire-bytes.ts";
 
 const SETTINGS = { exhausted: "park", attempts: 3, startAt: "earliest" } as const;
@@ -48,6 +50,8 @@ export class SessionTarget implements FuzzTarget {
   #said: unknown[] = [];
   /** The packets of `#said`, in hexadecimal. */
   #packets: string[] = [];
+  /** What the link of this sequence speaks. */
+  #version = 1;
   taken = 0;
   refused = 0;
   readonly corpus = new Corpus();
@@ -84,7 +88,9 @@ export class SessionTarget implements FuzzTarget {
     const course = this.#course();
     for (const make of course) {
       if (client.link.end !== null) break;
-      const frame = this.#changed(make(client) as unknown as Record<string, unknown>);
+      const spoken = this.#spoken(make(client) as Frame);
+      if (spoken === null) continue;
+      const frame = this.#changed(spoken as unknown as Record<string, unknown>);
       const to = new ByteWriter();
       to.byte(BINARY_MAGIC);
       to.byte(0); // any frame may come as a map
@@ -102,6 +108,11 @@ export class SessionTarget implements FuzzTarget {
     }
     await bench.runtime.settle();
     await this.#look(bench, client);
+  }
+  /** As the link's version has it; `null` for what came later. */
+  #spoken(frame: Frame): Frame | null {
+    const tables = frameTables.at(this.#version);
+    return tables.refusal(frame) === null ? (tables.trim?.(frame) ?? frame) : null;
   }
   /** A saved sequence, on a broker of its own. */
   async replay(saved: string): Promise<void> {
@@ -156,10 +167,11 @@ export class SessionTarget implements FuzzTarget {
     const given = (client: TestClient, type: "lane.opened" | "lease.granted") => client.all(type).at(-1)?.epoch ?? 1;
     const at = (client: TestClient) => ({ member: 1, queue, epoch: given(client, "lease.granted") });
     const instance = `i${below(random, 50)}`;
+    this.#version = pick(random, PROTOCOL_VERSIONS);
     const error = { name: "E", message: "m", code: null };
     const lane = { lane: 1, topic: "t", queue, producer: `p${below(random, 5)}`, routeVersion: 1 };
     const course: ((client: TestClient) => object)[] = [
-      () => ({ type: "hello", versions: [1], instance, link: this.#sequences, client: "m", ordinal: null }),
+      () => ({ type: "hello", versions: [this.#version], instance, link: this.#sequences, client: "m", ordinal: null }),
       () => ({ type: "topic.find", request: 1, topic: "t" }),
       () => ({ type: "lane.open", request: 2, ...lane, epoch: null }),
       ...[0, 1, 2].map((n) => (client: TestClient) => ({

@@ -1,4 +1,4 @@
-// A protocol version as the next one may be, for tests: some frames have a field more, one of them deep inside, one question too, and there is a frame and a question more.
+// A protocol version as the next one may be, for tests, whatever this one is: some frames have a field more, one of them deep inside, one question too, and there is a frame and a question more.
 import { binaryCodecOf } from "./binary-codec.ts";
 import { LAYOUTS, type Layout } from "./binary-layouts.ts";
 import { type Check, finite, list, nullable, record, tagged, tagRecords, yesOrNo } from "./checks.ts";
@@ -10,54 +10,58 @@ import { jsonCodecOf } from "./json-codec.ts";
 import { Codecs } from "./pick-codec.ts";
 import { frameFields } from "./validate-frame.ts";
 import { questionFields } from "./validate-question.ts";
+import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "./version.ts";
 import { since } from "./versioned.ts";
+
+/** Its number. */
+export const NEXT_VERSION = NEWEST_VERSION + 1;
 
 type Loose = Readonly<Record<string, unknown>>;
 const own = (fields: object): Loose => fields as Loose;
 const renewed = record<LeaseKey & { readonly ttlMs: number; readonly by?: string }>({
   ...leaseFields,
   ttlMs: finite,
-  by: since(2, name),
+  by: since(NEXT_VERSION, name),
 });
 const question = tagged(
   "kind",
   tagRecords(
     {
       ...questionFields,
-      "describe.topic": { ...own(questionFields["describe.topic"]), deep: since(2, yesOrNo) },
-      moved: since(2, { topic: name }),
+      "describe.topic": { ...own(questionFields["describe.topic"]), deep: since(NEXT_VERSION, yesOrNo) },
+      moved: since(NEXT_VERSION, { topic: name }),
     },
     "kind",
   ),
 ) as Check<never>;
 const fields = {
   ...frameFields,
-  welcome: { ...own(frameFields.welcome), region: since(2, name) },
-  "member.join": { ...own(frameFields["member.join"]), label: since(2, nullable(text)) },
+  welcome: { ...own(frameFields.welcome), region: since(NEXT_VERSION, name) },
+  "member.join": { ...own(frameFields["member.join"]), label: since(NEXT_VERSION, nullable(text)) },
   // hot, and with a layout that has the new field; `batch.append` has none
-  settled: { ...own(frameFields.settled), atMs: since(2, finite) },
-  "batch.append": { ...own(frameFields["batch.append"]), traced: since(2, yesOrNo) },
+  settled: { ...own(frameFields.settled), atMs: since(NEXT_VERSION, finite) },
+  "batch.append": { ...own(frameFields["batch.append"]), traced: since(NEXT_VERSION, yesOrNo) },
   "heartbeat.answered": { ...own(frameFields["heartbeat.answered"]), renewed: list(LIMITS.leases, renewed) },
   ask: { request: natural, question },
-  "pass.over": since(2, { request: natural, to: name }),
+  "pass.over": since(NEXT_VERSION, { request: natural, to: name }),
 };
 type NextSettled = Extract<Frame, { readonly type: "settled" }> & { readonly atMs?: number };
 const settled: Layout<NextSettled> = {
   ...LAYOUTS.settled,
-  upTo: 2,
+  upTo: NEXT_VERSION,
   write(to, frame, version) {
     LAYOUTS.settled.write(to, frame, version);
-    if (version >= 2) to.float(frame.atMs as number);
+    if (version >= NEXT_VERSION) to.float(frame.atMs as number);
   },
   read: (from, version) => ({
     ...LAYOUTS.settled.read(from, version),
-    ...(version >= 2 ? { atMs: from.float() } : {}),
+    ...(version >= NEXT_VERSION ? { atMs: from.float() } : {}),
   }),
 };
-const nextTables = FrameTables.of([1, 2], tagRecords(fields, "type"));
+const nextTables = FrameTables.of([...PROTOCOL_VERSIONS, NEXT_VERSION], tagRecords(fields, "type"));
 const binary = binaryCodecOf(nextTables, { ...LAYOUTS, settled });
 const json = jsonCodecOf(nextTables);
-/** Both codecs of the next version, which also speak this one. */
+/** Both codecs of the next version, which also speak this one, and what this one does. */
 export const nextCodecs: readonly Codec[] = [binary, json];
 
 /** What code of the next version fills in. */
@@ -102,6 +106,6 @@ export function nextSpeaker(): {
   readonly packets: ReadonlyMap<number, number>;
 } {
   const packets = new Map<number, number>();
-  const codec = inNextCode(binary, packets, 2);
-  return { codec, codecs: new Codecs(codec, inNextCode(json, packets, 2)), packets };
+  const codec = inNextCode(binary, packets, NEXT_VERSION);
+  return { codec, codecs: new Codecs(codec, inNextCode(json, packets, NEXT_VERSION)), packets };
 }

@@ -5,8 +5,9 @@ import { isMessagingError, type MessagingError } from "../message/errors.ts";
 import { anyFrame, frames as frameOf } from "./frames.fixture.ts";
 import type { Frame } from "./frames.ts";
 import { binaryCodec, type Codec, jsonCodec, versionsUnsupported } from "./index.ts";
-import { filledIn, nextCodecs } from "./next-version.fixture.ts";
+import { filledIn, NEXT_VERSION, nextCodecs } from "./next-version.fixture.ts";
 import { frameTables } from "./validate-frame.ts";
+import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "./version.ts";
 
 const THIS = { binary: binaryCodec, json: jsonCodec };
 const cases = nextCodecs.map((next) => ({ name: next.name, next, today: THIS[next.name] }));
@@ -15,7 +16,7 @@ const nextFrames = anyFrame.map(
   (frame) =>
     filledIn({
       ...(frame as unknown as Readonly<Record<string, unknown>>),
-      ...(frame.type === "welcome" ? { version: 2 } : {}),
+      ...(frame.type === "welcome" ? { version: NEXT_VERSION } : {}),
     }) as unknown as Frame,
 );
 const errorOf = (run: () => unknown): MessagingError => {
@@ -51,7 +52,7 @@ describe.each(cases)("the $name codec of a next version", ({ next, today }) => {
   });
 
   it("writes to a peer of this version the same bytes as this version does, and reads what that one writes", () => {
-    const old = next.at(1);
+    const old = next.at(NEWEST_VERSION);
     fc.assert(
       fc.property(anyFrame, (frame) => {
         const packet = today.encode([frame]);
@@ -68,7 +69,7 @@ describe.each(cases)("the $name codec of a next version", ({ next, today }) => {
       [moved, "question.kind"],
     ] as const) {
       const packet = asSent(next, frame);
-      for (const codec of [next.at(1), today]) {
+      for (const codec of [next.at(NEWEST_VERSION), today]) {
         const { code, data } = errorOf(() => codec.decode(packet));
         expect([code, data["field"]]).toEqual(["PROTOCOL_VIOLATION", field]);
       }
@@ -81,7 +82,7 @@ describe.each(cases)("the $name codec of a next version", ({ next, today }) => {
   });
 
   it("does not send a frame or a question to a peer that cannot know it, and says who must be upgraded", () => {
-    const old = next.at(1);
+    const old = next.at(NEWEST_VERSION);
     for (const [frame, what] of [
       [passOver, 'type "pass.over"'],
       [moved, 'kind "moved"'],
@@ -89,7 +90,7 @@ describe.each(cases)("the $name codec of a next version", ({ next, today }) => {
       const error = errorOf(() => old.encode([frame]));
       expect(error.code).toBe("VERSION_UNSUPPORTED");
       expect(error.message).toBe(
-        `${what} came with protocol version 2, this link speaks version 1: upgrade the side that is older`,
+        `${what} came with protocol version ${NEXT_VERSION}, this link speaks version ${NEWEST_VERSION}: upgrade the side that is older`,
       );
       expect(old.refusal(frame)?.message).toBe(error.message);
     }
@@ -100,13 +101,13 @@ describe.each(cases)("the $name codec of a next version", ({ next, today }) => {
     fc.assert(
       fc.property(frameOf.welcome, anyFrame.filter(isNoOpening), (welcome, frame) => {
         const first: readonly (readonly [Frame, number])[] = [
-          [hello([1]), 1],
-          [hello([2, 1, 9]), 2],
-          [{ ...welcome, version: 1 }, 1],
-          [filledIn({ ...welcome, version: 2 } as never) as never, 2],
+          [hello(PROTOCOL_VERSIONS), NEWEST_VERSION],
+          [hello([NEXT_VERSION, 1, 99]), NEXT_VERSION],
+          [{ ...welcome, version: NEWEST_VERSION }, NEWEST_VERSION],
+          [filledIn({ ...welcome, version: NEXT_VERSION } as never) as never, NEXT_VERSION],
         ];
         for (const [opening, version] of first) {
-          const behind = version === 1 ? frame : (filledIn(frame as never) as unknown as Frame);
+          const behind = version === NEWEST_VERSION ? frame : (filledIn(frame as never) as unknown as Frame);
           const whole = joined(next, next.at(version).encode([opening]), next.at(version).encode([behind]));
           expect(next.decode(whole)).toStrictEqual([opening, behind]);
         }
@@ -115,9 +116,9 @@ describe.each(cases)("the $name codec of a next version", ({ next, today }) => {
   });
 
   it("is had for its versions only", () => {
-    expect(next.versions).toEqual([1, 2]);
-    expect(next.at(1).at(2).encode([passOver])).toStrictEqual(next.encode([passOver]));
-    expect(() => next.at(3)).toThrow("protocol version 3 is none of 1, 2");
+    expect(next.versions).toEqual([...PROTOCOL_VERSIONS, NEXT_VERSION]);
+    expect(next.at(1).at(NEXT_VERSION).encode([passOver])).toStrictEqual(next.encode([passOver]));
+    expect(() => next.at(99)).toThrow(`protocol version 99 is none of ${next.versions.join(", ")}`);
   });
 });
 
