@@ -77,6 +77,8 @@ export interface BenchOptions {
   readonly runtime?: SimulatedRuntime;
   readonly topics?: readonly TopicSpec[];
   readonly authorize?: (right: Right, principal: string) => boolean;
+  /** @default true */
+  readonly tellsApart?: boolean;
   /** What the broker speaks. */
   readonly codecs?: Codecs;
   /** What the broker gets in the store's place. */
@@ -122,6 +124,7 @@ export class BrokerBench {
         runtime,
         store: (options.store ?? ((store) => store))(createMemoryStore({ runtime, disk })),
         authenticator: { authenticate: async () => ({ id: "anybody" }) },
+        tellsApart: options.tellsApart ?? true,
         authorizer: { authorize: ({ id }, right) => options.authorize?.(right, id) ?? true },
         logger: {
           log: (level, text, data) => {

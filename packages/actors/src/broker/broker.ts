@@ -7,7 +7,6 @@ import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
 import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
-import type { Hello } from "../protocol/frames.ts";
 import { ownFault } from "../protocol/own-fault.ts";
 import { CODECS, type Codecs } from "../protocol/pick-codec.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
@@ -30,6 +29,8 @@ import { FRAME_BYTES_MAX, type IncomingLink, type Listener, type Transport } fro
 import { type Asker, answerQuestion } from "./answer-question.ts";
 import { type BrokerState, brokerMachine } from "./broker.machine.ts";
 import { type EndStep, endWithin } from "./end-within.ts";
+import { Instances } from "./instances.ts";
+import { LinkedProducers } from "./linked-producers.ts";
 import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
 import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
 
@@ -66,6 +67,8 @@ export interface BrokerParts {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly authenticator: Authenticator;
+  /** Whether it tells principals apart. Where it does not (none is bound), all are one, and names, instances and leases belong to nobody. @default true */
+  readonly tellsApart?: boolean;
   readonly authorizer: Authorizer;
   readonly logger: Logger;
   /** @default null: nothing is counted */
@@ -78,7 +81,6 @@ export interface BrokerParts {
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
 const OPENING_AT_ONCE = 64;
-const LINKS_SEEN_MAX = 10_000;
 /** Instances that one opening of the data can tell apart; those after it share the last ordinal, and do not fence each other by it. Leaves room for 2^23 openings. */
 const ORDINALS_MAX = 2 ** 30;
 
@@ -102,6 +104,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly logger: Logger;
   readonly counters: Counters | null;
   readonly authorizer: Authorizer;
+  readonly tellsApart: boolean;
   readonly limits: BrokerLimits;
   readonly codecs: Codecs;
   readonly congestedBytes: number | undefined;
@@ -113,10 +116,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly #topics = new Map<string, TopicHome>();
   readonly #declaring = new Map<string, Promise<TopicHome>>();
   readonly #sessions = new Set<Session>();
-  readonly #instances = new Map<string, Session>();
-  /** Highest link number of each instance, also after that link has ended: one that was overtaken on its way is refused. */
-  readonly #linksSeen = new Map<string, { readonly link: number; readonly principal: string }>();
-  readonly #held = new Map<string, Set<Subscription>>();
+  readonly #instances = new Instances();
   readonly #tails = new TailBudget();
   readonly #backlog = new StoreBacklog();
   #listener: Listener | null = null;
@@ -139,6 +139,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
     const { metrics = null } = parts;
     this.counters = metrics === null ? null : new Counters(metrics, logger);
     this.authorizer = parts.authorizer;
+    this.tellsApart = parts.tellsApart ?? true;
     this.codecs = parts.codecs ?? CODECS;
     this.congestedBytes = parts.congestedBytes;
     this.limits = {
@@ -211,18 +212,19 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.logger.log("error", `broker "${this.name}": ${what} failed; tried again at its next turn`, { error });
   }
   async #retain(): Promise<void> {
-    for (const topic of this.#topics.values())
+    const linked = new LinkedProducers(this.#sessions);
+    for (const topic of this.#topics.values()) {
       for (const queue of topic.queues) {
         if (this.#closing !== null) return;
         try {
           if (queue.mayRetain) await queue.retain();
-          queue.forgetIdleProducers((producer) =>
-            [...this.#sessions].some((session) => session.isProducing(queue, producer)),
-          );
+          queue.forgetIdleProducers((producer) => linked.has(queue, producer));
         } catch (error) {
           this.#turnFailed(`retention of ${queue.path}`, error); // the others have theirs
         }
       }
+      for (const group of topic.groups) group.forgetIdleNames();
+    }
   }
 
   /** Adds a topic, or finds it with the same settings. @throws `TOPIC_MISMATCH` `OPTION_INVALID` */
@@ -251,7 +253,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
       backlog: this.#backlog,
       messageBytesMax: this.limits.messageBytesMax,
       leaseTtlMsMax: this.limits.leaseTtlMsMax,
-      onHolder: (subscription, change) => this.#noteHolder(subscription, change),
+      onHolder: (subscription, change) => this.#instances.noteHolder(subscription, change),
     };
     const opening = TopicHome.open(options, checked);
     this.#declaring.set(checked.name, opening);
@@ -286,22 +288,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
       link.close("internal", reference);
     }
   }
-  admit(session: Session, hello: Hello): boolean {
-    const older = this.#instances.get(hello.instance);
-    const seen = this.#linksSeen.get(hello.instance);
-    const principal = session.link.principal.id;
-    // an instance is its client's own: another principal that shows it takes nothing over, nor locks it out while it is away
-    if (seen !== undefined && (seen.link >= hello.link || seen.principal !== principal)) return false;
-    if (older !== undefined && older.link.principal.id !== principal) return false;
-    this.#linksSeen.delete(hello.instance); // the newest last
-    this.#linksSeen.set(hello.instance, { link: hello.link, principal });
-    for (const instance of this.#linksSeen.keys()) {
-      if (this.#linksSeen.size <= LINKS_SEEN_MAX) break;
-      this.#linksSeen.delete(instance);
-    }
-    this.#instances.set(hello.instance, session);
-    older?.close(new MessagingError("CLOSED", "a newer link of the same client has taken this one's place"), "normal");
-    return true;
+  admit(session: Session): boolean {
+    return this.#instances.admit(session);
   }
   ordinalOf(shown: number | null): number {
     // one from later than now was given under an owner of the data that this broker knows nothing of, or with other data
@@ -311,17 +299,10 @@ class BrokerNode implements Broker, SessionHost, Asker {
   }
   ended(session: Session): void {
     this.#sessions.delete(session);
-    if (this.#instances.get(session.instance) === session) this.#instances.delete(session.instance);
+    this.#instances.ended(session);
   }
-  heldBy(instance: string): Iterable<Subscription> {
-    return this.#held.get(instance) ?? [];
-  }
-  #noteHolder(subscription: Subscription, change: { readonly instance: string; readonly held: boolean }): void {
-    const held = this.#held.get(change.instance) ?? new Set();
-    if (change.held) held.add(subscription);
-    else held.delete(subscription);
-    if (held.size === 0) this.#held.delete(change.instance);
-    else this.#held.set(change.instance, held);
+  heldBy(session: Session): Iterable<Subscription> {
+    return this.#instances.heldBy(session);
   }
 
   /* ---------- ownership of the data ---------- */

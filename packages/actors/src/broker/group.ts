@@ -3,15 +3,20 @@ import { MessagingError } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
 import type { MemberPort } from "../queue/member-port.ts";
+import type { Owner } from "../queue/owner.ts";
 import type { GroupPart, Queue } from "../queue/queue.ts";
 import type { SharedSubscription } from "../queue/shared-subscription.ts";
+import { type Holder, holderOf, isSameHolder } from "../queue/subscription.machine.ts";
 import { Subscription } from "../queue/subscription.ts";
+import type { HolderChange } from "../queue/subscription-context.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Store } from "../store/store.ts";
 import type { Logger } from "../system/contracts.ts";
 import { type Allocation, allocate } from "./allocation.ts";
 import { groupMachine } from "./group.machine.ts";
+import { MemberNames } from "./member-names.ts";
 
 /** An offer that nobody took passes on to the next member after this long. */
 const OFFER_MS = 3_000;
@@ -24,15 +29,12 @@ export interface GroupOptions {
   readonly settings: GroupSettings;
   /** The topic's queues that live at this broker. */
   readonly queues: readonly Queue[];
+  readonly store: Store;
   readonly runtime: Runtime;
   readonly actors: ActorRegistry;
   readonly events: EventBus;
   readonly logger: Logger;
-  /** A subscription is held, or no longer, by an instance. */
-  readonly onHolder: (
-    subscription: Subscription,
-    change: { readonly instance: string; readonly held: boolean },
-  ) => void;
+  readonly onHolder: (subscription: Subscription, change: HolderChange) => void;
 }
 
 /** One consumer group at this broker: its members, and which of them is offered which queue. The lease decides, the plan only advises. */
@@ -42,6 +44,7 @@ export class Group implements GroupPart {
   settings: GroupSettings;
   readonly #options: GroupOptions;
   readonly #machine: Actor<typeof groupMachine>;
+  readonly #names: MemberNames;
   readonly #members = new Map<string, MemberPort>();
   readonly #subscriptions = new Map<number, Subscription | SharedSubscription>();
   #plan = new Map<number, readonly string[]>();
@@ -57,6 +60,16 @@ export class Group implements GroupPart {
     this.#options = options;
     this.name = options.name;
     this.settings = options.settings;
+    const { spec, store, runtime, logger } = options;
+    this.#names = new MemberNames({
+      topic: spec.name,
+      group: options.name,
+      store,
+      runtime,
+      logger,
+      isLiving: (name) => this.#isLiving(name),
+      isHolding: (name) => this.#holding(name).length > 0,
+    });
     this.#machine = options.actors.start(
       { kind: "group", path: `group/${options.spec.name}/${options.name}` },
       groupMachine,
@@ -77,6 +90,7 @@ export class Group implements GroupPart {
   }
   /** Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one cannot be begun, none. */
   async open(): Promise<void> {
+    await this.#names.load();
     const { queues } = this.#options;
     const begun = await Promise.allSettled(
       queues.map(async (queue) => {
@@ -102,18 +116,42 @@ export class Group implements GroupPart {
     return this.#subscriptions.values();
   }
 
+  /** The name is this principal's from now on, and stored as such. @throws `NAME_IN_USE` when it is another principal's, that has joined with it or holds a lease under it */
+  async claim(name: string, by: Owner): Promise<void> {
+    for (const { principal = null } of this.#holding(name)) this.#names.check(name, by, principal);
+    this.#names.check(name, by, null);
+    await this.#names.claim(name, by);
+  }
   /** @throws `NAME_IN_USE` when a living member has the name: an older link of the same client has been closed by now */
   requireFree(name: string): void {
-    if (this.#members.get(name)?.open !== true) return;
+    if (!this.#isLiving(name)) return;
     const { spec } = this.#options;
     const text = `group "${this.name}" of topic "${spec.name}" has a living member "${name}": give each consumer a name of its own`;
     throw new MessagingError("NAME_IN_USE", text, { data: { name } });
+  }
+  /** The name is free for whoever comes next, once whoever has it now has gone; resolves with whether it was anybody's. */
+  release(name: string): Promise<boolean> {
+    return this.#names.release(name);
+  }
+  forgetIdleNames(): void {
+    this.#names.forgetIdle();
+  }
+  #isLiving(name: string): boolean {
+    return this.#members.get(name)?.open === true;
+  }
+  /** Leases under this name, also those of before a restart. */
+  #holding(name: string): Holder[] {
+    const subscriptions = [...this.#subscriptions.values()];
+    return subscriptions.flatMap((each) =>
+      each instanceof Subscription && each.holder?.member === name ? [each.holder] : [],
+    );
   }
   /** A member whose name is free. */
   join(port: MemberPort): void {
     const before = this.#members.get(port.name);
     const isFirst = this.memberNames.length === 0;
     this.#members.set(port.name, port);
+    void this.#names.claim(port.name, port.principal); // the member that had it may have left meanwhile, and with it its name
     for (const subscription of this.#subscriptions.values())
       if (!(subscription instanceof Subscription)) subscription.join(port);
     // a link that is back changes nothing: the plan stands, unless others have taken over meanwhile
@@ -156,6 +194,7 @@ export class Group implements GroupPart {
     }
     if (this.#members.get(port.name) !== port) return;
     this.#members.delete(port.name);
+    this.#names.left(port.name, port.principal);
     this.#machine.send({ type: "members.changed", atOnce: true });
   }
   /** The member's link has ended; it may be back before its leases expire. */
@@ -175,7 +214,7 @@ export class Group implements GroupPart {
       }),
     );
   }
-  onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void {
+  onHolder(queue: number, change: HolderChange): void {
     const subscription = this.#subscriptions.get(queue);
     if (!(subscription instanceof Subscription)) return;
     this.#options.onHolder(subscription, change);
@@ -253,7 +292,7 @@ export class Group implements GroupPart {
       // only the instance that held it before the restart may come in now
       const holder = subscription.holder;
       const port = holder === null ? undefined : this.#members.get(holder.member);
-      if (port?.open === true && port.instance === holder?.instance)
+      if (port?.open === true && holder !== null && isSameHolder(holder, holderOf(port)))
         port.send({ type: "lease.offered", member: port.member, queue });
       return;
     }

@@ -24,9 +24,8 @@ export class SessionLanes {
     this.#session = session;
     this.#logEpoch = logEpoch;
   }
-  has(queue: Queue, producer: string): boolean {
-    for (const lane of this.#lanes.values()) if (lane.queue === queue && lane.port.producer === producer) return true;
-    return false;
+  *producing(): Iterable<{ readonly queue: Queue; readonly producer: string }> {
+    for (const { queue, port } of this.#lanes.values()) yield { queue, producer: port.producer };
   }
   append(frame: BatchAppend): void {
     const lane = this.#lanes.get(frame.lane);

@@ -7,6 +7,7 @@ import type { Subscription } from "../queue/subscription.ts";
 import type { Drain } from "./drain.ts";
 import type { Group } from "./group.ts";
 import type { Session } from "./session.ts";
+import type { TopicHome } from "./topic-home.ts";
 
 const MEMBERS_MAX = 1_000;
 
@@ -66,8 +67,7 @@ export class SessionMembers {
         );
       this.#joining.add(frame.member);
       this.#joins++;
-      const group = await topic
-        .group(frame.group, frame.settings)
+      const group = await this.#open(topic, frame)
         .catch((error: unknown) => {
           this.#joining.delete(frame.member);
           throw error;
@@ -90,11 +90,18 @@ export class SessionMembers {
       this.#session.refuse(frame.request, error, frame.type);
     }
   }
+  /** The group, under a name that is its principal's. */
+  async #open(topic: TopicHome, { group: named, settings, name }: MemberJoin): Promise<Group> {
+    const group = await topic.group(named, settings);
+    await group.claim(name, this.#session.principal);
+    return group;
+  }
   #port(join: MemberJoin): MemberPort {
     const session = this.#session;
     const drain = this.#drain;
     return {
-      instance: this.#session.instance,
+      instance: session.instance,
+      principal: session.principal,
       name: join.name,
       member: join.member,
       join,

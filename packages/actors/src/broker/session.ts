@@ -7,7 +7,7 @@ import { Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import type { Question } from "../protocol/questions.ts";
 import type { Counters } from "../queue/counters.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { Owner } from "../queue/owner.ts";
 import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { Departure } from "../runtime/departure.ts";
@@ -42,13 +42,15 @@ export interface SessionHost {
     readonly logEpoch: number;
   };
   topic(name: string): TopicHome | undefined;
-  /** Rule 4: closes older sessions of the instance; false when a newer link of it has been seen. */
-  admit(session: Session, hello: Hello): boolean;
+  /** Whether principals are told apart: without an authenticator all are one, and nothing belongs to anybody. */
+  readonly tellsApart: boolean;
+  /** See `Instances.admit`. */
+  admit(session: Session): boolean;
   /** The ordinal of an instance that shows this one. */
   ordinalOf(shown: number | null): number;
   ended(session: Session): void;
-  /** Leases held by an instance here. */
-  heldBy(instance: string): Iterable<Subscription>;
+  /** Leases held by its client here. */
+  heldBy(session: Session): Iterable<Subscription>;
   /** Resolves at once when the ownership of the data was verified lately, else when it has been. */
   ownershipVerified(withinMs: number): Promise<void> | null;
   ask(session: Session, question: Question): Promise<unknown>;
@@ -131,6 +133,10 @@ export class Session {
     );
     link.frames$.subscribe({ next: (packet) => this.#receive(packet), complete: () => this.#ended() });
   }
+  /** Whose it is, and all that is begun on it. */
+  get principal(): Owner {
+    return this.#host.tellsApart ? this.link.principal.id : null;
+  }
   get instance(): string {
     return this.#instance;
   }
@@ -152,8 +158,9 @@ export class Session {
     const { runtime, limits } = this.#host;
     return runtime.now() - this.#heardAt > limits.heartbeatMs * SUSPECT_BEATS;
   }
-  isProducing(queue: Queue, producer: string): boolean {
-    return this.#lanes.has(queue, producer);
+  /** What its lanes are open for. */
+  producing(): ReturnType<SessionLanes["producing"]> {
+    return this.#lanes.producing();
   }
   send(frame: BrokerFrame): void {
     if (!this.#open || this.#outbox === null) return;
@@ -295,7 +302,7 @@ export class Session {
     this.#instance = hello.instance;
     this.#linkNumber = hello.link;
     this.#clientName = hello.client;
-    if (!this.#host.admit(this, hello)) {
+    if (!this.#host.admit(this)) {
       this.close(
         new MessagingError(
           "PROTOCOL_VIOLATION",
@@ -465,7 +472,7 @@ export class Session {
 
   #heartbeat(frame: Heartbeat): void {
     let ttlMs = this.#host.limits.leaseTtlMsMax;
-    for (const { holder } of this.#host.heldBy(this.#instance)) ttlMs = Math.min(ttlMs, holder?.ttlMs ?? ttlMs);
+    for (const { holder } of this.#host.heldBy(this)) ttlMs = Math.min(ttlMs, holder?.ttlMs ?? ttlMs);
     const verified = this.#host.ownershipVerified(ttlMs * OWNER_SEEN_SHARE);
     if (verified === null) {
       this.#renew(frame);
@@ -485,7 +492,7 @@ export class Session {
   }
   #renew(frame: Heartbeat): void {
     if (!this.#open) return;
-    const held = this.#host.heldBy(this.#instance);
+    const held = this.#host.heldBy(this);
     this.send(renewLeases({ find: (lease) => this.#members.subscription(lease), held, link: this }, frame));
   }
 }

@@ -3,10 +3,12 @@ import { evenRuns, type Route, slotTable } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
 import { type Counters, TopicCounters } from "../queue/counters.ts";
+import { ProducerNames } from "../queue/producer-names.ts";
 import { Queue } from "../queue/queue.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
 import type { StoreBacklog } from "../queue/store-backlog.ts";
 import type { Subscription } from "../queue/subscription.ts";
+import type { HolderChange } from "../queue/subscription-context.ts";
 import type { TailBudget } from "../queue/tail-cache.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
@@ -27,10 +29,8 @@ export interface TopicHomeOptions {
   readonly backlog: StoreBacklog;
   readonly messageBytesMax: number;
   readonly leaseTtlMsMax: number;
-  readonly onHolder: (
-    subscription: Subscription,
-    change: { readonly instance: string; readonly held: boolean },
-  ) => void;
+  /** A lease of a client has begun or ended. */
+  readonly onHolder: (subscription: Subscription, change: HolderChange) => void;
 }
 interface StoredTopic {
   readonly spec: TopicSpec;
@@ -98,6 +98,7 @@ export class TopicHome {
     const table = slotTable(this.route);
     const { store, runtime, actors, events, logger, tails, backlog, messageBytesMax, leaseTtlMsMax } = options;
     const counters = options.counters === null ? null : new TopicCounters(options.counters, stored.spec.name);
+    const producerNames = new ProducerNames(stored.spec.name);
     this.queues = Array.from(
       { length: stored.spec.queues },
       (_, queue) =>
@@ -115,6 +116,7 @@ export class TopicHome {
           logger,
           counters,
           tails,
+          producerNames,
           backlog,
         }),
     );
@@ -170,12 +172,13 @@ export class TopicHome {
     return group;
   }
   #openGroup(name: string, settings: GroupSettings): Promise<Group> {
-    const { runtime, actors, events, logger, onHolder } = this.#options;
+    const { store, runtime, actors, events, logger, onHolder } = this.#options;
     const group = new Group({
       spec: this.spec,
       name,
       settings,
       queues: this.queues,
+      store,
       runtime,
       actors,
       events,

@@ -16,7 +16,7 @@ beforeEach(() => {
 describe("counters", () => {
   it("tell a batch that is sent again, or out of order, from what is appended", async () => {
     const bench = await QueueBench.open({}, undefined, { count });
-    const { epoch } = bench.queue.log.openLane("p", null, { instance: "i", ordinal: 1 });
+    const { epoch } = bench.queue.log.openLane("p", null, { instance: "i", ordinal: 1, principal: null });
     const append = (from: number, messages: number) =>
       bench.queue.append(bench.lane("p", "i", epoch), {
         type: "batch.append",

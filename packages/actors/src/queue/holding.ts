@@ -8,7 +8,14 @@ import { LeaseKeeper, type LeaseKeeperOwner } from "./lease-keeper.ts";
 import { type Ledger, type LedgerOwner, unavailable } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import { Repeats } from "./repeats.ts";
-import type { LeaseEndReason, SubscriptionEmitted, SubscriptionEvent } from "./subscription.machine.ts";
+import {
+  type Holder,
+  holderOf,
+  isSameHolder,
+  type LeaseEndReason,
+  type SubscriptionEmitted,
+  type SubscriptionEvent,
+} from "./subscription.machine.ts";
 import type { SubscriptionContextOf } from "./subscription-context.ts";
 
 /** Who holds one subscription's lease, and what is on its way to it. The machine decides; this persists what it decided, answers, and begins and ends the flow. */
@@ -41,7 +48,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   get isHeld(): boolean {
     return this.#lease.isHeld;
   }
-  get holder(): { readonly instance: string; readonly member: string; readonly ttlMs: number } | null {
+  get holder(): Holder | null {
     return this.#lease.holder;
   }
   /** What is on its way to the holder of the lease. */
@@ -72,7 +79,8 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       const refuse = (error: MessagingError) =>
         port.send({ type: "refused", request: frame.request, error: toWireError(error) });
       if (this.#closed) return refuse(unavailable(this.#ledger.path));
-      const isSame = holder?.instance === port.instance && holder.member === port.name;
+      const asker = holderOf(port);
+      const isSame = holder !== null && isSameHolder(holder, asker);
       if (frame.resume !== null) {
         if (!isHeld || !isSame || frame.resume.epoch !== this.#ledger.state.epoch)
           return refuse(this.stale(frame.resume.epoch));
@@ -81,7 +89,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       if (holder !== null && !isSame) return refuse(this.#leaseHeld());
       if (isHeld) this.#lease.tell({ type: "lease.end", reason: "fenced" }); // it does not know of it any more, or would have resumed it
       const ttlMs = Math.min(port.join.leaseTtlMs, this.context.leaseTtlMsMax);
-      const lease = { instance: port.instance, member: port.name, ttlMs };
+      const lease = { ...asker, ttlMs };
       this.#lease.tell({ type: "lease.grant", holder: lease, at });
       const granted = this.#lease.epoch;
       this.#ledger.state.epoch = granted;
@@ -322,13 +330,13 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     switch (decided.type) {
       case "lease.granted": {
         const { holder } = this;
-        if (holder !== null) part.onHolder(queue, { instance: holder.instance, held: true });
+        if (holder !== null) part.onHolder(queue, { holder, held: true });
         return;
       }
       case "lease.raised":
         return;
       case "lease.ended":
-        part.onHolder(queue, { instance: decided.holder.instance, held: false });
+        part.onHolder(queue, { holder: decided.holder, held: false });
         if (decided.reason === "released") events.tell({ type: "lease.released", ...at, epoch: decided.epoch });
         else this.#tellLost(decided.epoch, decided.reason);
         this.#letGo(decided.epoch, decided.reason);
@@ -354,7 +362,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     this.#lease.stop();
     this.#letGo(epoch, "fenced");
     if (holder === null || !isHeld) return;
-    this.context.part.onHolder(this.context.queue, { instance: holder.instance, held: false });
+    this.context.part.onHolder(this.context.queue, { holder, held: false });
     this.#tellLost(epoch, "fenced");
   }
   #tellLost(epoch: Epoch, reason: Exclude<LeaseEndReason, "released">): void {

@@ -1,9 +1,12 @@
 import type { MessagingError } from "../message/errors.ts";
 import type { BrokerFrame, MemberJoin } from "../protocol/frames.ts";
+import type { Owner } from "./owner.ts";
 
 /** One member of a group on one link, as subscriptions see it. */
 export interface MemberPort {
   readonly instance: string;
+  /** Whose it is. */
+  readonly principal: Owner;
   readonly name: string;
   /** Its number on its link. */
   readonly member: number;

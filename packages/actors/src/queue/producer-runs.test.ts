@@ -60,12 +60,12 @@ describe("runs of a producer", () => {
 
 describe("the records of a producer", () => {
   const lane = (epoch: Epoch) => ({ producer: "p", instance: "i", epoch });
-  const by = { instance: "i", ordinal: 1 };
+  const by = { instance: "i", ordinal: 1, principal: null };
   async function interleaved(batches: number) {
     const bench = await QueueBench.open();
     const { log } = bench.queue;
     const { epoch } = log.openLane("p", null, by);
-    const other = log.openLane("other", null, { instance: "j", ordinal: 2 });
+    const other = log.openLane("other", null, { instance: "j", ordinal: 2, principal: null });
     const sizes: number[] = [];
     for (let n = 0; n < batches; n++) {
       log.append(lane(epoch), sequence(n), 1, message("a"));
@@ -115,7 +115,7 @@ describe("the records of a producer", () => {
     const again = bench.queue.log;
     for (let n = 0; n < 40; n++) {
       again.append(lane(epoch), sequence(n), 1, message("a"));
-      const { epoch: other } = again.openLane("other", null, { instance: "k", ordinal: 3 + n });
+      const { epoch: other } = again.openLane("other", null, { instance: "k", ordinal: 3 + n, principal: null });
       again.append({ producer: "other", instance: "k", epoch: other }, sequence(0), 1, message("b"));
     }
     await bench.settle();

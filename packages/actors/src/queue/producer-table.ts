@@ -1,20 +1,29 @@
 import { type Epoch, epoch, type Sequence, sequence } from "../message/brands.ts";
 import { limitExceeded, MessagingError } from "../message/errors.ts";
 import type { StoredRecord } from "../store/store.ts";
+import type { Owner } from "./owner.ts";
+import type { ProducerNames } from "./producer-names.ts";
 import { type FillingPart, PARTS_MAX, ProducerRuns, type StoredPart } from "./producer-runs.ts";
 import { decodeRecord } from "./records.ts";
 
 /** Producers a queue remembers; one more is refused until one has been away for a week. */
 export const PRODUCERS_MAX = 10_000;
-const KEPT_MS = 7 * 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+/** What is not seen for so long is forgotten, and its name is free. */
+export const KEPT_MS = 7 * DAY_MS;
+/** Of what is in use it is stored so often that it is: what a restart finds is not much older. */
+export const SEEN_EACH_MS = DAY_MS;
 
 /** The client that a producer belongs to. */
 export interface ProducerInstance {
   readonly instance: string;
   readonly ordinal: number;
+  readonly principal: Owner;
 }
 export interface ProducerState {
   readonly name: string;
+  /** Whose the name is: of the first that began it. */
+  principal: Owner;
   epoch: Epoch;
   instance: string;
   /** Of the instance: among instances of one name, a higher one came later. 0: from before they had any. */
@@ -26,7 +35,7 @@ export interface ProducerState {
   seenMs: number;
   readonly runs: ProducerRuns;
 }
-/** Without the last ones in data from before there were any; its runs are all in here then. */
+/** Without the last ones in data from before there were any; its runs are all in here then. Without the very last where it is nobody's. */
 type Stored = readonly [
   name: string,
   epoch: number,
@@ -36,6 +45,7 @@ type Stored = readonly [
   runs: FillingPart["runs"],
   ordinal?: number,
   full?: number,
+  principal?: string,
 ];
 
 /** Shared by all tables without a producer, and never added to. */
@@ -43,7 +53,12 @@ const NO_PRODUCERS = new Map<string, ProducerState>();
 
 /** Who has sent to a queue, under which epoch, how far: what makes a repeated send land once (P2; rules 10, 11). */
 export class ProducerTable {
+  readonly #names: ProducerNames;
   #byName = NO_PRODUCERS;
+
+  constructor(names: ProducerNames) {
+    this.#names = names;
+  }
 
   get names(): readonly string[] {
     return [...this.#byName.keys()];
@@ -62,7 +77,10 @@ export class ProducerTable {
       parts.set(producer, ofProducer);
     }
     for (const { key, value } of records.filter((record) => !isPart(record))) {
-      const [name, at, instance, next, seenMs, filling, ordinal = 0, full = 0] = decodeRecord<Stored>(key, value);
+      const [name, at, instance, next, seenMs, filling, ordinal = 0, full = 0, principal = null] = decodeRecord<Stored>(
+        key,
+        value,
+      );
       const found = parts.get(key) ?? [];
       const expected = Math.min(full, PARTS_MAX);
       if (found.length !== expected)
@@ -72,11 +90,28 @@ export class ProducerTable {
           { data: { key, expected, found: found.length } },
         );
       const runs = ProducerRuns.load({ runs: filling, full }, found);
-      this.#add({ name, epoch: epoch(at), instance, ordinal, next, kept: next, seenMs, runs });
+      this.#add({ name, principal, epoch: epoch(at), instance, ordinal, next, kept: next, seenMs, runs });
     }
   }
+  /** @throws `NAME_IN_USE` where the name is another principal's, here or at another queue of the topic */
+  requireOwn(name: string, by: Owner): void {
+    this.#names.check(name, by, this.#byName.get(name)?.principal ?? null);
+  }
+  /** One that is nobody's becomes this principal's; whether it did. */
+  adopt(state: ProducerState, by: Owner): boolean {
+    if (state.principal !== null || by === null) return false;
+    state.principal = by;
+    this.#names.add(state.name, by);
+    return true;
+  }
+  /** The name is nobody's from now on: the first that comes has it. */
+  release(state: ProducerState): void {
+    this.#names.remove(state.name, state.principal);
+    state.principal = null;
+  }
   /** A producer under a new epoch, which fences whoever had its name. @throws `LIMIT_EXCEEDED` */
-  begin(name: string, at: Epoch, { instance, ordinal }: ProducerInstance, nowMs: number): ProducerState {
+  begin(name: string, at: Epoch, by: ProducerInstance, nowMs: number): ProducerState {
+    const { instance, ordinal } = by;
     const before = this.#byName.get(name);
     if (before === undefined && this.#byName.size >= PRODUCERS_MAX)
       throw limitExceeded(
@@ -86,30 +121,46 @@ export class ProducerTable {
         "give producers stable names; one is forgotten a week after it was last seen",
       );
     const runs = new ProducerRuns();
-    const state: ProducerState = { name, epoch: at, instance, ordinal, next: 0, kept: 0, seenMs: nowMs, runs };
+    const principal = before?.principal ?? by.principal;
+    if (before !== undefined) this.#names.remove(name, before.principal);
+    const of = { name, principal, instance, ordinal };
+    const state: ProducerState = { ...of, epoch: at, next: 0, kept: 0, seenMs: nowMs, runs };
     this.#add(state);
+    this.#names.add(name, principal);
     return state;
   }
   #add(state: ProducerState): void {
     if (this.#byName === NO_PRODUCERS) this.#byName = new Map();
     this.#byName.set(state.name, state);
   }
-  /** Producers not seen for a week; they are forgotten, and the caller removes their records. */
-  forgetIdle(nowMs: number, isLinked: (name: string) => boolean): ProducerState[] {
+  /** Its names count, those of the table before it no longer: in between, none is free. */
+  replace(before: ProducerTable): void {
+    for (const { name, principal } of this.#byName.values()) this.#names.add(name, principal);
+    for (const { name, principal } of before.#byName.values()) this.#names.remove(name, principal);
+  }
+  /** Producers not seen for a week are forgotten, and the caller removes their records; `seen` are linked, and to be stored as such: their week begins when they go. */
+  forgetIdle(nowMs: number, isLinked: (name: string) => boolean): Record<"gone" | "seen", readonly ProducerState[]> {
     const gone: ProducerState[] = [];
+    const seen: ProducerState[] = [];
     for (const state of this.#byName.values()) {
-      if (nowMs - state.seenMs <= KEPT_MS) continue;
-      if (isLinked(state.name))
-        state.seenMs = nowMs; // the week begins when it goes
-      else gone.push(state);
+      const awayMs = nowMs - state.seenMs;
+      if (awayMs <= SEEN_EACH_MS) continue;
+      if (isLinked(state.name)) {
+        state.seenMs = nowMs;
+        seen.push(state);
+      } else if (awayMs > KEPT_MS) gone.push(state);
     }
-    for (const { name } of gone) this.#byName.delete(name);
-    return gone;
+    for (const { name, principal } of gone) {
+      this.#byName.delete(name);
+      this.#names.remove(name, principal);
+    }
+    return { gone, seen };
   }
 }
 /** The record of a producer, once those of its full parts are stored. */
-export function storedProducer({ name, epoch, instance, next, seenMs, runs, ordinal }: ProducerState): Stored {
-  const { filling } = runs;
-  return [name, epoch, instance, next, seenMs, filling.runs, ordinal, filling.full];
+export function storedProducer({ principal, ...of }: ProducerState): Stored {
+  const { filling } = of.runs;
+  const stored = [of.name, of.epoch, of.instance, of.next, of.seenMs, filling.runs, of.ordinal, filling.full] as const;
+  return principal === null ? stored : [...stored, principal];
 }
 export const expectedOf = (state: ProducerState): Sequence => sequence(state.next);

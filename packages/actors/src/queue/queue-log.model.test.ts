@@ -17,6 +17,7 @@ interface Producer {
   readonly epoch: number;
   readonly instance: string;
   readonly ordinal: number;
+  readonly principal: string | null;
   /** Where each sequence number landed. */
   readonly places: number[];
 }
@@ -39,12 +40,14 @@ class Model {
   open(
     name: string,
     shown: number | null,
-    { instance, ordinal }: ProducerInstance,
+    { instance, ordinal, principal }: ProducerInstance,
   ): { epoch: number; expected: number } | string {
+    const known = this.producers.get(name);
+    if (known !== undefined && known.principal !== principal) return "NAME_IN_USE";
     if (shown === null) {
-      if ((this.producers.get(name)?.ordinal ?? 0) > ordinal) return "PRODUCER_FENCED";
+      if ((known?.ordinal ?? 0) > ordinal) return "PRODUCER_FENCED";
       this.epochs++;
-      this.producers.set(name, { epoch: this.epochs, instance, ordinal, places: [] });
+      this.producers.set(name, { epoch: this.epochs, instance, ordinal, principal, places: [] });
       return { epoch: this.epochs, expected: 0 };
     }
     const refused = this.#refused(name, shown, instance);
@@ -83,14 +86,15 @@ interface Lane {
   readonly name: string;
   readonly instance: string;
   readonly ordinal: number;
+  readonly principal: string;
   epoch: number;
 }
 const keyOf = ({ name, epoch }: Lane, at: number) => `${name}/${epoch}/${at}`;
 /** Every third message has an id, some of them the same; a message sent again has the same one. */
 const idOf = (name: string, at: number) => (at % 3 === 0 ? `id-${name.length + (at % 4)}` : null);
 
-const FIRST: ProducerInstance = { instance: "first", ordinal: 1 };
-const lane = fc.nat(3);
+const FIRST: ProducerInstance = { instance: "first", ordinal: 1, principal: null };
+const lane = fc.nat(5);
 const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("open" as const, "reopen" as const), lane }) },
   {
@@ -110,10 +114,11 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 async function play(steps: readonly Step[]): Promise<void> {
   const bench = await QueueBench.open({ idWindowMs: WINDOW_MS });
-  const lanes: Lane[] = ["p", "p", "qq", "qq"].map((name, n) => ({
+  const lanes: Lane[] = ["p", "p", "qq", "qq", "p", "qq"].map((name, n) => ({
     name,
-    instance: `i${n}`,
-    ordinal: n === 3 ? 2 : 1,
+    instance: `i${n % 4}`,
+    ordinal: n === 3 ? 2 : n > 3 ? 9 : 1,
+    principal: n > 3 ? "mallory" : "alice",
     epoch: 0,
   }));
   let model = new Model();

@@ -11,7 +11,7 @@ import { decodeRecord, encodeRecord } from "./records.ts";
 const packed = (keys: readonly string[], bytes = 10) => concatBytes(keys.map((key) => message(key, bytes)));
 const identity = (epoch: Epoch, producer = "p", instance = "i") => ({ producer, instance, epoch });
 const seq = sequence;
-const by = (instance: string, ordinal = 1) => ({ instance, ordinal });
+const by = (instance: string, ordinal = 1) => ({ instance, ordinal, principal: null });
 
 async function opened(spec = {}) {
   const bench = await QueueBench.open(spec);

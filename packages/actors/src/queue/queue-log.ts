@@ -7,6 +7,8 @@ import type { AppendedRun } from "../protocol/frames.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Commit, Store, StoreWrite, StoreWriter } from "../store/store.ts";
 import { IDS_MAX, IdWindow } from "./id-window.ts";
+import type { Owner } from "./owner.ts";
+import { ProducerNames } from "./producer-names.ts";
 import {
   expectedOf,
   type ProducerInstance,
@@ -30,6 +32,8 @@ export interface QueueLogOptions {
   readonly runtime: Runtime;
   /** Shared by all queues of a broker. @default one of its own */
   readonly tails?: TailBudget;
+  /** Shared by all queues of a topic. @default of its own */
+  readonly producerNames?: ProducerNames;
 }
 /** What became of a batch: its places, and when they are durable. */
 export interface Appended {
@@ -62,7 +66,8 @@ export class QueueLog {
   readonly #options: QueueLogOptions;
   readonly #onFailed: (error: unknown) => void;
   #writer: StoreWriter;
-  #producers = new ProducerTable();
+  readonly #producerNames: ProducerNames;
+  #producers: ProducerTable;
   #ids: IdWindow;
   readonly #removedIds: RemovedIds;
   readonly #cache: TailCache;
@@ -84,6 +89,8 @@ export class QueueLog {
     this.name = storeKeys.log(options.spec.name, options.queue);
     this.#cache = new TailCache(options.tails ?? new TailBudget());
     this.#writer = options.store.writer();
+    this.#producerNames = options.producerNames ?? new ProducerNames(options.spec.name);
+    this.#producers = new ProducerTable(this.#producerNames);
     const { name: topic, idWindowMs } = options.spec;
     this.#ids = new IdWindow(idWindowMs);
     this.#removedIds = new RemovedIds({ topic, queue: options.queue, windowMs: idWindowMs });
@@ -119,15 +126,17 @@ export class QueueLog {
     this.#generation++;
     this.#lastCommit = NOTHING_PENDING;
     this.#writer = store.writer();
-    this.#producers = new ProducerTable();
     this.#ids = new IdWindow(spec.idWindowMs);
     this.#cache.clear();
     const extent = await store.extent(this.name);
     const state = await store.get(storeKeys.queue(spec.name, queue));
     if (state !== undefined)
       this.#producerEpoch = decodeRecord<readonly [number]>(storeKeys.queue(spec.name, queue), state)[0];
-    const producers = storeKeys.producers(spec.name, queue);
-    this.#producers.load(producers, await store.list(producers));
+    const key = storeKeys.producers(spec.name, queue);
+    const producers = new ProducerTable(this.#producerNames);
+    producers.load(key, await store.list(key));
+    producers.replace(this.#producers);
+    this.#producers = producers;
     this.#start = extent.start;
     this.#end = extent.end;
     this.#flushedEnd = extent.end;
@@ -172,18 +181,20 @@ export class QueueLog {
 
   /**
    * Opens a lane (rule 11): with the epoch it shows, or under a new one, which fences every other instance of the name; one that came later is not fenced but fences.
-   * `ready` resolves when the epoch may be used. @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
+   * The name is its principal's: no other one fences it. `ready` resolves when the epoch may be used. @throws `NAME_IN_USE` `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
    */
   openLane(
     producer: string,
     shown: Epoch | null,
     by: ProducerInstance,
   ): { readonly epoch: Epoch; readonly expected: Sequence; readonly ready: Promise<void> } {
+    this.#producers.requireOwn(producer, by.principal);
     const known = this.#producers.get(producer);
     if (shown !== null) {
       if (known === undefined) throw producerUnknown(producer, this.name);
       if (known.epoch !== shown || known.instance !== by.instance)
         throw producerFenced(producer, this.name, shown, known.epoch);
+      if (this.#producers.adopt(known, by.principal)) this.#commit(this.#producerWrites(known));
       return { epoch: shown, expected: expectedOf(known), ready: Promise.resolve() };
     }
     if (known !== undefined && known.instance !== by.instance && known.ordinal > by.ordinal)
@@ -360,12 +371,24 @@ export class QueueLog {
   /** Forgets producers that have been away for a week. */
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
     const { spec, queue, runtime } = this.#options;
-    const gone = this.#producers.forgetIdle(runtime.wallNow(), isLinked);
+    const { gone, seen } = this.#producers.forgetIdle(runtime.wallNow(), isLinked);
     const removals = gone.flatMap((state): StoreWrite[] => [
       { kind: "remove", key: storeKeys.producer(spec.name, queue, state.name) },
       ...this.#runsGone(state),
     ]);
-    if (removals.length > 0) this.#commit(removals);
+    const writes = [...removals, ...seen.flatMap((state) => this.#producerWrites(state))];
+    if (writes.length > 0) this.#commit(writes);
+  }
+  /** Whose the name of a producer is here; undefined where it is not known. */
+  ownerOf(producer: string): Owner | undefined {
+    return this.#producers.get(producer)?.principal;
+  }
+  /** The name is the first one's that comes from now on. What its lane has under way goes on until then. Null where nothing changes. */
+  releaseProducer(producer: string): Commit | null {
+    const state = this.#producers.get(producer);
+    if (state === undefined || state.principal === null) return null;
+    this.#producers.release(state);
+    return this.#commit(this.#producerWrites(state));
   }
 
   /** `flushed` runs before anyone else hears of it, and not when the log has been read anew meanwhile. */

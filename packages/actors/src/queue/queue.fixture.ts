@@ -12,6 +12,7 @@ import type { Metrics } from "../system/contracts.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { Counters, TopicCounters } from "./counters.ts";
 import type { MemberPort } from "./member-port.ts";
+import type { Owner } from "./owner.ts";
 import { Queue } from "./queue.ts";
 import { SharedSubscription } from "./shared-subscription.ts";
 import { Subscription } from "./subscription.ts";
@@ -33,6 +34,7 @@ export const failure = { name: "Error", message: "boom", code: null };
 /** A member of a group that keeps what it was sent. */
 export class FakePort implements MemberPort {
   readonly instance: string;
+  principal: Owner = null;
   readonly name: string;
   readonly member = 1;
   readonly join: MemberJoin;
@@ -213,7 +215,7 @@ export class QueueBench {
   }
   appendMessages(messages: readonly Uint8Array[], durability: Durability = "memory"): void {
     if (this.#epoch === null) {
-      this.#epoch = this.queue.log.openLane("p", null, { instance: "i", ordinal: 1 }).epoch;
+      this.#epoch = this.queue.log.openLane("p", null, { instance: "i", ordinal: 1, principal: null }).epoch;
       this.#sequence = 0;
     }
     const frame = {

@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { storeReserveBytes } from "../store/store-rules.ts";
 import type { Logger } from "../system/contracts.ts";
 import type { TopicCounters } from "./counters.ts";
+import type { ProducerNames } from "./producer-names.ts";
 import { queueMachine } from "./queue.machine.ts";
 import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
 import { flat } from "./records.ts";
@@ -33,6 +34,7 @@ export interface QueueOptions {
   readonly logger: Logger;
   readonly counters: TopicCounters | null;
   readonly tails?: TailBudget;
+  readonly producerNames?: ProducerNames;
   /** What waits for the store of all queues. @default nothing but this queue's */
   readonly backlog?: StoreBacklog;
 }
@@ -55,6 +57,7 @@ const OPENING_MAX = 1_000;
 const unstored = (error: unknown) =>
   new MessagingError("UNAVAILABLE", `a batch could not be stored: ${String(error)}`, { cause: error });
 const SCAN_BYTES = 4 * 1024 * 1024;
+const IDLE_LOOK_MS = 3_600_000;
 
 /** One ordered log with its groups: takes batches, tells subscriptions what is flushed, lets retention work, and recovers when a commit has failed. */
 export class Queue {
@@ -71,6 +74,7 @@ export class Queue {
   #recoveredAt = Number.NEGATIVE_INFINITY;
   #retaining = false;
   #notifying = false;
+  #idleLookAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: QueueOptions) {
     this.#options = options;
@@ -428,8 +432,21 @@ export class Queue {
       this.#retaining = false;
     }
   }
+  /** Once an hour. */
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
-    if (this.state === "active" || this.state === "full") this.log.forgetIdleProducers(isLinked);
+    if (this.state !== "active" && this.state !== "full") return;
+    const now = this.#options.runtime.now();
+    if (now < this.#idleLookAt) return;
+    this.#idleLookAt = now + IDLE_LOOK_MS;
+    this.log.forgetIdleProducers(isLinked);
+  }
+  /** The producer's name is free here: see `QueueLog.releaseProducer`. @throws `UNAVAILABLE`, or what the commit fails with */
+  async releaseProducer(producer: string): Promise<boolean> {
+    if (this.state !== "active" && this.state !== "full")
+      throw new MessagingError("UNAVAILABLE", `${this.path} is ${this.state}`);
+    const commit = this.log.releaseProducer(producer);
+    await commit?.flushed;
+    return commit !== null;
   }
   /** Age of the oldest message the group has not settled, ms. */
   async lagMs(subscription: Subscription | SharedSubscription): Promise<number> {

@@ -37,6 +37,8 @@ export const storeKeys = {
   topics: "t/",
   group: (topic: string, group: string) => `g/${topic}/${group}`,
   groups: (topic: string) => `g/${topic}/`,
+  member: (topic: string, group: string, name: string) => `gm/${topic}/${group}/${name}`,
+  members: (topic: string, group: string) => `gm/${topic}/${group}/`,
   log: (topic: string, queue: number) => flat("q", topic, queue),
   queue: (topic: string, queue: number) => `qs/${topic}/${queue}`,
   removedIds: (topic: string, queue: number) => `qi/${topic}/${queue}/`,

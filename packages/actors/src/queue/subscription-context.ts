@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import type { Logger } from "../system/contracts.ts";
 import type { GroupCounters } from "./counters.ts";
 import type { QueueLog } from "./queue-log.ts";
+import type { Holder } from "./subscription.machine.ts";
 
 /** What a subscription works with. */
 export interface SubscriptionContextOf {
@@ -28,7 +29,12 @@ export interface SubscriptionContextOf {
 export interface LeaseListener {
   /** The lease has come free, or the cursor has moved: whoever waits looks again. */
   onVacant(queue: number): void;
-  onHolder(queue: number, change: { readonly instance: string; readonly held: boolean }): void;
+  onHolder(queue: number, change: HolderChange): void;
+}
+/** A lease has begun or ended. */
+export interface HolderChange {
+  readonly holder: Holder;
+  readonly held: boolean;
 }
 /** From the cursor to the highest delivered offset; at this span the subscription waits for its oldest unsettled message. */
 export const SPAN_MAX = 10_000;

@@ -170,6 +170,27 @@ describe("after a restart", () => {
     await other.acquire();
     expect(other.port.last("refused").error.code).toBe("LEASE_HELD");
   });
+  it("is its principal's: another one that shows its instance and its name neither resumes nor takes it, over a restart too", async () => {
+    const bench = await QueueBench.open();
+    const portOf = (principal: string) => Object.assign(new FakePort("c"), { principal });
+    const resume = { settle: settlement([]), inHand: [], redrivenInHand: [] };
+    const own = new Talk(bench, await bench.subscribe(), portOf("alice"));
+    await own.acquire();
+    const { epoch } = own.port.last("lease.granted");
+    const other = portOf("mallory");
+    const refused = async () => {
+      const thief = new Talk(bench, await bench.subscribe(), other);
+      await thief.acquire({ epoch, ...resume });
+      await thief.acquire();
+      return other.all("refused").map(({ error }) => error.code);
+    };
+    expect(await refused()).toEqual(["STALE_EPOCH", "LEASE_HELD"]);
+    await bench.restart();
+    expect(await refused()).toEqual(["STALE_EPOCH", "LEASE_HELD", "STALE_EPOCH", "LEASE_HELD"]);
+    const back = new Talk(bench, await bench.subscribe(), portOf("alice"));
+    await back.acquire();
+    expect(back.port.last("lease.granted").epoch).toBe(epoch + 1);
+  });
   it("nothing is quarantined that was given back", async () => {
     const { bench, talk } = await held();
     await talk.release();

@@ -11,6 +11,8 @@ export interface StoredLease {
   readonly instance: string;
   readonly member: string;
   readonly ttlMs: number;
+  /** Whose instance and member these are; absent where nobody is told apart, and in data from before it was stored. */
+  readonly principal?: string;
 }
 /** The message at which the queue stands still for the group. */
 export interface Halt {

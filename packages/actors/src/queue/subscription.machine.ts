@@ -1,8 +1,20 @@
 // subscription.machine.ts: who may consume this queue for this group right now, and under which epoch?
 import { assign, emit, type SnapshotFrom, setup } from "xstate";
 import { type Epoch, epoch, NO_EPOCH } from "../message/brands.ts";
+import type { MemberPort } from "./member-port.ts";
+import { mayHave } from "./owner.ts";
 
-export type Holder = Readonly<{ instance: string; member: string; ttlMs: number }>;
+/** `principal`: whose instance and member these are; absent where nobody is told apart. */
+export type Holder = Readonly<{ instance: string; member: string; ttlMs: number; principal?: string }>;
+/** Who asks for a lease. */
+export const holderOf = ({ instance, name, principal }: Pick<MemberPort, "instance" | "name" | "principal">) => ({
+  instance,
+  member: name,
+  ...(principal === null ? {} : { principal }),
+});
+/** Whether both are one member of one client of one principal (rule 5). */
+export const isSameHolder = (a: Omit<Holder, "ttlMs">, b: Omit<Holder, "ttlMs">): boolean =>
+  a.instance === b.instance && a.member === b.member && mayHave(a.principal ?? null, b.principal ?? null);
 export type SubscriptionInput = Readonly<{
   /** The last epoch that was used; `NO_EPOCH` when there is no record. */
   epoch: Epoch;
@@ -51,8 +63,7 @@ const subscription = setup({
   },
   guards: {
     isPast: ({ context }, at: number) => at >= context.deadline,
-    isRecordedHolder: ({ context }, holder: Holder) =>
-      context.holder?.instance === holder.instance && context.holder.member === holder.member,
+    isRecordedHolder: ({ context }, holder: Holder) => context.holder !== null && isSameHolder(context.holder, holder),
     mayRenew: ({ context }, at: number) => at < context.renewUntil,
   },
   actions: {

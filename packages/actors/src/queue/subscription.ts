@@ -12,7 +12,7 @@ import { type Change, Ledger } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import { asideFull, putAside } from "./put-aside.ts";
 import type { SetAside } from "./set-aside.ts";
-import type { LeaseEndReason } from "./subscription.machine.ts";
+import type { Holder, LeaseEndReason } from "./subscription.machine.ts";
 import type { SubscriptionContextOf } from "./subscription-context.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
@@ -65,7 +65,7 @@ export class Subscription {
   get currentEpoch(): Epoch {
     return this.state.epoch;
   }
-  get holder(): { readonly instance: string; readonly member: string; readonly ttlMs: number } | null {
+  get holder(): Holder | null {
     return this.#holding.holder;
   }
   /** What is on its way to the holder of the lease. */

@@ -21,6 +21,8 @@ export interface Parts {
   readonly history: HistorySink | null;
   readonly metrics: Metrics | null;
   readonly authenticator: Authenticator;
+  /** An authenticator is bound. */
+  readonly tellsApart: boolean;
   readonly authorizer: Authorizer;
   /** Opened when asked for: a client needs none. */
   store(): Promise<Store>;
@@ -64,6 +66,7 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
     history: await optional<HistorySink | null>(tokens.history as Token<HistorySink | null>, null),
     metrics: await optional<Metrics | null>(tokens.metrics as Token<Metrics | null>, null),
     authenticator: await optional(tokens.authenticator, everybody),
+    tellsApart: container.isBound(tokens.authenticator),
     authorizer: await optional(tokens.authorizer, everything),
     store: async () => (container.isBound(tokens.store) ? await get(tokens.store) : createMemoryStore({ runtime })),
   };

@@ -76,11 +76,12 @@ async function closeBoth(client: Client, broker: Broker, runtime: Runtime, timeo
   }
 }
 async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker> {
-  const { transport, runtime, authenticator, authorizer, logger, metrics } = parts;
+  const { transport, runtime, authenticator, tellsApart, authorizer, logger, metrics } = parts;
   return await startBroker(settings, {
     transport,
     runtime,
     authenticator,
+    tellsApart,
     authorizer,
     logger,
     metrics,

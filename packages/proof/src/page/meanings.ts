@@ -10,6 +10,7 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
   takeOver: "a second broker opens the data while the first is frozen; then the first wakes up",
   outlive: "a process taken for dead wakes up beside its successor",
   ownFault: "the broker throws while it handles a frame, at any look into it",
+  intrude: "a client of another principal shows what is others': instances, epochs, names",
   wallJump: "a wall clock jumps, by up to an hour, either way",
   cut: "links break with packets on their way",
   halfOpen: "links are dead and one side or both do not know",
@@ -88,4 +89,7 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   ownFaultEndedLink: "the broker failed at a frame by a fault of its own, and ended that link with INTERNAL",
   repeatAnsweredAfterAnotherChange:
     "a holder set something aside and lost the answer, a person ordered something of it, and the repeat was answered with the first change",
+  nameOfAnotherRefused: "a client of another principal asked for a producer's or a member's name and was refused",
+  resumeByAnotherRefused:
+    "a client of another principal showed a holder's instance and epoch to resume its lease, and was refused",
 };

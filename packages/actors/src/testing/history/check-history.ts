@@ -4,6 +4,7 @@ import { HistoryModel } from "./model/history-model.ts";
 import { checkAccounting } from "./rules/accounting.ts";
 import { checkAppendOnce } from "./rules/append-once.ts";
 import { checkClearRefusals } from "./rules/clear-refusals.ts";
+import { checkFencing } from "./rules/fencing.ts";
 import { checkHandover } from "./rules/handover.ts";
 import { checkLeases } from "./rules/leases.ts";
 import { checkNoLoss } from "./rules/no-loss.ts";
@@ -26,6 +27,7 @@ const RULES = [
   checkAccounting, // P9
   checkWorkflowCommits, // P10
   checkClearRefusals, // P11
+  checkFencing, // P11
 ];
 
 /**

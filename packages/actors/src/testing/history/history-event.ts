@@ -107,6 +107,8 @@ export interface HistorySettings {
 /** First line of every process. Settings stand in `settings` or directly on the line. */
 export interface StartEvent extends Line<"start">, Omit<HistorySettings, "topic" | "group"> {
   readonly role?: string | undefined;
+  /** Whose it is, where brokers tell principals apart. */
+  readonly principal?: string | undefined;
   readonly topics?: readonly string[] | undefined;
   readonly groups?: readonly string[] | undefined;
   readonly settings?: HistorySettings | readonly HistorySettings[] | undefined;

@@ -42,8 +42,8 @@ export class HistoryScript {
     } as unknown as HistoryEvent);
   }
 
-  producer(process: string, settings: HistorySettings = {}): ProducerScript {
-    this.write(process, "start", { role: "producer", topics: ["orders"], settings });
+  producer(process: string, settings: HistorySettings = {}, of: { readonly principal?: string } = {}): ProducerScript {
+    this.write(process, "start", { role: "producer", ...of, topics: ["orders"], settings });
     return new ProducerScript(this, process);
   }
   consumer(process: string, settings: HistorySettings = {}): ConsumerScript {

@@ -1,7 +1,7 @@
 import type { Dice } from "./dice.ts";
 import type { ConsumerPlan, FaultPlan, ProducerPlan } from "./plan.ts";
 
-type FaultKind = Exclude<FaultPlan["kind"], "ownFault">;
+type FaultKind = Exclude<FaultPlan["kind"], "ownFault" | "intrude">;
 
 /** In how many of the runs each kind has its turn, and how often in such a run at most. */
 const FAULTS: readonly { readonly kind: FaultKind; readonly share: number; readonly most: number }[] = [
@@ -153,4 +153,9 @@ export function drawOwnFaults(dice: Dice, overMs: number): FaultPlan[] {
     const [frame, looks] = dice.pick(FAULTY);
     return { atMs: dice.whole(300, overMs), kind: "ownFault", frame, look: dice.whole(1, looks) };
   });
+}
+/** In every third run somebody tries what is others', drawn in the same way. */
+export function drawIntrusions(dice: Dice, overMs: number): FaultPlan[] {
+  if (!dice.chance(0.35)) return [];
+  return Array.from({ length: dice.whole(2, 8) }, () => ({ atMs: dice.whole(500, overMs), kind: "intrude" }));
 }

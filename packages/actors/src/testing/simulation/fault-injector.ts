@@ -1,5 +1,6 @@
 import { codecOf } from "../../protocol/pick-codec.ts";
 import type { BrokerApp } from "./broker-app.ts";
+import { Intruder } from "./intruder.ts";
 import type { FaultPlan } from "./plan.ts";
 import { freeze, type Incarnation, killIncarnation, type ProcessSlot, thaw } from "./process-slot.ts";
 import type { World } from "./world.ts";
@@ -24,11 +25,13 @@ export class FaultInjector {
   readonly #outlived: Incarnation[] = [];
   readonly #leaving: Promise<void>[] = [];
   readonly #capacityBytes: number;
+  readonly #intruder: Intruder;
 
   constructor(world: World, cast: Cast) {
     this.#world = world;
     this.#cast = cast;
     this.#capacityBytes = world.disk.capacityBytes;
+    this.#intruder = new Intruder(world);
     this.#slots = new Map([cast.broker, ...cast.clients].map((slot) => [slot.name, slot]));
   }
 
@@ -65,6 +68,8 @@ export class FaultInjector {
         freeze(incarnation, fault.clockStops);
         return this.#lasting(fault.forMs, () => thaw(incarnation, fault.deliveriesFirst));
       }
+      case "intrude":
+        return void this.#intruder.intrude();
       case "takeOver":
         return this.#takeOver(fault.wakesAfterMs);
       case "wallJump": {

@@ -1,5 +1,5 @@
 import { Dice } from "./dice.ts";
-import { drawFaults, drawOwnFaults } from "./draw-faults.ts";
+import { drawFaults, drawIntrusions, drawOwnFaults } from "./draw-faults.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
 import { chance } from "./trace-hash.ts";
@@ -11,6 +11,7 @@ const PATIENT_MS = 30_000;
 const TAKEN_AGAIN_MS = 1_500;
 /** Far from the seeds of anything else. */
 const OWN_FAULTS = 2 ** 40;
+const INTRUSIONS = 2 ** 41;
 
 /** Expands a seed: small systems, a load that keeps them busy, and faults that strike while it lasts. */
 export function makePlan(seed: number): Plan {
@@ -60,9 +61,12 @@ export function makePlan(seed: number): Plan {
   return {
     ...plan,
     healWithinMs: plan.healWithinMs + Math.ceil(leftToDoMs(plan)) + killedMs(plan),
-    faults: [...faults, ...cutsDuringOrders(dice, plan), ...drawOwnFaults(new Dice(seed + OWN_FAULTS), overMs)].sort(
-      (a, b) => a.atMs - b.atMs,
-    ),
+    faults: [
+      ...faults,
+      ...cutsDuringOrders(dice, plan),
+      ...drawOwnFaults(new Dice(seed + OWN_FAULTS), overMs),
+      ...drawIntrusions(new Dice(seed + INTRUSIONS), overMs),
+    ].sort((a, b) => a.atMs - b.atMs),
     orders: [...plan.orders, ...unheardOrders(plan)],
   };
 }

@@ -144,6 +144,8 @@ export type FaultPlan = { readonly atMs: number } & (
   | { readonly kind: "pauseConsumer"; readonly target: string; readonly forMs: number }
   /** A bug of the broker's own: the next frame of this type that comes to it throws at the n-th look into it. */
   | { readonly kind: "ownFault"; readonly frame: ClientFrame["type"]; readonly look: number }
+  /** A client with a principal of its own shows what is another's: its instance, its epochs, its names. */
+  | { readonly kind: "intrude" }
 );
 /** What a person does while traffic goes on, to whatever is set aside then. */
 export interface OrderPlan {

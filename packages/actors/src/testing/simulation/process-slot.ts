@@ -67,7 +67,7 @@ export class ProcessSlot<A extends App = App> {
       onCrash: (error) => world.violate("P11", `${process} threw what nobody caught: ${describeError(error)}`),
     });
     const incarnation = { world, process, history, runtime, side: { name: this.name, runtime } };
-    history.record({ type: "start", role: this.#role, ...this.#settings });
+    history.record({ type: "start", role: this.#role, principal: this.name, ...this.#settings });
     this.#current = { incarnation, app: this.#begin(incarnation) };
   }
   kill(silent: boolean): void {

@@ -3,6 +3,7 @@ import type { Frame } from "../../protocol/frames.ts";
 import { codecOf } from "../../protocol/pick-codec.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
 import { isEmitted } from "./emitted-lines.ts";
+import type { LinkSide } from "./simulated-link.ts";
 import { FrameCounters } from "./sometimes-frames.ts";
 
 /** Situations that are rare and matter: a great many runs in which one of them never came up have not tested it. */
@@ -67,6 +68,8 @@ export const SOMETIMES = [
   "unorderedHandledAgain",
   "ownFaultEndedLink",
   "repeatAnsweredAfterAnotherChange",
+  "nameOfAnotherRefused",
+  "resumeByAnotherRefused",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];
 
@@ -100,14 +103,14 @@ export class SometimesCounters {
   readonly #suspends = new Map<string, number>();
   readonly #quarantinedAt = new Map<string, number>();
   readonly #frames = new FrameCounters((name) => this.hit(name));
-  readonly #hear: (frame: Frame, to: string, dialler: object) => void;
+  readonly #hear: (frame: Frame, to: string, dialler: LinkSide) => void;
   loadGoesOn = true;
   /** The longest lease that a broker started now allows. */
   configuredTtlMs = Number.POSITIVE_INFINITY;
   now: () => number = () => 0;
 
   /** `hear`: every frame as it is sent. */
-  constructor(hear: (frame: Frame, to: string, dialler: object) => void) {
+  constructor(hear: (frame: Frame, to: string, dialler: LinkSide) => void) {
     this.#hear = hear;
   }
 
@@ -236,7 +239,7 @@ export class SometimesCounters {
     }
   }
 
-  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: object): void {
+  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: LinkSide): void {
     if (what === "lost") this.hit("linkCutWithPacketsOnTheWay");
     if (what !== "sent") return;
     for (const frame of codecOf(packet).decode(packet)) {

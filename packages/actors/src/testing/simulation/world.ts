@@ -5,6 +5,7 @@ import { seededRandom } from "../random.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../simulated-runtime.ts";
 import { ExclusiveWatch } from "./exclusive-watch.ts";
 import { HistoryBook, type ProcessHistory } from "./history-book.ts";
+import { INTRUDER, Overheard } from "./overheard.ts";
 import type { BrokerPlan, NetworkPlan } from "./plan.ts";
 import type { LinkSide } from "./simulated-link.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
@@ -41,7 +42,12 @@ export class World {
   readonly trace = new TraceHash();
   readonly #fence = new WireFence((text) => this.violate("P7", text));
   readonly #exclusive = new ExclusiveWatch((text) => this.violate("P4", text));
-  readonly counters = new SometimesCounters((...sent) => this.#fence.see(...sent));
+  readonly counters = new SometimesCounters((frame, to, dialler) => {
+    this.#fence.see(frame, to, dialler);
+    this.overheard.see(frame, dialler.name);
+  });
+  /** What an intruder may know. */
+  readonly overheard = new Overheard();
   readonly problems: Problem[] = [];
   readonly book: HistoryBook;
   readonly network: SimulatedNetwork;
@@ -73,7 +79,9 @@ export class World {
       random: this.stream("network"),
       trace: this.trace,
       ...network,
-      tap: (...packet) => this.counters.packet(...packet),
+      tap: (what, from, to, packet, dialler) => {
+        if (dialler.name !== INTRUDER) this.counters.packet(what, from, to, packet, dialler);
+      },
       onOutdated: () => this.counters.hit("oldSessionFrameRefused"),
     });
     this.counters.now = () => this.runtime.now();

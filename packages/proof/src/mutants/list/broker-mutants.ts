@@ -8,7 +8,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     name: "older-session-kept",
     breaks: "an older link of a client is listened to beside the newer one",
     promises: ["P1", "P2"],
-    file: "broker/broker.ts",
+    file: "broker/instances.ts",
     find: `older?.close(new MessagingError("CLOSED", "a newer link of the same client has taken this one's place"), "normal");`,
     replace: "",
     test: of(

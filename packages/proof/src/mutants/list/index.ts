@@ -1,6 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 import { BROKER_MUTANTS } from "./broker-mutants.ts";
 import { DELIVERY_MUTANTS } from "./delivery-mutants.ts";
+import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { LEASE_MUTANTS } from "./lease-mutants.ts";
 import { LOG_MUTANTS } from "./log-mutants.ts";
 import { PRODUCER_MUTANTS } from "./producer-mutants.ts";
@@ -12,5 +13,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...PRODUCER_MUTANTS,
   ...LEASE_MUTANTS,
   ...DELIVERY_MUTANTS,
+  ...IDENTITY_MUTANTS,
   ...VERSION_MUTANTS,
 ];

@@ -135,7 +135,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a lease belongs to whoever has its holder's name, not to the instance it was granted to",
     promises: ["P4", "P5"],
     file: "broker/session-members.ts",
-    find: "instance: this.#session.instance,",
+    find: "instance: session.instance,",
     replace: "instance: join.name,",
   },
   {
