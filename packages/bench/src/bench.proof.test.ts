@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { report as capacityReport } from "./capacity/report.fixture.ts";
+import { figureNames } from "./cost/figures.ts";
 import type { Report } from "./report/figures.ts";
 
 const run = promisify(execFile);
@@ -98,6 +99,33 @@ describe("npm run bench", () => {
       const { stdout } = await bench("--from", figures, "--capacity", page);
       expect(stdout).toContain(`wrote ${page}`);
       expect(await readFile(page, "utf8")).toContain("| CPU µs/msg: broker / producer / consumer |");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+  it("prices frames and questions, in tables of their own, also in a page", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "seriatim-bench-test-"));
+    try {
+      const page = join(folder, "security.md");
+      await copyFile(fileURLToPath(new URL("../../../docs/security.md", import.meta.url)), page);
+      const only = ["heartbeat", "goodbye", "batch.append", "ask explain"];
+      const { stdout } = await bench(
+        ...["--rounds", "1", "--messages", "2000", "--scenario", "cost"],
+        ...["--only", only.map((name) => `cost: ${name}`).join(";"), "--cost", page, "--json"],
+      );
+      const { rows, failures, bars } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Report;
+      expect(failures).toEqual([]);
+      expect(rows.map(({ name }) => name)).toEqual(expect.arrayContaining(only.map((name) => `cost: ${name}`)));
+      for (const { name, figures = {} } of rows)
+        for (const principal of ["stranger", "worker"] as const)
+          for (const figure of ["bytes", "cpu", "cpuTimes", "longest"] as const)
+            expect([name, figure, figures[figureNames(principal)[figure]]?.median]).toEqual([
+              name,
+              figure,
+              expect.any(Number),
+            ]);
+      expect(bars.filter(({ row }) => row === "cost: heartbeat").length).toBe(process.platform === "linux" ? 4 : 3);
+      expect(await readFile(page, "utf8")).toContain("| `ask explain` |");
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -6,6 +6,7 @@ import { type AgainstReport, againstText, exitCodeOf } from "./against/report.ts
 import { resultsOf, sidedRows } from "./against/sided.ts";
 import { openSides } from "./against/sides.ts";
 import { writeCapacity } from "./capacity/write-capacity.ts";
+import { writeCost } from "./cost/write-cost.ts";
 import { compare, hold } from "./frame/compare.ts";
 import { backAndForth, type Results, runRounds } from "./frame/rounds.ts";
 import type { Measured, Row } from "./frame/row.ts";
@@ -74,6 +75,11 @@ async function sideBySide(): Promise<void> {
   if (options.capacity !== undefined) {
     const page = options.capacity === true ? "docs/capacity.md" : options.capacity;
     await writeCapacity(report, page);
+    console.log(`wrote ${page}`);
+  }
+  if (options.cost !== undefined) {
+    const page = options.cost === true ? "docs/security.md" : options.cost;
+    await writeCost(report, page, options.note);
     console.log(`wrote ${page}`);
   }
   if (options.json === true) console.log(JSON.stringify(report));

@@ -1,6 +1,7 @@
 import type { Measured, Row, Way } from "./frame/row.ts";
 import { Run } from "./frame/run.ts";
 import type { Load } from "./frame/system.ts";
+import { cost } from "./ways/cost.ts";
 import { embedded } from "./ways/embedded.ts";
 import { brokerKilled, consumerKilled } from "./ways/fail-over.ts";
 import { draining, sending } from "./ways/one-sided.ts";
@@ -21,6 +22,7 @@ const ways: Readonly<Record<Way, (run: Run) => Promise<Measured>>> = {
   "broker killed": brokerKilled,
   probe,
   resources,
+  cost,
 };
 /** One run of one row. @param program see {@link Run.open} @throws when order, loss, a repetition or a send was wrong */
 export async function measure(row: Row, load: Load, program?: string): Promise<Measured> {

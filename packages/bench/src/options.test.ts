@@ -31,10 +31,10 @@ describe("options", () => {
 
 describe("select", () => {
   const base = { ...optionsOf([]), scenario: "all" };
-  it("takes only our rows against a commit, without those whose program belongs to the commit", () => {
+  it("takes only our rows against a commit, without those that are about one code", () => {
     const { chosen } = select({ ...base, against: "HEAD" });
     expect(chosen.length).toBeGreaterThan(10);
-    expect(chosen.filter(({ ours, way }) => !ours || way === "resources")).toEqual([]);
+    expect(chosen.filter(({ ours, way }) => !ours || way === "resources" || way === "cost")).toEqual([]);
   });
   it("takes rows of peers as well when asked, by their names", () => {
     const { chosen } = select({

@@ -18,6 +18,8 @@ export interface Options {
   readonly list?: true;
   readonly charts?: string | true;
   readonly capacity?: string | true;
+  readonly cost?: string | true;
+  readonly note: string;
   readonly from?: string;
   readonly json?: string | true;
   readonly against?: string;
@@ -71,6 +73,8 @@ export const program = new Command("bench")
   .option("--list", "print the rows and what they need, and end")
   .option("--charts [page]", "write SVG charts beside that page, and show them in it (default: docs/performance.md)")
   .option("--capacity [page]", "write the tables of the capacity model into that page (default: docs/capacity.md)")
+  .option("--cost [page]", "write the tables of the scenario cost into that page (default: docs/security.md)")
+  .option("--note <text>", "with --cost: what its readers should know of the machine", "")
   .option("--from <file>", "take the figures of an earlier run from its JSON file, and run nothing")
   .option(
     "--json [file]",
@@ -87,7 +91,7 @@ export const program = new Command("bench")
 export function optionsOf(argv: readonly string[]): Options {
   const given = program.parse([...argv], { from: "user" }).opts<Omit<Options, "rounds"> & { rounds?: number }>();
   const { against } = given;
-  for (const name of ["charts", "capacity", "from"] as const)
+  for (const name of ["charts", "capacity", "cost", "from"] as const)
     if (against !== undefined && given[name] !== undefined)
       program.error(`--${name} is about the rows of one code: leave out it or --against`);
   if (against === undefined && given.peers !== undefined)

@@ -1,6 +1,7 @@
 // One process of a run. Started by frame/child-role.ts; ends with its parent.
 import type { System } from "./frame/system.ts";
 import type { Task } from "./frame/talk.ts";
+import { attack } from "./roles/attack.ts";
 import { embedded } from "./roles/embedded.ts";
 import { orders, tell } from "./roles/orders.ts";
 import { receive } from "./roles/receive.ts";
@@ -31,6 +32,8 @@ async function play(system: System): Promise<void> {
       tell({ type: "probed", ...(await probe(load, at)) });
       return await orders.stop;
     }
+    case "attack":
+      return await attack(required(system, "attacker"), task);
     case "idle": {
       const idlers = await required(system, "idlers")(load, at);
       tell({ type: "ready" });

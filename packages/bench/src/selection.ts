@@ -5,6 +5,9 @@ import type { Options } from "./options.ts";
 import type { Report } from "./report/figures.ts";
 import { rowsOf } from "./scenarios/scenarios.ts";
 
+/** The program behind `resources` belongs to the commit it measures, and `cost` is held against bars within the run. */
+const ALONE: ReadonlySet<string> = new Set(["resources", "cost"]);
+
 export interface Selection {
   /** What was asked for. */
   readonly chosen: readonly Row[];
@@ -18,8 +21,7 @@ export function select(options: Options): Selection {
   const texts = only?.split(";").map((text) => text.trim().toLowerCase());
   const chosen = rowsOf(scenario, options)
     .filter(({ name }) => texts?.some((text) => name.toLowerCase().includes(text)) ?? true)
-    // The program behind `resources` belongs to the commit it measures.
-    .filter(({ ours, way }) => against === undefined || (ours ? way !== "resources" : peers === true));
+    .filter(({ ours, way }) => against === undefined || (ours ? !ALONE.has(way ?? "") : peers === true));
   return {
     chosen,
     rows: chosen.filter((row) => !missing(row)),

@@ -3,6 +3,7 @@ import type { System } from "./frame/system.ts";
 /** A process loads only the system it is about. */
 export const systems: Readonly<Record<string, () => Promise<System>>> = {
   seriatim: async () => (await import("./ours/seriatim.ts")).seriatim,
+  "seriatim, priced": async () => (await import("./cost/priced.ts")).priced,
   "lmdb store": async () => (await import("./ours/lmdb-store.ts")).lmdbStoreAlone,
   "bare ws + lmdb": async () => (await import("./limit/bare.ts")).bare,
   "raw lmdb": async () => (await import("./limit/raw-lmdb.ts")).rawLmdb,

@@ -15,10 +15,10 @@ export class ChildRole {
   #look: () => void = () => {};
   #exitCode: number | null = null;
 
-  /** @param program what the process runs */
-  constructor(task: Task, program: string) {
+  /** @param program what the process runs @param execArgv what Node is told */
+  constructor(task: Task, program: string, execArgv: readonly string[] = []) {
     this.#name = `${task.system} ${task.role}`;
-    this.#child = fork(program, [JSON.stringify(task)]);
+    this.#child = fork(program, [JSON.stringify(task)], { execArgv: [...execArgv] });
     leftBehind.roles.add(this.#child);
     this.#child.on("message", (message: FromRole) => {
       if (message.type === "handled") return this.onHandled(message.count); // too many to keep
@@ -61,6 +61,12 @@ export class ChildRole {
         };
       });
     }
+  }
+  /** Tells it something, and hears what it says to that, however often before it has. */
+  async ask<T extends FromRole["type"]>(message: ToRole, type: T, timeoutMs: number): Promise<Told<T>> {
+    for (let at = this.#said.length - 1; at >= 0; at--) if (this.#said[at]?.type === type) this.#said.splice(at, 1);
+    this.tell(message);
+    return await this.hear(type, timeoutMs);
   }
   /** CPU it has used so far, ms. */
   async cpuMs(): Promise<number> {

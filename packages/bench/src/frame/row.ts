@@ -34,7 +34,9 @@ export type Way =
   /** A part of the system alone. */
   | "probe"
   /** What `npm run resources` measures. */
-  | "resources";
+  | "resources"
+  /** What a kind of frame, sent without end, costs the broker, and others who wait. */
+  | "cost";
 export interface Row {
   readonly name: string;
   readonly scenario: string;
@@ -49,6 +51,8 @@ export interface Row {
   readonly share?: number;
   /** @default "together" */
   readonly way?: Way;
+  /** What Node is told that runs our broker. */
+  readonly brokerExecArgv?: readonly string[];
   /** Tells the server's memory, in the ways "sending" and "draining". */
   readonly watchesMemory?: true;
   readonly program?: Program;

@@ -43,7 +43,8 @@ export class Run {
   #start(role: RoleName, address: string, more: { readonly connectsLate?: true } = {}): ChildRole {
     const { system, variant } = this.row;
     const at = { address, folder: this.folder, variant };
-    const child = new ChildRole({ system, role, load: this.load, at, ...more }, this.#program);
+    const execArgv = role === "serve" ? this.row.brokerExecArgv : undefined;
+    const child = new ChildRole({ system, role, load: this.load, at, ...more }, this.#program, execArgv);
     (role === "serve" ? this.#brokers : this.#roles).push(child);
     return child;
   }

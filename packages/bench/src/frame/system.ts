@@ -1,3 +1,4 @@
+import type { Attack, Attacked } from "../cost/attack.ts";
 import type { Latency } from "./latency.ts";
 import type { Message, Outgoing } from "./message.ts";
 
@@ -82,6 +83,8 @@ export interface System {
   embedded?(load: Load, at: At, take: Take): Promise<{ readonly sender: Sender; readonly receiver: Receiver }>;
   /** Measures a part of the system by itself, with what the row asks for. */
   probe?(load: Load, at: At): Promise<Probed>;
+  /** Does what it is told to the server. */
+  attacker?(load: Load, at: At): Promise<(attack: Attack) => Promise<Attacked>>;
   /** `load.idle` connections that do nothing. */
   idlers?(load: Load, at: At): Promise<{ close(): Promise<void> }>;
 }

@@ -1,8 +1,9 @@
+import type { Attack, Attacked } from "../cost/attack.ts";
 import type { Latency } from "./latency.ts";
 import type { Piece } from "./pieces.ts";
 import type { At, Load, Probed } from "./system.ts";
 
-export type RoleName = "serve" | "send" | "receive" | "embedded" | "idle" | "probe";
+export type RoleName = "serve" | "send" | "receive" | "embedded" | "idle" | "probe" | "attack";
 export interface Task {
   readonly system: string;
   readonly role: RoleName;
@@ -28,6 +29,9 @@ export type ToRole =
   | { readonly type: "warmed" }
   /** What is measured begins: start your clock. */
   | { readonly type: "time" }
+  /** To a broker: let go of what nobody uses. */
+  | { readonly type: "collect" }
+  | { readonly type: "attack"; readonly attack: Attack }
   | { readonly type: "stop" }
   /** To a consumer: write down what you have handled, and kill yourself at once. */
   | { readonly type: "die" };
@@ -41,6 +45,9 @@ export type FromRole =
   | { readonly type: "filled" }
   | { readonly type: "handled"; readonly count: number }
   | ({ readonly type: "probed" } & Probed)
+  /** What is still in use, bytes: on the heap, and outside of it. */
+  | { readonly type: "collected"; readonly usedBytes: number }
+  | { readonly type: "attacked"; readonly attacked: Attacked }
   | Done;
 export interface Done extends Observed {
   readonly type: "done";

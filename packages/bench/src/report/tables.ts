@@ -1,3 +1,4 @@
+import { costTables, isOfCost } from "../cost/table.ts";
 import type { Report, RowFigures } from "./figures.ts";
 import { grouped } from "./grouped.ts";
 import { plain, range, tableOf, times, whole, worded } from "./text.ts";
@@ -14,10 +15,12 @@ export function tablesOf(report: Report): string {
   const fast = report.rows.filter(
     ({ latency, messagesPerSecond: rate }) => latency === undefined && rate !== undefined,
   );
-  const further = report.rows.filter(({ figures }) => figures !== undefined);
+  const ofCost = report.rows.filter(isOfCost);
+  const further = report.rows.filter((row) => row.figures !== undefined && !isOfCost(row));
   if (fast.length > 0) parts.push(rates(fast));
   if (steady.length > 0) parts.push(latencies(steady));
   if (further.length > 0) parts.push(furtherFigures(further));
+  if (ofCost.length > 0) parts.push(...costTables(ofCost));
   if (report.ratios.length > 0) parts.push(ratios(report.ratios));
   if (report.bars.length > 0) parts.push(bars(report));
   return [...parts, ...notRun(report)].join("\n");
@@ -84,9 +87,12 @@ function furtherFigures(rows: readonly RowFigures[]): string {
       table.push([index === 0 ? name : "", figure, plain(value.median), range(value, plain)]);
   return table.toString();
 }
-function bars({ bars: all }: Report): string {
+/** Those of `cost` are as many as there are frames: only what is missed is told. */
+function bars({ bars: all, rows }: Report): string {
   const table = tableOf(["row", "", "median", "min to max", "owed"]);
+  const told = new Set(rows.filter(isOfCost).map(({ name }) => name));
   for (const { row, figure, value, atMost, met } of all) {
+    if (met && told.has(row)) continue;
     const owed = `at most ${plain(atMost)}: ${met ? "met" : "MISSED"}`;
     table.push([row, worded(figure), plain(value.median), range(value, plain), owed]);
   }

@@ -1,5 +1,6 @@
 import type { Bar, Comparison } from "../frame/compare.ts";
 import { MEMORY_ROW, startUpRow } from "./backlog.ts";
+import { costBars } from "./cost.ts";
 import { idleRow, NO_IDLE_ROW } from "./many.ts";
 import { BACKLOGS, backlogRow, KEY_COUNTS, keysRow, QUEUES, queuesRow } from "./size.ts";
 
@@ -100,4 +101,5 @@ export const bars: readonly Bar[] = [
   { row: "resources", figure: "idle connection, at the broker, bytes", atMost: 20_000 },
   // Bounded: this much, whatever the size of the backlog.
   { row: MEMORY_ROW, figure: "memory, largest, MB", atMost: 500 },
+  ...costBars,
 ];

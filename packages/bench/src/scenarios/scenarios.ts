@@ -1,6 +1,7 @@
 import type { Row } from "../frame/row.ts";
 import { backlog, oneSided, startUp } from "./backlog.ts";
 import { bodies } from "./bodies.ts";
+import { cost } from "./cost.ts";
 import { costs } from "./costs.ts";
 import type { Extent } from "./extent.ts";
 import { failOver } from "./fail-over.ts";
@@ -19,6 +20,7 @@ export const scenariosOf = (extent: Extent): Readonly<Record<string, readonly Ro
   latency: latency(extent),
   bodies,
   consumers,
+  cost: cost(extent),
   costs: costs(extent),
   "one-sided": oneSided,
   size: size(extent),
