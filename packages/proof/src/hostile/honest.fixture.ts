@@ -11,9 +11,11 @@ const PAUSE_MS = 5;
 export interface Outcome {
   readonly sent: number;
   readonly handled: number;
+  /** Handled a second time: only where its broker was started again. */
+  readonly again: number;
   readonly outOfOrder: number;
   readonly failed: readonly unknown[];
-  /** Links it had: 1, unless one was cut. */
+  /** Times it dialled: 1, unless a link was cut. */
   readonly links: number;
 }
 /** A producer and a consumer on a topic of their own, at work all the time: one message of each key, and the next when that is acknowledged. */
@@ -27,6 +29,7 @@ export class Honest {
   readonly #failed: unknown[] = [];
   #sent = 0;
   #handled = 0;
+  #again = 0;
   #outOfOrder = 0;
   #isOver = false;
 
@@ -52,7 +55,12 @@ export class Honest {
     this.#consumer = client.consumer(BOARD, { group: "honest" });
     const last = new Map<string | null, number>();
     this.#running = this.#consumer.run(({ key, body: { n } }) => {
-      if (n !== (last.get(key) ?? -1) + 1) this.#outOfOrder++;
+      const next = (last.get(key) ?? -1) + 1;
+      if (n < next) {
+        this.#again++;
+        return;
+      }
+      if (n !== next) this.#outOfOrder++;
       last.set(key, n);
       this.#handled++;
     });
@@ -79,6 +87,7 @@ export class Honest {
     return {
       sent: this.#sent,
       handled: this.#handled,
+      again: this.#again,
       outOfOrder: this.#outOfOrder,
       failed: this.#failed,
       links: this.#links.count,

@@ -30,7 +30,7 @@ export class Target {
   #open: OpenBroker | null = null;
   #transport!: Transport;
   #honest!: Honest;
-  #restarts = 0;
+  #restarted = false;
 
   static async start(hostile: HostileCase, transport: "memory" | "ws", codec: Codec): Promise<Target> {
     const { topics = [], may = [], store = "memory", messageBytesMax, frameBytesMax } = hostile;
@@ -118,14 +118,14 @@ export class Target {
     const { broker } = this.#open;
     const port = this.settings.transport === "ws" ? Number(new URL(broker.address).port) : undefined;
     await broker.close();
-    this.#restarts++;
+    this.#restarted = true;
     await this.#openHere(port);
   }
-  /** What became of the honest client's work; links beyond the first that restarts explain are left out. */
+  /** What became of the honest client's work, but for what a restart explains: other links, and what is handled again, at least once as it is. */
   async finish(): Promise<Outcome> {
     if (!this.isUp) throw new Error(`the broker's process has ended:\n${this.#own?.stderr}`);
     const outcome = await this.#honest.finish();
-    return { ...outcome, links: Math.max(1, outcome.links - this.#restarts) };
+    return this.#restarted ? { ...outcome, links: 1, again: 0 } : outcome;
   }
   async end(): Promise<void> {
     for (const { link } of this.#attackers) link.abort();
