@@ -85,7 +85,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     promises: ["P11"],
     file: "broker/member-names.ts",
     find: "this.#keep(name, { owner, seenMs, stored: STORED });",
-    replace: "",
+    replace: "void [name, owner, seenMs];",
     test: of("broker/identity.test.ts", MEMBER_STAYS),
   },
 ];
