@@ -20,6 +20,7 @@ export {
 } from "./message/errors.ts";
 export type { Message, Receipt } from "./message/message.ts";
 export { murmur3, SLOTS, slotOf } from "./message/route.ts";
+export { shown } from "./message/text.ts";
 export {
   type Encoding,
   type EventInput,
@@ -51,4 +52,5 @@ export type * from "./store/store.ts";
 export type * from "./system/contracts.ts";
 export type * from "./system/views.ts";
 export { DrainWaits } from "./transport/drain-waits.ts";
+export { tokenUnchecked } from "./transport/token-unchecked.ts";
 export type * from "./transport/transport.ts";

@@ -8,6 +8,7 @@ import {
   type Principal,
   type Runtime,
   type Transport,
+  tokenUnchecked,
 } from "@seriatim/actors";
 import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
@@ -99,9 +100,9 @@ export class MemoryListener implements Listener {
   async #ask(token: string | null, signal: AbortSignal): Promise<Principal | null> {
     try {
       return await this.#options.authenticate(token, signal);
-    } catch (cause) {
+    } catch (error) {
       signal.throwIfAborted();
-      throw new MessagingError("UNAVAILABLE", "the token could not be checked", { cause });
+      throw new MessagingError("UNAVAILABLE", tokenUnchecked(error)); // the dialling side is told no more here than over a network
     }
   }
 

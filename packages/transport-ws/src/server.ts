@@ -9,6 +9,7 @@ import {
   MessagingError,
   type Principal,
   type Runtime,
+  tokenUnchecked,
 } from "@seriatim/actors/client";
 import type { Observable } from "rxjs";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -281,7 +282,7 @@ class WsListener implements Listener {
     } catch (error) {
       signal.throwIfAborted();
       this.#warn("the authenticator failed", { error: textOf(error) });
-      throw new Refusal("UNAVAILABLE", "the token could not be checked");
+      throw new Refusal("UNAVAILABLE", tokenUnchecked(error));
     }
   }
 

@@ -1,4 +1,5 @@
 import { MessagingError } from "../message/errors.ts";
+import { quoted } from "../message/text.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
 import type { Departure } from "../runtime/departure.ts";
@@ -93,7 +94,7 @@ function topicOf(broker: Asker, name: string): TopicHome {
   if (topic === undefined)
     throw new MessagingError(
       "TOPIC_UNKNOWN",
-      `topic "${name}" is not known here: name it in the broker's \`topics\`, or declare it`,
+      `topic ${quoted(name)} is not known here: name it in the broker's \`topics\`, or declare it`,
       { data: { topic: name } },
     );
   return topic;
@@ -103,7 +104,7 @@ function groupOf(topic: TopicHome, name: string): Group {
   if (group === undefined)
     throw new MessagingError(
       "OPTION_INVALID",
-      `topic "${topic.spec.name}" has no group "${name}": nobody has joined it yet`,
+      `topic "${topic.spec.name}" has no group ${quoted(name)}: nobody has joined it yet`,
       { data: { group: name } },
     );
   return group;

@@ -175,8 +175,14 @@ export class BrokerBench {
     const [ours, theirs] = this.#pair(principal);
     return new TestClient(this, ours, theirs, codec);
   }
-  async client(instance: string, link = 1, principal = "somebody", ordinal: number | null = null): Promise<TestClient> {
-    const client = this.dial(principal);
+  async client(
+    instance: string,
+    link = 1,
+    principal = "somebody",
+    ordinal: number | null = null,
+    codec: Codec = binaryCodec,
+  ): Promise<TestClient> {
+    const client = this.dial(principal, codec);
     client.instance = instance;
     await client.say({ type: "hello", versions: PROTOCOL_VERSIONS, instance, link, client: instance, ordinal });
     return client;
@@ -191,6 +197,8 @@ export class TestClient {
   codec: Codec;
   instance = "";
   readonly frames: BrokerFrame[] = [];
+  /** The same as they came. */
+  readonly packets: Uint8Array[] = [];
   #requests = 0;
   constructor(bench: BrokerBench, link: TestLink, theirs: TestLink, codec: Codec) {
     this.bench = bench;
@@ -198,6 +206,7 @@ export class TestClient {
     this.theirs = theirs;
     this.codec = codec;
     link.frames$.subscribe((packet) => {
+      this.packets.push(packet);
       for (const frame of this.codec.decode(packet) as BrokerFrame[]) {
         this.frames.push(frame);
         if (frame.type === "welcome") this.codec = codec.at(frame.version);

@@ -7,7 +7,8 @@ import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
 import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
-import { ownFault } from "../protocol/own-fault.ts";
+import { Disclosure } from "../protocol/disclosure.ts";
+import { logThrown, ownFault } from "../protocol/own-fault.ts";
 import { CODECS, type Codecs } from "../protocol/pick-codec.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
 import { Counters } from "../queue/counters.ts";
@@ -25,7 +26,13 @@ import type { Store } from "../store/store.ts";
 import type { Authenticator, Authorizer, Logger, Metrics } from "../system/contracts.ts";
 import { guardedLogger } from "../system/guarded.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
-import { FRAME_BYTES_MAX, type IncomingLink, type Listener, type Transport } from "../transport/transport.ts";
+import {
+  FRAME_BYTES_MAX,
+  type IncomingLink,
+  type Listener,
+  type Principal,
+  type Transport,
+} from "../transport/transport.ts";
 import { type Asker, answerQuestion } from "./answer-question.ts";
 import { type BrokerState, brokerMachine } from "./broker.machine.ts";
 import { type EndStep, endWithin } from "./end-within.ts";
@@ -105,6 +112,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly counters: Counters | null;
   readonly authorizer: Authorizer;
   readonly tellsApart: boolean;
+  readonly disclosure: Disclosure;
   readonly limits: BrokerLimits;
   readonly codecs: Codecs;
   readonly congestedBytes: number | undefined;
@@ -140,6 +148,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.counters = metrics === null ? null : new Counters(metrics, logger);
     this.authorizer = parts.authorizer;
     this.tellsApart = parts.tellsApart ?? true;
+    this.disclosure = new Disclosure({ at: "broker", runtime: parts.runtime, logger });
     this.codecs = parts.codecs ?? CODECS;
     this.congestedBytes = parts.congestedBytes;
     this.limits = {
@@ -184,7 +193,7 @@ class BrokerNode implements Broker, SessionHost, Asker {
   }
 
   async start(): Promise<void> {
-    const { store, transport, authenticator } = this.#parts;
+    const { store, transport } = this.#parts;
     if (transport.listen === undefined)
       throw new MessagingError(
         "OPTION_INVALID",
@@ -197,13 +206,24 @@ class BrokerNode implements Broker, SessionHost, Asker {
       .filter((spec) => !names.has(spec.name));
     await inTurns([...given, ...stored], OPENING_AT_ONCE, async (spec) => void (await this.declare(spec)));
     this.#listener = await transport.listen({
-      authenticate: (token, signal) => authenticator.authenticate(token, signal),
+      authenticate: (token, signal) => this.#authenticate(token, signal),
       frameBytesMax: this.limits.frameBytesMax,
     });
     this.#listener.links$.subscribe((link) => this.#accept(link));
     this.#every(OWNER_CHECK_MS, "looking who owns the data", () => void this.#verifyOwner());
     this.#every(RETENTION_MS, "retention", () => this.#retain());
     this.#machine.send({ type: "broker.started" });
+  }
+  /** What the authenticator fails with is told to nobody: the link is refused with a reference to it. */
+  async #authenticate(token: string | null, signal: AbortSignal): Promise<Principal | null> {
+    try {
+      return await this.#parts.authenticator.authenticate(token, signal);
+    } catch (error) {
+      if (signal.aborted) throw error; // nobody waits for it any more
+      const end = { at: "broker", path: `broker/${this.name}`, runtime: this.runtime, logger: this.logger } as const;
+      const reference = logThrown(end, error, "the authenticator failed; the link is refused", {});
+      throw new MessagingError("UNAVAILABLE", "the token could not be checked", { data: { reference } });
+    }
   }
   #every(ms: number, what: string, work: () => unknown): void {
     this.#recurring.push(new Recurring(this.runtime, ms, work, (error) => this.#turnFailed(what, error)));

@@ -1,5 +1,7 @@
 import { type Offset, offset } from "../message/brands.ts";
 import { slotOf } from "../message/route.ts";
+import { clipped, cutToBytes, shown } from "../message/text.ts";
+import type { FailureInfo } from "../protocol/frames.ts";
 import { copiesOf } from "../queue/log-scan.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { SharedSubscription } from "../queue/shared-subscription.ts";
@@ -57,8 +59,8 @@ async function explainFor(
       state: "parked",
       backlog: behind + 1,
       lagMs: Math.max(0, wallNow - strand.sinceMs),
-      blockedBy: { offset: first, attempt: strand.attempts, error: strand.error.message },
-      text: `${why} (${strand.error.name}: ${strand.error.message}); ${behind} behind it${held}`,
+      blockedBy: { offset: first, attempt: strand.attempts, error: cutToBytes(strand.error.message, ERROR_BYTES_MAX) },
+      text: `${why} (${told(strand.error)}); ${behind} behind it${held}`,
     };
   }
   if (head === undefined && spanEnd < log.flushedEnd) {
@@ -84,8 +86,12 @@ async function explainFor(
     return {
       ...base,
       state: "halted",
-      blockedBy: { offset: offset(state.halt.offset), attempt: state.halt.attempts, error: state.halt.error.message },
-      text: `the queue is halted at message ${state.halt.offset} (${state.halt.error.name}: ${state.halt.error.message}); ${waiting.length} of this key wait`,
+      blockedBy: {
+        offset: offset(state.halt.offset),
+        attempt: state.halt.attempts,
+        error: cutToBytes(state.halt.error.message, ERROR_BYTES_MAX),
+      },
+      text: `the queue is halted at message ${state.halt.offset} (${told(state.halt.error)}); ${waiting.length} of this key wait`,
     };
   if (subscription instanceof Subscription && lease === null)
     return {
@@ -124,6 +130,10 @@ async function explainFor(
     text: `message ${head.offset} waits its turn, ${ahead} message(s) of the queue before it; ${behind}${held}`,
   };
 }
+/** Bytes of a failure's text in a view: there is one for each group, and all of them fit into a frame. */
+const ERROR_BYTES_MAX = 1_024;
+/** A failure in a text for a person. */
+const told = ({ name, message }: FailureInfo): string => shown(`${clipped(name)}: ${clipped(message, 200)}`);
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 /** `14:02 UTC`, for people. */

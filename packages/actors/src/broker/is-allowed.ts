@@ -1,4 +1,6 @@
 import { MessagingError } from "../message/errors.ts";
+import { logThrown } from "../protocol/own-fault.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { Principal } from "../transport/transport.ts";
 
@@ -7,7 +9,7 @@ import type { Principal } from "../transport/transport.ts";
  * @throws `UNAVAILABLE` when the authorizer throws, or answers with anything but true or false
  */
 export function isAllowed(
-  host: { readonly authorizer: Authorizer; readonly logger: Logger },
+  host: { readonly authorizer: Authorizer; readonly runtime: Runtime; readonly logger: Logger },
   path: string,
   principal: Principal,
   right: Right,
@@ -18,9 +20,12 @@ export function isAllowed(
     void Promise.resolve(allowed).catch(() => {}); // nobody waits for it, so its rejection must not end the process
     throw new TypeError(`authorize must return true or false, found ${typeof allowed}: it cannot be async`);
   } catch (error) {
-    host.logger.log("error", `${path}: the authorizer threw`, { ...right, error });
-    throw new MessagingError("UNAVAILABLE", "whether this is allowed could not be found out; try again", {
-      cause: error,
-    });
+    const { runtime, logger } = host;
+    const reference = logThrown({ at: "broker", path, runtime, logger }, error, "the authorizer threw", { ...right });
+    throw new MessagingError(
+      "UNAVAILABLE",
+      `whether this is allowed could not be found out; try again (the log of the broker has the reason under reference "${reference}")`,
+      { data: { reference } },
+    );
   }
 }

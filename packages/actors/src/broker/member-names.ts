@@ -2,6 +2,7 @@ import { mayHave, nameOfAnother, type Owner } from "../queue/owner.ts";
 import { KEPT_MS, SEEN_EACH_MS } from "../queue/producer-table.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { whenStored } from "../store/known-errors.ts";
 import type { Store, StoreWrite, StoreWriter } from "../store/store.ts";
 import type { Logger } from "../system/contracts.ts";
 import { Shares } from "./shares.ts";
@@ -154,7 +155,7 @@ export class MemberNames {
     if (writes.length === 0) return;
     const writer = this.#writer;
     try {
-      await writer.commit(writes).synced;
+      await whenStored(writer.commit(writes).synced);
     } catch (error) {
       if (writer === this.#writer) this.#writer = this.#options.store.writer();
       throw error;

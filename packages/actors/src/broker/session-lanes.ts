@@ -1,7 +1,9 @@
-import { asMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
+import { limitExceeded, MessagingError } from "../message/errors.ts";
+import { quoted } from "../message/text.ts";
 import { isName } from "../message/topic.ts";
-import type { BatchAppend, BrokerFrame, LaneOpen } from "../protocol/frames.ts";
+import type { BatchAppend, LaneOpen } from "../protocol/frames.ts";
 import type { LanePort, Queue } from "../queue/queue.ts";
+import { storeFailure } from "../store/known-errors.ts";
 import type { Session } from "./session.ts";
 
 const LANES_MAX = 10_000;
@@ -49,7 +51,7 @@ export class SessionLanes {
       if (!isName(frame.producer))
         throw new MessagingError(
           "OPTION_INVALID",
-          `a producer's name is 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.producer}"`,
+          `a producer's name is 1 to 128 of A-Z a-z 0-9 . _ -, found ${quoted(frame.producer)}`,
         );
       if (this.#lanes.size >= LANES_MAX)
         throw limitExceeded(
@@ -62,7 +64,7 @@ export class SessionLanes {
       if (queue === undefined || frame.routeVersion > topic.route.version)
         throw new MessagingError(
           "WRONG_ROUTE",
-          `topic "${frame.topic}" has ${topic.queues.length} queues at route version ${topic.route.version}`,
+          `topic ${quoted(frame.topic)} has ${topic.queues.length} queues at route version ${topic.route.version}`,
           {
             data: { version: topic.route.version },
           },
@@ -75,9 +77,13 @@ export class SessionLanes {
         producer: frame.producer,
         instance: this.#session.instance,
         epoch: given,
-        send: (answer: BrokerFrame) => {
-          if (answer.type === "batch.appended" || answer.type === "batch.refused") lane.inFlight--;
+        send: (answer) => {
+          if (answer.type === "batch.appended") lane.inFlight--;
           this.#session.send(answer);
+        },
+        refuse: (refusal) => {
+          lane.inFlight--;
+          this.#session.tellRefusal(refusal);
         },
       };
       const lane: Lane = { queue, port, inFlight: 0 };
@@ -96,7 +102,7 @@ export class SessionLanes {
         },
         (error: unknown) => {
           if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
-          this.#session.refuse(frame.request, asMessagingError(error, "UNAVAILABLE"), frame.type);
+          this.#session.refuse(frame.request, storeFailure(error), frame.type);
         },
       );
       answered.catch((error: unknown) => this.#session.fault(error, frame.type));

@@ -1,4 +1,5 @@
 import { limitExceeded, MessagingError } from "../message/errors.ts";
+import { quoted } from "../message/text.ts";
 import { isName } from "../message/topic.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
 import type { MemberPort } from "../queue/member-port.ts";
@@ -54,7 +55,7 @@ export class SessionMembers {
       if (!isName(frame.group) || !isName(frame.name))
         throw new MessagingError(
           "OPTION_INVALID",
-          `names of groups and consumers are 1 to 128 of A-Z a-z 0-9 . _ -, found "${frame.group}" and "${frame.name}"`,
+          `names of groups and consumers are 1 to 128 of A-Z a-z 0-9 . _ -, found ${quoted(frame.group)} and ${quoted(frame.name)}`,
         );
       if (this.#members.has(frame.member) || this.#joining.has(frame.member))
         throw new MessagingError("OPTION_INVALID", `member ${frame.member} has joined on this link already`);
@@ -117,6 +118,7 @@ export class SessionMembers {
       },
       onDrained: (resume) => drain.whenDrained(resume),
       send: (frame) => this.#session.send(frame),
+      refuse: (refusal) => this.#session.tellRefusal(refusal),
       fault: (error, doing) => this.#session.fault(error, doing),
       overloaded: (error) => this.#session.close(error, "overloaded"),
       nextGrant: () => ++this.#grants,

@@ -1,6 +1,9 @@
 import type { Actor } from "xstate";
-import { isMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
+import { isMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
+import { quoted } from "../message/text.ts";
 import type { Codec } from "../protocol/codec.ts";
+import { withCutFailure, withCutReason } from "../protocol/cut-texts.ts";
+import type { Disclosure, PlainFrame, Refusal } from "../protocol/disclosure.ts";
 import type { Ask, BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
 import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
@@ -30,6 +33,8 @@ export interface SessionHost {
   readonly logger: Logger;
   readonly counters: Counters | null;
   readonly authorizer: Authorizer;
+  /** What clients are told of errors. */
+  readonly disclosure: Disclosure;
   readonly limits: BrokerLimits;
   /** What it speaks. */
   readonly codecs: Codecs;
@@ -162,7 +167,14 @@ export class Session {
   producing(): ReturnType<SessionLanes["producing"]> {
     return this.#lanes.producing();
   }
-  send(frame: BrokerFrame): void {
+  send(frame: PlainFrame): void {
+    this.#push(frame);
+  }
+  /** Refuses what was asked; of the error it tells what may be told. */
+  tellRefusal(refusal: Refusal): void {
+    if (this.#open) this.#push({ ...refusal, error: this.#host.disclosure.of(refusal.error, this.path) });
+  }
+  #push(frame: BrokerFrame): void {
     if (!this.#open || this.#outbox === null) return;
     try {
       this.#outbox.push(frame);
@@ -196,15 +208,17 @@ export class Session {
       `the answer has ${bytes} bytes, a frame holds ${frameBytesMax}: ask for less at once`,
       { data: { bytes, frameBytesMax } },
     );
-    this.send({ type: "refused", request: frame.request, error: toWireError(error) });
+    this.tellRefusal({ type: "refused", request: frame.request, error });
   }
   /** Says why and ends the link; nothing more of it is processed. Never throws. */
-  close(error: MessagingError | null, code: LinkCode, reason = error?.message ?? ""): void {
+  close(error: MessagingError | null, code: LinkCode): void {
     if (this.#saidGoodbye) return;
     this.#saidGoodbye = true;
     this.#isClosing = true;
+    const told = error === null ? null : this.#host.disclosure.of(error, this.path);
+    const reason = isMessagingError(error, "INTERNAL") ? error.reference : (told?.message ?? "");
     for (const step of [
-      () => this.#outbox?.push({ type: "goodbye", error: error === null ? null : toWireError(error) }),
+      () => this.#outbox?.push({ type: "goodbye", error: told }),
       () => this.#outbox?.flush(),
       () => this.#end(),
       () => this.link.close(code, reason),
@@ -216,7 +230,7 @@ export class Session {
   fault(error: unknown, doing: string): void {
     const { runtime, logger } = this.#host;
     const fault = ownFault({ at: "broker", path: this.path, runtime, logger }, error, doing);
-    this.close(fault, "internal", fault.reference);
+    this.close(fault, "internal");
   }
   /** Runs a step of this link; what it throws is a fault. */
   #contain(doing: string, step: () => void): void {
@@ -306,7 +320,7 @@ export class Session {
       this.close(
         new MessagingError(
           "PROTOCOL_VIOLATION",
-          `link ${hello.link} of instance "${hello.instance}" is older than one seen before`,
+          `link ${hello.link} of instance ${quoted(hello.instance)} is older than one seen before`,
         ),
         "violation",
       );
@@ -377,7 +391,7 @@ export class Session {
           const subscription = member.group.subscription(frame.queue);
           if (subscription === undefined)
             throw new MessagingError("PROTOCOL_VIOLATION", `queue ${frame.queue} is none of this broker's`);
-          if (frame.type === "aside.put") return subscription.asidePut(member.port, frame);
+          if (frame.type === "aside.put") return subscription.asidePut(member.port, withCutFailure(frame));
           if (!(subscription instanceof Subscription))
             throw new MessagingError(
               "PROTOCOL_VIOLATION",
@@ -389,7 +403,7 @@ export class Session {
         });
         return;
       case "ask":
-        this.#ask(frame);
+        this.#ask(withCutReason(frame));
         return;
       case "goodbye":
         this.close(null, "normal");
@@ -444,7 +458,7 @@ export class Session {
   }
   /** Refuses a request with an error of ours. Anything else that was thrown is no answer to give. */
   refuse(request: number, error: unknown, doing: string): void {
-    if (isMessagingError(error)) this.send({ type: "refused", request, error: toWireError(error) });
+    if (isMessagingError(error)) this.tellRefusal({ type: "refused", request, error });
     else this.fault(error, doing);
   }
   /** @throws `TOPIC_UNKNOWN` */
@@ -453,7 +467,7 @@ export class Session {
     if (topic === undefined)
       throw new MessagingError(
         "TOPIC_UNKNOWN",
-        `topic "${name}" is not known here: name it in the broker's \`topics\`, or declare it`,
+        `topic ${quoted(name)} is not known here: name it in the broker's \`topics\`, or declare it`,
         { data: { topic: name } },
       );
     return topic;
@@ -463,7 +477,7 @@ export class Session {
     if (isAllowed(this.#host, this.path, this.link.principal, right)) return;
     throw new MessagingError(
       "FORBIDDEN",
-      `"${this.link.principal.id}" may not ${right.verb} on ${right.topic === null ? "this broker" : `topic "${right.topic}"`}`,
+      `${quoted(this.link.principal.id)} may not ${right.verb} on ${right.topic === null ? "this broker" : `topic ${quoted(right.topic)}`}`,
       {
         data: { ...right },
       },

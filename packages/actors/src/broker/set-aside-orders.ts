@@ -2,6 +2,7 @@ import { type Offset, offset } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { PackedReader, withBodyOf } from "../message/packed.ts";
 import { slotOf } from "../message/route.ts";
+import { quoted } from "../message/text.ts";
 import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
 import { copiesOf } from "../queue/log-scan.ts";
 import { type AsideCopy, entryId, entryUnknown, keyOf, parseEntryId, type Strand } from "../queue/set-aside.ts";
@@ -10,14 +11,13 @@ import { Subscription } from "../queue/subscription.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { StoreWrite } from "../store/store.ts";
 import type { Group } from "./group.ts";
+import { Page } from "./page.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 type AnySubscription = Subscription | SharedSubscription;
 type Ordered<K extends Question["kind"]> = Extract<Question, { readonly kind: K }>;
 /** Stands in an entry's name where a halted queue's message is meant, which is in no strand. */
 const HALT_STRAND = 0;
-/** Message bytes of one answer: it must fit into a frame. One message goes in any case. */
-const ANSWER_BYTES_MAX = 1024 * 1024;
 const PEEK_AT_ONCE = 16;
 
 /** What a group has set aside in a topic, and the orders people give about it. Each order is one commit, told on the event bus with who gave it and why. */
@@ -40,28 +40,24 @@ export class SetAsideOrders {
     limit: number,
   ): Promise<{ readonly entries: readonly AsideListed[]; readonly next: string | null }> {
     const from = after === null ? { queue: -1, strand: -1 } : parseEntryId(after);
-    const entries: AsideListed[] = [];
-    let bytes = 0;
+    const page = new Page<AsideListed>(this.#topic.messageBytesMax);
+    const next = () => ({ entries: page.entries, next: page.entries.at(-1)?.entry ?? null });
     for (const [queue, subscription] of this.#subscriptions()) {
       if (queue < from.queue) continue;
       const begins = queue === from.queue ? from.strand + 1 : HALT_STRAND;
       if (begins <= HALT_STRAND) {
-        if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX)
-          return { entries, next: entries.at(-1)?.entry ?? null };
+        if (page.entries.length >= limit) return next();
         const halted = await this.#halted(queue, subscription);
-        for (const { message } of halted) bytes += message.length;
-        entries.push(...halted);
+        if (halted !== null && !page.add(halted)) return next();
       }
       for (const strand of subscription.aside.strands()) {
         if (strand.id < begins) continue;
-        if (entries.length >= limit || bytes >= ANSWER_BYTES_MAX)
-          return { entries, next: entries.at(-1)?.entry ?? null };
+        if (page.entries.length >= limit) return next();
         const behind = strand.offsets.length - 1; // as of now: while heads are read, strands go on
         if (behind < 0) continue; // this one has ended meanwhile
         const [head] = await subscription.aside.copies(strand, 0, 1);
         if (head === undefined) continue;
-        bytes += head.message.length;
-        entries.push({
+        const listed: AsideListed = {
           kind: strand.kind,
           entry: entryId(queue, strand.id, head.offset),
           key: strand.key,
@@ -73,46 +69,43 @@ export class SetAsideOrders {
           offset: offset(head.offset),
           appendedAtMs: head.appendedAtMs,
           message: head.message,
-        });
+        };
+        if (!page.add(listed)) return next();
       }
     }
-    return { entries, next: null };
+    return { entries: page.entries, next: null };
   }
-  async #halted(queue: number, subscription: AnySubscription): Promise<AsideListed[]> {
+  async #halted(queue: number, subscription: AnySubscription): Promise<AsideListed | null> {
     const { halt } = subscription.state;
-    if (halt === null) return [];
+    if (halt === null) return null;
     const [message] = await copiesOf(subscription.context.log, halt.offset, halt.offset + 1, () => true);
-    if (message === undefined) return [];
-    return [
-      {
-        kind: "halted",
-        entry: entryId(queue, HALT_STRAND, halt.offset),
-        key: halt.key,
-        behind: 0,
-        sinceMs: halt.sinceMs,
-        attempts: halt.attempts,
-        error: halt.error,
-        queue,
-        offset: offset(message.offset),
-        appendedAtMs: message.appendedAtMs,
-        message: message.message,
-      },
-    ];
+    if (message === undefined) return null;
+    return {
+      kind: "halted",
+      entry: entryId(queue, HALT_STRAND, halt.offset),
+      key: halt.key,
+      behind: 0,
+      sinceMs: halt.sinceMs,
+      attempts: halt.attempts,
+      error: halt.error,
+      queue,
+      offset: offset(message.offset),
+      appendedAtMs: message.appendedAtMs,
+      message: message.message,
+    };
   }
   async peek(key: string, limit: number): Promise<readonly AsideMessage[]> {
     const { queue, subscription, strand } = this.#strandOf(key);
-    const found: AsideMessage[] = [];
-    for (let from = 0, bytes = 0; found.length < limit; ) {
-      const copies = await subscription.aside.copies(strand, from, Math.min(limit - found.length, PEEK_AT_ONCE));
-      for (const copy of copies) {
-        bytes += copy.message.length;
-        if (bytes > ANSWER_BYTES_MAX && found.length > 0) return found;
-        found.push({ queue, offset: offset(copy.offset), appendedAtMs: copy.appendedAtMs, message: copy.message });
-        from = copy.offset + 1;
+    const page = new Page<AsideMessage>(this.#topic.messageBytesMax);
+    for (let from = 0; page.entries.length < limit; ) {
+      const copies = await subscription.aside.copies(strand, from, Math.min(limit - page.entries.length, PEEK_AT_ONCE));
+      for (const { offset: at, appendedAtMs, message } of copies) {
+        if (!page.add({ queue, offset: offset(at), appendedAtMs, message })) return page.entries;
+        from = at + 1;
       }
       if (copies.length === 0) break;
     }
-    return found;
+    return page.entries;
   }
 
   /** The message runs again; a parked key's followers come after it. */
@@ -310,7 +303,7 @@ export class SetAsideOrders {
     if (subscription === undefined || strand === undefined)
       throw new MessagingError(
         "ENTRY_UNKNOWN",
-        `key "${key}" is not parked for group "${this.#group.name}" of topic "${this.#topic.spec.name}"`,
+        `key ${quoted(key)} is not parked for group "${this.#group.name}" of topic "${this.#topic.spec.name}"`,
         { data: { key } },
       );
     return { queue, subscription, strand };
@@ -330,7 +323,7 @@ function checkKey(message: Uint8Array, expected: string | null): void {
   if (key !== null && key !== expected)
     throw new MessagingError(
       "KEY_INVALID",
-      `the message set aside has the key ${JSON.stringify(expected)}, its replacement ${JSON.stringify(key)}`,
+      `the message set aside has ${expected === null ? "no key" : `the key ${quoted(expected)}`}, its replacement the key ${quoted(key)}`,
       {
         data: { expected, found: key },
       },

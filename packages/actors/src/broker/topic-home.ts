@@ -13,6 +13,7 @@ import type { TailBudget } from "../queue/tail-cache.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { whenStored } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../system/contracts.ts";
 import { Group } from "./group.ts";
@@ -70,7 +71,7 @@ export class TopicHome {
       runs: stored?.runs ?? evenRuns(given.queues),
       home: stored?.home ?? brokerId,
     };
-    await store.writer().commit([{ kind: "put", key, value: encodeRecord(next) }]).synced;
+    await whenStored(store.writer().commit([{ kind: "put", key, value: encodeRecord(next) }]).synced);
     const home = new TopicHome(options, next);
     await Promise.all(home.queues.map((queue) => queue.open()));
     for (const { key: groupKey, value } of await store.list(storeKeys.groups(given.name)))
@@ -165,7 +166,7 @@ export class TopicHome {
   /** Persists a new group's settings, then begins its subscriptions; for one named with the topic they are there, only its settings are chosen now. */
   async #begin(name: string, settings: GroupSettings, preset: Promise<Group> | undefined): Promise<Group> {
     const key = storeKeys.group(this.spec.name, name);
-    await this.#options.store.writer().commit([{ kind: "put", key, value: encodeRecord(settings) }]).synced;
+    await whenStored(this.#options.store.writer().commit([{ kind: "put", key, value: encodeRecord(settings) }]).synced);
     if (preset === undefined) return await this.#openGroup(name, settings);
     const group = await preset;
     group.settings = settings;

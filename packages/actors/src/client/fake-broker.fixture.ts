@@ -1,6 +1,6 @@
 import { Subject } from "rxjs";
 import { type Durability, type Epoch, type Offset, offset, type Sequence } from "../message/brands.ts";
-import { type ErrorCode, MessagingError, toWireError } from "../message/errors.ts";
+import { type ErrorCode, MessagingError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
 import { evenRuns } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
@@ -217,7 +217,7 @@ export class FakeSession {
     }
   }
   #refuse(request: number, code: ErrorCode): void {
-    this.send({ type: "refused", request, error: toWireError(new MessagingError(code, `fake: ${code}`)) });
+    this.send({ type: "refused", request, error: { code, message: `fake: ${code}`, data: {} } });
   }
   #handle(frame: ClientFrame): void {
     switch (frame.type) {
@@ -329,7 +329,7 @@ export class FakeSession {
         lane: batch.lane,
         epoch: batch.epoch,
         sequence: batch.sequence,
-        error: toWireError(new MessagingError(code, `fake: ${code}`)),
+        error: { code, message: `fake: ${code}`, data: {} },
         expected: expected as Sequence | null,
         retryAfterMs,
       });

@@ -1,6 +1,7 @@
 import { Observable, Subject } from "rxjs";
 import { HEARTBEAT_MS_MIN } from "../message/duration.ts";
-import { fromWireError, InternalError, MessagingError, toWireError, type WireError } from "../message/errors.ts";
+import { fromWireError, InternalError, MessagingError, type WireError } from "../message/errors.ts";
+import { clipped } from "../message/text.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ClientFrame, Frame, LeaseKey, Welcome } from "../protocol/frames.ts";
 import { Outbox } from "../protocol/outbox.ts";
@@ -343,7 +344,7 @@ export class OpenLink implements BrokerLink {
 
   violation(reason: string): void {
     const error = new MessagingError("PROTOCOL_VIOLATION", `the broker broke the protocol: ${reason}`);
-    this.#leave(error, "violation", reason.slice(0, 100));
+    this.#leave(error, "violation", clipped(reason));
   }
   fault(thrown: unknown, doing: string): InternalError {
     const path = `${this.#client}/link/${this.number}`;
@@ -358,7 +359,9 @@ export class OpenLink implements BrokerLink {
   #leave(error: MessagingError | null, code: LinkCode, reason: string): void {
     if (this.#ended) return;
     this.#ended = true; // whatever goes wrong from here on, it ends for this reason
-    this.#outbox.push({ type: "goodbye", error: error === null ? null : toWireError(error) });
+    // a violation in our own words, or a fault of which it says a reference and nothing else
+    const told = error === null ? null : { code: error.code, message: error.message, data: error.data };
+    this.#outbox.push({ type: "goodbye", error: told });
     this.#outbox.flush();
     this.#link.close(code, reason);
     this.#finish(error);

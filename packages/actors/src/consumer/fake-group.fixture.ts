@@ -4,7 +4,7 @@ import type { SystemEvent } from "../client/client-api.ts";
 import type { ClientEnvironment } from "../client/client-environment.ts";
 import { encodeBody } from "../message/body.ts";
 import { type Epoch, epoch, type Offset, offset } from "../message/brands.ts";
-import { type ErrorCode, fromWireError, MessagingError, toWireError } from "../message/errors.ts";
+import { type ErrorCode, fromWireError, MessagingError } from "../message/errors.ts";
 import { packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
 import type { BrokerFrame, ClientFrame, LeaseKey, RedrivenId, Settlement, Welcome } from "../protocol/frames.ts";
@@ -355,7 +355,7 @@ export class FakeLink implements BrokerLink {
   }
 
   #refuse(request: number, code: ErrorCode): void {
-    this.push({ type: "refused", request, error: toWireError(new MessagingError(code, `fake: ${code}`)) });
+    this.push({ type: "refused", request, error: { code, message: `fake: ${code}`, data: {} } });
   }
   #take(frame: ClientFrame): void {
     const group = this.#group;
@@ -435,7 +435,7 @@ export class FakeLink implements BrokerLink {
           this.push({
             type: "settle.refused",
             ...at,
-            error: toWireError(new MessagingError(code ?? "STALE_EPOCH", "fake")),
+            error: { code: code ?? "STALE_EPOCH", message: "fake", data: {} },
           });
           return;
         }

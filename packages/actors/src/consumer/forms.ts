@@ -1,6 +1,7 @@
 import { Observable, type Subscriber } from "rxjs";
 import { MessagingError, optionInvalid } from "../message/errors.ts";
 import type { Message } from "../message/message.ts";
+import { quoted } from "../message/text.ts";
 import type { Attempt, AttemptContext } from "./attempt.ts";
 import { TakenDelivery } from "./delivery.ts";
 import { BY_TAKER, type Form } from "./form.ts";
@@ -35,7 +36,7 @@ function byType(handlers: unknown): AnyHandler {
     if (handler === undefined)
       throw new MessagingError(
         "SCHEMA_FAILED",
-        `no handler for event type "${type}": expected one of ${[...known.keys()].join(", ")}`,
+        `no handler for event type ${quoted(String(type))}: expected one of ${[...known.keys()].join(", ")}`,
       );
     return handler(message, context);
   };

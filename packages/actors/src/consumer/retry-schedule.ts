@@ -1,4 +1,5 @@
 import { isMessagingError, textOf } from "../message/errors.ts";
+import { cutFailure } from "../protocol/cut-texts.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
 
 export interface RetrySettings {
@@ -48,16 +49,14 @@ function read(value: unknown, property: string): unknown {
   }
 }
 
-/** What was thrown, as plain text; anything can be thrown. */
+/** What was thrown, as plain text, cut to what is sent and kept of it; anything can be thrown. */
 export function failureInfo(error: unknown): FailureInfo {
   const name = read(error, "name");
   const message = read(error, "message");
   const code = read(error, "code");
-  return {
-    name: typeof name === "string" ? short(name) : "Error",
-    message: short(typeof message === "string" ? message : textOf(error)),
-    code: typeof code === "string" ? short(code) : null,
-  };
+  return cutFailure({
+    name: typeof name === "string" ? name : "Error",
+    message: typeof message === "string" ? message : textOf(error),
+    code: typeof code === "string" ? code : null,
+  });
 }
-const short = (given: string): string => (given.length > TEXT_MAX ? `${given.slice(0, TEXT_MAX)}…` : given);
-const TEXT_MAX = 1_000;

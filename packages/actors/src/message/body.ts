@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Packr } from "msgpackr";
 import { MessagingError, SchemaError } from "./errors.ts";
 import { msgpackFault } from "./msgpack-shape.ts";
+import { clipped } from "./text.ts";
 import type { Encoding } from "./topic.ts";
 
 // No shared records: each body stands for itself, whoever reads it and whatever came before it.
@@ -88,7 +89,7 @@ export function validate<Out>(
   const where =
     first?.path === undefined || first.path.length === 0
       ? ""
-      : ` at ${first.path.map((step) => String(typeof step === "object" ? step.key : step)).join(".")}`;
+      : ` at ${clipped(first.path.map((step) => String(typeof step === "object" ? step.key : step)).join("."))}`;
   throw new SchemaError(
     `topic "${topic.name}" refuses the body: ${first?.message ?? "no reason given"}${where}`,
     result.issues,

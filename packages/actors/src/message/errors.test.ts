@@ -1,12 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  asMessagingError,
-  fromWireError,
-  isMessagingError,
-  MessagingError,
-  optionInvalid,
-  toWireError,
-} from "./errors.ts";
+import { asMessagingError, fromWireError, MessagingError, optionInvalid } from "./errors.ts";
 
 it("anything that is thrown has a text, also what has none", () => {
   const hostile = {
@@ -37,15 +30,11 @@ it("a wrong option's message shows what was found, also what JSON has no word fo
 describe("an error on the wire", () => {
   it("keeps its code, message and data", () => {
     const error = new MessagingError("QUEUE_FULL", "no room", { data: { queue: 3 } });
-    expect(fromWireError(toWireError(error))).toMatchObject({
+    const { code, message, data } = error;
+    expect(fromWireError({ code, message, data })).toMatchObject({
       code: "QUEUE_FULL",
       message: "no room",
       data: { queue: 3 },
     });
-  });
-  it("says of a broker that has lost its data to another that it is away: its clients ask again, and do not give up", () => {
-    const error = fromWireError(toWireError(new MessagingError("STORE_IN_USE", "the data was opened again")));
-    expect(isMessagingError(error, "UNAVAILABLE")).toBe(true);
-    expect(error.retryable).toBe(true);
   });
 });

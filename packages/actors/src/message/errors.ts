@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Epoch } from "./brands.ts";
+import { clipped, quoted, shown } from "./text.ts";
 
 /** Every code an error of ours may carry, and whether trying again can help. */
 const RETRYABLE = {
@@ -52,7 +53,7 @@ export type ErrorData = Readonly<Record<string, unknown>>;
 
 const MARK = Symbol.for("seriatim.error");
 
-/** What everything of ours throws: a stable `code`, `data`, the `cause`, and whether trying again can help. */
+/** What everything of ours throws: a stable `code`, `data`, the `cause`, and whether trying again can help. Its `message` is for people, so control characters in what it quotes are escaped there; `data` has them as they are. */
 export class MessagingError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name: string = "MessagingError";
   readonly code: Code;
@@ -60,7 +61,7 @@ export class MessagingError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly data: ErrorData;
   readonly [MARK] = true;
   constructor(code: Code, message: string, options: ErrorOptions & { readonly data?: ErrorData } = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(shown(message), "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.retryable = RETRYABLE[code];
     this.data = options.data ?? {};
@@ -174,24 +175,18 @@ export class RetryLater extends Error {
   }
 }
 
-/** An error as it travels on a link. */
+/** An error as it travels on a link: `Disclosure` says what of one may. */
 export interface WireError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly data: ErrorData;
 }
-/** A broker whose data another has taken over is away for its clients, no more: whoever serves them next takes what they ask again. */
-export const toWireError = (error: MessagingError): WireError => ({
-  code: error.code === "STORE_IN_USE" ? "UNAVAILABLE" : error.code,
-  message: error.message,
-  data: error.data,
-});
 /** The error a peer sent, as one of our classes; an unknown code (of a newer peer) becomes `PROTOCOL_VIOLATION`. */
 export function fromWireError(wire: WireError): MessagingError {
   if (wire.code === "STALE_EPOCH") {
     const at = wire.data as { queue?: string; presented?: Epoch; current?: Epoch };
     return new StaleEpochError({
-      queue: String(at.queue),
+      queue: clipped(String(at.queue)),
       presented: (at.presented ?? 0) as Epoch,
       current: (at.current ?? 0) as Epoch,
     });
@@ -199,12 +194,12 @@ export function fromWireError(wire: WireError): MessagingError {
   if (wire.code === "INTERNAL")
     return new InternalError(
       wire.data["at"] === "client" ? "client" : "broker",
-      String(wire.data["reference"] ?? "none"),
+      clipped(String(wire.data["reference"] ?? "none")),
     );
   if (!Object.hasOwn(RETRYABLE, wire.code))
     return new MessagingError(
       "PROTOCOL_VIOLATION",
-      `the peer answered with an unknown error code "${wire.code}": ${wire.message}`,
+      `the peer answered with an unknown error code ${quoted(wire.code)}: ${wire.message}`,
       {
         data: wire.data,
       },
@@ -230,12 +225,12 @@ export const optionInvalid = (option: string, expected: string, found: unknown):
     data: { option, expected },
   });
 const describeValue = (value: unknown): string => {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return JSON.stringify(clipped(value));
   if (typeof value === "function") return "a function";
   if (typeof value === "number") return String(value); // JSON has no NaN and no Infinity
   try {
-    return JSON.stringify(value) ?? String(value);
+    return clipped(JSON.stringify(value) ?? String(value));
   } catch {
-    return String(value);
+    return textOf(value);
   }
 };

@@ -1,3 +1,4 @@
+import { utf8Bytes } from "../message/text.ts";
 import { checkAt, isLaterCheck, isLaterFields, type LaterFields, made, notSpoken, trimmed } from "./versioned.ts";
 import { describeFound } from "./violation.ts";
 
@@ -62,18 +63,6 @@ export const stringOfBytes = (max: number): Check<string> => {
       ? null
       : fault(expected, value);
 };
-function utf8Bytes(text: string): number {
-  let bytes = 0;
-  // a pair of surrogates is two units and four bytes
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    bytes += unit < 0x80 ? 1 : unit < 0x800 ? 2 : isPairAt(text, at) ? 4 : 3;
-    if (isPairAt(text, at)) at++;
-  }
-  return bytes;
-}
-const isPairAt = (text: string, at: number): boolean => (text.codePointAt(at) ?? 0) > 0xffff;
-
 export const byteString: Check<Uint8Array> = (value) => (value instanceof Uint8Array ? null : fault("bytes", value));
 
 export const choice = <const T extends string>(...values: readonly T[]): Check<T> => {

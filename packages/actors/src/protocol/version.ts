@@ -1,4 +1,5 @@
 import { MessagingError } from "../message/errors.ts";
+import { quoted } from "../message/text.ts";
 
 /**
  * The protocol versions this code speaks, lowest first. A new one is added when frames get fields, or frames are added, that older peers do not know (`since` in `versioned.ts`); an old one goes when
@@ -22,7 +23,7 @@ export function versionsUnsupported(
   const upgrade = Math.max(...client.versions, 0) < Math.max(...broker.versions) ? "client" : "broker";
   return new MessagingError(
     "VERSION_UNSUPPORTED",
-    `client "${client.name}" speaks protocol ${listed(client.versions)}, broker "${broker.name}" ${listed(broker.versions)}: upgrade the ${upgrade}`,
+    `client ${quoted(client.name)} speaks protocol ${listed(client.versions)}, broker "${broker.name}" ${listed(broker.versions)}: upgrade the ${upgrade}`,
     { data: { client: client.versions, broker: broker.versions, upgrade } },
   );
 }

@@ -1,4 +1,5 @@
 import { MessagingError } from "../message/errors.ts";
+import { clipped, quoted } from "../message/text.ts";
 
 /** Keys that no decoded object may carry: they reach prototypes where such an object is copied or merged. */
 export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
@@ -18,8 +19,8 @@ export const violation = (
 ): MessagingError<"PROTOCOL_VIOLATION"> =>
   new MessagingError(
     "PROTOCOL_VIOLATION",
-    `${frame === "packet" ? "packet" : `frame "${frame}"`}${field === "" ? "" : `, field "${field}"`}: expected ${expected}, found ${found}`,
-    { data: { frame, field, expected, found } },
+    `${frame === "packet" ? "packet" : `frame "${frame}"`}${field === "" ? "" : `, field ${quoted(field)}`}: expected ${expected}, found ${found}`,
+    { data: { frame, field: clipped(field), expected, found } },
   );
 
 /** A value in a few words, never more than a line of it. */

@@ -1,11 +1,11 @@
 import type { Epoch } from "../message/brands.ts";
-import { asMessagingError, MessagingError, StaleEpochError, toWireError } from "../message/errors.ts";
+import { MessagingError, StaleEpochError } from "../message/errors.ts";
 import type { LeaseAcquire, LeaseRaise, LeaseRelease } from "../protocol/frames.ts";
 import type { LeaseView } from "../system/views.ts";
 import { applySettlement } from "./apply-settlement.ts";
 import { DeliveryFlow, type FlowOwner } from "./delivery-flow.ts";
 import { LeaseKeeper, type LeaseKeeperOwner } from "./lease-keeper.ts";
-import { type Ledger, type LedgerOwner, unavailable } from "./ledger.ts";
+import { changeFailure, type Ledger, type LedgerOwner, unavailable } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import { Repeats } from "./repeats.ts";
 import {
@@ -76,8 +76,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     this.#ledger.take(port, frame, () => {
       const at = this.check();
       const { holder, isHeld } = this.#lease;
-      const refuse = (error: MessagingError) =>
-        port.send({ type: "refused", request: frame.request, error: toWireError(error) });
+      const refuse = (error: MessagingError) => port.refuse({ type: "refused", request: frame.request, error });
       if (this.#closed) return refuse(unavailable(this.#ledger.path));
       const asker = holderOf(port);
       const isSame = holder !== null && isSameHolder(holder, asker);
@@ -153,7 +152,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       const at = this.check();
       const flow = this.#flow;
       if (flow === null || !this.isCurrent(port, frame.epoch))
-        return port.send({ type: "refused", request: frame.request, error: toWireError(this.stale(frame.epoch)) });
+        return port.refuse({ type: "refused", request: frame.request, error: this.stale(frame.epoch) });
       const goOn = flow.pause();
       this.#lease.tell({ type: "lease.raise", at });
       const granted = this.#lease.epoch;
@@ -196,8 +195,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     this.#ledger.take(port, frame, () => {
       this.check();
       const { request, epoch } = frame;
-      if (!this.isCurrent(port, epoch))
-        return port.send({ type: "refused", request, error: toWireError(this.stale(epoch)) });
+      if (!this.isCurrent(port, epoch)) return port.refuse({ type: "refused", request, error: this.stale(epoch) });
       const writes = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);
       this.#ledger.state.lease = null;
       const { commit, revision } = this.#ledger.commit(writes);
@@ -211,8 +209,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
             epoch,
             revision,
           }),
-        (error: unknown) =>
-          port.send({ type: "refused", request, error: toWireError(asMessagingError(error, "STORE_FAILED")) }),
+        (error: unknown) => port.refuse({ type: "refused", request, error: changeFailure(error) }),
       );
       this.#lease.tell({ type: "lease.release" });
     });
@@ -303,12 +300,11 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     of: { readonly epoch: Epoch; readonly port: MemberPort; readonly frame: LeaseAcquire | LeaseRaise },
     answer: () => void,
   ): void {
-    const refuse = (error: MessagingError) =>
-      of.port.send({ type: "refused", request: of.frame.request, error: toWireError(error) });
+    const refuse = (error: MessagingError) => of.port.refuse({ type: "refused", request: of.frame.request, error });
     durable
       .then(
         () => (this.isCurrent(of.port, of.epoch) ? answer() : refuse(this.stale(of.epoch))),
-        (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+        (error: unknown) => refuse(changeFailure(error)),
       )
       .catch((error: unknown) => {
         this.#ledger.fail(error);

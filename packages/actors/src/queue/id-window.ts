@@ -1,5 +1,7 @@
 /** Ids a queue remembers at most; past it the oldest are forgotten before their time. */
 export const IDS_MAX = 65_536;
+/** And about their characters: ids of 128 still fit in full number. */
+export const IDS_LENGTH_MAX = 8 * 1024 * 1024;
 
 export interface NotedId {
   readonly id: string;
@@ -17,6 +19,7 @@ export class IdWindow {
   #standing = NONE;
   /** Of messages that have been removed from it, all older: what is removed next is found without walking these. */
   #removed = NONE;
+  #length = 0;
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
@@ -41,14 +44,15 @@ export class IdWindow {
   /** @param offset above all that were noted before */
   note(id: string, offset: number, atMs: number): void {
     if (this.#standing === NONE) this.#standing = new Map();
-    this.#removed.delete(id);
-    this.#standing.delete(id); // moves it to the young end
+    // moves it to the young end
+    if (!this.#removed.delete(id) && !this.#standing.delete(id)) this.#length += id.length;
     this.#standing.set(id, { offset, atMs });
     for (const places of [this.#removed, this.#standing])
       for (const [oldest, place] of places) {
-        const count = this.#removed.size + this.#standing.size;
-        if (count <= IDS_MAX && atMs - place.atMs <= this.#windowMs) return;
+        const fits = this.#removed.size + this.#standing.size <= IDS_MAX && this.#length <= IDS_LENGTH_MAX;
+        if (fits && atMs - place.atMs <= this.#windowMs) return;
         places.delete(oldest);
+        this.#length -= oldest.length;
       }
   }
 }

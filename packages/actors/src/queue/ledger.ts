@@ -1,6 +1,7 @@
 import { NO_EPOCH } from "../message/brands.ts";
-import { asMessagingError, isMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
+import { isMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
+import { storeFailure, whenStored } from "../store/known-errors.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
 import type { MemberPort } from "./member-port.ts";
 import { flat, storeKeys } from "./records.ts";
@@ -63,7 +64,7 @@ export class Ledger {
     const { state, aside, isNew } = await load(context, begin);
     const ledger = new Ledger(context, state, aside);
     const lost = state.expire(context.log.start) !== null; // retention went on while nobody looked
-    if (isNew || lost) await ledger.commit().commit.flushed; // a group's start is persisted before anything relies on it
+    if (isNew || lost) await whenStored(ledger.commit().commit.flushed); // a group's start is persisted before anything relies on it
     return ledger;
   }
   private constructor(context: SubscriptionContextOf, state: SubscriptionState, aside: SetAside) {
@@ -204,7 +205,7 @@ export class Ledger {
                 this.#owner?.changed();
                 resolve({ ...result, revision });
               },
-              (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+              (error: unknown) => refuse(changeFailure(error)),
             )
             .catch((error: unknown) => {
               this.fail(error);
@@ -346,8 +347,12 @@ const countsOf = (state: SubscriptionState, { taken }: SetAside): typeof NOTHING
   parked: taken.parked,
   deadLettered: taken["dead-letter"],
 });
+class ChangeUnmadeError extends MessagingError<"UNAVAILABLE"> {}
 export const unavailable = (path: string): MessagingError =>
-  new MessagingError("UNAVAILABLE", `${path} is closing, or could not store a change; try again`);
+  new ChangeUnmadeError("UNAVAILABLE", `${path} is closing, or could not store a change; try again`);
+/** What the commit of a change has failed with: the store, unless it never came to it. */
+export const changeFailure = (error: unknown): MessagingError =>
+  error instanceof ChangeUnmadeError ? error : storeFailure(error);
 const tooMany = (path: string): MessagingError =>
   limitExceeded(
     "changesMax",

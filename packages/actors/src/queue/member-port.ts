@@ -1,5 +1,6 @@
 import type { MessagingError } from "../message/errors.ts";
-import type { BrokerFrame, MemberJoin } from "../protocol/frames.ts";
+import type { PlainFrame, Refusal } from "../protocol/disclosure.ts";
+import type { MemberJoin } from "../protocol/frames.ts";
 import type { Owner } from "./owner.ts";
 
 /** One member of a group on one link, as subscriptions see it. */
@@ -20,7 +21,8 @@ export interface MemberPort {
   onDrained(resume: () => void): void;
   /** The link it is on: two ports of one link have the same. */
   readonly link: object;
-  send(frame: BrokerFrame): void;
+  send(frame: PlainFrame): void;
+  refuse(refusal: Refusal): void;
   /** Something of ours threw for a frame of this member, which has no answer now: its link ends. */
   fault(error: unknown, doing: string): void;
   /** More waits than may of what members like this one have sent: its link ends with this error, and what it had sent is told again on the next one. */

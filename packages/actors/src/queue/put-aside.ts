@@ -1,9 +1,9 @@
 import { type Offset, offset } from "../message/brands.ts";
-import { asMessagingError, isMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { isMessagingError, MessagingError } from "../message/errors.ts";
 import type { AsidePut } from "../protocol/frames.ts";
 import type { StoreWrite } from "../store/store.ts";
 import type { DeliveryFlow } from "./delivery-flow.ts";
-import type { Ledger } from "./ledger.ts";
+import { changeFailure, type Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
 import type { Repeats } from "./repeats.ts";
@@ -31,7 +31,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
   const { ledger, repeats } = place;
   const { spec, log, runtime, queue } = ledger.context;
   const refuse = (error: MessagingError) => {
-    port.send({ type: "refused", request: frame.request, error: toWireError(error) });
+    port.refuse({ type: "refused", request: frame.request, error });
     goOn();
   };
   const flow = place.holding(port, frame);
@@ -44,7 +44,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     commit.flushed
       .then(
         () => answer(revision),
-        (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+        (error: unknown) => refuse(changeFailure(error)),
       )
       .catch((error: unknown) => port.fault(error, frame.type));
     place.flowAgain();

@@ -3,6 +3,7 @@ import type { MessagingError } from "../message/errors.ts";
 import { concatBytes, packMessage } from "../message/packed.ts";
 import { evenRuns, NO_SLOT, slotOf, slotTable } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
+import type { Refusal } from "../protocol/disclosure.ts";
 import type { AsidePut, BrokerFrame, LeaseResume, MemberJoin, OffsetRange, Settlement } from "../protocol/frames.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
@@ -71,6 +72,9 @@ export class FakePort implements MemberPort {
   }
   send(frame: BrokerFrame): void {
     this.frames.push(frame);
+  }
+  refuse(refusal: Refusal): void {
+    this.frames.push(refusal);
   }
   readonly faults: string[] = [];
   fault(error: unknown, doing: string): void {
@@ -205,6 +209,7 @@ export class QueueBench {
     instance,
     epoch,
     send: (frame: BrokerFrame) => void this.answers.push(frame),
+    refuse: (refusal: Refusal) => void this.answers.push(refusal),
   });
   /** Sends messages of these keys, as one batch. */
   append(keys: readonly (string | null)[], bytes = 10, durability: Durability = "memory"): void {

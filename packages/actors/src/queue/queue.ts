@@ -1,10 +1,12 @@
 import { atLeastAsDurable, type Sequence, sequence } from "../message/brands.ts";
-import { asMessagingError, isMessagingError, limitExceeded, MessagingError, toWireError } from "../message/errors.ts";
+import { asMessagingError, isMessagingError, limitExceeded, MessagingError, textOf } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
-import type { BatchAppend, BrokerFrame, GroupSettings } from "../protocol/frames.ts";
+import type { PlainFrame, Refusal } from "../protocol/disclosure.ts";
+import type { BatchAppend, GroupSettings } from "../protocol/frames.ts";
 import type { ActorRegistry, LightRef } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { whenStored } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
 import { storeReserveBytes } from "../store/store-rules.ts";
 import type { Logger } from "../system/contracts.ts";
@@ -46,7 +48,8 @@ export interface GroupPart extends LeaseListener {
 /** A lane on its link: where its answers go. */
 export interface LanePort extends LaneIdentity {
   readonly lane: number;
-  send(frame: BrokerFrame): void;
+  send(frame: PlainFrame): void;
+  refuse(refusal: Refusal): void;
 }
 const RETRY_AFTER_MS = 200;
 /** What a batch takes beside its messages: its own record, its producer's state. */
@@ -55,7 +58,7 @@ const RECOVER_AFTER_MS = 500;
 /** Lanes whose first epoch waits for the store, at most. */
 const OPENING_MAX = 1_000;
 const unstored = (error: unknown) =>
-  new MessagingError("UNAVAILABLE", `a batch could not be stored: ${String(error)}`, { cause: error });
+  new MessagingError("UNAVAILABLE", `a batch could not be stored: ${textOf(error)}`, { cause: error });
 const SCAN_BYTES = 4 * 1024 * 1024;
 const IDLE_LOOK_MS = 3_600_000;
 
@@ -312,15 +315,7 @@ export class Queue {
     retryAfterMs: number | null = null,
   ): void {
     this.#options.counters?.batchRefused(error.code);
-    lane.send({
-      type: "batch.refused",
-      lane: lane.lane,
-      epoch,
-      sequence,
-      error: toWireError(error),
-      expected,
-      retryAfterMs,
-    });
+    lane.refuse({ type: "batch.refused", lane: lane.lane, epoch, sequence, error, expected, retryAfterMs });
   }
   #answer(lane: LanePort, frame: BatchAppend, { runs, commit, producer }: Appended): void {
     const { epoch, sequence: first, count, durability } = frame;
@@ -445,7 +440,7 @@ export class Queue {
     if (this.state !== "active" && this.state !== "full")
       throw new MessagingError("UNAVAILABLE", `${this.path} is ${this.state}`);
     const commit = this.log.releaseProducer(producer);
-    await commit?.flushed;
+    if (commit !== null) await whenStored(commit.flushed);
     return commit !== null;
   }
   /** Age of the oldest message the group has not settled, ms. */

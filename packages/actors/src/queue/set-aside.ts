@@ -1,7 +1,9 @@
 import { MessagingError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
+import { quoted } from "../message/text.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
 import type { Store, StoreWrite } from "../store/store.ts";
+import { FailureTexts } from "./failure-texts.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "./records.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
@@ -75,6 +77,8 @@ export class SetAside {
   /** By their runs, where those are not their ids. */
   #runs = NO_RUNS;
   #messages = 0;
+  /** Of strands: their failures. */
+  readonly #texts = new FailureTexts();
   /** Messages set aside so far, since it was loaded; only grows. */
   readonly taken: Record<Strand["kind"], number> = { parked: 0, "dead-letter": 0 };
 
@@ -136,7 +140,7 @@ export class SetAside {
     const { topic, queue, group } = this.#of;
     for (const { key: name, value } of await this.#store.list(storeKeys.strands(topic, queue, group))) {
       const [kind, key, sinceMs, phase, attempts, losses, error, revision] = decodeRecord<StoredStrand>(name, value);
-      const rest = { sinceMs, revision, phase, attempts, losses, error };
+      const rest = { sinceMs, revision, phase, attempts, losses, error: this.#texts.keep(error) };
       const id = lastNumber(name);
       const strand: Strand = { id, run: id, runBefore: id, kind, key, offsets: [], revisions: [], ...rest };
       const prefix = storeKeys.entries(topic, queue, group, strand.id);
@@ -184,7 +188,7 @@ export class SetAside {
     }
     const id = state.strandNext++;
     const begun = { id, run: id, runBefore: id, phase: "waiting", losses: 0 } as const;
-    const strand: Strand = { ...of, ...begun, offsets: [], revisions: [] };
+    const strand: Strand = { ...of, ...begun, error: this.#texts.keep(of.error), offsets: [], revisions: [] };
     this.#add(strand);
     state.deadLettered.add(head.offset, head.offset + 1);
     const writes = [this.#strandWrite(strand), this.#append(strand, head, of.revision)];
@@ -231,6 +235,7 @@ export class SetAside {
     if (head === undefined) {
       this.#strands.delete(strand.id);
       this.#redriving.delete(strand);
+      this.#texts.release(strand.error);
       for (const run of [strand.run, strand.runBefore]) this.#runs.delete(run);
       if (strand.key !== null && this.#parkedKeys.get(strand.key) === strand) this.#parkedKeys.delete(strand.key);
       writes.push({ kind: "remove", key: this.#strandKey(strand.id) });
@@ -250,7 +255,7 @@ export class SetAside {
     strand.phase = to.phase;
     strand.attempts = to.attempts;
     strand.losses = 0;
-    strand.error = to.error;
+    strand.error = this.#texts.replace(strand.error, to.error);
     if (to.phase === "redriving") this.#redriving.add(strand);
     else this.#redriving.delete(strand);
     return this.#strandWrite(strand);
@@ -319,7 +324,7 @@ export function parseEntryId(entry: string): {
 export const entryUnknown = (entry: string): MessagingError<"ENTRY_UNKNOWN"> =>
   new MessagingError(
     "ENTRY_UNKNOWN",
-    `nothing is set aside under "${entry}": it may have been redriven, skipped or discarded meanwhile`,
+    `nothing is set aside under ${quoted(entry)}: it may have been redriven, skipped or discarded meanwhile`,
     { data: { entry } },
   );
 /** The key of a packed message. */

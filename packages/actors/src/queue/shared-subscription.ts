@@ -1,10 +1,10 @@
 import { epoch, type Offset, offset } from "../message/brands.ts";
-import { asMessagingError, isMessagingError, MessagingError, toWireError } from "../message/errors.ts";
+import { isMessagingError, MessagingError } from "../message/errors.ts";
 import type { AsidePut, Credit, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { StoreWrite } from "../store/store.ts";
 import type { QueueView } from "../system/views.ts";
-import { type Change, Ledger } from "./ledger.ts";
+import { type Change, changeFailure, Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
 import { asideFull } from "./put-aside.ts";
@@ -157,7 +157,7 @@ export class SharedSubscription {
       const beyond = settlement.ranges.find(([, to]) => to > this.#given);
       const refuse = (error: MessagingError) => {
         this.context.counters?.settleRefused(error.code);
-        port.send({ type: "settle.refused", ...answer, error: toWireError(error) });
+        port.refuse({ type: "settle.refused", ...answer, error });
       };
       if (beyond !== undefined)
         return refuse(
@@ -193,7 +193,7 @@ export class SharedSubscription {
       const { commit, revision } = this.#ledger.commit(writes);
       commit.flushed.then(
         () => port.send({ type: "settled", ...answer, revision }),
-        (error: unknown) => refuse(asMessagingError(error, "STORE_FAILED")),
+        (error: unknown) => refuse(changeFailure(error)),
       );
       this.#pump();
     });
@@ -206,10 +206,7 @@ export class SharedSubscription {
     const { generation } = this.#ledger;
     const { spec, runtime, events, queue, group, log } = this.context;
     const { attempts, error, key } = frame;
-    const refuse = (error: unknown) => {
-      const known = toWireError(asMessagingError(error, "STORE_FAILED"));
-      port.send({ type: "refused", request: frame.request, error: known });
-    };
+    const refuse = (error: MessagingError) => port.refuse({ type: "refused", request: frame.request, error });
     const writes: StoreWrite[] = [];
     const now = { offsets: [frame.offset], revision: state.revision + 1 };
     /** What goes aside now, or went in an earlier change and still is. */
@@ -258,7 +255,9 @@ export class SharedSubscription {
         revision: put?.revision ?? revision,
         offsets: (put?.offsets ?? []) as Offset[],
       });
-    commit.flushed.then(done, refuse).catch((error: unknown) => port.fault(error, frame.type));
+    commit.flushed
+      .then(done, (error: unknown) => refuse(changeFailure(error)))
+      .catch((error: unknown) => port.fault(error, frame.type));
     this.#pump();
   }
   /** Runs a change in its turn. See `Ledger.change`. */

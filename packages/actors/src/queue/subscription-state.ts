@@ -1,5 +1,6 @@
 import { type Epoch, epoch, NO_EPOCH, type Offset } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
+import { cutFailure } from "../protocol/cut-texts.ts";
 import type { FailureInfo, OffsetRange } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { OffsetClass } from "../system/views.ts";
@@ -83,7 +84,7 @@ export class SubscriptionState {
     state.lease = lease;
     state.skipped = skipped;
     state.expired = expired;
-    state.halt = halt;
+    state.halt = halt === null ? null : { ...halt, error: cutFailure(halt.error) }; // earlier versions kept longer texts
     state.strandNext = strandNext;
     if (discarded !== undefined) state.discarded = new RangeSet(decodeRecord<readonly OffsetRange[]>(key, discarded));
     return state;

@@ -1,6 +1,6 @@
 import type { Epoch } from "../message/brands.ts";
 import { offset } from "../message/brands.ts";
-import { MessagingError, toWireError } from "../message/errors.ts";
+import { MessagingError } from "../message/errors.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { StoreWrite } from "../store/store.ts";
@@ -160,7 +160,7 @@ export class Subscription {
     const { epoch, settle, settlement } = frame;
     const messages = settlement.ranges.reduce((sum, [from, to]) => sum + to - from, settlement.redriven.length);
     events.tell({ type: "settle.refused", topic: spec.name, queue, group, epoch, code: error.code, messages });
-    port.send({ type: "settle.refused", member: port.member, queue, epoch, settle, error: toWireError(error) });
+    port.refuse({ type: "settle.refused", member: port.member, queue, epoch, settle, error });
   }
   asidePut(port: MemberPort, frame: AsidePut): void {
     const { flow } = this;

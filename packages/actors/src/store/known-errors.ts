@@ -1,7 +1,23 @@
-import { asMessagingError } from "../message/errors.ts";
+import { type ErrorCode, isMessagingError, MessagingError, textOf } from "../message/errors.ts";
 import type { LogExtent, ReadLimit, Store, StoredBatch, StoredRecord, StoreUsage, StoreWriter } from "./store.ts";
 
-/** A store whose reads fail with errors of ours only (`STORE_FAILED` for whatever else it rejects with), so that a failing disk is never taken for a fault of the broker. */
+/** What a store may say of itself; whatever else it fails with is `STORE_FAILED`. */
+const STORE_CODES: ReadonlySet<ErrorCode> = new Set([
+  "STORE_FULL",
+  "STORE_IN_USE",
+  "STORE_DAMAGED",
+  "STORE_FAILED",
+  "FORMAT_UNSUPPORTED",
+]);
+/** Rule 41: what a store has failed with, as an error of ours with that behind it: a store's texts are its own, and may name folders and systems (`Disclosure` lets none through). */
+export function storeFailure(error: unknown): MessagingError {
+  const known = isMessagingError(error) && STORE_CODES.has(error.code) ? error : null;
+  if (known?.cause !== undefined) return known;
+  const data = known === null ? {} : { data: known.data };
+  return new MessagingError(known?.code ?? "STORE_FAILED", textOf(error), { cause: error, ...data });
+}
+
+/** A store whose reads fail with errors of ours only (`storeFailure`), so that a failing disk is never taken for a fault of the broker. */
 export class KnownErrors implements Store {
   readonly #store: Store;
   constructor(store: Store) {
@@ -35,7 +51,7 @@ export class KnownErrors implements Store {
     return this.#store.usage();
   }
   verifyOwner(): Promise<void> {
-    return this.#store.verifyOwner();
+    return this.#store.verifyOwner().catch(failed);
   }
   close(): Promise<void> {
     return this.#store.close();
@@ -44,6 +60,8 @@ export class KnownErrors implements Store {
     return this.#store.close();
   }
 }
-const failed = (error: unknown): never => {
-  throw asMessagingError(error, "STORE_FAILED");
-};
+/** A commit that fails with errors of ours only, where somebody is told of it. */
+export const whenStored = (durable: Promise<void>): Promise<void> => durable.catch(failed);
+function failed(error: unknown): never {
+  throw storeFailure(error);
+}

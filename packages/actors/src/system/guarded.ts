@@ -1,11 +1,12 @@
+import { shown } from "../message/text.ts";
 import type { HistorySink, Logger } from "./contracts.ts";
 
-/** A logger of the user's. What it throws, or rejects with, is dropped: whoever logs is in the middle of something, and often of something that failed. */
+/** A logger of the user's. It is given texts as people may read them (`data` holds what they quote as it is). What it throws, or rejects with, is dropped: whoever logs is in the middle of something, and often of something that failed. */
 export function guardedLogger(logger: Logger): Logger {
   return {
     log: (level, text, data) => {
       try {
-        const logged: unknown = logger.log(level, text, data);
+        const logged: unknown = logger.log(level, shown(text), data);
         if (logged instanceof Promise) logged.catch(() => {});
       } catch {
         // there is nowhere to say so

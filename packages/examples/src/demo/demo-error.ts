@@ -1,3 +1,5 @@
+import { shown } from "@seriatim/actors/client";
+
 /** What can be wrong with what a person asked for, or with the machine it should run on. */
 export type DemoErrorCode =
   | "FLAG_INVALID"
@@ -16,7 +18,7 @@ export class DemoError extends Error {
   override readonly name = "DemoError";
   readonly code: DemoErrorCode;
   constructor(code: DemoErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(shown(message), options); // it may quote a file of the person's
     this.code = code;
   }
   /** 2: the request was wrong; 130: Ctrl-C; 1: the run failed. */

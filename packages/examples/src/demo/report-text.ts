@@ -1,3 +1,4 @@
+import { shown } from "@seriatim/actors/client";
 import Table from "cli-table3";
 import pc from "picocolors";
 import { type DemoReport, isGapless, isGood, PROMISE_NAMES, PROMISES } from "./report.ts";
@@ -10,7 +11,7 @@ export function reportText(report: DemoReport, violations: readonly string[]): s
   const good = isGood(report);
   return [
     verdictTable(report),
-    ...violations.slice(0, 10).map((text) => pc.red(`  ${text}`)),
+    ...violations.slice(0, 10).map((text) => pc.red(`  ${shown(text)}`)),
     ...(violations.length > 10 ? [pc.red(`  … and ${violations.length - 10} more`)] : []),
     summary(report),
     good

@@ -92,4 +92,5 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   nameOfAnotherRefused: "a client of another principal asked for a producer's or a member's name and was refused",
   resumeByAnotherRefused:
     "a client of another principal showed a holder's instance and epoch to resume its lease, and was refused",
+  failureTextCut: "a message was set aside with a failure whose text was longer than is kept",
 };

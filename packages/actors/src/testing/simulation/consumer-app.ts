@@ -13,6 +13,9 @@ type UnorderedOrOrdered = Omit<Context, "fence"> & { readonly fence?: Context["f
 const REJOIN_MS = 500;
 /** A handler that hangs comes back after this long. */
 const HANG_MS = 6_000;
+/** Share of failures with a text that nobody should have to keep, or to see. */
+const UGLY_SHARE = 0.1;
+const UGLY_TEXT = `it does not work\u001b[2J\n\u202e${"\u0007東".repeat(5_000)}`;
 /** A process that a message has killed is started again after this long. */
 const DOWN_MS = 300;
 
@@ -99,7 +102,7 @@ export class ConsumerApp implements App {
         : draw("ms", process, context.attempt) * group.workMs;
     const finish = (): void => {
       if (handling !== null) effects.end(handling);
-      if (fails) throw new Error("it does not work");
+      if (fails) throw new Error(draw("text", context.attempt) < UGLY_SHARE ? UGLY_TEXT : "it does not work");
       if (handling !== null && !effects.apply(handling)) world.counters.hit("effectFencedOut");
       if (group.emitsTo === null) return;
       const { topic, plan: target } = world.topic(group.emitsTo);

@@ -129,6 +129,7 @@ export class FrameCounters {
         else this.#puts.add(put);
         if (frame.redriven !== null) this.#hit("redrivenFailedAgain");
         if (frame.error.message.includes("leases ended with it in hand")) this.#hit("exhaustedByLosses");
+        if (frame.error.message.endsWith("…")) this.#hit("failureTextCut");
         return;
       }
       case "aside.done": {

@@ -70,6 +70,7 @@ export const SOMETIMES = [
   "repeatAnsweredAfterAnotherChange",
   "nameOfAnotherRefused",
   "resumeByAnotherRefused",
+  "failureTextCut",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];
 

@@ -5,6 +5,7 @@ import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { LEASE_MUTANTS } from "./lease-mutants.ts";
 import { LOG_MUTANTS } from "./log-mutants.ts";
 import { PRODUCER_MUTANTS } from "./producer-mutants.ts";
+import { TEXT_MUTANTS } from "./text-mutants.ts";
 import { VERSION_MUTANTS } from "./version-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -14,5 +15,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...LEASE_MUTANTS,
   ...DELIVERY_MUTANTS,
   ...IDENTITY_MUTANTS,
+  ...TEXT_MUTANTS,
   ...VERSION_MUTANTS,
 ];

@@ -1,0 +1,13 @@
+import { isMessagingError } from "../message/errors.ts";
+
+const REFERENCE = /^[0-9A-Za-z-]{1,64}$/;
+
+/** For a `Transport` whose `authenticate` has rejected: what the dialling side is told. Nothing of what it rejected with, but the reference under which a broker has logged that. */
+export function tokenUnchecked(error: unknown): string {
+  const reference = isMessagingError(error) ? error.data["reference"] : undefined;
+  const where =
+    typeof reference === "string" && REFERENCE.test(reference)
+      ? ` (the log of the broker has the reason under reference "${reference}")`
+      : "";
+  return `the token could not be checked${where}`;
+}
