@@ -1,6 +1,7 @@
 // The folder of the data as the file system sees it: made, written to durably, asked for its free space.
 import {
   accessSync,
+  chmodSync,
   closeSync,
   constants,
   fsyncSync,
@@ -9,12 +10,17 @@ import {
   openSync,
   realpathSync,
   renameSync,
+  rmSync,
   statfsSync,
   statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join, resolve as resolvePath } from "node:path";
 import { MessagingError, optionInvalid } from "@seriatim/actors";
+
+/** Rights of the folder and of the files in it: they are their owner's alone. */
+export const FOLDER_MODE = 0o700;
+export const FILE_MODE = 0o600;
 
 /** lmdb's file in it. */
 export const dataFileIn = (folder: string): string => join(folder, "data.mdb");
@@ -30,7 +36,8 @@ export function folderOf(path: string): string {
         `a folder, or the name of one to make in a folder that is there ("${dirname(folder)}" is not)`,
         path,
       );
-    mkdirSync(folder);
+    mkdirSync(folder, { mode: FOLDER_MODE });
+    chmodSync(folder, FOLDER_MODE); // a umask takes rights away, also its owner's
     syncFolder(dirname(folder));
   } else if (!found.isDirectory()) throw optionInvalid("path", "a folder, not a file", path);
   try {
@@ -44,9 +51,14 @@ export function folderOf(path: string): string {
   return realpathSync(folder);
 }
 
+/** A new file to write to, in place of what has its name: nobody else has it open, and no link leads elsewhere. */
+export function createFile(path: string): number {
+  rmSync(path, { force: true });
+  return openSync(path, "wx", FILE_MODE);
+}
 /** All of the text or, after a crash, what was there before; on the disk when this returns. */
 export function writeDurably(folder: string, path: string, text: string): void {
-  const file = openSync(`${path}.new`, "w");
+  const file = createFile(`${path}.new`);
   try {
     writeSync(file, text);
     fsyncSync(file);

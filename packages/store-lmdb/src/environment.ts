@@ -1,6 +1,6 @@
 // lmdb, opened on a folder, with its tables.
 import { type Database, open as openLmdb, type RootDatabase } from "lmdb";
-import { inodeOf } from "./data-folder.ts";
+import { FILE_MODE, inodeOf } from "./data-folder.ts";
 
 export type Table = Database<Buffer, Buffer>;
 export interface Environment {
@@ -16,6 +16,7 @@ export interface Environment {
 
 export function openEnvironment(folder: string, bytesMax: number): Environment {
   const root = openLmdb<Buffer, Buffer>({
+    ...{ permissionsMode: FILE_MODE }, // of its two files; lmdb-js reads it, its types do not know it
     path: folder,
     noSubdir: false,
     maxDbs: 8,

@@ -16,5 +16,8 @@ export function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
 
 /** That store as a module: `createBroker({ modules: [lmdbStore({ path: "./data" })] })`; takes its runtime from the container. Fails as {@link openLmdbStore} does. */
 export function lmdbStore(options: LmdbStoreOptions): ReturnType<typeof provide> {
-  return provide(tokens.store, (get) => open({ runtime: get(tokens.runtime), ...options }));
+  return provide(tokens.store, (get) => {
+    const onWarning = (text: string, data: object) => get(tokens.logger).log("warn", text, data);
+    return open({ runtime: get(tokens.runtime), ...options, onWarning: options.onWarning ?? onWarning });
+  });
 }

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { syncFolder } from "./data-folder.ts";
+import { createFile, syncFolder } from "./data-folder.ts";
 import { crc32, textKey } from "./encoding.ts";
 import { damaged } from "./errors.ts";
 import { type JournalTransaction, readTransactions, SECTOR_BYTES } from "./journal-format.ts";
@@ -61,7 +61,7 @@ export class Journal {
     try {
       for (const place of [0, 1] as const) {
         const path = fileIn(folder, name, place);
-        const file = openSync(`${path}.new`, "w");
+        const file = createFile(`${path}.new`);
         try {
           for (let at = 0; at < fileBytes; at += blank.length) await fill(file, blank, at, fileBytes);
           await writeTo(file, headOf(id, name, place, fileBytes), 0, SECTOR_BYTES, 0);

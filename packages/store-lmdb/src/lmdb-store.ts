@@ -14,6 +14,7 @@ import { folderOf } from "./data-folder.ts";
 import { EMPTY_LOG } from "./encoding.ts";
 import { closed, lmdbError } from "./errors.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
+import { keepPrivate } from "./folder-rights.ts";
 import type { Migration } from "./formats.ts";
 import { type OpenedFolder, openFolder } from "./open-folder.ts";
 import { type LmdbStoreOptions, type Settings, settingsOf } from "./options.ts";
@@ -42,6 +43,7 @@ export async function openLmdbStore(options: LmdbStoreOptions, internals: LmdbSt
   let lock: FolderLock | undefined;
   try {
     const folder = folderOf(options.path);
+    keepPrivate(folder, settings.warn);
     if (internals.lock !== false) lock = await lockFolder(folder);
     return new LmdbStore(folder, settings, lock, await openFolder(folder, settings, internals.migrations));
   } catch (error) {

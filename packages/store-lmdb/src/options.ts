@@ -19,6 +19,8 @@ export interface LmdbStoreOptions {
   readonly journalBytes?: number;
   /** Source of time and ids. @default the platform's */
   readonly runtime?: Runtime;
+  /** Hears what an operator should know: that other users may reach the folder. @default the logger of the system; with `openLmdbStore` nobody */
+  readonly onWarning?: ((text: string, data: object) => void) | undefined;
 }
 
 /** The options, checked and with their defaults. */
@@ -28,6 +30,7 @@ export interface Settings {
   readonly check: "quick" | "full";
   readonly journalBytes: number;
   readonly runtime: Runtime;
+  readonly warn: (text: string, data: object) => void;
 }
 
 const BYTES_MAX_DEFAULT = 16 * 2 ** 30;
@@ -45,5 +48,12 @@ export function settingsOf(options: LmdbStoreOptions): Settings {
   if (journalBytes !== 0 && !(isSize && journalBytes % SECTOR_BYTES === 0))
     throw optionInvalid("journalBytes", `0, or a multiple of ${SECTOR_BYTES} from 64 KiB to 1 GiB`, journalBytes);
   if (check !== "quick" && check !== "full") throw optionInvalid("check", '"quick" or "full"', check);
-  return { bytesMax, transactionBytesMax, check, journalBytes, runtime: options.runtime ?? systemRuntime() };
+  const warn: Settings["warn"] = (text, data) => {
+    try {
+      options.onWarning?.(text, data);
+    } catch {
+      // a warning that cannot be told must not end what it warns of
+    }
+  };
+  return { bytesMax, transactionBytesMax, check, journalBytes, runtime: options.runtime ?? systemRuntime(), warn };
 }

@@ -27,9 +27,14 @@ export interface Run {
   told(lines: number): Promise<void>;
   readonly ended: Promise<NodeJS.Signals | number | null>;
 }
-export function start(name: string, args: readonly string[]): Run {
+/** @param umask of the process, such as "022"; else that of this one */
+export function start(name: string, args: readonly string[], umask?: string): Run {
   const program = fileURLToPath(new URL(`../test/${name}`, import.meta.url));
-  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "ignore"] });
+  const command = [process.execPath, program, ...args];
+  const child =
+    umask === undefined
+      ? spawn(process.execPath, command.slice(1), { stdio: ["ignore", "pipe", "ignore"] })
+      : spawn("sh", ["-c", 'umask "$0"; exec "$@"', umask, ...command], { stdio: ["ignore", "pipe", "ignore"] });
   const lines: string[] = [];
   let rest = "";
   const opened = new Promise<string>((resolve, reject) => {

@@ -1,16 +1,19 @@
 import type { Runtime } from "@seriatim/actors/client";
 import { isLoopback, limitGroup } from "./addresses.ts";
-import type { WsListenOptions } from "./options.ts";
+import { proxiesOf, type WsListenOptions } from "./options.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** Sockets of one address that may be somewhere before their upgrade, beyond its links. */
 const HANDSHAKES_MAX = 64;
+/** Tokens of one address that the authenticator is asked about at once: who has a wrong one keeps it from nobody else. */
+const ASKING_MAX = 100;
 /** Addresses remembered before those that no longer matter are looked for. */
 const REMEMBERED_MAX = 10_000;
 
 interface Address {
   sockets: number;
   links: number;
+  asking: number;
   readonly attempts: TokenBucket;
 }
 
@@ -20,6 +23,7 @@ export class Admission {
   readonly #options: WsListenOptions;
   readonly #addresses = new Map<string, Address>();
   #links = 0;
+  #asking = 0;
   #forgetAt = REMEMBERED_MAX;
   constructor(runtime: Runtime, options: WsListenOptions) {
     this.#runtime = runtime;
@@ -31,7 +35,7 @@ export class Admission {
 
   /** A TCP connection has come; `null` when it must go at once. The function returned counts it out. */
   socket(address: string): (() => void) | null {
-    if (this.#options.behindProxy === true) return () => {}; // they are all the proxy's
+    if (proxiesOf(this.#options) > 0) return () => {}; // they are all the proxy's
     const entry = this.#entry(address);
     if (entry.sockets >= this.#perAddressMax(address) + HANDSHAKES_MAX) return null;
     entry.sockets++;
@@ -53,6 +57,25 @@ export class Admission {
       entry.links--;
     });
   }
+  /**
+   * The authenticator is to be asked about a token; a text when it must not be. The function returned tells that it has answered, though nobody may wait for
+   * that any more; past `timeoutMs` it counts as having done so.
+   */
+  asking(address: string, timeoutMs: number): (() => void) | string {
+    const entry = this.#entry(address);
+    if (this.#asking >= this.linksMax) return `${this.linksMax} tokens are being looked at already`;
+    if (!isLoopback(address) && entry.asking >= ASKING_MAX)
+      return `${ASKING_MAX} tokens from this address are being looked at already`;
+    this.#asking++;
+    entry.asking++;
+    const answered = once(() => {
+      this.#runtime.clearTimeout(timer);
+      this.#asking--;
+      entry.asking--;
+    });
+    const timer = this.#runtime.setTimeout(answered, timeoutMs);
+    return answered;
+  }
   #perAddressMax(address: string): number {
     return this.#options.connectionsPerAddressMax ?? (isLoopback(address) ? Number.POSITIVE_INFINITY : 1_000);
   }
@@ -62,14 +85,14 @@ export class Admission {
     if (entry === undefined) {
       if (this.#addresses.size >= this.#forgetAt) this.#forget();
       const perSecond = this.#options.connectsPerSecondMax ?? 100;
-      entry = { sockets: 0, links: 0, attempts: new TokenBucket(this.#runtime, perSecond, perSecond * 10) };
+      entry = { sockets: 0, links: 0, asking: 0, attempts: new TokenBucket(this.#runtime, perSecond, perSecond * 10) };
       this.#addresses.set(group, entry);
     }
     return entry;
   }
   #forget(): void {
-    for (const [group, { sockets, links, attempts }] of this.#addresses)
-      if (sockets === 0 && links === 0 && attempts.full) this.#addresses.delete(group);
+    for (const [group, { sockets, links, asking, attempts }] of this.#addresses)
+      if (sockets === 0 && links === 0 && asking === 0 && attempts.full) this.#addresses.delete(group);
     this.#forgetAt = Math.max(REMEMBERED_MAX, this.#addresses.size * 2);
   }
 }

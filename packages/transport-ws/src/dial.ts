@@ -1,3 +1,6 @@
+import type { ClientRequest } from "node:http";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import {
   type DialOptions,
   isMessagingError,
@@ -27,7 +30,13 @@ const URL_TIMEOUT_MS = 5_000;
 export const fragmentsMax = (frameBytesMax: number): number => Math.max(1_024, Math.ceil(frameBytesMax / 4_096));
 
 export interface DialSettings extends WsLinkOptions {
-  readonly tls?: { readonly ca?: string | Uint8Array | undefined; readonly verify?: boolean } | undefined;
+  readonly tls?:
+    | {
+        readonly ca?: string | Uint8Array | undefined;
+        /** The only certificate to take (DER), instead of those of authorities. Node only. */
+        readonly pinned?: Uint8Array | undefined;
+      }
+    | undefined;
   readonly WebSocket?: WebSocketConstructor | undefined;
 }
 
@@ -134,7 +143,7 @@ function dialNode(
       perMessageDeflate: false,
       closeTimeout: CLOSE_MAX_MS,
       ...(tls?.ca === undefined ? {} : { ca: tls.ca as string | Buffer }),
-      ...(tls?.verify === false ? { rejectUnauthorized: false } : {}),
+      ...(tls?.pinned === undefined ? {} : { rejectUnauthorized: false, finishRequest: onlyTo(tls.pinned) }),
     };
     const entries = token === null || inHeader ? [] : [tokenToEntry(token)];
     const socket = new WebSocket(url, [SUBPROTOCOL, ...entries], wsOptions);
@@ -184,6 +193,19 @@ function dialNode(
       });
     });
   });
+}
+
+/** Sends the request, which may carry a token, once the peer has shown to be the one with this certificate, and not at all else. */
+function onlyTo(certificate: Uint8Array): (request: ClientRequest) => void {
+  return (request) =>
+    request.once("socket", (socket: Socket) =>
+      socket.once("secureConnect", () => {
+        const shown = (socket as TLSSocket).getPeerX509Certificate()?.raw;
+        if (shown?.equals(certificate) === true) request.end();
+        else
+          request.destroy(new Error("another certificate than that of our own listener: somebody else has its port"));
+      }),
+    );
 }
 
 function dialPlatform(

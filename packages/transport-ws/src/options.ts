@@ -45,10 +45,11 @@ export interface WsListenOptions extends WsLinkOptions {
   /** Private key and certificate chain, PEM; makes it `wss://`. @default none */
   readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array } | undefined;
   /**
-   * A proxy of ours is in front: it ends TLS, and the last entry of its `X-Forwarded-For` is the peer's address. Do not set it where
+   * So many proxies of ours are in front, one behind the other (`true`: one): they end TLS, and each adds an entry to `X-Forwarded-For`, of which that of the
+   * outermost is the peer's address. An entry that is no address counts with all others like it as one peer; `Forwarded` is not read. Do not set it where
    * clients can connect past the proxy. @default false
    */
-  readonly behindProxy?: boolean | undefined;
+  readonly behindProxy?: boolean | number | undefined;
   /** Links open or being opened at once; one more is refused (`LIMIT_EXCEEDED`). @default 10_000 */
   readonly connectionsMax?: number | undefined;
   /** The same, of one address (IPv6: of one /64 network). @default 1_000, loopback: no limit */
@@ -95,6 +96,9 @@ export function checkOptions(options: WsDialOptions | WsListenOptions): void {
   if (!Number.isInteger(options.port) || options.port < 0 || options.port > 65_535)
     throw optionInvalid("port", "an integer from 0 to 65535", options.port);
   for (const name of LISTEN_POSITIVE) checkPositive(name, options[name]);
+  const { behindProxy = false } = options;
+  if (typeof behindProxy !== "boolean" && !(Number.isInteger(behindProxy) && behindProxy >= 1 && behindProxy <= 10))
+    throw optionInvalid("behindProxy", "true, false, or a number of proxies from 1 to 10", behindProxy);
   for (const origin of options.origins ?? [])
     if (!URL.canParse(origin) || new URL(origin).origin !== origin)
       throw optionInvalid("origins", 'origins such as "https://shop.example", without a path', origin);
@@ -114,6 +118,9 @@ function checkUrl(url: string): void {
 
 export const urlsOf = (options: WsDialOptions): readonly string[] =>
   typeof options.url === "string" ? [options.url] : options.url;
+
+/** Proxies of ours in front. */
+export const proxiesOf = ({ behindProxy = false }: WsListenOptions): number => Number(behindProxy);
 
 /** Doubles from the first to the second. */
 export function backoffOf(options: WsLinkOptions): NonNullable<Transport["backoff"]> {

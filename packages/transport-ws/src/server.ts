@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -13,12 +14,12 @@ import {
 } from "@seriatim/actors/client";
 import type { Observable } from "rxjs";
 import { type WebSocket, WebSocketServer } from "ws";
-import { dialUrl, isLoopback, plainAddress } from "./addresses.ts";
+import { dialUrl, forwardedAddress, isLoopback, plainAddress } from "./addresses.ts";
 import { Admission } from "./admission.ts";
 import { fragmentsMax } from "./dial.ts";
 import { Mailbox } from "./mailbox.ts";
 import { NodeSocket, survivesErrors } from "./node-socket.ts";
-import { linkSettingsOf, type WsListenOptions } from "./options.ts";
+import { linkSettingsOf, proxiesOf, type WsListenOptions } from "./options.ts";
 import {
   clipReason,
   ERROR_HEADER,
@@ -63,7 +64,7 @@ export async function listen(
   warn: Warn,
 ): Promise<Listener> {
   const { port, host = "127.0.0.1", tls } = options;
-  if (tls === undefined && options.behindProxy !== true && !isLoopback(host))
+  if (tls === undefined && proxiesOf(options) === 0 && !isLoopback(host))
     warn(
       `listening on ${host}:${port} without TLS: tokens and messages travel in the clear; set "tls", or "behindProxy: true" when a proxy ends TLS in front`,
       { host, port },
@@ -145,6 +146,7 @@ class WsListener implements Listener {
     this.#warn = warn;
     this.#admission = new Admission(runtime, options);
     this.#arrivals = new Mailbox(runtime);
+    setMaxListeners(0, this.#closing.signal); // one for each token that is looked at
     this.links$ = this.#arrivals.taken$;
     const frameBytesMax = listening.frameBytesMax ?? FRAME_BYTES_MAX;
     this.#settings = {
@@ -205,7 +207,7 @@ class WsListener implements Listener {
     this.#handshakes.get(socket)?.(); // the request is complete: from here on the authenticator's deadline counts
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((entry) => entry.trim());
     const address = this.#addressOf(request, socket);
-    const remote = this.#options.behindProxy === true ? address : `${address}:${socket.remotePort ?? 0}`;
+    const remote = proxiesOf(this.#options) > 0 ? address : `${address}:${socket.remotePort ?? 0}`;
     let leave: (() => void) | null = null;
     try {
       this.#check(request, offered);
@@ -213,7 +215,7 @@ class WsListener implements Listener {
       if (typeof admitted === "string") throw new Refusal("LIMIT_EXCEEDED", admitted);
       leave = admitted;
       socket.on("close", leave);
-      const principal = await this.#identify(tokenOf(request, offered), socket);
+      const principal = await this.#identify(tokenOf(request, offered), socket, address);
       if (socket.destroyed) return leave();
       this.#upgrades.handleUpgrade(request, socket, head, (webSocket) => {
         this.#open(webSocket, socket, { principal, remote });
@@ -243,8 +245,10 @@ class WsListener implements Listener {
   }
 
   /** Who it is; asks no longer than the deadline, the socket and the listener last. */
-  async #identify(token: string | null, socket: Duplex): Promise<Principal> {
+  async #identify(token: string | null, socket: Duplex, address: string): Promise<Principal> {
     const timeoutMs = this.#options.authenticateTimeoutMs ?? 5_000;
+    const answered = this.#admission.asking(address, timeoutMs);
+    if (typeof answered === "string") throw new Refusal("LIMIT_EXCEEDED", answered);
     const asking = new AbortController();
     const timer = this.#runtime.setTimeout(
       () => asking.abort(new Refusal("UNAVAILABLE", `no answer on the token after ${timeoutMs} ms`)),
@@ -265,7 +269,7 @@ class WsListener implements Listener {
       const stopped = new Promise<never>((_, reject) => {
         asking.signal.addEventListener("abort", () => reject(asking.signal.reason), { once: true });
       });
-      const principal = await Promise.race([this.#ask(token, asking.signal), stopped]);
+      const principal = await Promise.race([this.#ask(token, asking.signal).finally(answered), stopped]);
       if (principal === null) throw new Refusal("UNAUTHENTICATED", "the token was refused");
       return principal;
     } finally {
@@ -325,9 +329,8 @@ class WsListener implements Listener {
 
   #addressOf(request: IncomingMessage, socket: Connection): string {
     const direct = plainAddress(socket.remoteAddress ?? "unknown");
-    if (this.#options.behindProxy !== true) return direct;
-    const forwarded = [request.headers["x-forwarded-for"] ?? ""].flat().join(",").split(",").at(-1)?.trim();
-    return forwarded === undefined || forwarded === "" ? direct : plainAddress(forwarded);
+    const proxies = proxiesOf(this.#options);
+    return (proxies > 0 ? forwardedAddress(request.headers["x-forwarded-for"], proxies) : null) ?? direct;
   }
 
   async close({ links = false }: { readonly links?: boolean } = {}): Promise<void> {

@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { systemRuntime, type Transport, tokens } from "@seriatim/actors";
 import { Container } from "inversify";
 import { describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
-import { certificate } from "./certificate.fixture.ts";
+import { certificate, expiredCertificate } from "./certificate.fixture.ts";
 import { wsClientTransport } from "./client.ts";
 import { wsTransport } from "./index.ts";
 import { Bench, dialOptions, errorOf, openSockets, transportOf, until } from "./ws.fixture.ts";
@@ -174,6 +175,40 @@ describe("dialling", () => {
   });
 });
 
+describe("a listening side that dials itself", () => {
+  it.each([
+    ["signed by itself", certificate],
+    ["of another host, and expired", expiredCertificate],
+  ])("takes its own certificate, %s", async (_title, tls) => {
+    await using bench = await Bench.open({ tls });
+    await bench.pair({ token: "s3cret" });
+    expect(bench.asked).toEqual(["s3cret"]);
+  });
+  it("takes no other, and tells its token to nobody who has its port by now", async () => {
+    const bench = await Bench.open({ tls: certificate });
+    const { port } = bench;
+    await bench[Symbol.asyncDispose]();
+    const heard: unknown[] = [];
+    const other = createTlsServer(expiredCertificate, (socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (bytes) => {
+        heard.push(bytes.toString());
+        socket.destroy();
+      });
+    });
+    other.listen(port, "127.0.0.1");
+    await once(other, "listening");
+    const met = once(other, "connection").then(([socket]) => once(socket as Socket, "close"));
+    expect(await errorOf(bench.transport.dial(dialOptions({ token: "s3cret" })))).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("another certificate than that of our own listener"),
+    });
+    await met;
+    expect(heard).toEqual([]);
+    other.close();
+  });
+});
+
 describe("options", () => {
   it.each([
     [{}, "url"],
@@ -186,6 +221,9 @@ describe("options", () => {
     [{ url: "shop" }, "url"],
     [{ port: 0, origins: ["https://shop.example/"] }, "origins"],
     [{ port: 0, origins: ["*"] }, "origins"],
+    [{ port: 0, behindProxy: 0 }, "behindProxy"],
+    [{ port: 0, behindProxy: 1.5 }, "behindProxy"],
+    [{ port: 0, behindProxy: "true" }, "behindProxy"],
     [{ port: 0, pingMs: 0 }, "pingMs"],
     [{ port: 0, pingMs: Number.POSITIVE_INFINITY }, "pingMs"],
     [{ port: 0, connectionsMax: Number.NaN }, "connectionsMax"],

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Principal } from "@seriatim/actors/client";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { wsClientTransport } from "./client.ts";
@@ -8,6 +9,7 @@ import {
   dialOptions,
   errorOf,
   HandClock,
+  type Raw,
   sleep,
   Tunnel,
   until,
@@ -132,6 +134,86 @@ describe("connections", () => {
       "2001:db8::1",
       "2001:db8:0:1::1",
     ]);
+  });
+  it("count with their address, whatever a proxy writes around it, and those without a known one as one", async () => {
+    await using bench = await Bench.open({ connectionsPerAddressMax: 1, behindProxy: 2 });
+    const answerTo = async (forwarded: string) => {
+      const socket = new WebSocket(bench.url, ["seriatim.v1"], {
+        headers: { "x-forwarded-for": `6.6.6.6, ${forwarded}, 10.0.0.1` },
+      });
+      socket.on("error", () => {});
+      return Promise.race([
+        once(socket, "open").then(() => 101),
+        once(socket, "unexpected-response").then(([, response]) => response.statusCode as number),
+      ]);
+    };
+    const answers: [string, number][] = [];
+    for (const forwarded of [
+      "1.2.3.4:1000",
+      "1.2.3.4:1001",
+      "::ffff:1.2.3.4",
+      "[2001:db8::1]:443",
+      '"[2001:DB8:0:0::2]"',
+      "[2001:db8:0:1::1]",
+      "unknown",
+      "garbage",
+      "",
+    ])
+      answers.push([forwarded, await answerTo(forwarded)]);
+    expect(answers).toEqual([
+      ["1.2.3.4:1000", 101],
+      ["1.2.3.4:1001", 503],
+      ["::ffff:1.2.3.4", 503],
+      ["[2001:db8::1]:443", 101],
+      ['"[2001:DB8:0:0::2]"', 503],
+      ["[2001:db8:0:1::1]", 101],
+      ["unknown", 101],
+      ["garbage", 503],
+      ["", 503],
+    ]);
+    expect(bench.accepted.map(({ remote }) => remote)).toEqual([
+      "1.2.3.4",
+      "2001:db8::1",
+      "2001:db8:0:1::1",
+      "unknown",
+    ]);
+  });
+  it("have their tokens looked at no more than 100 at once of one address, and connectionsMax in all", async () => {
+    const clock = new HandClock();
+    const answers = new Set<() => void>();
+    let gone = 0;
+    const authenticate = (_token: string | null, signal: AbortSignal) =>
+      new Promise<Principal>((resolve) => {
+        answers.add(() => resolve({ id: "a" }));
+        signal.addEventListener("abort", () => gone++);
+      });
+    await using bench = await Bench.open({ behindProxy: true, connectionsMax: 300 }, { authenticate }, clock);
+    const from = (address: string) => bench.raw(upgradeRequest({ "x-forwarded-for": address }));
+    const refused = async (raw: Raw) => {
+      await raw.ended;
+      return raw.header("seriatim-error");
+    };
+    // Breaking off makes no room: an authenticator that goes on is still busy.
+    for (let n = 1; n <= 100; n++) {
+      const { socket } = from("1.2.3.4");
+      await until(() => answers.size === n, "the question");
+      socket.resetAndDestroy();
+    }
+    await until(() => gone === 100, "all of them to be missed");
+    expect(await refused(from("1.2.3.4"))).toBe("LIMIT_EXCEEDED");
+    for (let n = 0; n < 200; n++) from(`10.0.0.${n}`);
+    await until(() => answers.size === 300, "300 questions");
+    expect(await refused(from("10.1.0.0"))).toBe("LIMIT_EXCEEDED");
+    for (const answer of answers) answer();
+    await until(() => bench.accepted.length === 200, "those that are still there");
+    answers.clear();
+    const next = from("1.2.3.4");
+    await until(() => answers.size === 1, "the next question");
+    next.socket.destroy();
+    await until(() => gone === 101, "it to be missed");
+    clock.advance(5_000); // one that never answers counts no longer than it may take
+    for (let n = 0; n < 100; n++) from("1.2.3.4");
+    await until(() => answers.size === 101, "100 more");
   });
   it("are not believed about their address without a proxy", async () => {
     await using bench = await Bench.open();

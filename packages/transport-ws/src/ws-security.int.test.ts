@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { connect as connectTls } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { certificate } from "./certificate.fixture.ts";
 import { wsClientTransport } from "./client.ts";
 import { Bench, dialOptions, errorOf, HandClock, sleep, until, upgradeRequest } from "./ws.fixture.ts";
 
@@ -113,6 +115,25 @@ describe("token", () => {
   });
 });
 
+describe("what stands in the headers", () => {
+  it("is read once: of two tokens the first, of two origins none, of subprotocols as many as there is room for", async () => {
+    await using bench = await Bench.open({ origins: ["https://shop.example"] });
+    const twice = (name: string, first: string, second: string) => ({ [name]: `${first}\r\n${name}: ${second}` });
+    expect((await statusOf(bench, twice("authorization", "Bearer one", "Bearer two"))).status).toBe(101);
+    expect((await statusOf(bench, twice("origin", "https://shop.example", "https://shop.example"))).status).toBe(403);
+    const many = Array.from({ length: 2_000 }, (_, n) => `x${n}`).join(", ");
+    expect(
+      (await statusOf(bench, { "sec-websocket-protocol": `${many}, seriatim.v1, ${token("three")}` })).status,
+    ).toBe(101);
+    const same = `seriatim.v1${", seriatim.v1".repeat(1_000)}`;
+    expect((await statusOf(bench, { "sec-websocket-protocol": same })).status).toBe(400);
+    expect((await statusOf(bench, { "sec-websocket-protocol": `seriatim.v1, ${"x, ".repeat(6_000)}` })).status).toBe(
+      431,
+    );
+    expect(bench.asked.slice(0, 2)).toEqual(["one", "three"]);
+  });
+});
+
 describe("version", () => {
   it.each(["", "seriatim.v2", "mqtt", "seriatim.v10"])("refuses the subprotocol %j with 426", async (protocol) => {
     await using bench = await Bench.open();
@@ -179,6 +200,17 @@ describe("a slow handshake", () => {
     await Promise.all([silent.ended, slow.ended]);
     clearInterval(drip);
     expect(at).toBeLessThan(request.length);
+  });
+  it("ends at its deadline over TLS, too: before its handshake, within it, and after it", async () => {
+    await using bench = await Bench.open({ tls: certificate, handshakeTimeoutMs: 200 });
+    const silent = bench.raw();
+    const within = bench.raw(Buffer.from("1603010200010001fc0303", "hex")); // a ClientHello says that more comes
+    const after = connectTls({ port: bench.port, host: "127.0.0.1", ca: certificate.cert });
+    after.on("error", () => {});
+    await once(after, "secureConnect");
+    after.write("GET / HTTP/1.1\r\n");
+    await Promise.all([silent.ended, within.ended, once(after, "close")]);
+    await bench.pair();
   });
   it("does not end a link that was open in time", async () => {
     const clock = new HandClock();

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { type Link, MessagingError, type Runtime, type Transport } from "@seriatim/actors/client";
 import { Dialler, dialling } from "./dial.ts";
 import { backoffOf, type WsDialOptions, type WsListenOptions } from "./options.ts";
@@ -22,11 +23,10 @@ function listening(runtime: Runtime, options: WsListenOptions, log: Log): Transp
   return {
     async listen(listenOptions) {
       const listener = await listen(runtime, options, listenOptions, warn);
-      // Its own port needs no proof of who listens there, and its certificate rarely names loopback.
-      own = new Dialler(runtime, [listener.address], {
-        ...options,
-        tls: options.tls === undefined ? undefined : { verify: false },
-      });
+      const { tls } = options;
+      // Its own certificate, whoever signed it and whatever it names, and no other one: another process may have the port by now.
+      const pinned = tls === undefined ? undefined : new X509Certificate(tls.cert as string | Buffer).raw;
+      own = new Dialler(runtime, [listener.address], { ...options, tls: { pinned } });
       return listener;
     },
     async dial(dialOptions): Promise<Link> {
