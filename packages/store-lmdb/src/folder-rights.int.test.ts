@@ -2,10 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { provide, tokens } from "@seriatim/actors";
-import { Container } from "inversify";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { lmdbStore } from "./index.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
 import { folder, removeFolders, start } from "./process.fixture.ts";
 
@@ -95,20 +92,6 @@ describe("a data folder", () => {
       throw new Error("broken logger");
     };
     await (await openLmdbStore({ path, onWarning })).close();
-  });
-
-  it("warns through the system's logger as a module", async () => {
-    const path = openPlace();
-    writeFileSync(join(path, "page.html"), "");
-    const logged: string[] = [];
-    const container = new Container();
-    container.bind(tokens.runtime).toConstantValue(undefined);
-    await container.loadAsync(
-      provide(tokens.logger, () => ({ log: (level, text) => void logged.push(`${level}: ${text}`) })),
-      lmdbStore({ path }),
-    );
-    await (await container.getAsync<Awaited<ReturnType<typeof openLmdbStore>>>(tokens.store)).close();
-    expect(logged).toEqual([expect.stringMatching(/^warn: the data folder /)]);
   });
 });
 
