@@ -94,19 +94,17 @@ describe("the lock", () => {
 });
 
 describe("another user", () => {
-  it.runIf(process.platform === "linux")(
-    "cannot take an abstract name of the folder before its owner comes",
-    async () => {
-      const path = realpathSync(folder());
-      const { dev, ino } = statSync(path, { bigint: true });
-      // Abstract sockets know no rights: what this process can take, every user of the machine can.
-      const taken = createServer().listen(`\0seriatim-lmdb-${dev}-${ino}`.padEnd(108, "_"));
-      await once(taken, "listening");
-      const store = await openLmdbStore({ path });
-      await store.close();
-      taken.close();
-    },
-  );
+  it("cannot take an abstract name of the folder before its owner comes", async ({ skip }) => {
+    skip(process.platform !== "linux", "abstract sockets are Linux's");
+    const path = realpathSync(folder());
+    const { dev, ino } = statSync(path, { bigint: true });
+    // Abstract sockets know no rights: what this process can take, every user of the machine can.
+    const taken = createServer().listen(`\0seriatim-lmdb-${dev}-${ino}`.padEnd(108, "_"));
+    await once(taken, "listening");
+    const store = await openLmdbStore({ path });
+    await store.close();
+    taken.close();
+  });
 
   it.runIf(isRoot)("that planted a socket while the folder was open to all does not lock its owner out", async () => {
     const path = mkdtempSync(join(tmpdir(), "seriatim-open-"));
