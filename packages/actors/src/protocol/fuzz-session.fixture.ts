@@ -8,13 +8,13 @@ import { seededRandom } from "../testing/random.ts";
 import { BINARY_MAGIC } from "./binary-codec.ts";
 import { anyFrame } from "./frames.fixture.ts";
 import type { ClientFrame, Frame } from "./frames.ts";
+import { sendBulk } from "./fuzz-bulk.fixture.ts";
 import { below, Corpus, type FuzzTarget, fromHex, hex, mutate, pick, type Random } from "./fuzz-bytes.fixture.ts";
+import { legalCourse, type Make, NOTHING } from "./fuzz-course.fixture.ts";
 import { frameTables } from "./validate-frame.ts";
 import { PROTOCOL_VERSIONS } from "./version.ts";
 import { ByteWriter } from "./wire-bytes.ts";
 
-const SETTINGS = { exhausted: "park", attempts: 3, startAt: "earliest" } as const;
-const NOTHING = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
 const ODD = [
   0,
   1,
@@ -36,6 +36,8 @@ const ODD = [
 ];
 /** Sequences until the broker is renewed: what attackers leave behind is theirs to fill. */
 const RENEWED_AFTER = 400;
+/** Sequences that are many frames at once. */
+const BULK_SHARE = 0.02;
 
 /** A link says hello and then a legal course of frames, but for some that are left out, repeated, swapped, changed or foreign. Another client's work goes on. */
 export class SessionTarget implements FuzzTarget {
@@ -82,6 +84,13 @@ export class SessionTarget implements FuzzTarget {
     this.#packets = [];
     if (this.#saved.length > 0 && this.#random() < 0.1) {
       await this.#sendSaved(bench, this.#shuffled(pick(this.#random, this.#saved).split(" ")));
+      return;
+    }
+    if (this.#random() < BULK_SHARE) {
+      const { said } = await sendBulk(bench, this.#random);
+      this.#said.push(said);
+      this.taken++;
+      await this.#goodWorks(bench);
       return;
     }
     const client = bench.dial("mallory");
@@ -161,84 +170,10 @@ export class SessionTarget implements FuzzTarget {
     if (this.#random() < 0.1) await bench.runtime.advance(500);
     await this.#goodWorks(bench);
   }
-  #course(): ((client: TestClient) => object)[] {
+  #course(): Make[] {
     const random = this.#random;
-    const queue = below(random, 2);
-    const given = (client: TestClient, type: "lane.opened" | "lease.granted") => client.all(type).at(-1)?.epoch ?? 1;
-    const at = (client: TestClient) => ({ member: 1, queue, epoch: given(client, "lease.granted") });
-    const instance = `i${below(random, 50)}`;
     this.#version = pick(random, PROTOCOL_VERSIONS);
-    const error = { name: "E", message: "m", code: null };
-    const lane = { lane: 1, topic: "t", queue, producer: `p${below(random, 5)}`, routeVersion: 1 };
-    const course: ((client: TestClient) => object)[] = [
-      () => ({ type: "hello", versions: [this.#version], instance, link: this.#sequences, client: "m", ordinal: null }),
-      () => ({ type: "topic.find", request: 1, topic: "t" }),
-      () => ({ type: "lane.open", request: 2, ...lane, epoch: null }),
-      ...[0, 1, 2].map((n) => (client: TestClient) => ({
-        type: "batch.append",
-        lane: 1,
-        epoch: given(client, "lane.opened"),
-        sequence: (client.all("lane.opened").at(-1)?.expected ?? 0) + n,
-        count: 1,
-        durability: "memory",
-        messages: message("k"),
-      })),
-      () => ({
-        type: "member.join",
-        request: 3,
-        member: 1,
-        topic: "t",
-        group: pick(random, ["g", "h"]),
-        name: `m${below(random, 3)}`,
-        settings: SETTINGS,
-        concurrency: 1,
-        leaseTtlMs: 10_000,
-        revokeTimeoutMs: 2_000,
-        allocation: "sticky",
-        invisibleMs: 5_000,
-        retry: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },
-      }),
-      () => ({ type: "lease.acquire", request: 4, member: 1, queue, resume: null }),
-      (client) => ({ type: "credit", ...at(client), messages: 10, bytes: 10_000 }),
-      (client) => ({ type: "settle", ...at(client), settle: 0, settlement: { ...NOTHING, ranges: [[0, 1]] } }),
-      (client) => ({
-        type: "settle",
-        ...at(client),
-        settle: 1,
-        settlement: { ranges: [], redriven: [{ strand: 1, offset: 0 }], tried: [[1, 2]], redrivenTried: [] },
-      }),
-      (client) => {
-        const put = {
-          kind: pick(random, ["park", "dead-letter", "halt"] as const),
-          offset: 1,
-          key: "k",
-          redriven: null,
-        };
-        return { type: "aside.put", request: 5, ...at(client), ...put, attempts: 3, error };
-      },
-      (client) => ({ type: "heartbeat", beat: 1, grantsSeen: 1, leases: [at(client)] }),
-      (client) => ({ type: "lease.raise", request: 6, ...at(client) }),
-      (client) => {
-        const epochSeen = given(client, "lease.granted");
-        const resume = {
-          epoch: epochSeen,
-          settle: NOTHING,
-          inHand: [[0, 2]],
-          redrivenInHand: [{ strand: 1, offset: 1 }],
-        };
-        return { type: "lease.acquire", request: 7, member: 1, queue, resume };
-      },
-      () => ({ type: "ask", request: 8, question: { kind: "account", topic: "t", group: "g" } }),
-      () => ({ type: "ask", request: 9, question: { kind: "explain", topic: "t", key: "k" } }),
-      () => ({
-        type: "ask",
-        request: 10,
-        question: { kind: "aside.redrive", topic: "t", group: "g", key: "k", reason: "r" },
-      }),
-      (client) => ({ type: "lease.release", request: 11, ...at(client), settle: { ...NOTHING, ranges: [[0, 3]] } }),
-      () => ({ type: "member.leave", member: 1 }),
-      () => ({ type: "lane.close", lane: 1 }),
-    ];
+    const course = legalCourse(random, this.#sequences, this.#version);
     for (let changes = below(random, 4); changes > 0; changes--) {
       const place = 1 + below(random, course.length - 1);
       const one = course[place]!;
@@ -287,7 +222,7 @@ export class SessionTarget implements FuzzTarget {
     const topics = [topicSpec({ name: "t", queues: 2 }), topicSpec({ name: "good", queues: 1 })];
     const bench = await BrokerBench.start({
       topics,
-      authorize: (right, who) => who === "good" || right.topic !== "good",
+      authorize: (right, who) => who === "good" || (who !== "stranger" && right.topic !== "good"),
     });
     this.#bench = bench;
     this.#appended = 0;

@@ -11,6 +11,7 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
   outlive: "a process taken for dead wakes up beside its successor",
   ownFault: "the broker throws while it handles a frame, at any look into it",
   intrude: "a client of another principal shows what is others': instances, epochs, names",
+  bulk: "a client of its own sends hundreds of legal frames at once",
   wallJump: "a wall clock jumps, by up to an hour, either way",
   cut: "links break with packets on their way",
   halfOpen: "links are dead and one side or both do not know",
@@ -93,4 +94,7 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   resumeByAnotherRefused:
     "a client of another principal showed a holder's instance and epoch to resume its lease, and was refused",
   failureTextCut: "a message was set aside with a failure whose text was longer than is kept",
+  bulkAnswered: "all that a client asked in packets of hundreds of frames was answered",
+  bulkRefused: "of what a client asked in such packets, some was refused: a limit was met",
+  bulkShared: "others were sent something between two answers to such a client",
 };

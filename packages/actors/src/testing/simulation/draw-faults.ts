@@ -1,7 +1,7 @@
 import type { Dice } from "./dice.ts";
 import type { ConsumerPlan, FaultPlan, ProducerPlan } from "./plan.ts";
 
-type FaultKind = Exclude<FaultPlan["kind"], "ownFault" | "intrude">;
+type FaultKind = Exclude<FaultPlan["kind"], "ownFault" | "intrude" | "bulk">;
 
 /** In how many of the runs each kind has its turn, and how often in such a run at most. */
 const FAULTS: readonly { readonly kind: FaultKind; readonly share: number; readonly most: number }[] = [
@@ -158,4 +158,14 @@ export function drawOwnFaults(dice: Dice, overMs: number): FaultPlan[] {
 export function drawIntrusions(dice: Dice, overMs: number): FaultPlan[] {
   if (!dice.chance(0.35)) return [];
   return Array.from({ length: dice.whole(2, 8) }, () => ({ atMs: dice.whole(500, overMs), kind: "intrude" }));
+}
+/** Legal frames in bulk in every eighth run, likewise. */
+export function drawBulk(dice: Dice, overMs: number): FaultPlan[] {
+  if (!dice.chance(1 / 8)) return [];
+  return Array.from({ length: dice.whole(1, 3) }, () => ({
+    atMs: dice.whole(300, overMs),
+    kind: "bulk",
+    packets: dice.whole(1, 3),
+    frames: dice.pick([100, 400, 1_500]),
+  }));
 }

@@ -1,5 +1,6 @@
 import { codecOf } from "../../protocol/pick-codec.ts";
 import type { BrokerApp } from "./broker-app.ts";
+import { BulkSender } from "./bulk-sender.ts";
 import { Intruder } from "./intruder.ts";
 import type { FaultPlan } from "./plan.ts";
 import { freeze, type Incarnation, killIncarnation, type ProcessSlot, thaw } from "./process-slot.ts";
@@ -139,6 +140,12 @@ export class FaultInjector {
           world.ownFault = null;
         };
         this.#heals.add(heal);
+        return;
+      }
+      case "bulk": {
+        const sender = new BulkSender(world, fault);
+        this.#heals.add(() => sender.stop());
+        void sender.send();
         return;
       }
       case "pauseConsumer": {

@@ -1,5 +1,5 @@
 import { Dice } from "./dice.ts";
-import { drawFaults, drawIntrusions, drawOwnFaults } from "./draw-faults.ts";
+import { drawBulk, drawFaults, drawIntrusions, drawOwnFaults } from "./draw-faults.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
 import { chance } from "./trace-hash.ts";
@@ -12,6 +12,7 @@ const TAKEN_AGAIN_MS = 1_500;
 /** Far from the seeds of anything else. */
 const OWN_FAULTS = 2 ** 40;
 const INTRUSIONS = 2 ** 41;
+const BULK = 2 ** 42;
 
 /** Expands a seed: small systems, a load that keeps them busy, and faults that strike while it lasts. */
 export function makePlan(seed: number): Plan {
@@ -66,6 +67,7 @@ export function makePlan(seed: number): Plan {
       ...cutsDuringOrders(dice, plan),
       ...drawOwnFaults(new Dice(seed + OWN_FAULTS), overMs),
       ...drawIntrusions(new Dice(seed + INTRUSIONS), overMs),
+      ...drawBulk(new Dice(seed + BULK), overMs),
     ].sort((a, b) => a.atMs - b.atMs),
     orders: [...plan.orders, ...unheardOrders(plan)],
   };

@@ -146,7 +146,10 @@ export type FaultPlan = { readonly atMs: number } & (
   | { readonly kind: "ownFault"; readonly frame: ClientFrame["type"]; readonly look: number }
   /** A client with a principal of its own shows what is another's: its instance, its epochs, its names. */
   | { readonly kind: "intrude" }
+  /** Somebody sends so many packets of so many legal frames each, all at once. */
+  | { readonly kind: "bulk"; readonly packets: number; readonly frames: number }
 );
+export type BulkPlan = Extract<FaultPlan, { readonly kind: "bulk" }>;
 /** What a person does while traffic goes on, to whatever is set aside then. */
 export interface OrderPlan {
   readonly atMs: number;

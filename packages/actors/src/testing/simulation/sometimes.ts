@@ -2,6 +2,7 @@ import type { SystemEvent } from "../../client/client-api.ts";
 import type { Frame } from "../../protocol/frames.ts";
 import { codecOf } from "../../protocol/pick-codec.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
+import { isBulk } from "./bulk-sender.ts";
 import { isEmitted } from "./emitted-lines.ts";
 import type { LinkSide } from "./simulated-link.ts";
 import { FrameCounters } from "./sometimes-frames.ts";
@@ -71,6 +72,9 @@ export const SOMETIMES = [
   "nameOfAnotherRefused",
   "resumeByAnotherRefused",
   "failureTextCut",
+  "bulkAnswered",
+  "bulkRefused",
+  "bulkShared",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];
 
@@ -103,6 +107,8 @@ export class SometimesCounters {
   readonly #lastHandled = new Set<string>();
   readonly #suspends = new Map<string, number>();
   readonly #quarantinedAt = new Map<string, number>();
+  /** By bulk sender: who was sent something since it was answered last. */
+  readonly #bulk = new Map<string, "alone" | "others too">();
   readonly #frames = new FrameCounters((name) => this.hit(name));
   readonly #hear: (frame: Frame, to: string, dialler: LinkSide) => void;
   loadGoesOn = true;
@@ -243,6 +249,13 @@ export class SometimesCounters {
   packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: LinkSide): void {
     if (what === "lost") this.hit("linkCutWithPacketsOnTheWay");
     if (what !== "sent") return;
+    if (isBulk(from)) return;
+    if (isBulk(to)) {
+      if (this.#bulk.get(to) === "others too") this.hit("bulkShared");
+      this.#bulk.set(to, "alone");
+      return;
+    }
+    for (const name of this.#bulk.keys()) this.#bulk.set(name, "others too");
     for (const frame of codecOf(packet).decode(packet)) {
       this.#frames.see(frame, from, to);
       this.#hear(frame, to, dialler);
