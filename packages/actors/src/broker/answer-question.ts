@@ -68,6 +68,15 @@ export async function answerQuestion(broker: Asker, question: Question, by: By):
       by.require({ verb: "manage", topic: question.spec.name });
       await broker.declare(question.spec);
       return null;
+    case "name.release": {
+      by.require({ verb: "manage", topic: question.topic });
+      const topic = topicOf(broker, question.topic);
+      const { group, name, reason } = question;
+      const wasOwned = group === null ? await topic.releaseProducer(name) : await groupOf(topic, group).release(name);
+      if (wasOwned)
+        broker.events.tell({ type: "name.released", topic: topic.spec.name, group, name, reason, by: by.by });
+      return null;
+    }
   }
   const topic = topicOf(broker, question.topic);
   by.require({ verb: "manage", topic: question.topic });

@@ -265,6 +265,7 @@ export const QUESTIONS: { readonly [Kind in Question["kind"]]: (entry: string) =
   "aside.replace": (entry) => ({ kind: "aside.replace", ...because, entry, message: replacement }),
   "aside.redrive": () => ({ kind: "aside.redrive", ...because, key: K }),
   "aside.discard": () => ({ kind: "aside.discard", ...because, key: K }),
+  "name.release": () => ({ kind: "name.release", ...because, name: "m" }),
 };
 const replacement = packMessage({
   key: K,

@@ -116,10 +116,11 @@ export class Group implements GroupPart {
     return this.#subscriptions.values();
   }
 
-  /** The name is this principal's from now on, and stored as such. @throws `NAME_IN_USE` when it is another principal's, that has joined with it or holds a lease under it */
+  /** The name is this principal's from now on, and stored as such. @throws `NAME_IN_USE` when it is another principal's, that has joined with it or holds a lease under it, or a living member's */
   async claim(name: string, by: Owner): Promise<void> {
     for (const { principal = null } of this.#holding(name)) this.#names.check(name, by, principal);
     this.#names.check(name, by, null);
+    this.requireFree(name); // one that is nobody's stays with the member that has it
     await this.#names.claim(name, by);
   }
   /** @throws `NAME_IN_USE` when a living member has the name: an older link of the same client has been closed by now */

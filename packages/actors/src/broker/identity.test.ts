@@ -6,6 +6,7 @@ import { decodeRecord, storeKeys } from "../queue/records.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
+import type { Right } from "../system/contracts.ts";
 import { simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 
@@ -275,6 +276,62 @@ describe("an instance", () => {
     // of its own it drops the oldest, but none that holds something
     expect((await bench.client("m10099", 1, "mallory")).all("welcome")).toEqual([]);
     expect((await bench.client("m0", 1, "mallory")).all("welcome")).toHaveLength(1);
+  });
+});
+
+describe("a name that is released by an order", () => {
+  const release = (client: TestClient, group: string | null, name: string) =>
+    client.say({
+      type: "ask",
+      request: client.next(),
+      question: { kind: "name.release", topic: "t", group, name, reason: "alice has another id now" },
+    });
+  const bosses = { authorize: ({ verb }: Right, principal: string) => verb !== "manage" || principal === "boss" };
+
+  it("is the first one's that comes, at every queue and after a restart; nobody else may order it, and it is told who did", async () => {
+    const bench = await BrokerBench.start(bosses);
+    const alice = await bench.client("a", 1, "alice");
+    for (const queue of [0, 1]) await openLane(alice, "payments", queue, null, queue + 1);
+    await alice.join("worker");
+    const mallory = await bench.client("m", 1, "mallory");
+    await release(mallory, null, "payments");
+    expect(mallory.last("refused").error.code).toBe("FORBIDDEN");
+    expect(await openLane(mallory, "payments")).toEqual(refused("NAME_IN_USE"));
+    const boss = await bench.client("b", 1, "boss");
+    for (const [group, name] of [
+      [null, "payments"],
+      ["g", "worker"],
+      ["g", "nobody"],
+    ] as const)
+      await release(boss, group, name);
+    expect(boss.all("answer").map(({ answer }) => answer)).toEqual([null, null, null]);
+    expect(bench.told.filter((type) => type === "name.released")).toHaveLength(2);
+    await mallory.join("worker");
+    expect(mallory.last("refused").error.code).toBe("NAME_IN_USE"); // it is living
+    await bench.broker.close();
+    const next = await BrokerBench.start({ ...bosses, disk: bench.disk, runtime: bench.runtime });
+    const bob = await next.client("b", 1, "bob");
+    expect(await openLane(bob, "payments", 1)).toMatchObject({ type: "lane.opened" });
+    await bob.join("worker");
+    expect(bob.all("member.joined")).toHaveLength(1);
+    const late = await next.client("a", 2, "alice");
+    expect(await openLane(late, "payments")).toEqual(refused("NAME_IN_USE"));
+    await late.join("worker");
+    expect(late.last("refused").error.code).toBe("NAME_IN_USE");
+  });
+  it("leaves a lease under it to its holder until it ends", async () => {
+    const bench = await BrokerBench.start();
+    const alice = await bench.client("a", 1, "alice");
+    await alice.join("worker");
+    await alice.acquire(0);
+    await hungUp(alice);
+    await release(await bench.client("b", 1, "boss"), "g", "worker");
+    const bob = await bench.client("b", 2, "bob");
+    await bob.join("worker");
+    expect(bob.last("refused").error.code).toBe("NAME_IN_USE");
+    await bench.runtime.advance(10_000);
+    await bob.join("worker");
+    expect(bob.all("member.joined")).toHaveLength(1);
   });
 });
 

@@ -199,6 +199,10 @@ export class TopicHome {
     this.#groups.set(name, opening);
     return opening;
   }
+  /** The producer's name is the first one's that comes from now on, at every queue; resolves, once that is stored, with whether it was anybody's. @throws `UNAVAILABLE`, or what a commit fails with: asked again, it does the rest */
+  async releaseProducer(name: string): Promise<boolean> {
+    return (await Promise.all(this.queues.map((queue) => queue.releaseProducer(name)))).includes(true);
+  }
   async close(): Promise<void> {
     for (const group of this.#opened.values()) group.close();
     await Promise.all(this.queues.map((queue) => queue.close()));

@@ -86,7 +86,13 @@ export interface Admin {
   ): SetAside<In, Out>;
   /** Every offset of every queue in exactly one class (P9). */
   account(topic: TopicSpec, of: { readonly group: string }): Promise<readonly QueueAccount[]>;
+  /**
+   * A producer's name, or that of a group's consumer, is the first principal's that comes from then on. What has it now goes on until it ends or another takes it over. A no-op where it is nobody's. Needs the right to manage.
+   * @throws `FORBIDDEN` `OPTION_INVALID` (nobody has joined the group) `VERSION_UNSUPPORTED` (a broker of before)
+   */
+  releaseName(topic: TopicSpec, of: NamedPart, because: Because): Promise<void>;
 }
+export type NamedPart = { readonly producer: string } | { readonly group: string; readonly consumer: string };
 
 /* ---------- events and actors ---------- */
 
@@ -127,6 +133,8 @@ export type SystemEvent =
       "message.retried" | "message.skipped" | "message.replaced",
       OnQueue & { offset: Offset; key: string | null; reason: string; by: string }
     >
+  /** `group`: of a consumer's name; `null` of a producer's. */
+  | At<"name.released", { topic: string; group: string | null; name: string; reason: string; by: string }>
   | At<"message.deadLettered", OnQueue & { offset: Offset; key: string | null }>
   | At<"message.expired", OnQueue & { from: Offset; to: Offset }>
   | At<"queue.halted", OnQueue & { offset: Offset }>

@@ -19,11 +19,11 @@ import { guardedHistory, guardedLogger } from "../system/guarded.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
 import type { Transport } from "../transport/transport.ts";
 import { ask } from "./ask.ts";
-import type { Actors, Admin, Client, ClientSettings, SetAside, SystemEvent } from "./client-api.ts";
+import type { Actors, Admin, Because, Client, ClientSettings, NamedPart, SetAside, SystemEvent } from "./client-api.ts";
 import type { ClientEnvironment } from "./client-environment.ts";
 import { Connection } from "./connection.ts";
 import { LiveTopicDirectory } from "./live-topic-directory.ts";
-import { createSetAside } from "./set-aside.ts";
+import { checked, createSetAside } from "./set-aside.ts";
 
 /** A client's settings and what it is built on. */
 export interface ClientCoreOptions extends ClientSettings {
@@ -191,6 +191,14 @@ class LiveClient implements Client, Admin {
   }
   account(topic: TopicSpec, of: { readonly group: string }): Promise<readonly QueueAccount[]> {
     return ask(this.#environment, { kind: "account", topic: topic.name, group: of.group });
+  }
+  async releaseName({ name: topic }: TopicSpec, of: NamedPart, because: Because): Promise<void> {
+    for (const [option, name] of Object.entries(of))
+      if (!isName(name)) throw optionInvalid(option, "1 to 128 of the characters A-Z a-z 0-9 . _ -", name);
+    const named = "producer" in of ? { group: null, name: of.producer } : { group: of.group, name: of.consumer };
+    const { reason } = checked(because);
+    await ask(this.#environment, { kind: "name.release", topic, ...named, reason });
+    this.#events.tell({ type: "name.released", topic, ...named, reason, by: this.name });
   }
 
   close(options: CloseOptions = {}): Promise<void> {

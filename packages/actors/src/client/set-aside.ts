@@ -196,7 +196,8 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
   }
 }
 
-function checked(because: Because): Because {
+/** An order needs a reason. @throws `OPTION_INVALID` */
+export function checked(because: Because): Because {
   if (typeof because?.reason !== "string" || because.reason.trim() === "")
     throw optionInvalid("reason", "a text that says why", because?.reason);
   return because;

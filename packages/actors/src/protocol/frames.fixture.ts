@@ -157,6 +157,10 @@ const questions: { readonly [Kind in Question["kind"]]: fc.Arbitrary<Question> }
   "aside.replace": fc.record({ ...kind("aside.replace"), ...aside, entry: text, message }, { noNullPrototype: true }),
   "aside.redrive": fc.record({ ...kind("aside.redrive"), ...aside, key }, { noNullPrototype: true }),
   "aside.discard": fc.record({ ...kind("aside.discard"), ...aside, key }, { noNullPrototype: true }),
+  "name.release": fc.record(
+    { ...kind("name.release"), topic: name, group: orNull(name), name, reason: text },
+    { noNullPrototype: true },
+  ),
 };
 
 const leaseView = record<LeaseView>({ epoch: epochs, holder: name, expiresInMs: finite });
@@ -264,6 +268,7 @@ export const answers: { readonly [Kind in keyof Answers]: fc.Arbitrary<Answers[K
   "aside.replace": asideChanged,
   "aside.redrive": asideChanged,
   "aside.discard": asideChanged,
+  "name.release": fc.constant(null),
 };
 
 /** The fields of every frame but its `type`. A field added in `frames.ts` does not compile until it is here. */

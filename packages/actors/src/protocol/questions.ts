@@ -31,7 +31,15 @@ export type Question =
     }
   | ({ readonly kind: "aside.retry" | "aside.skip"; readonly entry: string } & Change)
   | ({ readonly kind: "aside.replace"; readonly entry: string; readonly message: Uint8Array } & Change)
-  | ({ readonly kind: "aside.redrive" | "aside.discard"; readonly key: string } & Change);
+  | ({ readonly kind: "aside.redrive" | "aside.discard"; readonly key: string } & Change)
+  /** A producer's name, or a member's of the group, is the first one's that comes from then on; a no-op for one that is nobody's. */
+  | {
+      readonly kind: "name.release";
+      readonly topic: string;
+      readonly group: string | null;
+      readonly name: string;
+      readonly reason: string;
+    };
 interface Change {
   readonly topic: string;
   readonly group: string;
@@ -54,6 +62,7 @@ export interface Answers {
   readonly "aside.replace": AsideChanged;
   readonly "aside.redrive": AsideChanged;
   readonly "aside.discard": AsideChanged;
+  readonly "name.release": null;
 }
 /** Messages a change touched, and the revision it was committed as. */
 export interface AsideChanged {

@@ -153,6 +153,7 @@ const answers: { readonly [Kind in keyof Answers]: Check<Answers[Kind]> } = {
   "aside.replace": asideChanged,
   "aside.redrive": asideChanged,
   "aside.discard": asideChanged,
+  "name.release": nothing,
 };
 const firstHas = (field: string) => (value: unknown) => Array.isArray(value) && hasField(field)(value[0]);
 /** An answer does not say what was asked, so here it must be an answer to something; who asked looks again, with `answerTo`. */

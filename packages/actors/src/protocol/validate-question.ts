@@ -1,7 +1,7 @@
 import { byteString, type Check, type Fields, list, nullable, tagged, tagRecords, type Variant } from "./checks.ts";
 import { key, LIMITS, name, place, positive, queueEnd, text, topicSpec } from "./field-checks.ts";
 import type { Question } from "./questions.ts";
-import type { LaterFields } from "./versioned.ts";
+import { type LaterFields, since } from "./versioned.ts";
 
 const aside = { topic: name, group: name, reason: text };
 const entryChange = { ...aside, entry: place };
@@ -25,6 +25,7 @@ export const questionFields: {
   "aside.replace": { ...entryChange, message: byteString },
   "aside.redrive": keyChange,
   "aside.discard": keyChange,
+  "name.release": since(2, { topic: name, group: nullable(name), name, reason: text }),
 };
 /** Any question, every field looked at. */
 export const question = tagged("kind", tagRecords(questionFields, "kind")) as Check<Question>;

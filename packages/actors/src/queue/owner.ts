@@ -13,6 +13,6 @@ export const instanceKey = (instance: string, of: Owner): string =>
 export const nameOfAnother = (what: string, name: string, by: Owner, freed: string): MessagingError<"NAME_IN_USE"> =>
   new MessagingError(
     "NAME_IN_USE",
-    `${what} belongs to another principal than "${by}", which asks for it: use a name of your own. It is free ${freed}`,
+    `${what} belongs to another principal than "${by}", which asks for it: use a name of your own. It is free ${freed}, or once it is released (\`admin.releaseName\`)`,
     { data: { name, principal: by } },
   );

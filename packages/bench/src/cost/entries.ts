@@ -208,6 +208,7 @@ export const questionEntries: { readonly [Kind in QuestionKind]: Entry } = {
   "aside.replace": asking({ kind: "aside.replace", ...because, entry: "0:1", message: MESSAGE }),
   "aside.redrive": asking({ kind: "aside.redrive", ...because, key: "nobody's" }),
   "aside.discard": asking({ kind: "aside.discard", ...because, key: "nobody's" }),
+  "name.release": asking({ kind: "name.release", ...because, name: "nobody" }),
 };
 /** The same once more, as large or as dear as they can be. */
 export const furtherEntries: Readonly<Record<string, Entry>> = {

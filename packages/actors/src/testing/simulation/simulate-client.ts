@@ -27,6 +27,7 @@ export function notedClient(client: Client, notes: ClientNotes): Client {
   const admin: Admin = {
     declare: (topic) => client.admin.declare(topic),
     account: (topic, of) => client.admin.account(topic, of),
+    releaseName: (...order) => client.admin.releaseName(...order),
     setAside: (topic, of) =>
       notedOrders(client.admin.setAside(topic, of), () => notes.ordered((topic as Topic).name, of.group)),
   };
