@@ -55,6 +55,10 @@ describe.each(documents)("%s", (path) => {
     );
     expect(broken).toEqual([]);
   });
+  it("compares no token with ===, which takes longer the more of a guess is right", () => {
+    const code = [...text(path).matchAll(/^```[\s\S]*?^```$/gm)].join("\n");
+    expect(code.match(/\w*token\w* [!=]==? (?!null|undefined)\S+/gi) ?? []).toEqual([]);
+  });
   it("links names to the sources that declare them", () => {
     const named = linksOf(path).filter((link) => link.text.startsWith("`") && link.file.endsWith(".ts"));
     const wrong = named.filter((link) => !declares(text(link.file), link.text.slice(1, -1)));

@@ -119,6 +119,7 @@ class WsListener implements Listener {
   readonly #authenticate: ListenOptions["authenticate"];
   readonly #settings: LinkSettings;
   readonly #warn: Warn;
+  readonly #warned = new Set<string>();
   readonly #admission: Admission;
   readonly #arrivals: Mailbox<IncomingLink>;
   readonly #links = new Set<IncomingLink>();
@@ -330,7 +331,22 @@ class WsListener implements Listener {
   #addressOf(request: IncomingMessage, socket: Connection): string {
     const direct = plainAddress(socket.remoteAddress ?? "unknown");
     const proxies = proxiesOf(this.#options);
-    return (proxies > 0 ? forwardedAddress(request.headers["x-forwarded-for"], proxies) : null) ?? direct;
+    const forwarded = forwardedAddress(request.headers["x-forwarded-for"], Math.max(1, proxies));
+    if (forwarded !== null && proxies === 0 && isLoopback(direct))
+      this.#warnOnce(
+        'a request from this machine tells of another address: if a proxy is in front, set "behindProxy", or all of its clients count as this machine, without limits of one address',
+      );
+    if (forwarded === null && proxies > 0 && !isLoopback(direct))
+      this.#warnOnce(
+        'a request without X-Forwarded-For came from another machine: either the proxy does not add it, or somebody came past the proxy, which "behindProxy" must not allow',
+      );
+    return (proxies > 0 ? forwarded : null) ?? direct;
+  }
+  /** Told by each request, it would be the peer's to fill the log. */
+  #warnOnce(text: string): void {
+    if (this.#warned.has(text)) return;
+    this.#warned.add(text);
+    this.#warn(text, { address: this.address });
   }
 
   async close({ links = false }: { readonly links?: boolean } = {}): Promise<void> {

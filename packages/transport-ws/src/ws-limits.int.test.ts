@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import type { Principal } from "@seriatim/actors/client";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -128,6 +129,7 @@ describe("connections", () => {
       expect(response.statusCode).toBe(503);
     }
     await once(from("2001:db8:0:1::1"), "open");
+    expect(bench.logged).toEqual([]);
     expect(bench.accepted.map(({ remote }) => remote)).toEqual([
       "10.0.0.1",
       "10.0.0.2",
@@ -217,8 +219,26 @@ describe("connections", () => {
   });
   it("are not believed about their address without a proxy", async () => {
     await using bench = await Bench.open();
-    await bench.foreign(["seriatim.v1"], { headers: { "x-forwarded-for": "6.6.6.6" } });
-    expect((await bench.next()).remote).toMatch(/^127\.0\.0\.1:\d+$/);
+    for (let n = 0; n < 2; n++) {
+      await bench.foreign(["seriatim.v1"], { headers: { "x-forwarded-for": "6.6.6.6" } });
+      expect((await bench.next()).remote).toMatch(/^127\.0\.0\.1:\d+$/);
+    }
+    expect(bench.logged).toEqual([expect.stringContaining('if a proxy is in front, set "behindProxy"')]);
+  });
+  it("are warned of, once, when they come past the proxy", async ({ skip }) => {
+    const outside = Object.values(networkInterfaces())
+      .flatMap((all) => all ?? [])
+      .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+    if (outside === undefined) return skip("this machine has no other address");
+    await using bench = await Bench.open({ host: "0.0.0.0", behindProxy: true });
+    for (let n = 0; n < 2; n++) {
+      const link = await wsClientTransport({ url: `ws://${outside}:${bench.port}` }).dial(dialOptions());
+      expect((await bench.next()).remote).toBe(outside);
+      link.abort();
+    }
+    expect(bench.logged).toEqual([
+      expect.stringContaining("a request without X-Forwarded-For came from another machine"),
+    ]);
   });
   it("come no faster than connectsPerSecondMax, after ten seconds' worth at once", async () => {
     const clock = new HandClock();
