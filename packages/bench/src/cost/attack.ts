@@ -79,24 +79,45 @@ async function send(url: string, order: Extract<Attack, { readonly what: "send" 
 }
 type Limits = { readonly principal: PrincipalName; readonly ms: number; readonly bytesMax: number };
 
-async function onOneLink(url: string, entry: Entry, { principal, ms, bytesMax }: Limits): Promise<Attacked> {
-  const link = await RawLink.open(url, principal);
+/** One link, and another when it is ended. */
+async function onOneLink(url: string, entry: Entry, limits: Limits): Promise<Attacked> {
+  const until = performance.now() + limits.ms;
+  const heard: Record<string, number> = {};
+  let frames = 0;
+  let bytes = 0;
+  do {
+    const link = await RawLink.open(url, limits.principal);
+    const sent = await sendOn(link, entry, { ...limits, bytesMax: limits.bytesMax - bytes }, until);
+    frames += sent.frames;
+    bytes += sent.bytes;
+    for (const [what, count] of link.heard) heard[what] = (heard[what] ?? 0) + count;
+    if (!link.isOpen) heard[LINK_ENDED] = (heard[LINK_ENDED] ?? 0) + 1;
+    link.abort();
+  } while (performance.now() < until && bytes < limits.bytesMax);
+  return { frames, bytes, heard };
+}
+const LINK_ENDED = "the link ended";
+async function sendOn(
+  link: RawLink,
+  entry: Entry,
+  { principal, bytesMax }: Limits,
+  until: number,
+): Promise<{ readonly frames: number; readonly bytes: number }> {
   const known = await knownTo(principal, link, entry);
-  const [before, until] = [link.bytes, performance.now() + ms];
+  const before = link.bytes;
   link.heard.clear();
-  const unanswered: (() => boolean)[] = [];
+  const marks: (() => boolean)[] = [];
   let n = 0;
-  while (performance.now() < until && link.bytes - before < bytesMax) {
+  while (link.isOpen && performance.now() < until && link.bytes - before < bytesMax) {
     const packet = Array.from({ length: entry.perPacket ?? PER_PACKET }, () => entry.frames(n++, link, known)).flat();
-    const mark = link.mark();
-    link.say([...packet, mark.frame]);
-    unanswered.push(mark.isAnswered);
-    if (unanswered.length >= IN_FLIGHT) await link.until(unanswered.shift()!, "what answers a packet");
+    const { frame, isAnswered } = link.mark();
+    link.say([...packet, frame]);
+    marks.push(isAnswered);
+    if (marks.length >= IN_FLIGHT) await link.untilEither(marks.shift()!, "what answers a packet");
   }
-  for (const isAnswered of unanswered) await link.until(isAnswered, "what answers a packet");
+  for (const isAnswered of marks) await link.untilEither(isAnswered, "what answers a packet");
   await link.quiet();
-  link.abort();
-  return { frames: n, bytes: link.bytes - before, heard: Object.fromEntries(link.heard) };
+  return { frames: n, bytes: link.bytes - before };
 }
 /** Bytes are those of the connections, upgrades and all. */
 async function onLinksOfTheirOwn(url: string, entry: Entry, { principal, ms, bytesMax }: Limits): Promise<Attacked> {

@@ -71,9 +71,13 @@ export class RawLink {
   }
   /** @throws when the link ends first, or it takes too long */
   async until(is: () => boolean, what: string): Promise<void> {
+    await this.untilEither(is, what);
+    if (!is()) throw new Error(`the link ended before ${what}: ${this.said}`);
+  }
+  /** The same, or until the link has ended. @throws when it takes too long */
+  async untilEither(is: () => boolean, what: string): Promise<void> {
     const deadline = performance.now() + ANSWER_MS_MAX;
-    while (!is()) {
-      if (this.#socket.readyState > WebSocket.OPEN) throw new Error(`the link ended before ${what}: ${this.said}`);
+    while (!is() && this.#socket.readyState <= WebSocket.OPEN) {
       if (performance.now() > deadline) throw new Error(`${what} did not come within ${ANSWER_MS_MAX / 1000} s`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 1_000);

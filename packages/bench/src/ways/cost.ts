@@ -66,6 +66,7 @@ export async function cost(run: Run): Promise<Measured> {
       principal,
       ...more,
     });
+    await act(send({ ms: ms / 2, bytesMax: BYTES_MAX })); // code is compiled
     const sent = await used(send({ ms, bytesMax: BYTES_MAX }));
     const { latency } = await witness.during(() => act(send({ ms, bytesMax: BYTES_MAX })));
     const { cpuNs } = perByte(sent);
