@@ -22,6 +22,8 @@ export class Admission {
   readonly #runtime: Runtime;
   readonly #options: WsListenOptions;
   readonly #addresses = new Map<string, Address>();
+  /** Links of each principal that has any. */
+  readonly #principals = new Map<string, number>();
   #links = 0;
   #asking = 0;
   #forgetAt = REMEMBERED_MAX;
@@ -75,6 +77,22 @@ export class Admission {
     });
     const timer = this.#runtime.setTimeout(answered, timeoutMs);
     return answered;
+  }
+  /**
+   * A link of the principal is to open; a text when it must not: the last tenth of all links is kept from those who have a hundredth already, so that nobody alone
+   * takes every place, from however many addresses. The function returned counts it out.
+   */
+  principal(id: string, address: string): (() => void) | string {
+    const had = this.#principals.get(id) ?? 0;
+    const few = Math.ceil(this.linksMax / 100);
+    if (!isLoopback(address) && had >= few && this.#links > this.linksMax - Math.floor(this.linksMax / 10))
+      return `the last tenth of the ${this.linksMax} connections is for principals that have fewer than ${few}, this one has ${had}`;
+    this.#principals.set(id, had + 1);
+    return once(() => {
+      const left = (this.#principals.get(id) ?? 0) - 1;
+      if (left > 0) this.#principals.set(id, left);
+      else this.#principals.delete(id);
+    });
   }
   #perAddressMax(address: string): number {
     return this.#options.connectionsPerAddressMax ?? (isLoopback(address) ? Number.POSITIVE_INFINITY : 1_000);

@@ -50,7 +50,10 @@ export interface WsListenOptions extends WsLinkOptions {
    * clients can connect past the proxy. @default false
    */
   readonly behindProxy?: boolean | number | undefined;
-  /** Links open or being opened at once; one more is refused (`LIMIT_EXCEEDED`). @default 10_000 */
+  /**
+   * Links open or being opened at once; one more is refused (`LIMIT_EXCEEDED`). The last tenth is for principals that have fewer than a hundredth of them: nobody
+   * takes every place alone (loopback is not concerned). @default 10_000
+   */
   readonly connectionsMax?: number | undefined;
   /** The same, of one address (IPv6: of one /64 network). @default 1_000, loopback: no limit */
   readonly connectionsPerAddressMax?: number | undefined;

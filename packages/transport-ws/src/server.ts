@@ -218,6 +218,9 @@ class WsListener implements Listener {
       socket.on("close", leave);
       const principal = await this.#identify(tokenOf(request, offered), socket, address);
       if (socket.destroyed) return leave();
+      const counted = this.#admission.principal(principal.id, address);
+      if (typeof counted === "string") throw new Refusal("LIMIT_EXCEEDED", counted);
+      socket.on("close", counted);
       this.#upgrades.handleUpgrade(request, socket, head, (webSocket) => {
         this.#open(webSocket, socket, { principal, remote });
       });

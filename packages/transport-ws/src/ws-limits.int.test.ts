@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
-import type { Principal } from "@seriatim/actors/client";
+import type { IncomingLink, Principal } from "@seriatim/actors/client";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { wsClientTransport } from "./client.ts";
@@ -224,6 +224,37 @@ describe("connections", () => {
       expect((await bench.next()).remote).toMatch(/^127\.0\.0\.1:\d+$/);
     }
     expect(bench.logged).toEqual([expect.stringContaining('if a proxy is in front, set "behindProxy"')]);
+  });
+  it("are not all taken by one principal, from however many addresses", async () => {
+    const authenticate = async (token: string | null) => (token === null ? null : { id: token });
+    await using bench = await Bench.open({ connectionsMax: 20, behindProxy: true }, { authenticate });
+    let address = 0;
+    const openAs = (id: string) => {
+      const headers = { "x-forwarded-for": `10.0.0.${address++}`, authorization: `Bearer ${id}` };
+      return bench.foreign(["seriatim.v1"], { headers }).then(
+        () => "open",
+        () => "refused",
+      );
+    };
+    const greedy: string[] = [];
+    for (let n = 0; n < 20; n++) greedy.push(await openAs("greedy"));
+    expect(greedy).toEqual([...Array(18).fill("open"), "refused", "refused"]);
+    expect([await openAs("other"), await openAs("greedy"), await openAs("other"), await openAs("third")]).toEqual([
+      "open",
+      "refused",
+      "refused", // has its hundredth, which is one here
+      "open",
+    ]);
+    await until(() => bench.accepted.length === 20, "all links");
+    const end = async (link: IncomingLink | undefined) => {
+      link?.abort();
+      await link?.ended;
+    };
+    await end(bench.accepted[0]);
+    await end(bench.accepted[1]);
+    expect(await openAs("greedy")).toBe("refused"); // 18 are open still
+    await end(bench.accepted[2]);
+    expect(await openAs("greedy")).toBe("open");
   });
   it("are warned of, once, when they come past the proxy", async ({ skip }) => {
     const outside = Object.values(networkInterfaces())
