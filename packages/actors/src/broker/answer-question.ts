@@ -1,68 +1,75 @@
 import { MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import type { TopicSpec } from "../message/topic.ts";
-import type { Answers, Question } from "../protocol/questions.ts";
-import type { Departure } from "../runtime/departure.ts";
+import type { Answers, Question, QueueAccount } from "../protocol/questions.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Right } from "../system/contracts.ts";
-import type { Description, GroupDescription, OffsetClass, TopicDescription } from "../system/views.ts";
+import type { Description, GroupDescription, OffsetClass, QueueView, TopicDescription } from "../system/views.ts";
 import type { BrokerState } from "./broker.machine.ts";
 import { explainKey } from "./explain.ts";
 import type { Group } from "./group.ts";
+import type { Asker, QuestionTurn, QuestionTurns } from "./question-turns.ts";
+import type { ReachedWaits } from "./reached-waits.ts";
 import { SetAsideOrders } from "./set-aside-orders.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 /** What questions are about. */
-export interface Asker {
+export interface AskedBroker {
   readonly name: string;
   readonly state: BrokerState;
   readonly runtime: Runtime;
   readonly events: EventBus;
   readonly topics: readonly TopicHome[];
+  /** Heavy questions have theirs one after another. */
+  readonly turns: QuestionTurns;
+  readonly reachedWaits: ReachedWaits;
   topic(name: string): TopicHome | undefined;
   declare(spec: TopicSpec): Promise<TopicHome>;
 }
 export interface By {
-  /** Who asks, for the events. */
-  readonly by: string;
+  /** Whose question it is; its principal is told with the events. */
+  readonly asker: Asker;
   /** @throws `FORBIDDEN` */
   require(right: Right): void;
-  /** When whoever asked has gone nobody waits for an answer any more. */
-  readonly departure: Departure;
 }
+/** Subscriptions looked at before the loop is let go. */
+const LOOKED_AT_ONCE = 64;
 const LIST_MAX = 1_000;
 
-/** Answers one question, from the state that decides. @throws `TOPIC_UNKNOWN` `FORBIDDEN` `ENTRY_UNKNOWN` `OPTION_INVALID` */
-export async function answerQuestion(broker: Asker, question: Question, by: By): Promise<Answers[keyof Answers]> {
+/** Answers one question, from the state that decides: a heavy one in its turn. @throws `TOPIC_UNKNOWN` `FORBIDDEN` `ENTRY_UNKNOWN` `OPTION_INVALID` `LIMIT_EXCEEDED` */
+export async function answerQuestion(broker: AskedBroker, question: Question, by: By): Promise<Answers[keyof Answers]> {
+  const inTurn = <T>(work: (turn: QuestionTurn) => Promise<T>): Promise<T> =>
+    broker.turns.ask(by.asker, JSON.stringify(question), work);
   switch (question.kind) {
     case "describe":
-      return await describe(broker);
-    case "describe.topic":
-      return await describeTopic(topicOf(broker, question.topic));
-    case "describe.group":
-      return await describeGroup(topicOf(broker, question.topic), question.group);
-    case "explain":
-      return await explainKey(topicOf(broker, question.topic), question.key, broker.runtime.wallNow());
-    case "ends":
-      return topicOf(broker, question.topic).queues.map((queue) => ({ queue: queue.index, end: queue.log.end }));
+      return await inTurn((turn) => describe(broker, turn));
+    case "describe.topic": {
+      const topic = topicOf(broker, question.topic);
+      return await inTurn((turn) => describeTopic(topic, turn));
+    }
+    case "describe.group": {
+      const topic = topicOf(broker, question.topic);
+      return await inTurn((turn) => describeGroup(topic, question.group, turn));
+    }
+    case "explain": {
+      const topic = topicOf(broker, question.topic);
+      return await inTurn((turn) => explainKey(topic, question.key, broker.runtime.wallNow(), turn));
+    }
+    case "ends": {
+      const { queues } = topicOf(broker, question.topic);
+      return await inTurn(async () => queues.map(({ index, log }) => ({ queue: index, end: log.end })));
+    }
     case "reached": {
+      // no turn: it costs less than reading the question did, and may then wait for days
       const group = groupOf(topicOf(broker, question.topic), question.group);
-      const waits = question.ends.flatMap(({ queue, end }) => group.subscription(queue)?.reached(end) ?? []);
-      await new Promise<void>((resolve) => {
-        const stopWaiting = by.departure.when(resolve);
-        void Promise.all(waits.map((wait) => wait.done)).then(() => {
-          stopWaiting();
-          resolve();
-        });
-      });
-      for (const wait of waits) wait.cancel();
+      await broker.reachedWaits.wait(by.asker, group, question.ends);
       return null;
     }
     case "account": {
       const topic = topicOf(broker, question.topic);
       const group = groupOf(topic, question.group);
-      return topic.queues.flatMap((queue) => group.subscription(queue.index)?.account() ?? []);
+      return await inTurn((turn) => account(topic, group, turn));
     }
     case "declare":
       by.require({ verb: "manage", topic: question.spec.name });
@@ -80,12 +87,12 @@ export async function answerQuestion(broker: Asker, question: Question, by: By):
   }
   const topic = topicOf(broker, question.topic);
   by.require({ verb: "manage", topic: question.topic });
-  const orders = new SetAsideOrders(topic, groupOf(topic, question.group), broker.events, by.by);
+  const orders = new SetAsideOrders(topic, groupOf(topic, question.group), broker.events, by.asker.principal);
   switch (question.kind) {
     case "aside.list":
-      return await orders.list(question.after, Math.min(question.limit, LIST_MAX));
+      return await inTurn((turn) => orders.list(question.after, Math.min(question.limit, LIST_MAX), turn));
     case "aside.peek":
-      return await orders.peek(question.key, Math.min(question.limit, LIST_MAX));
+      return await inTurn((turn) => orders.peek(question.key, Math.min(question.limit, LIST_MAX), turn));
     case "aside.retry":
       return await orders.retry(question);
     case "aside.skip":
@@ -98,7 +105,7 @@ export async function answerQuestion(broker: Asker, question: Question, by: By):
       return await orders.discard(question);
   }
 }
-function topicOf(broker: Asker, name: string): TopicHome {
+function topicOf(broker: AskedBroker, name: string): TopicHome {
   const topic = broker.topic(name);
   if (topic === undefined)
     throw new MessagingError(
@@ -119,22 +126,28 @@ function groupOf(topic: TopicHome, name: string): Group {
   return group;
 }
 
-async function describe(broker: Asker): Promise<Description> {
-  return {
-    brokers: [{ name: broker.name, state: broker.state }],
-    topics: await Promise.all(broker.topics.map(describeTopic)),
-  };
+async function describe(broker: AskedBroker, turn: QuestionTurn): Promise<Description> {
+  const topics: TopicDescription[] = [];
+  for (const topic of broker.topics) {
+    topics.push(await describeTopic(topic, turn));
+    await turn.rest();
+  }
+  return { brokers: [{ name: broker.name, state: broker.state }], topics };
 }
-async function describeTopic(topic: TopicHome): Promise<TopicDescription> {
-  const producers = new Set(topic.queues.flatMap((queue) => queue.log.producers));
-  return {
-    topic: topic.spec.name,
-    queues: topic.queues.length,
-    groups: await Promise.all(topic.groups.map((group) => describeGroup(topic, group.name))),
-    producers: [...producers].sort(),
-  };
+async function describeTopic(topic: TopicHome, turn: QuestionTurn): Promise<TopicDescription> {
+  const groups: GroupDescription[] = [];
+  for (const { name } of topic.groups) {
+    groups.push(await describeGroup(topic, name, turn));
+    await turn.rest();
+  }
+  const producers = new Set<string>();
+  for (const { index, log } of topic.queues) {
+    if (index % LOOKED_AT_ONCE === LOOKED_AT_ONCE - 1) await turn.rest();
+    for (const producer of log.producers) producers.add(producer);
+  }
+  return { topic: topic.spec.name, queues: topic.queues.length, groups, producers: [...producers].sort() };
 }
-async function describeGroup(topic: TopicHome, name: string): Promise<GroupDescription> {
+async function describeGroup(topic: TopicHome, name: string, turn: QuestionTurn): Promise<GroupDescription> {
   const group = groupOf(topic, name);
   const counts: Record<OffsetClass, number> = {
     settled: 0,
@@ -146,23 +159,32 @@ async function describeGroup(topic: TopicHome, name: string): Promise<GroupDescr
     discarded: 0,
     backlog: 0,
   };
-  const queues = await Promise.all(
-    topic.queues.map(async (queue) => {
-      const subscription = group.subscription(queue.index);
-      if (subscription === undefined) throw new MessagingError("UNAVAILABLE", `group "${name}" is being opened`);
-      const lagMs = await queue.lagMs(subscription);
-      const here = subscription.state.counts(queue.log.flushedEnd);
-      for (const one of Object.keys(counts) as OffsetClass[]) counts[one] += here[one];
-      return subscription.view(lagMs);
-    }),
-  );
+  const queues: QueueView[] = [];
+  for (const queue of topic.queues) {
+    if (queue.index % LOOKED_AT_ONCE === LOOKED_AT_ONCE - 1) await turn.rest();
+    const subscription = group.subscription(queue.index);
+    if (subscription === undefined) throw new MessagingError("UNAVAILABLE", `group "${name}" is being opened`);
+    const lagMs = await queue.lagMs(subscription);
+    const here = subscription.state.counts(queue.log.flushedEnd);
+    for (const one of Object.keys(counts) as OffsetClass[]) counts[one] += here[one];
+    queues.push(subscription.view(lagMs));
+  }
   return {
     topic: topic.spec.name,
     group: name,
     state: group.isStable ? "stable" : "rebalancing",
     members: group.memberNames,
-    lagMs: Math.max(0, ...queues.map((queue) => queue.lagMs)),
+    lagMs: queues.reduce((most, { lagMs }) => Math.max(most, lagMs), 0),
     counts,
     queues,
   };
+}
+async function account(topic: TopicHome, group: Group, turn: QuestionTurn): Promise<readonly QueueAccount[]> {
+  const accounts: QueueAccount[] = [];
+  for (const { index } of topic.queues) {
+    if (index % LOOKED_AT_ONCE === LOOKED_AT_ONCE - 1) await turn.rest();
+    const subscription = group.subscription(index);
+    if (subscription !== undefined) accounts.push(subscription.account());
+  }
+  return accounts;
 }

@@ -33,11 +33,13 @@ import {
   type Principal,
   type Transport,
 } from "../transport/transport.ts";
-import { type Asker, answerQuestion } from "./answer-question.ts";
+import { type AskedBroker, answerQuestion } from "./answer-question.ts";
 import { type BrokerState, brokerMachine } from "./broker.machine.ts";
 import { type EndStep, endWithin } from "./end-within.ts";
 import { Instances } from "./instances.ts";
 import { LinkedProducers } from "./linked-producers.ts";
+import { type Asker, QuestionTurns } from "./question-turns.ts";
+import { ReachedWaits } from "./reached-waits.ts";
 import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
 import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
 
@@ -104,7 +106,7 @@ export async function startBroker(settings: BrokerSettings, parts: BrokerParts):
 }
 
 /** The broker of one process: its topics, its sessions, its hold on the data. */
-class BrokerNode implements Broker, SessionHost, Asker {
+class BrokerNode implements Broker, SessionHost, AskedBroker {
   readonly name: string;
   readonly runtime: Runtime;
   readonly actors: ActorRegistry;
@@ -135,6 +137,10 @@ class BrokerNode implements Broker, SessionHost, Asker {
   readonly #recurring: Recurring[] = [];
   #closing: Promise<void> | null = null;
   readonly #departure = new Departure();
+  readonly turns: QuestionTurns;
+  readonly reachedWaits = new ReachedWaits();
+  /** Whoever has this broker in its own process. */
+  readonly #asker: Asker;
 
   constructor(settings: BrokerSettings, parts: BrokerParts) {
     this.#settings = settings;
@@ -143,6 +149,8 @@ class BrokerNode implements Broker, SessionHost, Asker {
     this.name = settings.name ?? "broker";
     if (!isName(this.name)) throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", settings.name);
     this.runtime = parts.runtime;
+    this.turns = new QuestionTurns(this.runtime);
+    this.#asker = { principal: this.name, departure: this.#departure, congested: false, onDrained: () => {} };
     this.logger = logger;
     const { metrics = null } = parts;
     this.counters = metrics === null ? null : new Counters(metrics, logger);
@@ -350,19 +358,11 @@ class BrokerNode implements Broker, SessionHost, Asker {
 
   /* ---------- questions ---------- */
 
-  ask(session: Session, question: Question): Promise<unknown> {
-    return answerQuestion(this, question, {
-      by: session.link.principal.id,
-      require: (right) => session.require(right),
-      departure: session.departure,
-    });
+  ask(session: Session, asker: Asker, question: Question): Promise<unknown> {
+    return answerQuestion(this, question, { asker, require: (right) => session.require(right) });
   }
   async #answer<K extends keyof Answers>(question: Question & { readonly kind: K }): Promise<Answers[K]> {
-    return (await answerQuestion(this, question, {
-      by: this.name,
-      require: () => {},
-      departure: this.#departure,
-    })) as Answers[K];
+    return (await answerQuestion(this, question, { asker: this.#asker, require: () => {} })) as Answers[K];
   }
   explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
     return this.#answer({ kind: "explain", topic: topic.name, key });

@@ -2,22 +2,54 @@ import { type Offset, offset } from "../message/brands.ts";
 import { slotOf } from "../message/route.ts";
 import { clipped, cutToBytes, shown } from "../message/text.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
-import { copiesOf } from "../queue/log-scan.ts";
+import { scanLog } from "../queue/log-scan.ts";
 import type { Queue } from "../queue/queue.ts";
+import type { QueueLog } from "../queue/queue-log.ts";
 import type { SharedSubscription } from "../queue/shared-subscription.ts";
 import { Subscription } from "../queue/subscription.ts";
 import { SPAN_MAX } from "../queue/subscription-context.ts";
 import type { Explanation, KeyView } from "../system/views.ts";
+import type { Group } from "./group.ts";
+import type { QuestionTurn } from "./question-turns.ts";
 import type { TopicHome } from "./topic-home.ts";
 
-/** Why a key is where it is, for every group, from the state that decides. Looks at most 10,000 messages beyond each group's cursor: nothing further can be on its way. */
-export async function explainKey(topic: TopicHome, key: string, wallNow: number): Promise<Explanation> {
+/** Groups that one reading of the log is for: each message of the key is looked up in each of them before the loop is let go. */
+const GROUPS_AT_ONCE = 64;
+
+/** What one group has not done with the key, in the span from its cursor on: nothing further can be on its way. */
+interface Look {
+  readonly group: string;
+  readonly subscription: Subscription | SharedSubscription | undefined;
+  readonly from: number;
+  readonly to: number;
+  /** There is more behind the span. */
+  readonly isCut: boolean;
+  /** Messages of the key that wait. */
+  waiting: number;
+  /** The first of them. */
+  head: { readonly offset: number; readonly appendedAtMs: number } | null;
+}
+
+/**
+ * Why a key is where it is, for every group, from the state that decides. Looks at most 10,000 messages beyond each group's cursor: nothing further can be on its way. The log is read once
+ * for all groups, and of what is read the first message's place and a count are kept.
+ */
+export async function explainKey(
+  topic: TopicHome,
+  key: string,
+  wallNow: number,
+  { rest }: QuestionTurn,
+): Promise<Explanation> {
   const slot = slotOf(key);
   const index = topic.route.runs.findLast(([first]) => first <= slot)?.[1] ?? 0;
   const queue = topic.queues[index] as Queue;
-  const groups = await Promise.all(
-    topic.groups.map(async (group) => explainFor(queue, group.name, group.subscription(index), key, wallNow)),
-  );
+  const looks = topic.groups.map((group) => lookOf(queue, group));
+  await lookThrough(queue.log, looks, new TextEncoder().encode(key), rest);
+  const groups: KeyView[] = [];
+  for (const look of looks) {
+    if (groups.length % GROUPS_AT_ONCE === GROUPS_AT_ONCE - 1) await rest();
+    groups.push(explainFor(queue, look, key, wallNow));
+  }
   const text =
     groups.length === 0
       ? "no group consumes this topic"
@@ -25,21 +57,59 @@ export async function explainKey(topic: TopicHome, key: string, wallNow: number)
   return { topic: topic.spec.name, key, queue: index, text, groups };
 }
 
-async function explainFor(
-  queue: Queue,
-  group: string,
-  subscription: Subscription | SharedSubscription | undefined,
+function lookOf({ index, log }: Queue, group: Group): Look {
+  const subscription = group.subscription(index);
+  const from = subscription?.state.cursor ?? 0;
+  const to = subscription === undefined ? 0 : Math.min(log.flushedEnd, from + SPAN_MAX);
+  return { group: group.name, subscription, from, to, isCut: to < log.flushedEnd, waiting: 0, head: null };
+}
+/** Reads what any of them looks at, once. */
+async function lookThrough(
+  log: QueueLog,
+  looks: readonly Look[],
+  key: Uint8Array,
+  rest: () => Promise<void>,
+): Promise<void> {
+  const inOrder = looks.filter(({ from, to }) => from < to).sort((a, b) => a.from - b.from);
+  for (let first = 0; first < inOrder.length; ) {
+    let { to } = inOrder[first] as Look;
+    let end = first + 1;
+    for (let next = inOrder[end]; next !== undefined && next.from <= to; next = inOrder[++end]) {
+      if (end - first === GROUPS_AT_ONCE) break;
+      to = Math.max(to, next.to);
+    }
+    const together = inOrder.slice(first, end);
+    if (first > 0) await rest();
+    const { from } = together[0] as Look;
+    await scanLog(
+      log,
+      from,
+      to,
+      (offset, reader, { appendedAtMs }) => {
+        if (!reader.hasKeyOf(key)) return;
+        for (const look of together) {
+          if (offset < look.from) return; // nor is it any later one's
+          if (offset >= look.to || look.subscription?.state.isDone(offset) !== false) continue;
+          look.waiting++;
+          look.head ??= { offset, appendedAtMs };
+        }
+      },
+      rest,
+    );
+    first = end;
+  }
+}
+
+function explainFor(
+  { log }: Queue,
+  { group, subscription, isCut, waiting, head }: Look,
   key: string,
   wallNow: number,
-): Promise<KeyView> {
+): KeyView {
   const nothing = { group, backlog: 0, lagMs: 0, lease: null, blockedBy: null } as const;
   if (subscription === undefined) return { ...nothing, state: "idle", text: "has no subscription on this queue" };
   const { state, aside } = subscription;
-  const { log } = queue;
   const lease = subscription instanceof Subscription ? subscription.lease() : null;
-  const spanEnd = Math.min(log.flushedEnd, state.cursor + SPAN_MAX);
-  const waiting = await copiesOf(log, state.cursor, spanEnd, (at, of) => of === key && !state.isDone(at));
-  const head = waiting[0];
   const held =
     lease === null
       ? ""
@@ -47,7 +117,7 @@ async function explainFor(
   const strand = aside.parked(key);
   if (strand !== undefined) {
     const first = (strand.offsets[0] ?? 0) as Offset;
-    const behind = strand.offsets.length - 1 + waiting.length;
+    const behind = strand.offsets.length - 1 + waiting;
     const since = timeOfDay(strand.sinceMs);
     const why =
       strand.phase === "redriving"
@@ -63,7 +133,7 @@ async function explainFor(
       text: `${why} (${told(strand.error)}); ${behind} behind it${held}`,
     };
   }
-  if (head === undefined && spanEnd < log.flushedEnd) {
+  if (head === null && isCut) {
     // what lies further on is not delivered before the cursor has moved, whatever key it has (rule 21)
     const { cursor } = state;
     const isUnleased = subscription instanceof Subscription && lease === null;
@@ -76,12 +146,12 @@ async function explainFor(
       text: `nothing of this key is among the ${SPAN_MAX} messages from ${cursor} on; what is behind them waits until message ${cursor}, the oldest that is not settled, is${isUnleased ? "; nobody holds the queue's lease" : held}`,
     };
   }
-  if (head === undefined) return { ...nothing, lease, state: "idle", text: `nothing of this key waits${held}` };
+  if (head === null) return { ...nothing, lease, state: "idle", text: `nothing of this key waits${held}` };
   const lagMs = Math.max(0, Math.round(wallNow - head.appendedAtMs));
   const tried = state.tried.get(head.offset);
-  const base = { group, backlog: waiting.length, lagMs, lease };
+  const base = { group, backlog: waiting, lagMs, lease };
   const blockedBy = { offset: offset(head.offset), attempt: (tried?.attempts ?? 0) + 1, error: null };
-  const behind = `${waiting.length - 1} behind it`;
+  const behind = `${waiting - 1} behind it`;
   if (state.halt !== null)
     return {
       ...base,
@@ -91,21 +161,21 @@ async function explainFor(
         attempt: state.halt.attempts,
         error: cutToBytes(state.halt.error.message, ERROR_BYTES_MAX),
       },
-      text: `the queue is halted at message ${state.halt.offset} (${told(state.halt.error)}); ${waiting.length} of this key wait`,
+      text: `the queue is halted at message ${state.halt.offset} (${told(state.halt.error)}); ${waiting} of this key wait`,
     };
   if (subscription instanceof Subscription && lease === null)
     return {
       ...base,
       state: "unleased",
       blockedBy: null,
-      text: `${waiting.length} wait, and nobody holds the queue's lease: no member of the group is connected, or it is being handed over`,
+      text: `${waiting} wait, and nobody holds the queue's lease: no member of the group is connected, or it is being handed over`,
     };
   if (subscription instanceof Subscription && subscription.isQuarantined)
     return {
       ...base,
       state: "unleased",
       blockedBy: null,
-      text: `${waiting.length} wait; the broker has restarted, and ${lease?.holder} may still hold the lease for another ${seconds(lease?.expiresInMs ?? 0)}`,
+      text: `${waiting} wait; the broker has restarted, and ${lease?.holder} may still hold the lease for another ${seconds(lease?.expiresInMs ?? 0)}`,
     };
   if (tried !== undefined && tried.attempts > 0)
     return {
@@ -122,7 +192,7 @@ async function explainFor(
       blockedBy,
       text: `message ${head.offset} is with the consumer; ${behind}${held}`,
     };
-  const ahead = head.offset - state.cursor;
+  const ahead = Math.max(0, head.offset - state.cursor);
   return {
     ...base,
     state: "waiting",

@@ -163,14 +163,14 @@ describe("a park asked again, because its answer was lost", () => {
     await scene.order({ kind: "aside.discard", key: "a" });
     await scene.produce(["a"]);
     await scene.resume({ inHand: [[0, 2]] });
-    let stored = () => {};
-    scene.bench.disk.beforeApply = () => new Promise((resolve) => (stored = resolve));
-    await scene.put(0, "a");
-    await scene.credit();
-    expect(scene.heard()).toEqual([]); // its holder would drop it: it knows of no discard
-    scene.bench.disk.beforeApply = undefined;
-    stored();
-    await scene.bench.runtime.settle();
+    const { holder, epoch } = scene;
+    const of = { member: 1, queue: 0, epoch } as const;
+    const rest = { kind: "park", offset: offset(0), key: "a", redriven: null, attempts: 3, error: failure } as const;
+    // its holder would drop what came first: it knows of no discard
+    await holder.say(
+      { type: "aside.put", request: holder.next(), ...of, ...rest },
+      { type: "credit", ...of, messages: 1_000, bytes: 1e6 },
+    );
     expect(scene.done.offsets).toEqual([]);
     expect(scene.heard()).toEqual(["done", "deliver 2"]);
   });

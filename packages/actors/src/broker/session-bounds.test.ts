@@ -229,7 +229,7 @@ describe("while the store does not come along", () => {
     const many = Array.from({ length: 1_000 }, () => settle);
     for (let packets = 0; packets < 30 && client.link.end === null; packets++) await client.say(...many);
     expect([client.last("goodbye").error?.code, client.link.end?.code]).toEqual(["LIMIT_EXCEEDED", "overloaded"]);
-    expect(stalled.commits).toBe(64);
+    expect(stalled.commits).toBe(1); // the others settle what is settled already
     await stalled.goOn();
     expect(stalled.commits).toBeLessThan(70);
     await stalled.mustServe("b");

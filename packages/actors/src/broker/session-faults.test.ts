@@ -226,12 +226,12 @@ describe("a fault beside any frame", () => {
     const { bench, victim, other } = scene;
     const stored: (() => void)[] = [];
     bench.disk.beforeApply = () => new Promise((resolve) => stored.push(resolve));
-    const tried = { ...scene.lease, settlement: settlement({ tried: [[2, 1]] }) };
-    for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried, settle });
+    const tried = (attempts: number) => ({ ...scene.lease, settlement: settlement({ tried: [[2, attempts]] }) });
+    for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried(settle + 1), settle });
     const ask = other.next();
     await other.say({ type: "ask", request: ask, question: QUESTIONS["aside.retry"](entry) }); // gathers: the store has enough to do
     vi.spyOn(SubscriptionState.prototype, "settle").mockImplementationOnce(faultyEncode);
-    await victim.say({ type: "settle", ...tried, settle: 64, settlement: settlement({ ranges: [[2, 3]] }) });
+    await victim.say({ type: "settle", ...scene.lease, settle: 64, settlement: settlement({ ranges: [[2, 3]] }) });
     expect(other.last("refused")).toMatchObject({ request: ask, error: { code: "UNAVAILABLE" } });
     bench.disk.beforeApply = undefined;
     for (const go of stored) go();
@@ -242,8 +242,8 @@ describe("a fault beside any frame", () => {
     const { bench, victim, other } = scene;
     const stored: (() => void)[] = [];
     bench.disk.beforeApply = () => new Promise((resolve) => stored.push(resolve));
-    const tried = { ...scene.lease, settlement: settlement({ tried: [[2, 1]] }) };
-    for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried, settle });
+    const tried = (attempts: number) => ({ ...scene.lease, settlement: settlement({ tried: [[2, attempts]] }) });
+    for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried(settle + 1), settle });
     await other.say({ type: "ask", request: other.next(), question: QUESTIONS["aside.retry"](entry) });
     const encoding = vi.spyOn(SubscriptionState.prototype, "encode").mockImplementation(faultyEncode);
     bench.disk.beforeApply = undefined;

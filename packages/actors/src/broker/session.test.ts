@@ -103,7 +103,7 @@ describe("a link", () => {
     const bench = await BrokerBench.start();
     const client = await bench.client("a");
     client.theirs.bufferedBytes = 40 * 1024 * 1024;
-    await client.say({ type: "topic.find", request: 1, topic: "t" });
+    await client.say({ type: "heartbeat", beat: 1, grantsSeen: 0, leases: [] });
     expect(client.link.end?.code).toBe("overloaded");
   });
 });

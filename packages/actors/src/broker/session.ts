@@ -1,10 +1,10 @@
 import type { Actor } from "xstate";
-import { isMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
+import { isMessagingError, MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { withCutFailure, withCutReason } from "../protocol/cut-texts.ts";
 import type { Disclosure, PlainFrame, Refusal } from "../protocol/disclosure.ts";
-import type { Ask, BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
+import type { BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
 import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
@@ -20,10 +20,12 @@ import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { IncomingLink, LinkCode } from "../transport/transport.ts";
 import { Drain } from "./drain.ts";
 import { isAllowed } from "./is-allowed.ts";
+import type { Asker } from "./question-turns.ts";
 import { renewLeases } from "./renew-leases.ts";
 import { sessionMachine } from "./session.machine.ts";
 import { IN_FLIGHT_BATCHES_MAX, SessionLanes } from "./session-lanes.ts";
 import { SessionMembers } from "./session-members.ts";
+import { SessionQuestions } from "./session-questions.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 /** What sessions ask of their broker. */
@@ -58,7 +60,7 @@ export interface SessionHost {
   heldBy(session: Session): Iterable<Subscription>;
   /** Resolves at once when the ownership of the data was verified lately, else when it has been. */
   ownershipVerified(withinMs: number): Promise<void> | null;
-  ask(session: Session, question: Question): Promise<unknown>;
+  ask(session: Session, asker: Asker, question: Question): Promise<unknown>;
 }
 export interface BrokerLimits {
   readonly messageBytesMax: number;
@@ -71,10 +73,6 @@ const HANDSHAKE_MS = 5_000;
 const OWNER_SEEN_SHARE = 1 / 4;
 /** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
-/** Questions of a link that wait for their answer, at most: some wait for a cursor, for as long as it takes. */
-const ASKED_MAX = 1_000;
-/** And about their bytes. */
-const ASKED_BYTES_MAX = 64 * 1024 * 1024;
 /** A link without any packet for this many heartbeats is given up. */
 const SILENT_BEATS = 4;
 /** After this many it is taken for silent: queues are offered to others first. */
@@ -101,8 +99,7 @@ export class Session {
   #heardAt: number;
   readonly #silence: Recurring;
   readonly #drain: Drain;
-  #asked = 0;
-  #askedBytes = 0;
+  readonly #questions: SessionQuestions;
   /** The newest heartbeat that waits until the ownership of the data has been looked at: it lists all that older ones did. */
   #beating: Heartbeat | null = null;
   #open = false;
@@ -122,6 +119,19 @@ export class Session {
     this.#drain = new Drain(link, () => this.#outbox, drainFailed, host.congestedBytes);
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
     this.#members = new SessionMembers(this, this.#drain);
+    this.#questions = new SessionQuestions(
+      {
+        principal: link.principal.id,
+        departure: this.departure,
+        topic: (name) => this.topic(name),
+        work: (question) => host.ask(this, this.#questions, question),
+        answer: (request, answer) => this.#sendAnswer({ type: "answer", request, answer: answer as never }),
+        found: (request, { route, spec }) => this.send({ type: "topic.found", request, route, spec }),
+        refuse: (request, error, doing) => this.refuse(request, error, doing),
+        fault: (error, doing) => this.fault(error, doing),
+      },
+      this.#drain,
+    );
     const failed = (error: unknown) => this.fault(error, "its machine");
     this.#machine = host.actors.start({ kind: "session", path: this.path, failed }, sessionMachine, {
       input: { handshakeMs: HANDSHAKE_MS },
@@ -371,10 +381,7 @@ export class Session {
         this.#lanes.close(frame.lane);
         return;
       case "topic.find":
-        this.answering(frame, () => {
-          const topic = this.topic(frame.topic);
-          this.send({ type: "topic.found", request: frame.request, route: topic.route, spec: topic.spec });
-        });
+        this.answering(frame, () => this.#questions.find(frame));
         return;
       case "member.join":
         void this.#members.join(frame);
@@ -403,7 +410,7 @@ export class Session {
         });
         return;
       case "ask":
-        this.#ask(withCutReason(frame));
+        this.answering(frame, () => this.#questions.ask(withCutReason(frame)));
         return;
       case "goodbye":
         this.close(null, "normal");
@@ -413,39 +420,6 @@ export class Session {
       default:
         throw new MessagingError("PROTOCOL_VIOLATION", `a client must not send "${(frame as Frame).type}"`);
     }
-  }
-  #ask(frame: Ask): void {
-    const { request, question } = frame;
-    this.answering(frame, () => {
-      if (this.#asked >= ASKED_MAX)
-        throw limitExceeded(
-          "askedMax",
-          ASKED_MAX,
-          `this link has ${ASKED_MAX} questions without an answer`,
-          "ask for less at once: `caughtUp()` waits, too",
-        );
-      const bytes = question.kind === "aside.replace" ? question.message.length : 0;
-      if (this.#askedBytes > 0 && this.#askedBytes + bytes > ASKED_BYTES_MAX)
-        throw limitExceeded(
-          "askedBytesMax",
-          ASKED_BYTES_MAX,
-          `questions of this link hold ${this.#askedBytes} bytes of ${ASKED_BYTES_MAX}`,
-          "replace less at once",
-        );
-      this.#asked++;
-      this.#askedBytes += bytes;
-      this.#host
-        .ask(this, question)
-        .finally(() => {
-          this.#asked--;
-          this.#askedBytes -= bytes;
-        })
-        .then(
-          (answer) => this.#sendAnswer({ type: "answer", request, answer: answer as never }),
-          (error: unknown) => this.refuse(request, error, `ask "${question.kind}"`),
-        )
-        .catch((error: unknown) => this.fault(error, `ask "${question.kind}"`));
-    });
   }
   /** What a request throws becomes its `refused`; a broken protocol, or a fault of ours, ends the link. */
   answering({ request, type }: { readonly request: number; readonly type: string }, work: () => void): void {

@@ -12,6 +12,7 @@ import type { EventBus } from "../runtime/event-bus.ts";
 import type { StoreWrite } from "../store/store.ts";
 import type { Group } from "./group.ts";
 import { Page } from "./page.ts";
+import type { QuestionTurn } from "./question-turns.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 type AnySubscription = Subscription | SharedSubscription;
@@ -19,6 +20,8 @@ type Ordered<K extends Question["kind"]> = Extract<Question, { readonly kind: K 
 /** Stands in an entry's name where a halted queue's message is meant, which is in no strand. */
 const HALT_STRAND = 0;
 const PEEK_AT_ONCE = 16;
+/** Queues and strands looked at before the loop is let go. */
+const LOOKED_AT_ONCE = 64;
 
 /** What a group has set aside in a topic, and the orders people give about it. Each order is one commit, told on the event bus with who gave it and why. */
 export class SetAsideOrders {
@@ -38,12 +41,15 @@ export class SetAsideOrders {
   async list(
     after: string | null,
     limit: number,
+    { rest }: QuestionTurn,
   ): Promise<{ readonly entries: readonly AsideListed[]; readonly next: string | null }> {
     const from = after === null ? { queue: -1, strand: -1 } : parseEntryId(after);
     const page = new Page<AsideListed>(this.#topic.messageBytesMax);
     const next = () => ({ entries: page.entries, next: page.entries.at(-1)?.entry ?? null });
+    let looked = 0;
     for (const [queue, subscription] of this.#subscriptions()) {
       if (queue < from.queue) continue;
+      if (++looked % LOOKED_AT_ONCE === 0) await rest();
       const begins = queue === from.queue ? from.strand + 1 : HALT_STRAND;
       if (begins <= HALT_STRAND) {
         if (page.entries.length >= limit) return next();
@@ -53,6 +59,7 @@ export class SetAsideOrders {
       for (const strand of subscription.aside.strands()) {
         if (strand.id < begins) continue;
         if (page.entries.length >= limit) return next();
+        if (++looked % LOOKED_AT_ONCE === 0) await rest();
         const behind = strand.offsets.length - 1; // as of now: while heads are read, strands go on
         if (behind < 0) continue; // this one has ended meanwhile
         const [head] = await subscription.aside.copies(strand, 0, 1);
@@ -94,10 +101,11 @@ export class SetAsideOrders {
       message: message.message,
     };
   }
-  async peek(key: string, limit: number): Promise<readonly AsideMessage[]> {
+  async peek(key: string, limit: number, { rest }: QuestionTurn): Promise<readonly AsideMessage[]> {
     const { queue, subscription, strand } = this.#strandOf(key);
     const page = new Page<AsideMessage>(this.#topic.messageBytesMax);
     for (let from = 0; page.entries.length < limit; ) {
+      if (page.entries.length > 0) await rest();
       const copies = await subscription.aside.copies(strand, from, Math.min(limit - page.entries.length, PEEK_AT_ONCE));
       for (const { offset: at, appendedAtMs, message } of copies) {
         if (!page.add({ queue, offset: offset(at), appendedAtMs, message })) return page.entries;

@@ -1,5 +1,6 @@
 import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
+import { Backoff } from "../runtime/backoff.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { BrokerConnection } from "./broker-link.ts";
 import { nextLink } from "./connection.ts";
@@ -15,9 +16,12 @@ const CHANGES: ReadonlySet<Question["kind"]> = new Set([
   "aside.discard",
 ]);
 
+/** Between two tries of what the broker has no turn for, ms at most. */
+const AGAIN_MAX_MS = 10_000;
+
 /**
- * Asks the broker. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
- * Rejects with the broker's error, the signal's reason, `UNAVAILABLE` after 30 s (`reached` waits as long as it takes), or `CLOSED`.
+ * Asks the broker. What it refuses because too much is asked at once (`LIMIT_EXCEEDED` with `retryInMs`) is asked again, later each time. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
+ * Rejects with the broker's error, the signal's reason, after 30 s with the limit that kept it from being answered, or else `UNAVAILABLE` (`reached` waits as long as it takes), or `CLOSED`.
  */
 export async function ask<Q extends Question>(
   environment: { readonly connection: BrokerConnection; readonly runtime: Runtime },
@@ -29,16 +33,20 @@ export async function ask<Q extends Question>(
   const onAbort = (): void => giveUp.abort(signal?.reason);
   if (signal?.aborted === true) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
+  /** What it was refused with last, if it may be taken later. */
+  let limited: MessagingError | null = null;
+  let pace: Backoff | null = null;
   const timer =
     question.kind === "reached"
       ? null
       : runtime.setTimeout(
           () =>
             giveUp.abort(
-              new MessagingError(
-                "UNAVAILABLE",
-                `the broker did not answer "${question.kind}" within ${ASK_TIMEOUT_MS} ms`,
-              ),
+              limited ??
+                new MessagingError(
+                  "UNAVAILABLE",
+                  `the broker did not answer "${question.kind}" within ${ASK_TIMEOUT_MS} ms`,
+                ),
             ),
           ASK_TIMEOUT_MS,
         );
@@ -49,10 +57,16 @@ export async function ask<Q extends Question>(
       try {
         const { answer } = await abortable(link.request<"ask">({ type: "ask", question }), giveUp.signal);
         return answer as Answers[Q["kind"]];
-      } catch (error) {
-        if (giveUp.signal.aborted) throw error;
+      } catch (thrown) {
+        if (giveUp.signal.aborted) throw thrown;
+        const { error, againMs } = looked(thrown);
         if (!isMessagingError(error)) link.fault(error, `the answer to "${question.kind}"`);
-        else if (link.open || error.code !== "UNAVAILABLE") throw error;
+        else if (againMs !== null) {
+          limited = error;
+          pace ??= new Backoff(runtime, { initialMs: againMs, maxMs: AGAIN_MAX_MS });
+          await abortable(pause(runtime, pace.next()), giveUp.signal);
+          continue;
+        } else if (link.open || error.code !== "UNAVAILABLE") throw error;
         if (CHANGES.has(question.kind))
           throw new MessagingError(
             "OUTCOME_UNKNOWN",
@@ -72,6 +86,18 @@ export async function ask<Q extends Question>(
     signal?.removeEventListener("abort", onAbort);
   }
 }
+
+/** What was thrown, and when the broker may take what it has refused with it, ms: nothing was done then, so that an order may be given again, too. `null`: that it may is not said. */
+function looked(error: unknown): { readonly error: unknown; readonly againMs: number | null } {
+  try {
+    const ms = isMessagingError(error, "LIMIT_EXCEEDED") ? error.data["retryInMs"] : null;
+    return { error, againMs: typeof ms === "number" && ms >= 0 ? ms : null };
+  } catch (fault) {
+    return { error: fault, againMs: null }; // what came cannot be looked at: as any other fault
+  }
+}
+const pause = (runtime: Runtime, ms: number): Promise<void> =>
+  new Promise((resolve) => void runtime.setTimeout(resolve, ms));
 
 /** The promise, or the signal's reason when that fires first. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -116,9 +116,11 @@ export class StaleEpochError extends MessagingError<"STALE_EPOCH"> {
   }
 }
 
-/** More than there may be. `data` has the limit under the name given. */
-export const limitExceeded = (limit: string, most: number, found: string, remedy: string) =>
-  new MessagingError("LIMIT_EXCEEDED", `${found}, the limit: ${remedy}`, { data: { [limit]: most } });
+/** More than there may be. `data` has the limit under the name given and, where waiting helps, `retryInMs`: when to ask again. */
+export const limitExceeded = (limit: string, most: number, found: string, remedy: string, retryInMs?: number) =>
+  new MessagingError("LIMIT_EXCEEDED", `${found}, the limit: ${remedy}`, {
+    data: { [limit]: most, ...(retryInMs === undefined ? {} : { retryInMs }) },
+  });
 
 /** A fault of this framework itself, at one end of a link: the link ends with it. What it was stands in the log of that end, under `reference`, and never travels. */
 export class InternalError extends MessagingError<"INTERNAL"> {

@@ -241,6 +241,14 @@ export class PackedReader {
     if (key.length <= PLAIN_LENGTH_MAX) KEYS[slot] = key;
     return key;
   }
+  /** Whether it has the key of these bytes (UTF-8): nothing is decoded. */
+  hasKeyOf(key: Uint8Array): boolean {
+    if (!this.hasKey) return false;
+    const from = this.at + HEADER;
+    if (this.#u16(from) !== key.length) return false;
+    for (let at = 0; at < key.length; at++) if (this.bytes[from + 2 + at] !== key[at]) return false;
+    return true;
+  }
   get id(): string | null {
     return this.hasId ? this.#text(this.#idAt()) : null;
   }

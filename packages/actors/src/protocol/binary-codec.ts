@@ -3,6 +3,7 @@ import { type Hot, LAYOUTS, type Layout } from "./binary-layouts.ts";
 import type { Codec } from "./codec.ts";
 import type { FrameTables } from "./frame-tables.ts";
 import type { Frame, FrameType } from "./frames.ts";
+import { RouteCache } from "./route-cache.ts";
 import { sendable } from "./sendable.ts";
 import { frameTables } from "./validate-frame.ts";
 import { violation } from "./violation.ts";
@@ -26,6 +27,8 @@ class BinaryCodec implements Codec {
   /** Layouts of this version by the frames' types, and by their codes with the type. */
   readonly #layouts = new Map<FrameType, Layout<Frame>>();
   readonly #byCode: (readonly [type: Hot, layout: Layout<Frame>] | undefined)[] = [];
+
+  readonly #routes = new RouteCache((fields) => ByteWriter.fields(fields));
 
   constructor(tables: FrameTables, layouts: Layouts, all: Map<number, BinaryCodec>) {
     this.#tables = tables;
@@ -53,7 +56,11 @@ class BinaryCodec implements Codec {
         const whole = sendable(given);
         const frame = trim === null ? whole : trim(whole);
         const layout = this.#layouts.get(frame.type);
-        if (layout === undefined) {
+        if (frame.type === "topic.found") {
+          const { route, spec, ...rest } = frame;
+          to.byte(AS_MAP);
+          to.mapWithLength(rest, this.#routes.of({ route, spec }));
+        } else if (layout === undefined) {
           to.byte(AS_MAP);
           to.plainWithLength(frame);
         } else {

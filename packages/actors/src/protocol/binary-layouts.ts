@@ -1,6 +1,6 @@
 import { type Durability, epoch, offset, sequence } from "../message/brands.ts";
 import type { WireError } from "../message/errors.ts";
-import { LIMITS } from "./field-checks.ts";
+import { ascend, LIMITS } from "./field-checks.ts";
 import type { Frame, FrameType, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
 import { violation } from "./violation.ts";
 import type { ByteReader, ByteWriter } from "./wire-bytes.ts";
@@ -216,7 +216,7 @@ export const LAYOUTS: { readonly [Type in Hot]: Layout<FrameOf<Type>> } = {
       settle: from.uint(),
       settlement: readSettlement(from),
     }),
-    isSound: ({ queue, settlement }) => isQueue(queue) && settlement.ranges.every(([first, end]) => first < end),
+    isSound: ({ queue, settlement }) => isQueue(queue) && ascend(settlement.ranges),
   },
   settled: {
     code: 9,

@@ -75,7 +75,22 @@ const range: Check<OffsetRange> = (value) => {
   const [from, to] = value as OffsetRange;
   return from < to ? null : fault("a range that begins before it ends", `${from} to ${to}`);
 };
-export const ranges = list(LIMITS.ranges, range);
+const rangeList = list(LIMITS.ranges, range);
+/** Whether each range ends before the next one begins, or there: what is said twice, or in another order, would cost more than it says. */
+export const ascend = (of: readonly OffsetRange[]): boolean =>
+  of.every(([from, to], index) => from < to && (index === 0 || of[index - 1]![1] <= from));
+export const ranges: Check<readonly OffsetRange[]> = (value) => {
+  const found = rangeList(value);
+  if (found !== null) return found;
+  const given = value as readonly OffsetRange[];
+  if (ascend(given)) return null;
+  const at = given.findIndex(([from], index) => index > 0 && given[index - 1]![1] > from);
+  return {
+    field: `[${at}]`,
+    expected: `a range from ${given[at - 1]![1]} on: in order, none twice`,
+    found: String(given[at]![0]),
+  };
+};
 export const offsets = list(LIMITS.offsets, anOffset);
 
 export const redrivenFields: Fields<RedrivenId> = { strand: natural, offset: anOffset };

@@ -107,10 +107,20 @@ const range: fc.Arbitrary<OffsetRange> = fc
   .tuple(natural, natural)
   .filter(([a, b]) => a !== b)
   .map(([a, b]) => [Math.min(a, b), Math.max(a, b)]);
+/** In order, none twice. */
+const ranges: fc.Arbitrary<readonly OffsetRange[]> = few(range).map((given) => {
+  let end = 0;
+  const inOrder = given.toSorted((a, b) => a[0] - b[0]);
+  return inOrder.filter(([from, to]) => {
+    if (from < end) return false;
+    end = to;
+    return true;
+  });
+});
 const redrivenFields = { strand: natural, offset: offsets };
 const redriven = record<RedrivenId>(redrivenFields);
 const settlement = record<Settlement>({
-  ranges: few(range),
+  ranges,
   redriven: few(redriven),
   tried: few(fc.tuple(natural, natural)),
   redrivenTried: few(record({ ...redrivenFields, attempts: natural })),
@@ -212,7 +222,7 @@ const account = record<QueueAccount>({
   start: offsets,
   end: offsets,
   cursor: offsets,
-  settledRanges: few(range),
+  settledRanges: ranges,
   settled: natural,
   filtered: natural,
   skipped: natural,
@@ -358,7 +368,7 @@ const frameFields: {
     request: natural,
     member: natural,
     queue,
-    resume: orNull(record({ epoch: epochs, settle: settlement, inHand: few(range), redrivenInHand: few(redriven) })),
+    resume: orNull(record({ epoch: epochs, settle: settlement, inHand: ranges, redrivenInHand: few(redriven) })),
   },
   "lease.granted": {
     request: orNull(natural),

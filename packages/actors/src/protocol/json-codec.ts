@@ -25,6 +25,7 @@ import {
 import type { Codec } from "./codec.ts";
 import type { FrameTables } from "./frame-tables.ts";
 import type { Frame } from "./frames.ts";
+import { RouteCache } from "./route-cache.ts";
 import { sendable } from "./sendable.ts";
 import { frameTables } from "./validate-frame.ts";
 import { DEPTH_MAX, describeFound, FORBIDDEN_KEYS, OBJECT_KEY_MAX, violation } from "./violation.ts";
@@ -256,6 +257,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 class JsonCodec implements Codec {
   readonly name = "json";
   readonly #tables: FrameTables;
+  readonly #routes = new RouteCache((fields) => JSON.stringify(fields).slice(1));
 
   constructor(tables: FrameTables) {
     this.#tables = tables;
@@ -264,21 +266,25 @@ class JsonCodec implements Codec {
     return this.#tables.versions;
   }
   at(version: number): JsonCodec {
-    return new JsonCodec(this.#tables.at(version));
+    return version === this.#tables.version ? this : new JsonCodec(this.#tables.at(version));
   }
 
   encode(frames: readonly Frame[]): Uint8Array {
+    return utf8.encode(`[${frames.map((frame) => this.#json(frame)).join(",")}]`);
+  }
+  #json(given: Frame): string {
     const { trim } = this.#tables;
-    return utf8.encode(
-      JSON.stringify(
-        frames.map((given) => {
-          const whole = sendable(given);
-          return mapBytes(
-            (trim === null ? whole : trim(whole)) as unknown as Loose,
-            (bytes) => readableList(bytes as Uint8Array),
-            (bytes) => readableOne(bytes as Uint8Array),
-          );
-        }),
+    const whole = sendable(given);
+    const frame = trim === null ? whole : trim(whole);
+    if (frame.type === "topic.found") {
+      const { route, spec, ...rest } = frame;
+      return `${JSON.stringify(rest).slice(0, -1)},${this.#routes.of({ route, spec })}`;
+    }
+    return JSON.stringify(
+      mapBytes(
+        frame as unknown as Loose,
+        (bytes) => readableList(bytes as Uint8Array),
+        (bytes) => readableOne(bytes as Uint8Array),
       ),
     );
   }

@@ -17,6 +17,12 @@ const utf8 = new TextEncoder();
 // a BOM is a character like any other: a key that begins with one must not lose it
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Fields of a map as they are written, one after another. */
+export interface WrittenFields {
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
 export class ByteWriter {
   #bytes = new Uint8Array(SCRATCH_BYTES);
   #view = new DataView(this.#bytes.buffer);
@@ -106,6 +112,25 @@ export class ByteWriter {
     this.plain(value);
     this.#view.setUint32(at, this.length - before, true);
   }
+  /** A map of plain values with its length in front, as `plainWithLength` writes it: these fields, and behind them others that were written before. */
+  mapWithLength(fields: object, written: WrittenFields): void {
+    this.#room(4);
+    const at = this.#at;
+    this.#at += 4;
+    const before = this.length;
+    const entries = Object.entries(fields);
+    this.#head(entries.length + written.count, { short: 0x80, below: 16 }, 0xdd);
+    this.#entries(entries, 0);
+    this.#raw(written.bytes);
+    this.#view.setUint32(at, this.length - before, true);
+  }
+  /** Fields of a map, to be written into many. */
+  static fields(of: object): WrittenFields {
+    const writer = new ByteWriter();
+    const entries = Object.entries(of);
+    writer.#entries(entries, 0);
+    return { count: entries.length, bytes: writer.finish() };
+  }
   /** A plain value. `undefined` properties are left out. @throws `PROTOCOL_VIOLATION` for what is not plain data */
   plain(value: unknown, depth = 0): void {
     if (value === null || value === undefined) this.byte(0xc0);
@@ -126,11 +151,14 @@ export class ByteWriter {
     } else if (isPlainObject(value)) {
       const entries = Object.entries(value).filter(([, item]) => item !== undefined);
       this.#head(entries.length, { short: 0x80, below: 16 }, 0xdd);
-      for (const [name, item] of entries) {
-        this.#text(name);
-        this.plain(item, depth + 1);
-      }
+      this.#entries(entries, depth);
     } else throw violation("packet", "", "plain data", "an instance of a class");
+  }
+  #entries(entries: readonly (readonly [name: string, item: unknown])[], depth: number): void {
+    for (const [name, item] of entries) {
+      this.#text(name);
+      this.plain(item, depth + 1);
+    }
   }
   #number(value: number): void {
     this.#room(9);

@@ -100,6 +100,7 @@ export class DeliveryFlow {
     return from < to && to <= this.deliveredEnd;
   }
   credit(messages: number, bytes: number): void {
+    if (messages <= this.#creditMessages && bytes <= this.#creditBytes) return;
     this.#creditMessages = Math.max(this.#creditMessages, messages);
     this.#creditBytes = Math.max(this.#creditBytes, bytes);
     this.pump();

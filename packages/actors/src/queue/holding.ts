@@ -119,7 +119,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
     const deliveredEnd = before?.deliveredEnd ?? this.#ledger.state.cursor;
     before?.stop();
     const settles = this.repeats.takeSettles();
-    const writes = applySettlement(this.#ledger, this.repeats.withoutUndone(resume.settle), deliveredEnd);
+    const { writes } = applySettlement(this.#ledger, this.repeats.withoutUndone(resume.settle), deliveredEnd);
     this.#lease.tell({ type: "lease.renew", at });
     const ttlMs = this.#lease.deadline - at; // less than the whole when it is being revoked
     const kept = resume.inHand.flatMap(([from, to]) =>
@@ -196,7 +196,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       this.check();
       const { request, epoch } = frame;
       if (!this.isCurrent(port, epoch)) return port.refuse({ type: "refused", request, error: this.stale(epoch) });
-      const writes = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);
+      const { writes } = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);
       this.#ledger.state.lease = null;
       const { commit, revision } = this.#ledger.commit(writes);
       commit.flushed.then(
@@ -271,7 +271,9 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
         : [];
     for (const head of heads) state.noteTried(head, { attempts: 0, losses: 1 });
     const redriven = flow?.redrivenHeads().slice(0, hands) ?? [];
-    const writes = redriven.flatMap((head) => aside.tried(head.strand, head.offset, { attempts: 0, losses: 1 }));
+    const writes = redriven
+      .filter(({ strand, offset }) => aside.noteTried(strand, offset, { attempts: 0, losses: 1 }))
+      .map(({ strand }) => aside.strandWrite(strand));
     state.lease = null;
     this.#ledger.commit(writes);
     this.#lease.tell({ type: "lease.check", at });

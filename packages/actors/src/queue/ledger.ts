@@ -3,6 +3,7 @@ import { isMessagingError, limitExceeded, MessagingError } from "../message/erro
 import type { QueueAccount } from "../protocol/questions.ts";
 import { storeFailure, whenStored } from "../store/known-errors.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
+import { CursorWaits } from "./cursor-waits.ts";
 import type { MemberPort } from "./member-port.ts";
 import { flat, storeKeys } from "./records.ts";
 import { SerialQueue } from "./serial-queue.ts";
@@ -50,6 +51,8 @@ export class Ledger {
   #generation = 0;
   #last: Commit | null = null;
   #underWay = 0;
+  /** What changed nothing and waits for the store nevertheless. */
+  #repeats = 0;
   #gathered: Gathered | null = null;
   #committedCursor: number;
   /** What is in commits, of that which is counted. */
@@ -57,7 +60,7 @@ export class Ledger {
   #closing = false;
   #reloading = false;
   #reloadedAt = Number.NEGATIVE_INFINITY;
-  #waiters: Set<{ readonly end: number; readonly reached: () => void }> | null = null;
+  #waits: CursorWaits | null = null;
 
   /** Loads it from the store, or begins it where the group's settings say. @throws `STORE_DAMAGED` */
   static async open(context: SubscriptionContextOf, begin: number): Promise<Ledger> {
@@ -96,7 +99,7 @@ export class Ledger {
 
   /** Changes that wait: for their turn, or for a store that does not come along. */
   get #waiting(): number {
-    return this.turn.length + (this.#gathered?.changes ?? 0);
+    return this.turn.length + (this.#gathered?.changes ?? 0) + this.#repeats;
   }
   /** So many changes wait that no more should come of what could still be delivered. */
   get isBehind(): boolean {
@@ -112,6 +115,16 @@ export class Ledger {
     this.#gathered ??= new Gathered();
     return { commit: this.#gathered.add(writes), revision };
   }
+  /** Nothing is to be stored for what changes nothing, but it rests on all that has changed so far: the commit that this is on its way in. */
+  unchanged(): Commit {
+    const commit = this.#gathered?.commit ?? this.#last ?? NOTHING_UNDER_WAY;
+    const over = (): void => {
+      this.#repeats--;
+    };
+    this.#repeats++; // it waits like any other
+    commit.flushed.then(over, over);
+    return commit;
+  }
   #hand(writes: readonly StoreWrite[], mayWait: boolean): Commit {
     const { state } = this;
     const { spec, queue, group } = this.context;
@@ -124,7 +137,7 @@ export class Ledger {
     const generation = this.#generation;
     const { cursor } = state;
     const count = this.#counting();
-    const commit = this.#writer.commit(all, { mayWait: mayWait && (this.#waiters?.size ?? 0) === 0 });
+    const commit = this.#writer.commit(all, { mayWait: mayWait && (this.#waits?.size ?? 0) === 0 });
     this.#last = commit;
     this.#underWay++;
     const failed = (error: unknown): void => {
@@ -239,26 +252,18 @@ export class Ledger {
       }, reject),
     );
   }
-  /** Resolves once every offset below `end` has left the backlog for good (committed). */
-  reached(end: number): { readonly done: Promise<void>; cancel(): void } {
-    let cancel = () => {};
-    const done = new Promise<void>((resolve) => {
-      if (this.#committedCursor >= end) return resolve();
-      const waiter = { end, reached: resolve };
-      this.#waiters ??= new Set();
-      this.#waiters.add(waiter);
-      cancel = () => this.#waiters?.delete(waiter);
-    });
-    return { done, cancel: () => cancel() };
+  /** Calls back once every offset below `end` has left the backlog for good (committed); at once when it has. Returns what takes that back. */
+  whenReached(end: number, reached: () => void): () => void {
+    if (this.#committedCursor >= end) {
+      reached();
+      return () => {};
+    }
+    this.#waits ??= new CursorWaits();
+    return this.#waits.add(end, reached);
   }
   #reach(cursor: number): void {
     this.#committedCursor = Math.max(this.#committedCursor, cursor);
-    if (this.#waiters === null) return;
-    for (const waiter of this.#waiters) {
-      if (this.#committedCursor < waiter.end) continue;
-      this.#waiters.delete(waiter);
-      waiter.reached();
-    }
+    this.#waits?.reach(this.#committedCursor);
   }
 
   /** Nothing in memory above the last good commit counts: all is read anew from the store, as after a restart. */
@@ -289,6 +294,7 @@ export class Ledger {
     while (!this.#closing) {
       try {
         await this.#last?.flushed.catch(() => {}); // what was on its way has arrived or failed
+        this.#last = null;
         const { state, aside } = await load(this.context, this.state.start);
         this.state = state;
         this.aside = aside;
@@ -340,6 +346,7 @@ async function load(context: SubscriptionContextOf, begin: number) {
   await aside.recover(state);
   return { state, aside, isNew: false };
 }
+const NOTHING_UNDER_WAY: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
 const NOTHING_COUNTED = { settled: 0, parked: 0, deadLettered: 0 };
 /** Numbers that only grow. */
 const countsOf = (state: SubscriptionState, { taken }: SetAside): typeof NOTHING_COUNTED => ({
@@ -365,7 +372,7 @@ const tooMany = (path: string): MessagingError =>
 class Gathered {
   readonly writes: StoreWrite[] = [];
   changes = 0;
-  readonly #commit: Commit;
+  readonly commit: Commit;
   #become!: (commit: Commit) => void;
   #fail!: (error: unknown) => void;
 
@@ -378,12 +385,12 @@ class Gathered {
     const flushed = commit.then((become) => become.flushed);
     const synced = commit.then((become) => become.synced);
     for (const promise of [flushed, synced]) promise.catch(() => {}); // a rejection that nobody reads ends nothing
-    this.#commit = { flushed, synced };
+    this.commit = { flushed, synced };
   }
   add(writes: readonly StoreWrite[]): Commit {
     this.changes++;
     this.writes.push(...writes);
-    return this.#commit;
+    return this.commit;
   }
   become(commit: Commit): void {
     this.#become(commit);

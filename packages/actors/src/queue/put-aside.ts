@@ -7,7 +7,7 @@ import { changeFailure, type Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
 import type { Repeats } from "./repeats.ts";
-import { keyOf } from "./set-aside.ts";
+import { holds, keyOf } from "./set-aside.ts";
 
 /** The subscription in which something is set aside. */
 export interface AsidePlace {
@@ -37,10 +37,11 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
   const flow = place.holding(port, frame);
   if (flow instanceof MessagingError) return refuse(flow);
   const { state, aside } = ledger;
-  /** Commits what has changed, and answers when it is through. */
-  const commit = (writes: readonly StoreWrite[], answer: (revision: number) => void) => {
+  /** Commits what has changed (`null`: nothing has), and answers when it, or all that it rests on, is through. */
+  const commit = (writes: readonly StoreWrite[] | null, answer: (revision: number) => void) => {
     state.advance();
-    const { commit, revision } = ledger.commit(writes);
+    const commit = writes === null ? ledger.unchanged() : ledger.commit(writes).commit;
+    const { revision } = state;
     commit.flushed
       .then(
         () => answer(revision),
@@ -49,7 +50,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
       .catch((error: unknown) => port.fault(error, frame.type));
     place.flowAgain();
   };
-  const done = (offsets: readonly number[], writes: readonly StoreWrite[], was?: number) =>
+  const done = (offsets: readonly number[], writes: readonly StoreWrite[] | null, was?: number) =>
     commit(writes, (revision) => {
       const { request, epoch } = frame;
       port.send({
@@ -68,12 +69,12 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
   if (frame.redriven !== null) {
     const { redriven, attempts, error } = frame;
     const strand = aside.ofRun(redriven.strand);
-    if (strand === undefined || !strand.offsets.includes(redriven.offset)) return done([], []);
+    if (strand === undefined || !holds(strand, redriven.offset)) return done([], null);
     const was = repeats.putBackIn(strand, redriven);
     if (was !== undefined) {
       // it runs again by now, if somebody said so: from its head, since the holder drops what it is sent of it before the answer
       flow.redrive(strand.id);
-      return done([redriven.offset], [], was);
+      return done([redriven.offset], null, was);
     }
     repeats.putBack(aside, strand, redriven, state.revision + 1);
     aside.runAnew(state, strand);
@@ -82,7 +83,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
   if (state.isDone(frame.offset)) {
     // set aside before: what is left of all that went with it. None: it is settled or discarded by now, or went aside by somebody's order
     const put = aside.putWith(frame.offset);
-    return done(put?.offsets ?? [], [], put?.revision);
+    return done(put?.offsets ?? [], null, put?.revision);
   }
   if (!flow.wasDelivered(frame.offset, frame.offset + 1))
     return refuse(
@@ -97,8 +98,9 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     if (state.halt?.offset === frame.offset) repeats.halted(frame.offset); // it may stand at another
   };
   if (frame.kind === "halt") {
+    const stands = state.halt !== null;
     if (!hasHalted) halt();
-    return done([], []);
+    return done([], hasHalted || stands ? null : []);
   }
   // a place may have become free since
   if (hasHalted || state.halt !== null) return refuse(asideFull(ledger.path, spec.parkedMessagesMax));
@@ -115,7 +117,7 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
     if (still !== flow)
       return refuse(still instanceof MessagingError ? still : violation("the lease was resumed meanwhile"));
     const [head, ...followers] = scanned;
-    if (head === undefined || head.offset !== frame.offset) return done([], []); // retention took it
+    if (head === undefined || head.offset !== frame.offset) return done([], null); // retention took it
     if (keyOf(head.message) !== frame.key)
       return refuse(violation(`offset ${frame.offset} of ${ledger.path} was set aside with a key that is not its own`));
     if (aside.messages + scanned.length > spec.parkedMessagesMax) {

@@ -447,9 +447,21 @@ export class Queue {
   async lagMs(subscription: Subscription | SharedSubscription): Promise<number> {
     const { cursor } = subscription.state;
     if (cursor >= this.log.flushedEnd) return 0;
-    const [oldest] = await this.log.read(cursor, 1);
-    return oldest === undefined ? 0 : Math.max(0, Math.round(this.#options.runtime.wallNow() - oldest.appendedAtMs));
+    let batch = this.#oldestOf.get(subscription);
+    if (batch === undefined || cursor < batch.from || cursor >= batch.to) {
+      const [oldest] = await this.log.read(cursor, 1);
+      if (oldest === undefined) return 0;
+      const { first, count, appendedAtMs } = oldest;
+      batch = { from: first, to: first + count, appendedAtMs };
+      this.#oldestOf.set(subscription, batch);
+    }
+    return Math.max(0, Math.round(this.#options.runtime.wallNow() - batch.appendedAtMs));
   }
+  /** Batches that groups were seen to stand in: one that stands still is not read again for its time alone. */
+  readonly #oldestOf = new WeakMap<
+    Subscription | SharedSubscription,
+    { readonly from: number; readonly to: number; readonly appendedAtMs: number }
+  >();
   async close(): Promise<void> {
     this.#machine.send({ type: "queue.close" });
     await Promise.all([...this.subscriptions.values()].map((subscription) => subscription.close()));

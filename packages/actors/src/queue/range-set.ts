@@ -87,12 +87,21 @@ export class RangeSet {
       index += left + right;
     }
   }
-  /** Number of offsets in the set below `offset`. */
+  /** Number of offsets in the set below `offset`: counted from whichever end is nearer. */
   countBelow(offset: number): number {
+    const index = this.#indexAt(offset);
+    if (index * 2 <= this.#from.length) return this.#countOf(0, index) + this.#partBelow(index, offset);
+    return this.#size - this.#countOf(index, this.#from.length) + this.#partBelow(index, offset);
+  }
+  /** Offsets of the ranges `first … end − 1`. */
+  #countOf(first: number, end: number): number {
     let count = 0;
-    for (let index = 0; index < this.#from.length && this.#from[index]! < offset; index++)
-      count += Math.min(this.#to[index]!, offset) - this.#from[index]!;
+    for (let index = first; index < end; index++) count += this.#to[index]! - this.#from[index]!;
     return count;
+  }
+  /** What of a range that reaches above `offset` lies below it. */
+  #partBelow(index: number, offset: number): number {
+    return index < this.#from.length ? Math.max(0, offset - this.#from[index]!) : 0;
   }
   /** The first offset at or after `from` that is in the set. */
   nextPresent(from: number): number {

@@ -39,6 +39,10 @@ export class Repeats {
     revisions.shift();
     this.#settlesFrom++;
   }
+  /** The change in which the holder settled last, on its present link; null when it has not. */
+  get lastSettled(): number | null {
+    return this.#settleRevisions.at(-1) ?? null;
+  }
   /** Those whose answers the link before may have lost. Told once: under each grant settles are numbered anew. */
   takeSettles(): readonly { readonly settle: number; readonly revision: number }[] {
     const taken = this.#settleRevisions.map((revision, index) => ({ settle: this.#settlesFrom + index, revision }));

@@ -120,13 +120,13 @@ export class SetAside {
   }
   /** The strand that this message is in. */
   #holding(offset: number): Strand | undefined {
-    for (const strand of this.#strands.values()) if (strand.offsets.includes(offset)) return strand;
+    for (const strand of this.#strands.values()) if (holds(strand, offset)) return strand;
     return undefined;
   }
   /** What its holder set aside together with this message, of what is still aside, and the change in which it did; null when it is not aside, or not by its holder. */
   putWith(offset: number): { readonly offsets: readonly number[]; readonly revision: number } | null {
     const strand = this.#holding(offset);
-    const revision = strand?.revisions[strand.offsets.indexOf(offset)] ?? 0;
+    const revision = strand?.revisions[indexIn(strand, offset)] ?? 0;
     if (strand === undefined || revision === 0) return null;
     return { offsets: strand.offsets.filter((_, index) => strand.revisions[index] === revision), revision };
   }
@@ -191,7 +191,7 @@ export class SetAside {
     const strand: Strand = { ...of, ...begun, error: this.#texts.keep(of.error), offsets: [], revisions: [] };
     this.#add(strand);
     state.deadLettered.add(head.offset, head.offset + 1);
-    const writes = [this.#strandWrite(strand), this.#append(strand, head, of.revision)];
+    const writes = [this.strandWrite(strand), this.#append(strand, head, of.revision)];
     for (const follower of followers) writes.push(this.follow(state, strand, follower, of.revision));
     return { strand, writes };
   }
@@ -209,7 +209,7 @@ export class SetAside {
   }
   #append(strand: Strand, copy: AsideCopy, revision: number): StoreWrite {
     const isLast = (strand.offsets.at(-1) ?? -1) < copy.offset;
-    const index = isLast ? strand.offsets.length : strand.offsets.findIndex((at) => at > copy.offset);
+    const index = isLast ? strand.offsets.length : indexIn(strand, copy.offset + 1);
     strand.offsets.splice(index, 0, copy.offset);
     strand.revisions.splice(index, 0, revision);
     this.#messages++;
@@ -222,8 +222,8 @@ export class SetAside {
   }
   /** Takes a message out: it is settled or discarded now, which the caller notes. The key opens with the last one (rule 28). */
   take(state: SubscriptionState, strand: Strand, offset: number): StoreWrite[] {
-    const index = strand.offsets.indexOf(offset);
-    if (index < 0) return [];
+    if (!holds(strand, offset)) return [];
+    const index = indexIn(strand, offset);
     for (const column of [strand.offsets, strand.revisions])
       if (index === 0) column.shift();
       else column.splice(index, 1);
@@ -245,7 +245,7 @@ export class SetAside {
       if (strand.phase === "redriving" && strand.attempts + strand.losses > 0) {
         strand.attempts = 0;
         strand.losses = 0;
-        writes.push(this.#strandWrite(strand));
+        writes.push(this.strandWrite(strand));
       }
     }
     return writes;
@@ -258,17 +258,18 @@ export class SetAside {
     strand.error = this.#texts.replace(strand.error, to.error);
     if (to.phase === "redriving") this.#redriving.add(strand);
     else this.#redriving.delete(strand);
-    return this.#strandWrite(strand);
+    return this.strandWrite(strand);
   }
-  /** Notes attempts (merged by max) and losses (added) of the head of a strand that runs again. */
-  tried(strand: Strand, offset: number, more: { readonly attempts: number; readonly losses: number }): StoreWrite[] {
-    if (strand.phase !== "redriving" || strand.offsets[0] !== offset) return [];
+  /** Notes attempts (merged by max) and losses (added) of the head of a strand that runs again. Says whether that is news, which is to be stored (`strandWrite`). */
+  noteTried(strand: Strand, offset: number, more: { readonly attempts: number; readonly losses: number }): boolean {
+    if (strand.phase !== "redriving" || strand.offsets[0] !== offset) return false;
+    if (more.attempts <= strand.attempts && more.losses === 0) return false;
     strand.attempts = Math.max(strand.attempts, more.attempts);
     strand.losses += more.losses;
-    return [this.#strandWrite(strand)];
+    return true;
   }
   replace(strand: Strand, copy: AsideCopy): StoreWrite {
-    return this.#entryWrite(strand, copy, strand.revisions[strand.offsets.indexOf(copy.offset)] ?? 0);
+    return this.#entryWrite(strand, copy, strand.revisions[indexIn(strand, copy.offset)] ?? 0);
   }
 
   /** Copies of a strand's messages from `fromOffset` on, in order. */
@@ -285,7 +286,8 @@ export class SetAside {
     });
   }
 
-  #strandWrite(strand: Strand): StoreWrite {
+  /** The strand as it is now, without its messages. */
+  strandWrite(strand: Strand): StoreWrite {
     const { kind, key, sinceMs, phase, attempts, losses, error, revision } = strand;
     return {
       kind: "put",
@@ -300,6 +302,19 @@ export class SetAside {
     return storeKeys.entry(this.#of.topic, this.#of.queue, this.#of.group, id, offset);
   }
 }
+/** Where the first of its messages at or behind `offset` stands. */
+function indexIn({ offsets }: Strand, offset: number): number {
+  let low = 0;
+  let high = offsets.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (offsets[middle]! < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+/** Whether the message is in the strand. */
+export const holds = (strand: Strand, offset: number): boolean => strand.offsets[indexIn(strand, offset)] === offset;
 const lastNumber = (key: string): number => Number(key.slice(key.lastIndexOf("/") + 1));
 
 /** `queue:strand:offset`: names a set-aside message for people and tools. */

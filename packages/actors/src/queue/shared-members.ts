@@ -10,6 +10,8 @@ export interface SharedMember {
   creditBytes: number;
   /** It is told of when its link has drained. */
   waitsForDrain: boolean;
+  /** The change in which it settled last. */
+  settledIn: number | null;
 }
 /** A message that is with a member, until when it may be (monotonic ms). */
 export interface Claim {
@@ -35,20 +37,30 @@ export class SharedMembers {
     return this.#members.get(member.port) === member;
   }
   add(port: MemberPort): void {
-    this.#members.set(port, { port, room: 0, roomBytes: 0, creditMessages: 0, creditBytes: 0, waitsForDrain: false });
+    const credit = { room: 0, roomBytes: 0, creditMessages: 0, creditBytes: 0 };
+    this.#members.set(port, { port, ...credit, waitsForDrain: false, settledIn: null });
   }
   remove(port: MemberPort): SharedMember | undefined {
     const member = this.#members.get(port);
     this.#members.delete(port);
     return member;
   }
-  credit(port: MemberPort, { messages, bytes }: Credit): void {
+  /** Says whether it can take more than before. */
+  credit(port: MemberPort, { messages, bytes }: Credit): boolean {
     const member = this.#members.get(port);
-    if (member === undefined) return;
+    if (member === undefined || (messages <= member.creditMessages && bytes <= member.creditBytes)) return false;
     member.room += Math.max(0, messages - member.creditMessages);
     member.roomBytes += Math.max(0, bytes - member.creditBytes);
     member.creditMessages = Math.max(member.creditMessages, messages);
     member.creditBytes = Math.max(member.creditBytes, bytes);
+    return true;
+  }
+  settledIn(port: MemberPort): number | null {
+    return this.#members.get(port)?.settledIn ?? null;
+  }
+  settled(port: MemberPort, revision: number): void {
+    const member = this.#members.get(port);
+    if (member !== undefined) member.settledIn = revision;
   }
   took(member: SharedMember, messages: number, bytes: number): void {
     member.room -= messages;

@@ -4,11 +4,12 @@ import type { AsidePut, Credit, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { StoreWrite } from "../store/store.ts";
 import type { QueueView } from "../system/views.ts";
+import { applyRedriven } from "./apply-settlement.ts";
 import { type Change, changeFailure, Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
 import { asideFull } from "./put-aside.ts";
-import type { AsideCopy, SetAside, Strand } from "./set-aside.ts";
+import { type AsideCopy, holds, type SetAside, type Strand } from "./set-aside.ts";
 import { type Claim, type SharedMember, SharedMembers } from "./shared-members.ts";
 import { SPAN_MAX, type SubscriptionContextOf } from "./subscription-context.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
@@ -102,8 +103,8 @@ export class SharedSubscription {
   get #given(): number {
     return Math.max(this.#everGiven, this.#position);
   }
-  reached(end: number): { readonly done: Promise<void>; cancel(): void } {
-    return this.#ledger.reached(end);
+  whenReached(end: number, reached: () => void): () => void {
+    return this.#ledger.whenReached(end, reached);
   }
 
   join(port: MemberPort): void {
@@ -146,8 +147,7 @@ export class SharedSubscription {
     });
   }
   credit(port: MemberPort, frame: Credit): void {
-    this.#members.credit(port, frame);
-    this.#pump();
+    if (this.#members.credit(port, frame)) this.#pump();
   }
   settle(port: MemberPort, frame: Settle): void {
     this.#ledger.take(port, frame, () => {
@@ -166,31 +166,22 @@ export class SharedSubscription {
             `offsets up to ${beyond[1]} of ${this.path} were settled, delivered were those below ${this.#given}`,
           ),
         );
+      let changed = false;
       for (const [from, to] of settlement.ranges) {
         for (let at = Math.max(from, state.cursor); at < to; at++) this.#forget(at);
-        state.settle(from, to);
-      }
-      const writes: StoreWrite[] = [];
-      for (const { strand: id, offset: at } of settlement.redriven) {
-        const strand = this.aside.strand(id);
-        const taken = strand === undefined ? [] : this.aside.take(state, strand, at);
-        if (strand !== undefined) this.#redriven.delete(strand);
-        if (taken.length > 0 && at >= state.cursor) state.settled.add(at, at + 1);
-        writes.push(...taken);
+        if (state.settle(from, to)) changed = true;
       }
       for (const [at, attempts] of settlement.tried) {
         if (state.isDone(at) || at >= this.#given) continue;
-        state.noteTried(at, { attempts, losses: 0 });
+        if (state.noteTried(at, { attempts, losses: 0 })) changed = true;
         if (at < this.#position) this.#comesAgain(at, this.#backoffMs(port, attempts));
       }
-      for (const { strand: id, offset: at, attempts } of settlement.redrivenTried) {
-        const strand = this.aside.strand(id);
-        if (strand === undefined) continue;
-        this.#redriven.delete(strand);
-        writes.push(...this.aside.tried(strand, at, { attempts, losses: 0 }));
-      }
-      state.advance();
-      const { commit, revision } = this.#ledger.commit(writes);
+      const writes = applyRedriven(this.#ledger, settlement, (strand) => this.#redriven.delete(strand));
+      // one that changes nothing is no change of its own: its answer is that of the member's last one, once all that it rests on is stored
+      const before = changed || writes.length > 0 ? null : this.#members.settledIn(port);
+      const { commit, revision } =
+        before === null ? this.#ledger.commit(writes) : { commit: this.#ledger.unchanged(), revision: before };
+      this.#members.settled(port, revision);
       commit.flushed.then(
         () => port.send({ type: "settled", ...answer, revision }),
         (error: unknown) => refuse(changeFailure(error)),
@@ -214,7 +205,7 @@ export class SharedSubscription {
     try {
       if (frame.redriven !== null) {
         const strand = aside.strand(frame.redriven.strand);
-        if (strand?.offsets.includes(frame.redriven.offset) === true) {
+        if (strand !== undefined && holds(strand, frame.redriven.offset)) {
           this.#redriven.delete(strand);
           writes.push(aside.turn(strand, { phase: "waiting", attempts, error }));
           put = now;
@@ -244,7 +235,8 @@ export class SharedSubscription {
       return refuse(error);
     }
     state.advance();
-    const { commit, revision } = this.#ledger.commit(writes);
+    const { revision } = state;
+    const commit = writes.length > 0 ? this.#ledger.commit(writes).commit : this.#ledger.unchanged();
     const done = () =>
       port.send({
         type: "aside.done",

@@ -339,10 +339,8 @@ describe("settle", () => {
   it("wakes whoever waits for the cursor, also when it comes with the release", async () => {
     const { subscription, talk, bench } = await held();
     let reached = "";
-    void subscription.reached(2).done.then(() => (reached += "2"));
-    void subscription.reached(3).done.then(() => (reached += "3"));
-    const { done, cancel } = subscription.reached(3);
-    void done.then(() => (reached += "x"));
+    for (const end of [2, 3]) subscription.whenReached(end, () => (reached += `${end}`));
+    const cancel = subscription.whenReached(3, () => (reached += "x"));
     cancel();
     await talk.settle([[0, 2]]);
     expect(reached).toBe("2");

@@ -133,7 +133,7 @@ async function play(steps: readonly Step[]): Promise<void> {
           bench.disk.beforeApply = undefined;
           throw new Error("disk");
         };
-        await talk.settle([]);
+        await bench.runtime.run(subscription.change(async () => ({ writes: [], result: {} })).catch(() => {}));
         await bench.runtime.advance(1_000);
         await hold();
         break;

@@ -128,11 +128,12 @@ export class SubscriptionState {
       this.discarded.intersects(from, to)
     );
   }
-  /** Settles what of `from … to − 1` is still backlog. */
-  settle(from: number, to: number): void {
+  /** Settles what of `from … to − 1` is still backlog. Says whether anything was. */
+  settle(from: number, to: number): boolean {
     const start = Math.max(from, this.cursor);
-    if (start >= to) return;
-    this.settled.add(start, to);
+    if (start >= to) return false;
+    const before = this.settled.size;
+    if (this.settled.add(start, to) === 0) return false;
     // an offset already set aside keeps its class
     for (const aside of [this.parked, this.deadLettered, this.discarded])
       for (let offset = aside.nextPresent(start); offset < to; ) {
@@ -140,8 +141,10 @@ export class SubscriptionState {
         this.settled.remove(offset, end);
         offset = aside.nextPresent(end);
       }
+    if (this.settled.size === before) return false;
     this.#forgetTried(start, to);
     this.advance();
+    return true;
   }
   /** A message was given up. */
   discard(offset: number): void {
@@ -152,12 +155,14 @@ export class SubscriptionState {
     if (to - from < this.tried.size) for (let offset = from; offset < to; offset++) this.tried.delete(offset);
     else for (const offset of this.tried.keys()) if (offset >= from && offset < to) this.tried.delete(offset);
   }
-  /** Notes attempts (merged by max) and losses (added) of a message that is still backlog. */
-  noteTried(offset: number, more: Tried): void {
+  /** Notes attempts (merged by max) and losses (added) of a message that is still backlog. Says whether that is news. */
+  noteTried(offset: number, more: Tried): boolean {
     const tried = this.tried.get(offset) ?? { attempts: 0, losses: 0 };
+    if (more.attempts <= tried.attempts && more.losses === 0) return false;
     tried.attempts = Math.max(tried.attempts, more.attempts);
     tried.losses += more.losses;
     this.#setTried(offset, tried);
+    return true;
   }
   #setTried(offset: number, tried: Tried): void {
     if (this.tried === NOTHING_TRIED) this.tried = new Map();

@@ -96,9 +96,9 @@ export class Subscription {
       lagMs,
     };
   }
-  /** Resolves once every offset below `end` has left the backlog for good (committed). */
-  reached(end: number): { readonly done: Promise<void>; cancel(): void } {
-    return this.#ledger.reached(end);
+  /** See `Ledger.whenReached`. */
+  whenReached(end: number, reached: () => void): () => void {
+    return this.#ledger.whenReached(end, reached);
   }
 
   /* ---------- leases ---------- */
@@ -144,9 +144,15 @@ export class Subscription {
         const text = `offsets ${beyond[0]} to ${beyond[1]} of ${this.path} were settled, delivered were those below ${flow.deliveredEnd}`;
         return this.#refuseSettle(port, frame, new MessagingError("PROTOCOL_VIOLATION", text));
       }
-      const writes = applySettlement(this.#ledger, frame.settlement, flow.deliveredEnd);
-      const { commit, revision } = this.#ledger.commit(writes, writes.length === 0);
-      this.#holding.repeats.settled(frame.settle, revision);
+      const { changed, writes } = applySettlement(this.#ledger, frame.settlement, flow.deliveredEnd);
+      const { repeats } = this.#holding;
+      // one that changes nothing is no change of its own: its answer is that of the holder's last one, once all that it rests on is stored
+      const before = changed ? null : repeats.lastSettled;
+      const { commit, revision } =
+        before === null
+          ? this.#ledger.commit(writes, writes.length === 0)
+          : { commit: this.#ledger.unchanged(), revision: before };
+      repeats.settled(frame.settle, revision);
       commit.flushed.then(
         () => port.send({ type: "settled", ...answer, revision }),
         () => {}, // the commit's failure ends the lease

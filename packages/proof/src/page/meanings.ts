@@ -97,4 +97,5 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   bulkAnswered: "all that a client asked in packets of hundreds of frames was answered",
   bulkRefused: "of what a client asked in such packets, some was refused: a limit was met",
   bulkShared: "others were sent something between two answers to such a client",
+  settledAgain: "a member settled what was settled already: nothing was stored for it",
 };

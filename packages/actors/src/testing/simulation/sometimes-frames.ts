@@ -31,6 +31,9 @@ export class FrameCounters {
   /** Requests that ask again for what was asked before: by client, the queue of a group. */
   readonly #putsAgain = new Map<string, string>();
 
+  /** By client, member, queue and epoch: the revision of its last settle. */
+  readonly #settledIn = new Map<string, number>();
+
   constructor(hit: (name: Sometimes) => void) {
     this.#hit = hit;
   }
@@ -113,6 +116,12 @@ export class FrameCounters {
       case "ask": {
         const { question } = frame;
         if ("reason" in question) this.#orders.set(`${from} ${frame.request}`, `${question.topic} ${question.group}`);
+        return;
+      }
+      case "settled": {
+        const lease = `${to} ${frame.member} ${frame.queue} ${frame.epoch}`;
+        if (this.#settledIn.get(lease) === frame.revision) this.#hit("settledAgain");
+        this.#settledIn.set(lease, frame.revision);
         return;
       }
       case "answer": {

@@ -75,6 +75,7 @@ export const SOMETIMES = [
   "bulkAnswered",
   "bulkRefused",
   "bulkShared",
+  "settledAgain",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];
 

@@ -182,7 +182,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "the last settles, which a release carries, are not applied with it",
     promises: ["P3"],
     file: "queue/holding.ts",
-    find: "const writes = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);\n",
+    find: "const { writes } = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);\n",
     replace: "const writes: never[] = [];\n",
   },
   {

@@ -1,0 +1,88 @@
+import { limitExceeded, optionInvalid } from "../message/errors.ts";
+import { quoted } from "../message/text.ts";
+import type { QueueEnd } from "../protocol/questions.ts";
+import { Allowances } from "./allowances.ts";
+import type { Group } from "./group.ts";
+import { type Asker, RETRY_IN_MS } from "./question-turns.ts";
+
+/** What a question that waits counts as, beside its ends. */
+const QUESTION_ENDS = 16;
+/** Ends that are waited for, at most: of one link, of one principal, of one group. */
+const ENDS_MAX = { link: 131_072, principal: 524_288, group: 524_288 } as const;
+
+/** Queues that are behind, and the ends they are waited for at: an entry of the same index in each. */
+interface Ends {
+  readonly queues: Uint16Array;
+  readonly ends: Float64Array;
+}
+
+/**
+ * Questions that wait until a group has come so far, for as long as it takes. A cursor never goes back, so each waits at one queue after another: it costs that queue one entry, and a settle of any
+ * other nothing. Bounded by the number of ends.
+ */
+export class ReachedWaits {
+  readonly #links = new Allowances(ENDS_MAX.link);
+  readonly #principals = new Allowances(ENDS_MAX.principal);
+  readonly #groups = new Allowances(ENDS_MAX.group);
+
+  /**
+   * Resolves once every queue has come to its end, or the asker has gone. Of several ends of one queue the furthest counts.
+   * Rejects with `LIMIT_EXCEEDED` (`retryInMs`) when too much is waited for, and with `OPTION_INVALID` for a queue that the topic does not have.
+   */
+  async wait(asker: Asker, group: Group, asked: readonly QueueEnd[]): Promise<void> {
+    const ends = behind(group, asked);
+    if (ends.queues.length === 0) return;
+    const { principal } = asker;
+    const holders = [
+      { allowances: this.#links, holder: asker, limit: "endsMax", who: "this link waits" },
+      { allowances: this.#principals, holder: principal, limit: "principalEndsMax", who: `${quoted(principal)} waits` },
+      { allowances: this.#groups, holder: group, limit: "groupEndsMax", who: `group ${quoted(group.name)} is waited for` },
+    ];
+    const cost = ends.queues.length + QUESTION_ENDS;
+    const full = holders.find(({ allowances, holder }) => !allowances.hasRoom(holder, cost));
+    if (full !== undefined)
+      throw limitExceeded(
+        full.limit,
+        full.allowances.most,
+        `${full.who} at the ends of ${full.allowances.most} queues`,
+        "wait for less at once",
+        RETRY_IN_MS,
+      );
+    for (const { allowances, holder } of holders) allowances.add(holder, cost);
+    try {
+      await oneAfterAnother(asker, group, ends);
+    } finally {
+      for (const { allowances, holder } of holders) allowances.add(holder, -cost);
+    }
+  }
+}
+
+/** Of what is asked for, what has not been reached. */
+function behind(group: Group, asked: readonly QueueEnd[]): Ends {
+  const furthest = new Map<number, number>();
+  for (const { queue, end } of asked) {
+    const subscription = group.subscription(queue);
+    if (subscription === undefined) throw optionInvalid("ends", "ends of queues that the topic has", `queue ${queue}`);
+    if (subscription.committedCursor < end) furthest.set(queue, Math.max(end, furthest.get(queue) ?? 0));
+  }
+  return { queues: Uint16Array.from(furthest.keys()), ends: Float64Array.from(furthest.values()) };
+}
+async function oneAfterAnother({ departure }: Asker, group: Group, { queues, ends }: Ends): Promise<void> {
+  let isGone = false;
+  for (let at = 0; at < queues.length && !isGone; at++) {
+    const subscription = group.subscription(queues[at] as number);
+    const end = ends[at] as number;
+    if (subscription === undefined || subscription.committedCursor >= end) continue;
+    await new Promise<void>((resolve) => {
+      const cancel = subscription.whenReached(end, () => {
+        stopWatching();
+        resolve();
+      });
+      const stopWatching = departure.when(() => {
+        isGone = true;
+        cancel();
+        resolve();
+      });
+    });
+  }
+}
