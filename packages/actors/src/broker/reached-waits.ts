@@ -36,7 +36,12 @@ export class ReachedWaits {
     const holders = [
       { allowances: this.#links, holder: asker, limit: "endsMax", who: "this link waits" },
       { allowances: this.#principals, holder: principal, limit: "principalEndsMax", who: `${quoted(principal)} waits` },
-      { allowances: this.#groups, holder: group, limit: "groupEndsMax", who: `group ${quoted(group.name)} is waited for` },
+      {
+        allowances: this.#groups,
+        holder: group,
+        limit: "groupEndsMax",
+        who: `group ${quoted(group.name)} is waited for`,
+      },
     ];
     const cost = ends.queues.length + QUESTION_ENDS;
     const full = holders.find(({ allowances, holder }) => !allowances.hasRoom(holder, cost));

@@ -1,4 +1,4 @@
-import type { Answer, Frame } from "../../protocol/frames.ts";
+import type { Answer, Frame, Settled } from "../../protocol/frames.ts";
 import type { AsideChanged } from "../../protocol/questions.ts";
 import type { Sometimes } from "./sometimes.ts";
 
@@ -31,8 +31,8 @@ export class FrameCounters {
   /** Requests that ask again for what was asked before: by client, the queue of a group. */
   readonly #putsAgain = new Map<string, string>();
 
-  /** By client, member, queue and epoch: the revision of its last settle. */
-  readonly #settledIn = new Map<string, number>();
+  /** By client, member, queue and epoch: its settle that was answered last. */
+  readonly #settledLast = new Map<string, Settled>();
 
   constructor(hit: (name: Sometimes) => void) {
     this.#hit = hit;
@@ -120,8 +120,10 @@ export class FrameCounters {
       }
       case "settled": {
         const lease = `${to} ${frame.member} ${frame.queue} ${frame.epoch}`;
-        if (this.#settledIn.get(lease) === frame.revision) this.#hit("settledAgain");
-        this.#settledIn.set(lease, frame.revision);
+        const last = this.#settledLast.get(lease);
+        // the same settle is answered twice where its first answer may have been lost
+        if (last?.revision === frame.revision && last.settle !== frame.settle) this.#hit("settledAgain");
+        this.#settledLast.set(lease, frame);
         return;
       }
       case "answer": {
