@@ -81,7 +81,14 @@ export async function answerQuestion(broker: AskedBroker, question: Question, by
       const { group, name, reason } = question;
       const wasOwned = group === null ? await topic.releaseProducer(name) : await groupOf(topic, group).release(name);
       if (wasOwned)
-        broker.events.tell({ type: "name.released", topic: topic.spec.name, group, name, reason, by: by.asker.principal });
+        broker.events.tell({
+          type: "name.released",
+          topic: topic.spec.name,
+          group,
+          name,
+          reason,
+          by: by.asker.principal,
+        });
       return null;
     }
   }
