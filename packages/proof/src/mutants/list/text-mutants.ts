@@ -11,7 +11,10 @@ export const TEXT_MUTANTS: readonly Mutant[] = [
     file: "protocol/disclosure.ts",
     find: "return cause === undefined ? null :",
     replace: "return cause !== code ? null :",
-    test: of("broker/told.test.ts", "of one failure that refuses many is one reference, and one line of the log"),
+    test: of(
+      "protocol/disclosure.test.ts",
+      "is logged once, however many it refuses, whatever it is wrapped in; another one has another reference",
+    ),
   },
   {
     name: "data-told-whole",
