@@ -75,18 +75,11 @@ describe.each(CODECS)("texts of failures, in $name,", (codec) => {
       expect(entries[0]?.error.message).toMatch(new RegExp(`^${character}{2000,}…$`));
     },
   );
-  it("are shown in an explanation as people may read them, cut, while values have them as they are", async () => {
+  it("are listed as they are", async () => {
     const text = `\u001b[2Jgone\n\u202e${"x".repeat(5_000)}`;
     const { client } = await failing(codec, 1, text);
-    await client.say({ type: "ask", request: client.next(), question: { kind: "explain", topic: "t", key: "k0" } });
-    expect(client.last("answer").answer).toMatchObject({ groups: [{ state: "idle" }] }); // a dead letter holds nothing back
-    await client.say({
-      type: "ask",
-      request: client.next(),
-      question: { kind: "aside.list", ...OF, after: null, limit: 10 },
-    });
-    const { entries } = client.last("answer").answer as Answers["aside.list"];
-    expect(entries[0]?.error.message).toBe(text);
+    const [entry] = await list(client, 10);
+    expect(entry?.error.message).toBe(text);
   });
 });
 it.each(["park", "halt"] as const)(

@@ -6,6 +6,7 @@ import { binaryCodec, Codecs, jsonCodec } from "../../protocol/index.ts";
 import { createMemoryStore } from "../../store/memory-store.ts";
 import { FaultyFrame } from "./faulty-frame.ts";
 import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
+import { SECRET } from "./secret-watch.ts";
 import { SyncingStore } from "./syncing-store.ts";
 import type { World } from "./world.ts";
 
@@ -31,7 +32,7 @@ export class BrokerApp implements App {
     world.disk.beforeApply = () => {
       if (storeTrouble.failRate > 0 && random() < storeTrouble.failRate) {
         counters.hit("commitFailed");
-        throw new Error("the disk failed");
+        throw new Error(`the disk failed: ${SECRET}`);
       }
       const ms = Math.max(storeTrouble.eachMs, broker.commitMs) * random();
       if (ms <= 0) return undefined;
@@ -111,7 +112,7 @@ function codecsThatFail(world: World): Codecs {
       const at = ownFault === null ? -1 : frames.findIndex(({ type }) => type === ownFault.frame);
       if (ownFault === null || at < 0) return frames;
       world.ownFault = null;
-      return frames.with(at, new FaultyFrame(ownFault.look).wrap(frames[at] as Frame));
+      return frames.with(at, new FaultyFrame(ownFault.look, { text: `injected: ${SECRET}` }).wrap(frames[at] as Frame));
     },
   });
   return new Codecs(failing(binaryCodec), failing(jsonCodec));

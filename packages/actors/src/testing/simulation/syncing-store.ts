@@ -64,7 +64,7 @@ export class SyncingStore implements Store {
       return new Promise<void>((resolve, reject) => {
         this.#runtime.setTimeout(() => {
           if (health.failure === null && this.#fails())
-            health.failure = new MessagingError("STORE_FAILED", "the disk failed to sync");
+            health.failure = new MessagingError("STORE_FAILED", `the disk failed to sync: ${SECRET}`);
           if (health.failure !== null) {
             reject(health.failure);
             return;

@@ -7,6 +7,7 @@ import { ExclusiveWatch } from "./exclusive-watch.ts";
 import { HistoryBook, type ProcessHistory } from "./history-book.ts";
 import { INTRUDER, Overheard } from "./overheard.ts";
 import type { BrokerPlan, NetworkPlan } from "./plan.ts";
+import { SecretWatch } from "./secret-watch.ts";
 import type { LinkSide } from "./simulated-link.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import { SometimesCounters } from "./sometimes.ts";
@@ -41,9 +42,11 @@ export class World {
   readonly runtime: SimulatedRuntime;
   readonly trace = new TraceHash();
   readonly #fence = new WireFence((text) => this.violate("P7", text));
+  readonly #secrets = new SecretWatch((text) => this.violate("P11", text));
   readonly #exclusive = new ExclusiveWatch((text) => this.violate("P4", text));
   readonly counters = new SometimesCounters((frame, to, dialler) => {
     this.#fence.see(frame, to, dialler);
+    this.#secrets.see(frame, to);
     this.overheard.see(frame, dialler.name);
   });
   /** What an intruder may know. */
