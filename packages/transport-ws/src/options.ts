@@ -4,7 +4,7 @@ import type { WebSocketConstructor } from "./platform-socket.ts";
 /** What both ends of a link may be told. */
 export interface WsLinkOptions {
   /**
-   * How often a ping asks whether the peer is still there, in ms; two unanswered ones end the link as `lost`. A platform's own WebSocket
+   * How often a ping asks whether the peer is still there, in ms, at least 10; two unanswered ones end the link as `lost`. A platform's own WebSocket
    * (browsers, Deno, Bun) cannot ask: there the other side's pings and the protocol's heartbeats find out. @default 10_000
    */
   readonly pingMs?: number | undefined;
@@ -108,10 +108,17 @@ export function checkOptions(options: WsDialOptions | WsListenOptions): void {
 }
 /** The longest time a platform's timer can wait; a longer one fires at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
+/** Pings do not come faster than heartbeats may. */
+const PING_MS_MIN = 10;
 function checkPositive(option: string, value: unknown): void {
   if (value === undefined) return;
-  if (typeof value !== "number" || !(value > 0)) throw optionInvalid(option, "a number above 0", value);
-  if (option.endsWith("Ms") && value > TIMER_MS_MAX) throw optionInvalid(option, `at most ${TIMER_MS_MAX}`, value);
+  if (!option.endsWith("Ms")) {
+    if (typeof value !== "number" || !(value > 0)) throw optionInvalid(option, "a number above 0", value);
+    return;
+  }
+  const least = option === "pingMs" ? PING_MS_MIN : 1;
+  if (typeof value !== "number" || !(value >= least && value <= TIMER_MS_MAX))
+    throw optionInvalid(option, `a number of ms from ${least} to ${TIMER_MS_MAX}`, value);
 }
 function checkUrl(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : null;

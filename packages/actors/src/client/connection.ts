@@ -173,9 +173,10 @@ export class Connection implements BrokerConnection {
     if (!wasOpen && error.retryable) return;
     const broker = this.#welcome?.broker ?? "";
     const reference = isMessagingError(error, "INTERNAL") ? { reference: error.reference } : {};
-    this.#options.events.tell({ type: "link.closed", broker, code: error.code, retryInMs: retryMs, ...reference });
+    const retryInMs = Math.round(retryMs);
+    this.#options.events.tell({ type: "link.closed", broker, code: error.code, retryInMs, ...reference });
     if (isMessagingError(error, "INTERNAL") && error.at === "broker")
-      this.#options.logger.log("error", `${error.message}; the next link is tried in ${Math.round(retryMs)} ms`, {
+      this.#options.logger.log("error", `${error.message}; the next link is tried in ${retryInMs} ms`, {
         broker,
         reference: error.reference,
       });

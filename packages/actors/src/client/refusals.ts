@@ -35,16 +35,16 @@ export class Refusals {
   over(): void {
     this.#backoff.reset();
   }
-  /** `retryInMs`: `null` when it is the broker that will ask again. */
-  tell(request: Refused["request"], error: MessagingError, retryInMs: number | null): void {
+  /** `againInMs`: `null` when it is the broker that will ask again. */
+  tell(request: Refused["request"], error: MessagingError, againInMs: number | null): void {
+    const retryInMs = againInMs === null ? null : Math.round(againInMs);
     const { runtime, events, logger } = this.#environment;
     const { topic, queue, group } = this.#place;
     events.tell({ type: "request.refused", request, topic, queue, group, code: error.code, error, retryInMs });
     if (runtime.now() - this.#loggedAt < LOG_MS) return;
     this.#loggedAt = runtime.now();
     const of = `topic "${topic}"${queue === null ? "" : `, queue ${queue}`}${group === null ? "" : `, group "${group}"`}`;
-    const next =
-      retryInMs === null ? "" : `; tried again in ${Math.round(retryInMs)} ms, and later for as long as it takes`;
+    const next = retryInMs === null ? "" : `; tried again in ${retryInMs} ms, and later for as long as it takes`;
     logger.log("warn", `the broker refuses "${request}" of ${of} (${error.code}): ${error.message}${next}`, {
       code: error.code,
       refusals: this.#backoff.failures,

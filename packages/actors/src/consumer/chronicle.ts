@@ -89,7 +89,7 @@ export class Chronicle {
       key: entry.key,
       attempt,
       error,
-      retryInMs,
+      retryInMs: retryInMs === null ? null : Math.round(retryInMs),
     });
   }
 

@@ -11,6 +11,7 @@ import type {
   StoreUsage,
   StoreWriter,
 } from "../../store/store.ts";
+import { SECRET } from "./secret-watch.ts";
 
 /** A store whose commits are synced some time after they are flushed: what a disk behind a cache looks like. */
 export class SyncingStore implements Store {
