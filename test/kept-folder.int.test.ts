@@ -11,7 +11,6 @@ import {
   tokens,
 } from "@seriatim/actors";
 import { memoryTransport } from "@seriatim/transport-memory";
-import type { ContainerModule } from "inversify";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { MIGRATIONS, type Migration } from "../packages/store-lmdb/src/formats.ts";
 import { openLmdbStore } from "../packages/store-lmdb/src/lmdb-store.ts";
@@ -51,7 +50,11 @@ class KeptScene implements AsyncDisposable {
   readonly transport: Transport;
   readonly errors: readonly string[];
 
-  static async open(version: string, opener: Opener, modules: readonly ContainerModule[] = []): Promise<KeptScene> {
+  static async open(
+    version: string,
+    opener: Opener,
+    modules: readonly ReturnType<typeof auth>[] = [],
+  ): Promise<KeptScene> {
     const manifest = keptManifest(version);
     const runtime = keptRuntime(manifest);
     const errors: string[] = [];
