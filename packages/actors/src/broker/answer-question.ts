@@ -99,7 +99,9 @@ export async function answerQuestion(broker: AskedBroker, question: Question, by
     case "aside.list":
       return await inTurn((turn) => orders.list(question.after, Math.min(question.limit, LIST_MAX), turn));
     case "aside.peek":
-      return await inTurn((turn) => orders.peek(question.key, Math.min(question.limit, LIST_MAX), turn));
+      return await inTurn((turn) =>
+        orders.peek(question.key, Math.min(question.limit, LIST_MAX), question.from ?? 0, turn),
+      );
     case "aside.retry":
       return await orders.retry(question);
     case "aside.skip":

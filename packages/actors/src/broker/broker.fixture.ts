@@ -4,8 +4,9 @@ import { sequence } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { concatBytes } from "../message/packed.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
+import { AnswerParts } from "../protocol/answer-parts.ts";
 import { FaultyFrame } from "../protocol/faulty-frame.fixture.ts";
-import type { BrokerFrame, ClientFrame, Frame, MemberJoin } from "../protocol/frames.ts";
+import type { Answer, BrokerFrame, ClientFrame, Frame, MemberJoin } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, type Codecs } from "../protocol/index.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
@@ -76,6 +77,8 @@ export interface BenchOptions {
   readonly disk?: MemoryDisk;
   readonly runtime?: SimulatedRuntime;
   readonly topics?: readonly TopicSpec[];
+  /** Its limits, where they are not the usual. */
+  readonly limits?: { readonly frameBytesMax?: number; readonly messageBytesMax?: number };
   readonly authorize?: (right: Right, principal: string) => boolean;
   /** @default true */
   readonly tellsApart?: boolean;
@@ -118,7 +121,7 @@ export class BrokerBench {
     };
     const { runtime, disk } = bench;
     bench.broker = await startBroker(
-      { topics: options.topics ?? [topicSpec({ name: "t", queues: 2 })] },
+      { topics: options.topics ?? [topicSpec({ name: "t", queues: 2 })], ...options.limits },
       {
         transport,
         runtime,
@@ -199,7 +202,11 @@ export class TestClient {
   /** Of what its link speaks, once it was welcomed. */
   codec: Codec;
   instance = "";
+  /** What came; an answer in parts once it is whole. */
   readonly frames: BrokerFrame[] = [];
+  /** Answers as they came. */
+  readonly parts: Answer[] = [];
+  readonly #asked = new Map<number, AnswerParts>();
   /** The same as they came. */
   readonly packets: Uint8Array[] = [];
   #requests = 0;
@@ -211,12 +218,17 @@ export class TestClient {
     link.frames$.subscribe((packet) => {
       this.packets.push(packet);
       for (const frame of this.codec.decode(packet) as BrokerFrame[]) {
-        this.frames.push(frame);
+        const parts = frame.type === "answer" ? this.#asked.get(frame.request) : undefined;
+        const whole = parts === undefined ? frame : parts.add(frame as Answer);
+        if (frame.type === "answer") this.parts.push(frame);
+        if (whole !== null) this.frames.push(whole);
         if (frame.type === "welcome") this.codec = codec.at(frame.version);
       }
     });
   }
   async say(...frames: ClientFrame[]): Promise<void> {
+    for (const frame of frames)
+      if (frame.type === "ask") this.#asked.set(frame.request, new AnswerParts(frame.question.kind));
     this.link.send(this.codec.encode(frames));
     await this.bench.runtime.settle();
   }

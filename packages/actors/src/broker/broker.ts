@@ -8,6 +8,7 @@ import { isName } from "../message/topic.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
 import { Disclosure } from "../protocol/disclosure.ts";
+import { CLIENT_TAKES_BYTES_MAX } from "../protocol/outbox.ts";
 import { logThrown, ownFault } from "../protocol/own-fault.ts";
 import { CODECS, type Codecs } from "../protocol/pick-codec.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
@@ -43,6 +44,8 @@ import { ReachedWaits } from "./reached-waits.ts";
 import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
 import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
 
+const FRAME_BYTES_LIMIT = (CLIENT_TAKES_BYTES_MAX * 3) / 4;
+
 export interface BrokerSettings {
   /** Identity for people. @default "broker" */
   readonly name?: string | undefined;
@@ -50,7 +53,7 @@ export interface BrokerSettings {
   readonly topics?: readonly TopicSpec[] | undefined;
   /** Largest message, packed, in bytes; announced to clients, so that the send fails and not the link. @default 1 MiB */
   readonly messageBytesMax?: number | undefined;
-  /** Largest frame, in bytes. @default 4 MiB */
+  /** Largest frame, in bytes, at most 48 MiB. @default 4 MiB */
   readonly frameBytesMax?: number | undefined;
   /** How often clients renew their leases, in ms, at least 10. @default 3_000 */
   readonly heartbeatMs?: number | undefined;
@@ -86,6 +89,8 @@ export interface BrokerParts {
   readonly codecs?: Codecs;
   /** Bytes waiting on a link above which deliveries to it pause: for simulations, whose messages are small. @default 1 MiB */
   readonly congestedBytes?: number;
+  /** A packet to a client that could be divided is no larger: for simulations, whose answers are small. @default `frameBytesMax` */
+  readonly packetBytes?: number;
 }
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
@@ -118,6 +123,7 @@ class BrokerNode implements Broker, SessionHost, AskedBroker {
   readonly limits: BrokerLimits;
   readonly codecs: Codecs;
   readonly congestedBytes: number | undefined;
+  readonly packetBytes: number | undefined;
   readonly identity: SessionHost["identity"];
   readonly #parts: BrokerParts;
   readonly #settings: BrokerSettings;
@@ -159,12 +165,19 @@ class BrokerNode implements Broker, SessionHost, AskedBroker {
     this.disclosure = new Disclosure({ at: "broker", runtime: parts.runtime, logger });
     this.codecs = parts.codecs ?? CODECS;
     this.congestedBytes = parts.congestedBytes;
+    this.packetBytes = parts.packetBytes;
     this.limits = {
       messageBytesMax: positive("messageBytesMax", settings.messageBytesMax ?? 1024 * 1024),
       frameBytesMax: positive("frameBytesMax", settings.frameBytesMax ?? FRAME_BYTES_MAX),
       heartbeatMs: duration("heartbeatMs", settings.heartbeatMs, 3_000, HEARTBEAT_MS_MIN),
       leaseTtlMsMax: duration("leaseTtlMsMax", settings.leaseTtlMsMax, 60_000, 1),
     };
+    if (this.limits.frameBytesMax > FRAME_BYTES_LIMIT)
+      throw optionInvalid(
+        "frameBytesMax",
+        "at most 48 MiB: in JSON a message grows by a third, and clients take 64",
+        this.limits.frameBytesMax,
+      );
     if (this.limits.messageBytesMax + 64 * 1024 > this.limits.frameBytesMax)
       throw optionInvalid("frameBytesMax", "at least 64 KiB more than messageBytesMax", this.limits.frameBytesMax);
     this.identity = {

@@ -1,4 +1,5 @@
 import { limitExceeded } from "../message/errors.ts";
+import type { AnyAnswer } from "../protocol/answer-parts.ts";
 import type { Ask, TopicFind } from "../protocol/frames.ts";
 import type { Question } from "../protocol/questions.ts";
 import type { Departure } from "../runtime/departure.ts";
@@ -20,7 +21,8 @@ export interface AskingSession {
   /** @throws `TOPIC_UNKNOWN` */
   topic(name: string): TopicHome;
   work(question: Question): Promise<unknown>;
-  answer(request: number, answer: unknown): void;
+  /** Resolves once the link has taken it. @throws `LIMIT_EXCEEDED` where it does not fit */
+  answer(request: number, kind: Question["kind"], answer: AnyAnswer): Promise<void>;
   found(request: number, topic: TopicHome): void;
   refuse(request: number, error: unknown, doing: string): void;
   fault(error: unknown, doing: string): void;
@@ -76,14 +78,12 @@ export class SessionQuestions implements Asker {
     const doing = `ask "${question.kind}"`;
     this.#session
       .work(question)
+      .then((answer) => this.#session.answer(request, question.kind, answer as AnyAnswer))
       .finally(() => {
         this.#asked--;
         this.#askedBytes -= bytes;
       })
-      .then(
-        (answer) => this.#session.answer(request, answer),
-        (error: unknown) => this.#session.refuse(request, error, doing),
-      )
+      .catch((error: unknown) => this.#session.refuse(request, error, doing))
       .catch((error: unknown) => this.#session.fault(error, doing));
   }
 

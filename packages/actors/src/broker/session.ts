@@ -6,7 +6,7 @@ import { withCutFailure, withCutReason } from "../protocol/cut-texts.ts";
 import type { Disclosure, PlainFrame, Refusal } from "../protocol/disclosure.ts";
 import type { BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
 import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from "../protocol/index.ts";
-import { Outbox } from "../protocol/outbox.ts";
+import { clientTakes, frameTooLarge, Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import type { Question } from "../protocol/questions.ts";
 import type { Counters } from "../queue/counters.ts";
@@ -23,6 +23,7 @@ import { isAllowed } from "./is-allowed.ts";
 import type { Asker } from "./question-turns.ts";
 import { renewLeases } from "./renew-leases.ts";
 import { sessionMachine } from "./session.machine.ts";
+import { SessionAnswers } from "./session-answers.ts";
 import { IN_FLIGHT_BATCHES_MAX, SessionLanes } from "./session-lanes.ts";
 import { SessionMembers } from "./session-members.ts";
 import { SessionQuestions } from "./session-questions.ts";
@@ -42,6 +43,8 @@ export interface SessionHost {
   readonly codecs: Codecs;
   /** Bytes waiting on a link above which deliveries to it pause; undefined: the usual. */
   readonly congestedBytes: number | undefined;
+  /** No packet is larger that could be divided; undefined: `frameBytesMax`. */
+  readonly packetBytes: number | undefined;
   readonly identity: {
     readonly id: string;
     readonly name: string;
@@ -89,6 +92,7 @@ export class Session {
   readonly #lanes: SessionLanes;
   readonly #members: SessionMembers;
   #outbox: Outbox | null = null;
+  #answers: SessionAnswers | null = null;
   #codec: Codec = binaryCodec;
   /** What it is read with: of the newest version, until its `hello` has told which it speaks. */
   #codecs: Codecs;
@@ -125,7 +129,7 @@ export class Session {
         departure: this.departure,
         topic: (name) => this.topic(name),
         work: (question) => host.ask(this, this.#questions, question),
-        answer: (request, answer) => this.#sendAnswer({ type: "answer", request, answer: answer as never }),
+        answer: async (request, kind, answer) => await this.#answers?.send(kind, request, answer),
         found: (request, { route, spec }) => this.send({ type: "topic.found", request, route, spec }),
         refuse: (request, error, doing) => this.refuse(request, error, doing),
         fault: (error, doing) => this.fault(error, doing),
@@ -198,28 +202,6 @@ export class Session {
       this.close(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded"),
     );
   }
-  /** An answer too large for a frame would end the link: it is refused instead. */
-  #sendAnswer(frame: Extract<BrokerFrame, { readonly type: "answer" }>): void {
-    if (!this.#open) return;
-    let bytes: number;
-    try {
-      bytes = this.#codec.encode([frame]).length;
-    } catch (error) {
-      this.fault(error, 'writing "answer"');
-      return;
-    }
-    const { frameBytesMax } = this.#host.limits;
-    if (bytes <= frameBytesMax) {
-      this.send(frame);
-      return;
-    }
-    const error = new MessagingError(
-      "LIMIT_EXCEEDED",
-      `the answer has ${bytes} bytes, a frame holds ${frameBytesMax}: ask for less at once`,
-      { data: { bytes, frameBytesMax } },
-    );
-    this.tellRefusal({ type: "refused", request: frame.request, error });
-  }
   /** Says why and ends the link; nothing more of it is processed. Never throws. */
   close(error: MessagingError | null, code: LinkCode): void {
     if (this.#saidGoodbye) return;
@@ -266,6 +248,7 @@ export class Session {
       () => this.#silence.stop(),
       () => this.departure.happen(),
       () => this.#drain.stop(),
+      () => this.#answers?.stop(),
       () => this.#machine.send({ type: "link.ended" }),
       () => this.#wasOpen && this.#host.counters?.linkClosed(),
       () => this.#host.ended(this),
@@ -312,17 +295,28 @@ export class Session {
     this.#dispatch(frame as ClientFrame);
   }
   #hello(hello: Hello, codec: Codec): void {
-    const { limits, identity, runtime, codecs } = this.#host;
+    const { limits, identity, runtime, codecs, packetBytes } = this.#host;
     const version = negotiateVersion(codecs.versions, hello.versions);
     this.#codec = version === null ? codec : codec.at(version);
-    const onFault = (error: unknown, type: Frame["type"]) => this.fault(error, `writing "${type}"`);
-    this.#outbox = new Outbox(this.link, this.#codec, runtime, limits.frameBytesMax, onFault);
+    const peerBytesMax = clientTakes(version ?? 1);
+    const frameBytesMax = Math.min(limits.frameBytesMax, packetBytes ?? peerBytesMax, peerBytesMax);
+    const outbox = new Outbox(this.link, this.#codec, runtime, {
+      frameBytesMax,
+      peerBytesMax,
+      onFault: (error, type) => this.fault(error, `writing "${type}"`),
+      onTooLarge: ({ type }, bytes) => this.close(frameTooLarge(type, bytes, peerBytesMax), "tooLarge"),
+    });
+    this.#outbox = outbox;
     if (version === null) {
       const client = { name: hello.client, versions: hello.versions };
       this.close(versionsUnsupported(client, { name: identity.name, versions: codecs.versions }), "violation");
       return;
     }
     this.#codecs = codecs.at(version);
+    this.#answers = new SessionAnswers({
+      ...{ outbox, codec: this.#codec, drain: this.#drain, session: this, version, frameBytesMax },
+      peerBytesMax: version < 2 ? Math.min(limits.frameBytesMax, peerBytesMax) : peerBytesMax,
+    });
     this.#instance = hello.instance;
     this.#linkNumber = hello.link;
     this.#clientName = hello.client;

@@ -101,10 +101,10 @@ export class SetAsideOrders {
       message: message.message,
     };
   }
-  async peek(key: string, limit: number, { rest }: QuestionTurn): Promise<readonly AsideMessage[]> {
+  async peek(key: string, limit: number, first: number, { rest }: QuestionTurn): Promise<readonly AsideMessage[]> {
     const { queue, subscription, strand } = this.#strandOf(key);
     const page = new Page<AsideMessage>(this.#topic.messageBytesMax);
-    for (let from = 0; page.entries.length < limit; ) {
+    for (let from = first; page.entries.length < limit; ) {
       if (page.entries.length > 0) await rest();
       const copies = await subscription.aside.copies(strand, from, Math.min(limit - page.entries.length, PEEK_AT_ONCE));
       for (const { offset: at, appendedAtMs, message } of copies) {

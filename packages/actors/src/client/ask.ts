@@ -7,6 +7,8 @@ import { nextLink } from "./connection.ts";
 
 /** How long a question may take, a link to ask it on included, ms. */
 const ASK_TIMEOUT_MS = 30_000;
+/** How often a question is asked anew whose link has ended over a limit (`tooLarge`, `overloaded`): it may be the answer that nobody can take. */
+const LIMITS_MET_MAX = 2;
 /** Questions that change something, so that asking twice is not the same as asking once. `declare` is. */
 const CHANGES: ReadonlySet<Question["kind"]> = new Set([
   "aside.retry",
@@ -20,7 +22,7 @@ const CHANGES: ReadonlySet<Question["kind"]> = new Set([
 const AGAIN_MAX_MS = 10_000;
 
 /**
- * Asks the broker. What it refuses because too much is asked at once (`LIMIT_EXCEEDED` with `retryInMs`) is asked again, later each time. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
+ * Asks the broker. What it refuses because too much is asked at once (`LIMIT_EXCEEDED` with `retryInMs`) is asked again, later each time. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`, and twice over a limit, `LIMIT_EXCEEDED`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
  * Rejects with the broker's error, the signal's reason, after 30 s with the limit that kept it from being answered, or else `UNAVAILABLE` (`reached` waits as long as it takes), or `CLOSED`.
  */
 export async function ask<Q extends Question>(
@@ -51,6 +53,7 @@ export async function ask<Q extends Question>(
           ASK_TIMEOUT_MS,
         );
   let faults = 0;
+  let limitsMet = 0;
   try {
     for (;;) {
       const link = await nextLink(connection, giveUp.signal);
@@ -77,6 +80,12 @@ export async function ask<Q extends Question>(
         const fault = isMessagingError(error) ? error.cause : error;
         if (!isMessagingError(fault) || fault.code === "INTERNAL") faults++;
         if (faults > 1) throw fault;
+        if (isMessagingError(fault, "LIMIT_EXCEEDED") && ++limitsMet > LIMITS_MET_MAX)
+          throw new MessagingError(
+            "LIMIT_EXCEEDED",
+            `${limitsMet} links in a row ended over a limit while "${question.kind}" waited for its answer: ask for less at once, or of fewer queues`,
+            { cause: fault, data: { question: question.kind, links: limitsMet } },
+          );
       }
     }
   } catch (error) {

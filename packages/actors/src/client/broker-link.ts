@@ -57,7 +57,10 @@ export type MemberFrame =
 export interface BrokerLink {
   /** Grows with every link of this client. */
   readonly number: number;
+  /** The broker's limits; `messageBytesMax` is what of it a frame of the link's codec holds. */
   readonly welcome: Welcome;
+  /** Packed bytes of a batch of several messages, at most. */
+  readonly batchBytesMax: number;
   readonly open: boolean;
   /** Queues a frame; all frames of a turn leave together, in order. */
   send(frame: ClientFrame): void;
@@ -74,6 +77,8 @@ export interface BrokerLink {
    * Returns what takes the source away again.
    */
   heartbeats(source: HeartbeatSource): () => void;
+  /** Whether a heartbeat has room for one lease more than there are queues at work. */
+  readonly hasLeaseRoom: boolean;
   /** Sends a heartbeat now (first one on a link: after joins and resumes). */
   beat(): void;
   /** Sends one in a turn of its own, however often it is asked for in this one: what is answered in one packet is listed together. */
@@ -85,6 +90,8 @@ export interface BrokerLink {
   readonly bufferedBytes: number;
 }
 export interface HeartbeatSource {
+  /** Queues it is at work on: it lists no more leases than that. */
+  readonly workers: number;
   leases(): readonly { readonly member: number; readonly queue: number; readonly epoch: number }[];
   answered(answer: {
     readonly sentAt: Instant;

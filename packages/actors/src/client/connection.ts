@@ -3,12 +3,13 @@ import { fromPromise } from "xstate";
 import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Welcome } from "../protocol/frames.ts";
+import { CLIENT_TAKES_BYTES_MAX } from "../protocol/outbox.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { contained } from "../runtime/contained.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Logger } from "../system/contracts.ts";
-import { FRAME_BYTES_MAX, type Link, type Transport } from "../transport/transport.ts";
+import type { Link, Transport } from "../transport/transport.ts";
 import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
 import type { ClientSettings } from "./client-api.ts";
 import { type ConnectionFailure, type ConnectionRef, connectionMachine } from "./connection.machine.ts";
@@ -103,7 +104,7 @@ export class Connection implements BrokerConnection {
     const { token, transport } = this.#options;
     const shown = typeof token === "function" ? await token() : (token ?? null);
     signal.throwIfAborted();
-    const link = await transport.dial({ signal, token: shown, frameBytesMax: FRAME_BYTES_MAX });
+    const link = await transport.dial({ signal, token: shown, frameBytesMax: CLIENT_TAKES_BYTES_MAX });
     if (signal.aborted) {
       link.abort();
       signal.throwIfAborted();

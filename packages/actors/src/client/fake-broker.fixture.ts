@@ -186,8 +186,8 @@ export class FakeSession {
     this.#due[way] = due;
     runtime.setTimeout(land, due - runtime.now());
   }
-  cut(): void {
-    this.#end({ code: "lost", reason: "cut" });
+  cut(end: LinkEnd = { code: "lost", reason: "cut" }): void {
+    this.#end(end);
   }
   #end(end: LinkEnd): void {
     if (this.over) return;

@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { type Epoch, NO_EPOCH } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
+import { leasesMax } from "../protocol/frame-bytes.ts";
 import type { BrokerFrame, Frame, Welcome } from "../protocol/frames.ts";
-import { binaryCodec } from "../protocol/index.ts";
+import { binaryCodec, jsonCodec } from "../protocol/index.ts";
 import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { simulatedRuntime } from "../testing/simulated-runtime.ts";
 import type { Link, LinkEnd } from "../transport/transport.ts";
@@ -150,6 +151,7 @@ describe("heartbeats", () => {
   it("end the link when something of ours goes wrong: the next one beats again", async () => {
     const { link, runtime, sent, state } = await setUp();
     link.heartbeats({
+      workers: 0,
       leases: () => {
         throw new Error("not foreseen");
       },
@@ -164,10 +166,12 @@ describe("heartbeats", () => {
     const answers: unknown[] = [];
     const lease = { member: 2, queue: 0, epoch: 5 as Epoch };
     link.heartbeats({
+      workers: 1,
       leases: () => [lease],
       answered: ({ sentAt, renewed }) => answers.push([sentAt.now, renewed.length]),
     });
-    const leave = link.heartbeats({ leases: () => [{ ...lease, queue: 1 }], answered: () => answers.push("gone") });
+    const second = { workers: 1, leases: () => [{ ...lease, queue: 1 }], answered: () => answers.push("gone") };
+    const leave = link.heartbeats(second);
     await runtime.advance(1_000);
     expect(sent.at(-1)).toMatchObject({ type: "heartbeat", beat: 1, leases: [{ queue: 0 }, { queue: 1 }] });
     leave();
@@ -177,6 +181,20 @@ describe("heartbeats", () => {
     link.beat();
     await runtime.settle();
     expect(sent.at(-1)).toMatchObject({ type: "heartbeat", beat: 2, leases: [{ queue: 0 }] });
+  });
+  it("have room for as many leases as fit, with all numbers as large as they may be", async () => {
+    for (const codec of [binaryCodec, jsonCodec]) {
+      const { link } = await setUp(codec);
+      const most = leasesMax(codec.name, welcome.frameBytesMax);
+      const large = Number.MAX_SAFE_INTEGER;
+      const leases = Array.from({ length: most }, () => ({ member: large, queue: 4_095, epoch: large as Epoch }));
+      const frame = { type: "heartbeat", beat: large, grantsSeen: large, leases } as const;
+      expect(codec.encode([frame]).length).toBeLessThanOrEqual(welcome.frameBytesMax);
+      link.heartbeats({ workers: most - 1, leases: () => [], answered: () => {} });
+      expect(link.hasLeaseRoom).toBe(true);
+      link.heartbeats({ workers: 1, leases: () => [], answered: () => {} });
+      expect(link.hasLeaseRoom).toBe(false);
+    }
   });
   it("count a grant as seen only when whoever asked has surely recorded it", async () => {
     const { link, receive, sent, runtime } = await setUp();

@@ -2,9 +2,11 @@ import { Observable, Subject } from "rxjs";
 import { HEARTBEAT_MS_MIN } from "../message/duration.ts";
 import { fromWireError, InternalError, MessagingError, type WireError } from "../message/errors.ts";
 import { clipped } from "../message/text.ts";
+import { AnswerParts } from "../protocol/answer-parts.ts";
 import type { Codec } from "../protocol/codec.ts";
-import type { ClientFrame, Frame, LeaseKey, Welcome } from "../protocol/frames.ts";
-import { Outbox } from "../protocol/outbox.ts";
+import { leasesMax, packedBytesMax } from "../protocol/frame-bytes.ts";
+import type { Ask, ClientFrame, Frame, LeaseKey, Welcome } from "../protocol/frames.ts";
+import { frameTooLarge, Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import { contained } from "../runtime/contained.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -28,6 +30,8 @@ const SILENT_BEATS_MAX = 3;
 
 interface Asked {
   readonly answer: Frame["type"];
+  /** Of an answer that comes in parts. */
+  readonly parts: AnswerParts | null;
   readonly resolve: (frame: never) => void;
   readonly reject: (error: MessagingError) => void;
 }
@@ -53,6 +57,8 @@ export class OpenLink implements BrokerLink {
   readonly #client: string;
   #outbox: Outbox;
   #welcome: Welcome | null = null;
+  #batchBytesMax = 0;
+  #leasesMax = 0;
   #onWelcome!: (welcome: Welcome) => void;
   #onRefusal!: (error: MessagingError) => void;
   #onOver!: (over: LinkOver) => void;
@@ -119,11 +125,28 @@ export class OpenLink implements BrokerLink {
   }
 
   #outboxFor(frameBytesMax: number): Outbox {
-    const onFault = (error: unknown, type: Frame["type"]) => this.fault(error, `writing "${type}"`);
-    return new Outbox(this.#link, this.#codec, this.#runtime, frameBytesMax, onFault);
+    return new Outbox(this.#link, this.#codec, this.#runtime, {
+      frameBytesMax,
+      peerBytesMax: frameBytesMax,
+      onFault: (error, type) => this.fault(error, `writing "${type}"`),
+      onTooLarge: (frame, bytes) => this.#tooLarge(frame, frameTooLarge(frame.type, bytes, frameBytesMax)),
+    });
+  }
+  /** A request that the broker would not take is refused here, and the link stays. */
+  #tooLarge(frame: Frame, error: MessagingError): void {
+    const asked = "request" in frame && frame.request !== null ? this.#asked.get(frame.request) : undefined;
+    if (asked === undefined) {
+      this.#leave(error, "tooLarge", error.message.slice(0, 100));
+      return;
+    }
+    this.#asked.delete((frame as { readonly request: number }).request);
+    asked.reject(error);
   }
   get welcome(): Welcome {
     return this.#welcome as Welcome; // published only once welcomed
+  }
+  get batchBytesMax(): number {
+    return this.#batchBytesMax;
   }
   get open(): boolean {
     return !this.#ended && this.#welcome !== null;
@@ -146,7 +169,9 @@ export class OpenLink implements BrokerLink {
         return;
       }
       const request = ++this.#requests;
-      this.#asked.set(request, { answer: ANSWERS[frame.type as keyof typeof ANSWERS], resolve, reject });
+      const answer = ANSWERS[frame.type as keyof typeof ANSWERS];
+      const parts = "question" in frame ? new AnswerParts((frame as Omit<Ask, "request">).question.kind) : null;
+      this.#asked.set(request, { answer, parts, resolve, reject });
       this.#outbox.push({ ...frame, request } as unknown as ClientFrame);
     });
   }
@@ -182,6 +207,11 @@ export class OpenLink implements BrokerLink {
   heartbeats(source: HeartbeatSource): () => void {
     this.#sources.add(source);
     return () => void this.#sources.delete(source);
+  }
+  get hasLeaseRoom(): boolean {
+    let leases = 0;
+    for (const { workers } of this.#sources) leases += workers;
+    return leases < this.#leasesMax;
   }
   beat(): void {
     this.#contain("heartbeat", () => this.#sendBeat());
@@ -319,12 +349,15 @@ export class OpenLink implements BrokerLink {
       this.violation(`welcome: expected version ${versions.join(" or ")}, found ${welcome.version}`);
       return;
     }
-    this.#welcome = welcome;
+    const { one, many } = packedBytesMax(this.#codec.name, welcome.frameBytesMax);
+    this.#batchBytesMax = many;
+    this.#leasesMax = leasesMax(this.#codec.name, welcome.frameBytesMax);
+    this.#welcome = { ...welcome, messageBytesMax: Math.min(welcome.messageBytesMax, one) };
     this.#outbox.flush();
     this.#codec = this.#codec.at(welcome.version);
     this.#outbox = this.#outboxFor(welcome.frameBytesMax);
     this.#beatTimer = this.#runtime.setTimeout(this.#onBeat, this.#heartbeatMs);
-    this.#onWelcome(welcome);
+    this.#onWelcome(this.#welcome);
   }
   #answer(request: number, frame: Frame): void {
     const asked = this.#asked.get(request);
@@ -335,8 +368,10 @@ export class OpenLink implements BrokerLink {
       return;
     }
     const refusal = frame.type === "refused" ? fromWireError(frame.error) : null;
+    const whole = refusal === null && frame.type === "answer" ? asked.parts?.add(frame) : frame;
+    if (whole === null) return; // more of it follows
     this.#asked.delete(request); // not before it is read: else it would wait for ever
-    if (refusal === null) asked.resolve(frame as never);
+    if (refusal === null) asked.resolve(whole as never);
     else asked.reject(refusal);
   }
 

@@ -1,5 +1,6 @@
 import { decodeBody, encodeBody, validate } from "../message/body.ts";
-import { asMessagingError, optionInvalid } from "../message/errors.ts";
+import type { Offset } from "../message/brands.ts";
+import { asMessagingError, isMessagingError, optionInvalid } from "../message/errors.ts";
 import type { Message } from "../message/message.ts";
 import { PackedReader, packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
@@ -59,7 +60,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     }
   }
   async peek(key: string, options: { readonly limit?: number } = {}): Promise<readonly Message<Out>[]> {
-    const messages = await this.#ask({ kind: "aside.peek", ...this.#at, key, limit: wholeLimit(options.limit, PEEK) });
+    const messages = await this.#peek(key, wholeLimit(options.limit, PEEK));
     return messages.map((message) => this.#message(message));
   }
   async retry(entry: string, because: Because): Promise<void> {
@@ -124,6 +125,22 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     return { discarded: changed.offsets.length };
   }
 
+  /** Page after page, each as the key is then. */
+  async #peek(key: string, limit: number): Promise<readonly AsideMessage[]> {
+    const found: AsideMessage[] = [];
+    while (found.length < limit) {
+      const from = ((found.at(-1)?.offset ?? -1) + 1) as Offset;
+      const asked = { kind: "aside.peek", ...this.#at, key, limit: limit - found.length, from } as const;
+      const page = await this.#ask(asked).catch((error: unknown) => {
+        if (found.length > 0 && isMessagingError(error, "ENTRY_UNKNOWN")) return []; // all of it has run meanwhile
+        throw error;
+      });
+      // a broker of version 1 knows the first page only
+      if (page.length === 0 || (page[0] as AsideMessage).offset < from) break;
+      found.push(...page);
+    }
+    return found;
+  }
   #ask<Q extends Question>(question: Q) {
     return ask(this.#environment, question);
   }
@@ -164,7 +181,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
 
   async #idsOf(key: string): Promise<Ids> {
     if (this.#environment.history === null) return new Map();
-    const messages = await this.#ask({ kind: "aside.peek", ...this.#at, key, limit: NAMED_MAX });
+    const messages = await this.#peek(key, NAMED_MAX);
     return new Map(
       messages.map(({ offset, message }) => {
         const reader = new PackedReader(message);

@@ -242,6 +242,8 @@ export class FakeGroup {
 export class FakeLink implements BrokerLink {
   readonly number: number;
   readonly welcome = WELCOME;
+  readonly batchBytesMax = WELCOME.frameBytesMax;
+  hasLeaseRoom = true;
   readonly members: number[] = [];
   readonly violations: string[] = [];
   open = true;

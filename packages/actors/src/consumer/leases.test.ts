@@ -497,6 +497,24 @@ describe("a consumer's leases", () => {
     });
   });
 
+  it("are not taken up where a heartbeat has no room for them; that is logged once", async () => {
+    const group = new FakeGroup();
+    fill(group, "a1");
+    const { log, handler } = byHand();
+    void consume(group).run(handler);
+    if (group.link !== null) group.link.hasLeaseRoom = false;
+    await group.runtime.advance(10);
+    group.offer();
+    group.offer();
+    await group.runtime.advance(1_000);
+    expect([log, group.sent("lease.acquire")]).toEqual([[], []]);
+    expect(group.logged.filter((line) => String(line).includes("takes no more queues"))).toHaveLength(1);
+    if (group.link !== null) group.link.hasLeaseRoom = true;
+    group.offer();
+    await group.runtime.advance(10);
+    expect(log).toEqual(["+a1/7"]);
+  });
+
   it("do not let a handler start for a key that this process still has in hand under an older epoch", async () => {
     for (const concurrency of [1, 4]) {
       const group = new FakeGroup();

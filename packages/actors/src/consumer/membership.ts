@@ -40,6 +40,7 @@ export class Membership implements HeartbeatSource {
   #nameTriedSince: number | null = null;
   readonly #refusals: Refusals;
   #closing = false;
+  #hasToldFull = false;
 
   constructor(work: Work, owner: MembershipOwner) {
     this.#work = work;
@@ -226,11 +227,21 @@ export class Membership implements HeartbeatSource {
   #onOffer(link: BrokerLink, queue: number): void {
     if (this.#closing) return;
     const worker = this.#workers.get(queue);
-    if (worker === undefined) this.#begin(link, queue);
-    else {
+    if (worker === undefined) {
+      if (link.hasLeaseRoom) this.#begin(link, queue);
+      else this.#tellFull();
+    } else {
       this.#offers.set(queue, this.#work.environment.runtime.now());
       worker.offered();
     }
+  }
+  /** The offer passes on to another client. */
+  #tellFull(): void {
+    if (this.#hasToldFull) return;
+    this.#hasToldFull = true;
+    const { environment, settings, topic } = this.#work;
+    const text = `consumer "${settings.name}" of "${topic.name}" takes no more queues: a heartbeat of this client has no room for more leases, consume through more clients`;
+    environment.logger.log("warn", text, { queues: this.#workers.size });
   }
   #begin(link: BrokerLink, queue: number): Worker {
     const worker = new Worker(this.#work, queue, link, this.#member, (ended) => this.#onWorkerEnded(ended));

@@ -38,8 +38,6 @@ export interface LaneHost extends LaneOwner {
 const HOLD_BACK_BYTES = 1024 * 1024;
 /** The machine hears that a lane is finished once nothing has gone on for so long: between two batches of a lane in use it need not. */
 const REST_MS = 2_000;
-/** What a frame needs beside its messages, at most. */
-const FRAME_OVERHEAD_BYTES = 1_024;
 /** The same when the lane itself is refused. */
 const OPEN_PACE = { initialMs: 100, maxMs: 10_000 };
 /** First wait after a refusal that may pass and does not say how long, ms; doubles with each one in a row. */
@@ -171,7 +169,7 @@ export class Lane {
     if (lane === null || this.#epoch === null) return;
     const { link, number } = lane;
     const batchesMax = this.#inFlightMax;
-    const bytesMax = Math.min(BATCH_BYTES_MAX, link.welcome.frameBytesMax - FRAME_OVERHEAD_BYTES);
+    const bytesMax = Math.min(BATCH_BYTES_MAX, link.batchBytesMax);
     const durability = this.#host.durability();
     while (this.buffer.hasMore && this.buffer.inFlight < batchesMax) {
       if (this.buffer.inFlight > 0 && link.bufferedBytes > HOLD_BACK_BYTES) return;

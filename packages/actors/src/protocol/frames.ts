@@ -462,11 +462,13 @@ export interface Ask {
   readonly request: number;
   readonly question: Question;
 }
-/** B, answers `ask`. */
+/** B, answers `ask`; one that is too large for a frame comes in parts. */
 export interface Answer {
   readonly type: "answer";
   readonly request: number;
   readonly answer: Answers[keyof Answers];
+  /** Since version 2. More parts follow, each an answer to the same question that lists what comes next (`answer-parts.ts`). @default false */
+  readonly more?: boolean;
 }
 
 export type ClientFrame =

@@ -28,6 +28,8 @@ export type Question =
       readonly group: string;
       readonly key: string;
       readonly limit: number;
+      /** Since version 2: the first offset to answer with. @default the head's */
+      readonly from?: Offset;
     }
   | ({ readonly kind: "aside.retry" | "aside.skip"; readonly entry: string } & Change)
   | ({ readonly kind: "aside.replace"; readonly entry: string; readonly message: Uint8Array } & Change)

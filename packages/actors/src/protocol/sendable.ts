@@ -5,7 +5,7 @@ import type { Frame } from "./frames.ts";
 import { ERROR_DEPTH_MAX, FORBIDDEN_KEYS } from "./violation.ts";
 
 /** Characters of an error's data, as JSON; larger data stays at home. */
-const ERROR_DATA_SENT_MAX = 65_536;
+export const ERROR_DATA_SENT_MAX = 65_536;
 
 /**
  * The frame as it may travel. Errors are what user code threw, and reasons what people say: their texts can be of any length and their data anything, and neither may

@@ -7,6 +7,7 @@ import {
   finite,
   list,
   nullable,
+  optional,
   record,
   tagRecords,
   tuple,
@@ -43,7 +44,7 @@ import type { AppendedRun, DeliveredBatch, Frame, FrameType, LeaseKey, LeaseResu
 import { answer } from "./validate-answer.ts";
 import { question } from "./validate-question.ts";
 import { PROTOCOL_VERSIONS } from "./version.ts";
-import type { LaterFields } from "./versioned.ts";
+import { type LaterFields, since } from "./versioned.ts";
 
 type FrameFields<Type extends FrameType> = Fields<Variant<Frame, "type", Type>>;
 /**
@@ -201,7 +202,7 @@ export const frameFields: { readonly [Type in FrameType]: FrameFields<Type> | La
   },
   "aside.done": { request: natural, ...leaseFields, revision: natural, offsets },
   ask: { request: natural, question },
-  answer: { request: natural, answer },
+  answer: { request: natural, answer, more: since(2, optional(yesOrNo)) },
 };
 export const FRAME_TYPES = Object.keys(frameFields) as readonly FrameType[];
 export const frameTables = FrameTables.of(PROTOCOL_VERSIONS, tagRecords(frameFields, "type"));

@@ -1,5 +1,15 @@
-import { byteString, type Check, type Fields, list, nullable, tagged, tagRecords, type Variant } from "./checks.ts";
-import { key, LIMITS, name, place, positive, queueEnd, text, topicSpec } from "./field-checks.ts";
+import {
+  byteString,
+  type Check,
+  type Fields,
+  list,
+  nullable,
+  optional,
+  tagged,
+  tagRecords,
+  type Variant,
+} from "./checks.ts";
+import { anOffset, key, LIMITS, name, place, positive, queueEnd, text, topicSpec } from "./field-checks.ts";
 import type { Question } from "./questions.ts";
 import { type LaterFields, since } from "./versioned.ts";
 
@@ -19,7 +29,7 @@ export const questionFields: {
   account: { topic: name, group: name },
   declare: { spec: topicSpec },
   "aside.list": { topic: name, group: name, after: nullable(place), limit: positive },
-  "aside.peek": { topic: name, group: name, key, limit: positive },
+  "aside.peek": { topic: name, group: name, key, limit: positive, from: since(2, optional(anOffset)) },
   "aside.retry": entryChange,
   "aside.skip": entryChange,
   "aside.replace": { ...entryChange, message: byteString },

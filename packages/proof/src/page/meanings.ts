@@ -75,6 +75,7 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   removedBySettledByAll: "messages were removed because all groups had settled them",
   producerBufferFull: "a producer's buffer was full",
   batchTrimmed: "of a repeated batch, the known part was answered and the rest appended",
+  answerInParts: "an answer was larger than a packet and came in parts",
   epochRaisedWithOthersInHand: "an epoch was raised while other keys were in hand",
   newMessageAsRedriveEnds: "a new message of a key came as its last redriven one was settled",
   powerLostUnsynced: "power was lost with something flushed and not synced",

@@ -12,6 +12,8 @@ import type { World } from "./world.ts";
 
 /** So little that slow links and bursts pass it. */
 const CONGESTED_BYTES = 4_096;
+/** So little that turns go as several packets, and accounts in parts. */
+const PACKET_BYTES = 2_048;
 const RETRY_MS = 300;
 
 /** A broker on the disk that outlives it. Started again when its store did not let it start. */
@@ -69,6 +71,7 @@ export class BrokerApp implements App {
           authenticator: { authenticate: async (token) => ({ id: token ?? "anybody" }) },
           authorizer: { authorize: () => true },
           congestedBytes: CONGESTED_BYTES,
+          packetBytes: PACKET_BYTES,
           logger: {
             log: (level, text, data) =>
               world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data, withoutStacks)}`),

@@ -127,6 +127,7 @@ export class FrameCounters {
         return;
       }
       case "answer": {
+        if (frame.more === true) this.#hit("answerInParts");
         const group = this.#orders.get(`${to} ${frame.request}`);
         this.#orders.delete(`${to} ${frame.request}`);
         if (group === undefined || !isChange(frame.answer)) return;

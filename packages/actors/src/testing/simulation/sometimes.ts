@@ -55,6 +55,7 @@ export const SOMETIMES = [
   "removedBySettledByAll",
   "producerBufferFull",
   "batchTrimmed",
+  "answerInParts",
   "epochRaisedWithOthersInHand",
   "newMessageAsRedriveEnds",
   "powerLostUnsynced",
