@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Epoch, sequence } from "../message/brands.ts";
 import type { LeaseResume } from "../protocol/frames.ts";
+import { PRODUCERS_EACH_MAX } from "../queue/producer-table.ts";
 import { message, settlement } from "../queue/queue.fixture.ts";
 import { decodeRecord, storeKeys } from "../queue/records.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
@@ -129,6 +130,28 @@ describe("a producer's name", () => {
     }
     expect(alice.all("lane.rewind")).toHaveLength(1);
     expect(await append(alice, opened.epoch, 0)).toBe("batch.appended");
+  });
+  it("is left for others to have, however many one principal brings", async () => {
+    const bench = await BrokerBench.start();
+    const mallory = await bench.client("m", 1, "mallory");
+    const open = (producer: string, lane: number) =>
+      ({
+        type: "lane.open",
+        request: lane,
+        lane,
+        topic: "t",
+        queue: 0,
+        producer,
+        epoch: null,
+        routeVersion: 1,
+      }) as const;
+    for (let lane = 0; lane < PRODUCERS_EACH_MAX; lane += 500)
+      await mallory.say(...Array.from({ length: 500 }, (_, n) => open(`m${lane + n}`, lane + n)));
+    expect(mallory.all("lane.opened")).toHaveLength(PRODUCERS_EACH_MAX);
+    await mallory.say(open("one-more", PRODUCERS_EACH_MAX));
+    expect(mallory.last("refused").error.code).toBe("LIMIT_EXCEEDED");
+    const alice = await bench.client("a", 1, "alice");
+    expect(await openLane(alice, "payments")).toMatchObject({ type: "lane.opened" });
   });
   it("is nobody's where no authenticator tells principals apart", async () => {
     const bench = await BrokerBench.start({ tellsApart: false });

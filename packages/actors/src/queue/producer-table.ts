@@ -8,6 +8,8 @@ import { decodeRecord } from "./records.ts";
 
 /** Producers a queue remembers; one more is refused until one has been away for a week. */
 export const PRODUCERS_MAX = 10_000;
+/** Of one principal: there is room for others' whatever it brings. */
+export const PRODUCERS_EACH_MAX = 9_000;
 const DAY_MS = 24 * 3_600_000;
 /** What is not seen for so long is forgotten, and its name is free. */
 export const KEPT_MS = 7 * DAY_MS;
@@ -113,13 +115,7 @@ export class ProducerTable {
   begin(name: string, at: Epoch, by: ProducerInstance, nowMs: number): ProducerState {
     const { instance, ordinal } = by;
     const before = this.#byName.get(name);
-    if (before === undefined && this.#byName.size >= PRODUCERS_MAX)
-      throw limitExceeded(
-        "producersMax",
-        PRODUCERS_MAX,
-        `the queue knows ${PRODUCERS_MAX} producers`,
-        "give producers stable names; one is forgotten a week after it was last seen",
-      );
+    if (before === undefined) this.#requireRoom(by.principal);
     const runs = new ProducerRuns();
     const principal = before?.principal ?? by.principal;
     if (before !== undefined) this.#names.remove(name, before.principal);
@@ -128,6 +124,22 @@ export class ProducerTable {
     this.#add(state);
     this.#names.add(name, principal);
     return state;
+  }
+  #requireRoom(by: Owner): void {
+    const size = this.#byName.size;
+    if (size < PRODUCERS_EACH_MAX) return;
+    const remedy = "give producers stable names; one is forgotten a week after it was last seen";
+    if (size >= PRODUCERS_MAX)
+      throw limitExceeded("producersMax", PRODUCERS_MAX, `the queue knows ${PRODUCERS_MAX} producers`, remedy);
+    let own = 0;
+    for (const { principal } of this.#byName.values()) if (principal !== null && principal === by) own++;
+    if (own >= PRODUCERS_EACH_MAX)
+      throw limitExceeded(
+        "producersEachMax",
+        PRODUCERS_EACH_MAX,
+        `the queue knows ${PRODUCERS_EACH_MAX} producers of "${by}"`,
+        remedy,
+      );
   }
   #add(state: ProducerState): void {
     if (this.#byName === NO_PRODUCERS) this.#byName = new Map();
