@@ -18,6 +18,13 @@ export interface Outcome {
   /** Times it dialled: 1, unless a link was cut. */
   readonly links: number;
 }
+/** The transport, with a count of the links it has dialled. */
+export const counted = (transport: Transport, links: { count: number }): Transport => ({
+  dial: (options) => {
+    links.count++;
+    return transport.dial(options);
+  },
+});
 /** A producer and a consumer on a topic of their own, at work all the time: one message of each key, and the next when that is acknowledged. */
 export class Honest {
   readonly #client: Client;
@@ -35,16 +42,8 @@ export class Honest {
 
   static async start(transport: Transport, codec: Codec): Promise<Honest> {
     const links = { count: 0 };
-    const counted: Transport = {
-      dial: (options) => {
-        links.count++;
-        return transport.dial(options);
-      },
-    };
-    const honest = new Honest(
-      await createClient({ transport: counted, codec, token: "honest", name: "honest" }),
-      links,
-    );
+    const options = { transport: counted(transport, links), codec, token: "honest", name: "honest" };
+    const honest = new Honest(await createClient(options), links);
     await until(() => honest.#handled >= KEYS, "the honest client to be at work");
     return honest;
   }

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Codec, Transport } from "@seriatim/actors";
+import { type Client, createClient } from "@seriatim/actors/client";
 import { wsClientTransport } from "@seriatim/transport-ws/client";
 import { Attacker } from "./attacker.fixture.ts";
-import { Honest, type Outcome } from "./honest.fixture.ts";
+import { counted, Honest, type Outcome } from "./honest.fixture.ts";
 import type { HostileCase } from "./hostile-case.fixture.ts";
 import { accessOf, type HostileBroker, type OpenBroker, openBroker, Surroundings } from "./open-broker.ts";
 import { OwnProcess } from "./own-process.fixture.ts";
@@ -26,6 +27,7 @@ export class Target {
   readonly #hostile: HostileCase;
   readonly #surroundings = new Surroundings();
   readonly #attackers: Attacker[] = [];
+  readonly #clients: Client[] = [];
   #own: OwnProcess | null = null;
   #open: OpenBroker | null = null;
   #transport!: Transport;
@@ -80,6 +82,16 @@ export class Target {
     await attacker.hello(hello);
     return attacker;
   }
+  /** A real client of this principal, and how many links it has had. */
+  async client(
+    principal = "mallory",
+  ): Promise<{ readonly client: Client; readonly links: { readonly count: number } }> {
+    const links = { count: 0 };
+    const transport = counted(this.#transport, links);
+    const client = await createClient({ transport, codec: this.codec, token: principal });
+    this.#clients.push(client);
+    return { client, links };
+  }
   /** Beats on a link of its own, each once the last is answered, until the attack is over. */
   async beside(attack: () => Promise<unknown>): Promise<Beside> {
     const witness = await this.attacker("honest");
@@ -129,6 +141,7 @@ export class Target {
   }
   async end(): Promise<void> {
     for (const { link } of this.#attackers) link.abort();
+    for (const client of this.#clients) await client.close({ timeoutMs: 1_000 });
     await this.#open?.broker.close();
     await this.#own?.end();
     if (this.settings.folder !== "") await rm(this.settings.folder, { recursive: true, force: true, maxRetries: 3 });
