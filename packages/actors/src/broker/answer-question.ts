@@ -38,7 +38,26 @@ const LOOKED_AT_ONCE = 64;
 const LIST_MAX = 1_000;
 
 /** Answers one question, from the state that decides: a heavy one in its turn. @throws `TOPIC_UNKNOWN` `FORBIDDEN` `ENTRY_UNKNOWN` `OPTION_INVALID` `LIMIT_EXCEEDED` */
-export async function answerQuestion(broker: AskedBroker, question: Question, by: By): Promise<Answers[keyof Answers]> {
+export function answerQuestion(broker: AskedBroker, question: Question, by: By): Promise<Answers[keyof Answers]> {
+  return question.kind === "reached" ? reached(broker, question, by.asker) : answer(broker, question, by);
+}
+/** Has no turn: it costs less than reading the question did, and may then wait for days. Not `async`, since that would keep the question, with thousands of ends, for as long. */
+function reached(
+  broker: AskedBroker,
+  { topic, group, ends }: Extract<Question, { readonly kind: "reached" }>,
+  asker: Asker,
+): Promise<null> {
+  try {
+    return broker.reachedWaits.wait(asker, groupOf(topicOf(broker, topic), group), ends).then(() => null);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+async function answer(
+  broker: AskedBroker,
+  question: Exclude<Question, { readonly kind: "reached" }>,
+  by: By,
+): Promise<Answers[keyof Answers]> {
   const inTurn = <T>(work: (turn: QuestionTurn) => Promise<T>): Promise<T> =>
     broker.turns.ask(by.asker, JSON.stringify(question), work);
   switch (question.kind) {
@@ -59,12 +78,6 @@ export async function answerQuestion(broker: AskedBroker, question: Question, by
     case "ends": {
       const { queues } = topicOf(broker, question.topic);
       return await inTurn(async () => queues.map(({ index, log }) => ({ queue: index, end: log.end })));
-    }
-    case "reached": {
-      // no turn: it costs less than reading the question did, and may then wait for days
-      const group = groupOf(topicOf(broker, question.topic), question.group);
-      await broker.reachedWaits.wait(by.asker, group, question.ends);
-      return null;
     }
     case "account": {
       const topic = topicOf(broker, question.topic);

@@ -26,12 +26,12 @@ export class ReachedWaits {
   readonly #groups = new Allowances(ENDS_MAX.group);
 
   /**
-   * Resolves once every queue has come to its end, or the asker has gone. Of several ends of one queue the furthest counts.
-   * Rejects with `LIMIT_EXCEEDED` (`retryInMs`) when too much is waited for, and with `OPTION_INVALID` for a queue that the topic does not have.
+   * Resolves once every queue has come to its end, or the asker has gone. Of several ends of one queue the furthest counts. Keeps nothing of `asked`.
+   * @throws `LIMIT_EXCEEDED` (`retryInMs`) when too much is waited for, `OPTION_INVALID` for a queue that the topic does not have
    */
-  async wait(asker: Asker, group: Group, asked: readonly QueueEnd[]): Promise<void> {
+  wait(asker: Asker, group: Group, asked: readonly QueueEnd[]): Promise<void> {
     const ends = behind(group, asked);
-    if (ends.queues.length === 0) return;
+    if (ends.queues.length === 0) return Promise.resolve();
     const { principal } = asker;
     const holders = [
       { allowances: this.#links, holder: asker, limit: "endsMax", who: "this link waits" },
@@ -54,11 +54,9 @@ export class ReachedWaits {
         RETRY_IN_MS,
       );
     for (const { allowances, holder } of holders) allowances.add(holder, cost);
-    try {
-      await oneAfterAnother(asker, group, ends);
-    } finally {
+    return oneAfterAnother(asker, group, ends).finally(() => {
       for (const { allowances, holder } of holders) allowances.add(holder, -cost);
-    }
+    });
   }
 }
 

@@ -257,6 +257,8 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 class JsonCodec implements Codec {
   readonly name = "json";
   readonly #tables: FrameTables;
+  /** Those of other versions that links have asked for. */
+  readonly #others = new Map<number, JsonCodec>();
   readonly #routes = new RouteCache((fields) => JSON.stringify(fields).slice(1));
 
   constructor(tables: FrameTables) {
@@ -266,7 +268,10 @@ class JsonCodec implements Codec {
     return this.#tables.versions;
   }
   at(version: number): JsonCodec {
-    return version === this.#tables.version ? this : new JsonCodec(this.#tables.at(version));
+    if (version === this.#tables.version) return this;
+    const found = this.#others.get(version) ?? new JsonCodec(this.#tables.at(version));
+    this.#others.set(version, found);
+    return found;
   }
 
   encode(frames: readonly Frame[]): Uint8Array {
