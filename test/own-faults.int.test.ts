@@ -5,8 +5,8 @@ import { wsTransport } from "@seriatim/transport-ws";
 import { describe, expect, it, vi } from "vitest";
 
 const lines = topic("lines", { schema: typed<string>(), key: "send", queues: 1 });
-type Frames = ReturnType<typeof binaryCodec.decode>;
-const decode = binaryCodec.decode.bind(binaryCodec);
+type Frame = ReturnType<typeof binaryCodec.decode>[number];
+const reader = binaryCodec.reader.bind(binaryCodec);
 const encode = binaryCodec.encode.bind(binaryCodec);
 const SECRET = "the password is swordfish";
 type Logged = { readonly level: string; readonly text: string; readonly data: Readonly<Record<string, unknown>> };
@@ -24,20 +24,24 @@ const FAULTS: readonly { readonly name: string; readonly strike: (struck: () => 
   {
     name: "while a batch is taken",
     strike: (struck) =>
-      vi.spyOn(binaryCodec, "decode").mockImplementation((packet) =>
-        decode(packet).map((frame) => {
-          if (frame.type !== "batch.append" || !struck()) return frame;
-          const faulty = {
-            get lane(): never {
-              throw new TypeError(SECRET);
-            },
-          };
-          return Object.defineProperties(
-            { type: frame.type },
-            Object.getOwnPropertyDescriptors(faulty),
-          ) as Frames[number];
-        }),
-      ),
+      vi.spyOn(binaryCodec, "reader").mockImplementation((packet) => {
+        const frames = reader(packet);
+        return {
+          next() {
+            const frame = frames.next();
+            if (frame?.type !== "batch.append" || !struck()) return frame;
+            const faulty = {
+              get lane(): never {
+                throw new TypeError(SECRET);
+              },
+            };
+            return Object.defineProperties({ type: frame.type }, Object.getOwnPropertyDescriptors(faulty)) as Frame;
+          },
+          get done() {
+            return frames.done;
+          },
+        };
+      }),
   },
   {
     name: "while an answer is written",

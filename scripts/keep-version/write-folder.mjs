@@ -62,6 +62,7 @@ const watched = (codec) => ({
     frames.forEach(watch);
     return frames;
   },
+  reader: (packet) => codec.reader(packet),
   refusal: (frame) => codec.refusal(frame),
 });
 const watching = provide(tokens.codec, () => watched(binaryCodec));

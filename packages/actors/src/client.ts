@@ -48,6 +48,7 @@ export type { FailureInfo, OffsetRange } from "./protocol/frames.ts";
 export type { AsideListed, QueueAccount } from "./protocol/questions.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { systemRuntime } from "./runtime/system-runtime.ts";
+export { TokenBucket } from "./runtime/token-bucket.ts";
 export type * from "./store/store.ts";
 export type * from "./system/contracts.ts";
 export type * from "./system/views.ts";

@@ -2,7 +2,7 @@
 export type { Broker, BrokerSettings } from "./broker/broker.ts";
 export * from "./client.ts";
 export { binaryCodec } from "./protocol/binary-codec.ts";
-export type { Codec } from "./protocol/codec.ts";
+export type { Codec, FrameReader } from "./protocol/codec.ts";
 export { jsonCodec } from "./protocol/json-codec.ts";
 export { MemoryDisk } from "./store/memory-disk.ts";
 export { createMemoryStore } from "./store/memory-store.ts";

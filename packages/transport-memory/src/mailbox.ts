@@ -7,6 +7,7 @@ export class Mailbox<T> {
   #head = 0;
   #reader: Subscriber<T> | null = null;
   #closed = false;
+  #paused = false;
 
   /** `wake` is called when there may be something to hand over: answer it by calling `handOver`, later. */
   constructor(wake: () => void) {
@@ -22,8 +23,9 @@ export class Mailbox<T> {
       wake();
     });
   }
-  get hasReader(): boolean {
-    return this.#reader !== null;
+  /** Somebody takes what is put in. */
+  get isTaken(): boolean {
+    return this.#reader !== null && !this.#paused;
   }
   get size(): number {
     return this.#items.length - this.#head;
@@ -31,14 +33,21 @@ export class Mailbox<T> {
   put(item: T): void {
     this.#items.push(item);
   }
-  /** Hands over what is in now (not what comes meanwhile), as long as there is a reader; `each` runs before the reader gets the item. */
+  /** The reader takes nothing for now. */
+  pause(): void {
+    this.#paused = true;
+  }
+  resume(): void {
+    this.#paused = false;
+  }
+  /** Hands over what is in now (not what comes meanwhile), as long as it is taken; `each` runs before the reader gets the item. */
   handOver(each: (item: T) => void): void {
-    for (let left = this.size; left > 0 && this.#reader !== null && this.size > 0; left--) {
+    for (let left = this.size; left > 0 && this.isTaken && this.size > 0; left--) {
       const item = this.#items[this.#head] as T;
       this.#items[this.#head++] = undefined;
       if (this.#head === this.#items.length) this.#forget();
       each(item);
-      this.#reader.next(item);
+      this.#reader?.next(item);
     }
     if (this.#closed && this.size === 0) this.#reader?.complete();
   }

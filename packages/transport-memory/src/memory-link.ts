@@ -51,6 +51,14 @@ export class MemoryLink implements Link {
     return this.#phase === "ended" ? 0 : this.#peer.#inboxBytes;
   }
 
+  pause(): void {
+    this.#inbox.pause();
+  }
+  resume(): void {
+    this.#inbox.resume();
+    this.#wake();
+  }
+
   whenDrained(bytes: number, drained: () => void): void {
     this.#drains.add(bytes, drained);
     this.#lookDrained();
@@ -115,10 +123,10 @@ export class MemoryLink implements Link {
     });
     this.#peer.#lookDrained();
     if (this.#phase === "ended") return;
-    if (this.#inbox.size > 0 && this.#inbox.hasReader) {
+    if (this.#inbox.size > 0 && this.#inbox.isTaken) {
       this.#wake(); // came meanwhile
     } else if (this.#peerEnd !== null) {
-      // Frames that nobody has subscribed to yet stay for whoever does: they have been handed over.
+      // Frames that nobody takes yet stay for whoever does: they have been handed over.
       const end = this.#peerEnd;
       this.#finish(end);
       this.#peer.#finish(end);

@@ -1,7 +1,6 @@
-import type { Runtime } from "@seriatim/actors/client";
+import { type Runtime, TokenBucket } from "@seriatim/actors/client";
 import { isLoopback, limitGroup } from "./addresses.ts";
 import { proxiesOf, type WsListenOptions } from "./options.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** Sockets of one address that may be somewhere before their upgrade, beyond its links. */
 const HANDSHAKES_MAX = 64;

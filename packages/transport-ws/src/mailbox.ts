@@ -9,8 +9,9 @@ export class Mailbox<T> {
   #kept: T[] = [];
   #reader: Subscriber<T> | null = null;
   #closed = false;
+  #paused = false;
 
-  /** `caughtUp` runs when a subscriber has come and has taken what was kept. */
+  /** `caughtUp` runs when a subscriber has come, or goes on, and has taken what was kept. */
   constructor(runtime: Runtime, caughtUp: () => void = () => {}) {
     this.#runtime = runtime;
     this.#caughtUp = caughtUp;
@@ -26,9 +27,20 @@ export class Mailbox<T> {
       runtime.defer(() => this.#catchUp(reader));
     });
   }
+  /** The subscriber takes nothing for now: what comes is kept. */
+  pause(): void {
+    this.#paused = true;
+  }
+  /** It goes on, with what was kept, never from inside this call. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    const reader = this.#reader;
+    if (reader !== null) this.#runtime.defer(() => this.#catchUp(reader));
+  }
   /** Tells whether it went straight to a subscriber. */
   put(item: T): boolean {
-    if (this.#reader === null || this.#kept.length > 0) {
+    if (this.#reader === null || this.#paused || this.#kept.length > 0) {
       this.#kept.push(item);
       return false;
     }
@@ -46,9 +58,10 @@ export class Mailbox<T> {
   #catchUp(reader: Subscriber<T>): void {
     const kept = this.#kept;
     let next = 0;
-    while (next < kept.length && this.#reader === reader && this.#kept === kept) reader.next(kept[next++] as T);
+    while (next < kept.length && this.#reader === reader && this.#kept === kept && !this.#paused)
+      reader.next(kept[next++] as T);
     if (this.#kept === kept) this.#kept = kept.slice(next);
-    if (this.#reader !== reader) return;
+    if (this.#reader !== reader || this.#paused) return;
     if (this.#kept.length > 0) this.#runtime.defer(() => this.#catchUp(reader));
     else if (this.#closed) reader.complete();
     else this.#caughtUp();

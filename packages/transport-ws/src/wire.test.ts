@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { dialUrl, isLoopback, limitGroup, plainAddress } from "./addresses.ts";
-import { TokenBucket } from "./token-bucket.ts";
 import {
   CLOSE_CODES,
   clipReason,
@@ -83,33 +82,5 @@ describe("addresses", () => {
     expect(dialUrl("::", 7400, true)).toBe("wss://[::1]:7400");
     expect(dialUrl("shop.example", 443, true)).toBe("wss://shop.example:443");
     expect(redacted("wss://user:secret@shop.example/seriatim?ticket=1")).toBe("wss://shop.example/seriatim");
-  });
-});
-
-describe("a token bucket", () => {
-  it("allows its burst at once, then the rate, and asks for the time only when it must", () => {
-    let now = 0;
-    let asked = 0;
-    const runtime = {
-      now: () => {
-        asked++;
-        return now;
-      },
-    };
-    const bucket = new TokenBucket(runtime as never, 100, 200);
-    for (let n = 0; n < 200; n++) expect(bucket.take(1)).toBe(0);
-    expect(asked).toBe(1);
-    expect(bucket.take(1)).toBe(10);
-    expect(bucket.take(9)).toBe(100);
-    now += 100;
-    expect(bucket.take(0)).toBe(0);
-    expect(bucket.tryTake(1)).toBe(false);
-    now += 10;
-    expect(bucket.tryTake(1)).toBe(true);
-    expect(bucket.full).toBe(false);
-    now += 60_000;
-    expect(bucket.full).toBe(true);
-    expect(bucket.tryTake(201)).toBe(false);
-    expect(bucket.tryTake(200)).toBe(true);
   });
 });

@@ -6,10 +6,10 @@ import {
   type LinkEnd,
   type Principal,
   type Runtime,
+  TokenBucket,
 } from "@seriatim/actors/client";
 import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
-import { TokenBucket } from "./token-bucket.ts";
 import { linkEndOf } from "./wire.ts";
 
 /** What a link needs of a WebSocket, whichever implementation it is. What the socket has to tell goes to the link's `on…` methods. */
@@ -40,6 +40,8 @@ export interface LinkSettings {
 const KEPT_BYTES_MAX = 1024 * 1024;
 /** Bytes read of one link until it is the others' turn. The platform itself would read a busy socket 2 MiB at a time. */
 const TURN_BYTES_MAX = 256 * 1024;
+/** What each frame counts beside its bytes: a turn holds 2,048 small ones. */
+const FRAME_COST_BYTES = 128;
 /** How often a socket that tells nothing is looked at while somebody waits for it to drain, ms: at first, and at most. */
 const DRAIN_LOOK_MS = 4;
 const DRAIN_LOOK_MS_MAX = 64;
@@ -70,6 +72,9 @@ export class WsLink implements Link {
   #turnBytes = 0;
   #hasYielded = false;
   #throttled = false;
+  /** By whoever reads its frames. */
+  #heldBack = false;
+  /** The socket is not read. */
   #paused = false;
   readonly #drains = new DrainWaits();
   #drainTimer: unknown;
@@ -100,6 +105,17 @@ export class WsLink implements Link {
 
   get bufferedBytes(): number {
     return this.#phase === "ended" ? 0 : this.#socket.bufferedAmount;
+  }
+
+  pause(): void {
+    this.#heldBack = true;
+    this.#inbox.pause();
+    this.#pauseOrResume();
+  }
+  resume(): void {
+    this.#heldBack = false;
+    this.#inbox.resume();
+    this.#pauseOrResume();
   }
 
   whenDrained(bytes: number, drained: () => void): void {
@@ -277,7 +293,7 @@ export class WsLink implements Link {
   /** A link that has much to say lets others speak in between. */
   #yieldAfter(bytes: number): void {
     if (this.#socket.flow === undefined) return;
-    this.#turnBytes += bytes;
+    this.#turnBytes += bytes + FRAME_COST_BYTES;
     if (this.#turnBytes < TURN_BYTES_MAX || this.#hasYielded) return;
     this.#turnBytes = 0;
     this.#hasYielded = true;
@@ -288,7 +304,9 @@ export class WsLink implements Link {
     }, 0);
   }
   #pauseOrResume(): void {
-    const pause = this.#phase === "open" && (this.#throttled || this.#hasYielded || this.#keptBytes > KEPT_BYTES_MAX);
+    const pause =
+      this.#phase === "open" &&
+      (this.#throttled || this.#hasYielded || this.#heldBack || this.#keptBytes > KEPT_BYTES_MAX);
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#socket.flow?.pause();

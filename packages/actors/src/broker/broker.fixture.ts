@@ -7,7 +7,7 @@ import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import { AnswerParts } from "../protocol/answer-parts.ts";
 import { FaultyFrame } from "../protocol/faulty-frame.fixture.ts";
 import type { Answer, BrokerFrame, ClientFrame, Frame, MemberJoin } from "../protocol/frames.ts";
-import { binaryCodec, type Codec, type Codecs } from "../protocol/index.ts";
+import { binaryCodec, type Codec, type Codecs, changedFrames } from "../protocol/index.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
@@ -17,7 +17,7 @@ import type { Right } from "../system/contracts.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { DrainWaits } from "../transport/drain-waits.ts";
 import type { IncomingLink, Link, LinkCode, LinkEnd, Transport } from "../transport/transport.ts";
-import { type Broker, startBroker } from "./broker.ts";
+import { type Broker, type BrokerSettings, startBroker } from "./broker.ts";
 
 /** One end of a link inside a test: packets arrive a microtask later. */
 class TestLink implements IncomingLink {
@@ -25,6 +25,27 @@ class TestLink implements IncomingLink {
   readonly remote = "test";
   readonly packets = new ReplaySubject<Uint8Array>();
   readonly frames$: Observable<Uint8Array> = this.packets;
+  #kept: Uint8Array[] | null = null;
+  /** How often its reader has held back. */
+  pauses = 0;
+  pause(): void {
+    this.pauses++;
+    this.#kept ??= [];
+  }
+  resume(): void {
+    void Promise.resolve().then(() => {
+      const kept = this.#kept ?? [];
+      this.#kept = null;
+      for (const packet of kept) this.#arrive(packet);
+    });
+  }
+  get isPaused(): boolean {
+    return this.#kept !== null;
+  }
+  #arrive(packet: Uint8Array): void {
+    if (this.#kept !== null) this.#kept.push(packet);
+    else if (this.end === null) this.packets.next(packet);
+  }
   #bufferedBytes = 0;
   readonly #drains = new DrainWaits();
   get bufferedBytes(): number {
@@ -48,7 +69,7 @@ class TestLink implements IncomingLink {
     this.principal = { id: principal };
   }
   send(frame: Uint8Array): void {
-    if (this.end === null) void Promise.resolve().then(() => this.peer.end ?? this.peer.packets.next(frame));
+    if (this.end === null) void Promise.resolve().then(() => this.peer.#arrive(frame));
   }
   close(code: LinkCode = "normal", reason = ""): void {
     for (const side of [this, this.peer]) void Promise.resolve().then(() => side.finish({ code, reason }));
@@ -77,13 +98,14 @@ export interface BenchOptions {
   readonly disk?: MemoryDisk;
   readonly runtime?: SimulatedRuntime;
   readonly topics?: readonly TopicSpec[];
-  /** Its limits, where they are not the usual. */
-  readonly limits?: { readonly frameBytesMax?: number; readonly messageBytesMax?: number };
   readonly authorize?: (right: Right, principal: string) => boolean;
   /** @default true */
   readonly tellsApart?: boolean;
   /** What the broker speaks. */
   readonly codecs?: Codecs;
+  /** What else it is told. */
+  readonly settings?: Partial<BrokerSettings>;
+  readonly sliceFrames?: number;
   /** What the broker gets in the store's place. */
   readonly store?: (store: Store) => Store;
 }
@@ -121,7 +143,7 @@ export class BrokerBench {
     };
     const { runtime, disk } = bench;
     bench.broker = await startBroker(
-      { topics: options.topics ?? [topicSpec({ name: "t", queues: 2 })], ...options.limits },
+      { topics: options.topics ?? [topicSpec({ name: "t", queues: 2 })], ...options.settings },
       {
         transport,
         runtime,
@@ -136,6 +158,7 @@ export class BrokerBench {
           },
         },
         ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
+        ...(options.sliceFrames === undefined ? {} : { sliceFrames: options.sliceFrames }),
       },
     );
     bench.broker.events$.subscribe((event) => bench.told.push(event.type));
@@ -163,10 +186,10 @@ export class BrokerBench {
   /** From now on, whatever of this type comes to the broker throws at the first look into it. */
   poison(type: ClientFrame["type"]): void {
     if (this.#poisoned !== null) return;
-    const decode = binaryCodec.decode.bind(binaryCodec);
+    const reader = binaryCodec.reader.bind(binaryCodec);
     this.#poisoned = (frame) => (frame.type === type ? new FaultyFrame(1).wrap(frame) : frame);
-    vi.spyOn(binaryCodec, "decode").mockImplementation((packet) =>
-      decode(packet).map((frame) => this.#poisoned?.(frame) ?? frame),
+    vi.spyOn(binaryCodec, "reader").mockImplementation((packet) =>
+      changedFrames(reader(packet), (frame) => this.#poisoned?.(frame) ?? frame),
     );
   }
   cure(): void {

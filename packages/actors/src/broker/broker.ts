@@ -43,6 +43,7 @@ import { type Asker, QuestionTurns } from "./question-turns.ts";
 import { ReachedWaits } from "./reached-waits.ts";
 import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
 import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
+import { Turns } from "./turns.ts";
 
 const FRAME_BYTES_LIMIT = (CLIENT_TAKES_BYTES_MAX * 3) / 4;
 
@@ -59,6 +60,10 @@ export interface BrokerSettings {
   readonly heartbeatMs?: number | undefined;
   /** Longest lease a consumer can ask for, in ms. @default 60_000 */
   readonly leaseTtlMsMax?: number | undefined;
+  /** Frames of the protocol that one link may send per second, as many at once; what is more is read later, and the client is told (`link.limited`). @default 200_000 */
+  readonly framesPerSecondMax?: number | undefined;
+  /** The same of frames that ask for an answer: questions, orders, lookups of topics, and openings of lanes, members and leases; ten times as many at once. @default 2_000 */
+  readonly questionsPerSecondMax?: number | undefined;
   readonly inspect?: Inspect | undefined;
 }
 export interface Broker extends AsyncDisposable {
@@ -91,6 +96,8 @@ export interface BrokerParts {
   readonly congestedBytes?: number;
   /** A packet to a client that could be divided is no larger: for simulations, whose answers are small. @default `frameBytesMax` */
   readonly packetBytes?: number;
+  /** Frames of one link until it is the others' turn: for simulations, whose clock stands still meanwhile. @default 1_024 */
+  readonly sliceFrames?: number;
 }
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
@@ -124,6 +131,7 @@ class BrokerNode implements Broker, SessionHost, AskedBroker {
   readonly codecs: Codecs;
   readonly congestedBytes: number | undefined;
   readonly packetBytes: number | undefined;
+  readonly linkTurns: Turns;
   readonly identity: SessionHost["identity"];
   readonly #parts: BrokerParts;
   readonly #settings: BrokerSettings;
@@ -166,11 +174,16 @@ class BrokerNode implements Broker, SessionHost, AskedBroker {
     this.codecs = parts.codecs ?? CODECS;
     this.congestedBytes = parts.congestedBytes;
     this.packetBytes = parts.packetBytes;
+    this.linkTurns = new Turns(this.runtime, parts.sliceFrames);
     this.limits = {
       messageBytesMax: positive("messageBytesMax", settings.messageBytesMax ?? 1024 * 1024),
       frameBytesMax: positive("frameBytesMax", settings.frameBytesMax ?? FRAME_BYTES_MAX),
       heartbeatMs: duration("heartbeatMs", settings.heartbeatMs, 3_000, HEARTBEAT_MS_MIN),
       leaseTtlMsMax: duration("leaseTtlMsMax", settings.leaseTtlMsMax, 60_000, 1),
+      rates: {
+        framesPerSecondMax: positive("framesPerSecondMax", settings.framesPerSecondMax ?? 200_000),
+        questionsPerSecondMax: positive("questionsPerSecondMax", settings.questionsPerSecondMax ?? 2_000),
+      },
     };
     if (this.limits.frameBytesMax > FRAME_BYTES_LIMIT)
       throw optionInvalid(

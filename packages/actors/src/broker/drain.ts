@@ -1,7 +1,7 @@
 import type { Link } from "../transport/transport.ts";
 
-/** Bytes waiting on a link above which deliveries pause; they go on at a quarter of it. */
-const CONGESTED_BYTES = 1024 * 1024;
+/** Bytes waiting on a link above which deliveries pause. Who holds back goes on at a quarter of its bound. */
+export const CONGESTED_BYTES = 1024 * 1024;
 
 /** What of a session's `Outbox` this needs. */
 interface Waiting {

@@ -25,6 +25,9 @@ const failure = { name: "Error", message: "boom", code: null };
 export const OF = { topic: "t", group: "g" };
 const because = { ...OF, reason: "test" };
 
+/** Questions that a link may ask at once: few enough for a test to ask more. */
+export const QUESTIONS_AT_ONCE = 500;
+
 /** A broker with somebody who has done everything once, and somebody else who must not notice. */
 export class Scene {
   readonly bench: BrokerBench;
@@ -42,7 +45,11 @@ export class Scene {
   }
   static async set(options: BenchOptions = {}, codec: Codec = binaryCodec): Promise<Scene> {
     const unordered = topicSpec({ name: "u", queues: 1, ordered: false });
-    const bench = await BrokerBench.start({ topics: [topicSpec({ name: "t", queues: 2 }), unordered], ...options });
+    const bench = await BrokerBench.start({
+      topics: [topicSpec({ name: "t", queues: 2 }), unordered],
+      settings: { questionsPerSecondMax: QUESTIONS_AT_ONCE / 10 },
+      ...options,
+    });
     const other = await bench.client("other");
     const victim = await bench.client("victim", 1, "somebody", null, codec);
     await victim.join("one");

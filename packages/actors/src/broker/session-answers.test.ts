@@ -37,7 +37,7 @@ const partsOf = (client: TestClient, request: number) => client.parts.filter((fr
 
 describe.each(codecs)("answers in the $name codec", ({ codec }) => {
   it("that one frame would not hold come in parts that fit, six at a time, and the link stays", async () => {
-    const bench = await BrokerBench.start({ topics: [wide], limits });
+    const bench = await BrokerBench.start({ topics: [wide], settings: limits });
     const { client, sizes } = await dial(bench, codec, 2);
     const asked = Array.from({ length: 6 }, () => ask(client, { kind: "describe" }));
     await client.say(...asked);
@@ -52,7 +52,7 @@ describe.each(codecs)("answers in the $name codec", ({ codec }) => {
   });
 
   it("of a question of version 1 are whole, or refused when they do not fit; the link stays", async () => {
-    const bench = await BrokerBench.start({ topics: [wide], limits });
+    const bench = await BrokerBench.start({ topics: [wide], settings: limits });
     const { client, sizes } = await dial(bench, codec, 1);
     const describe = Array.from({ length: 6 }, () => ask(client, { kind: "describe" }));
     const groups = GROUPS.map((group) => ask(client, { kind: "describe.group", topic: "wide", group }));
@@ -126,7 +126,7 @@ describe.each(codecs)("answers in the $name codec", ({ codec }) => {
 });
 
 it("a link that ends while answers wait for it leaves nothing behind", async () => {
-  const bench = await BrokerBench.start({ topics: [wide], limits });
+  const bench = await BrokerBench.start({ topics: [wide], settings: limits });
   const { client } = await dial(bench, binaryCodec, 2);
   client.theirs.bufferedBytes = 2 * KIB * KIB;
   await client.say(...Array.from({ length: 40 }, () => ask(client, { kind: "describe" })));
@@ -144,7 +144,7 @@ describe.each([
   ["json", jsonCodec],
 ] as const)("a client that speaks %s", (_name, codec) => {
   it("describes what does not fit into one frame, however much at a time", async () => {
-    const bench = await BrokerBench.start({ topics: [wide], limits });
+    const bench = await BrokerBench.start({ topics: [wide], settings: limits });
     const { transport, runtime } = bench;
     const client = await runtime.run(createClientCore({ transport, runtime, codec }));
     const topics = await bench.broker.describe();

@@ -9,7 +9,7 @@ import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import { CHANGES_MAX } from "../queue/ledger.ts";
 import { message, settlement } from "../queue/queue.fixture.ts";
-import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
+import { type BenchOptions, BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 
 const MIB = 1024 * 1024;
 
@@ -23,10 +23,11 @@ class Stalled {
   private constructor(bench: BrokerBench) {
     this.bench = bench;
   }
-  static async begin(queues = 1): Promise<Stalled> {
+  static async begin(queues = 1, settings: BenchOptions["settings"] = {}): Promise<Stalled> {
     let stalled: Stalled | null = null;
     const bench = await BrokerBench.start({
       topics: [topicSpec({ name: "t", queues })],
+      settings,
       store: (store) =>
         changedStore(store, {
           durabilityMax: "synced",
@@ -132,6 +133,7 @@ describe("while the store does not come along", () => {
       versions: binaryCodec.versions,
       at: () => codec,
       refusal: (frame) => binaryCodec.refusal(frame),
+      reader: (packet) => binaryCodec.reader(packet),
       encode: (frames: Parameters<typeof binaryCodec.encode>[0]) => {
         inFlight += frames.filter(({ type }) => type === "batch.append").length;
         most = Math.max(most, inFlight);
@@ -237,7 +239,7 @@ describe("while the store does not come along", () => {
     expect(counts.settled).toBe(1);
   });
   it("requests for leases without end: the same, and whoever had the queue can be asked again afterwards", async () => {
-    const stalled = await Stalled.begin();
+    const stalled = await Stalled.begin(1, { questionsPerSecondMax: 10_000 }); // else they are read too late for that
     const { client, epoch } = await holder(stalled, 10);
     stalled.stop();
     const raise = { type: "lease.raise", member: 1, queue: 0, epoch } as const;

@@ -3,14 +3,14 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { epoch, sequence } from "../message/brands.ts";
 import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame } from "../protocol/frames.ts";
-import { binaryCodec } from "../protocol/index.ts";
+import { binaryCodec, changedFrames } from "../protocol/index.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { LeaseKeeper } from "../queue/lease-keeper.ts";
 import { SubscriptionState } from "../queue/subscription-state.ts";
 import { BrokerBench, TestClient } from "./broker.fixture.ts";
-import { FRAMES, KINDS, parkedScene, QUESTIONS, Scene, settlement } from "./every-frame.fixture.ts";
+import { FRAMES, KINDS, parkedScene, QUESTIONS, QUESTIONS_AT_ONCE, Scene, settlement } from "./every-frame.fixture.ts";
 
-const decode = binaryCodec.decode.bind(binaryCodec);
+const reader = binaryCodec.reader.bind(binaryCodec);
 const encode = binaryCodec.encode.bind(binaryCodec);
 afterEach(() => vi.restoreAllMocks());
 
@@ -20,8 +20,8 @@ const actorState = ({ bench }: Scene): string | undefined =>
 /** The next frame of a type that the broker reads throws at the n-th look into it. */
 function throwAtLook(at: number, type: ClientFrame["type"]): FaultyFrame {
   const faulty = new FaultyFrame(at);
-  vi.spyOn(binaryCodec, "decode").mockImplementation((packet) =>
-    decode(packet).map((frame) => (frame.type === type ? faulty.wrap(frame) : frame)),
+  vi.spyOn(binaryCodec, "reader").mockImplementation((packet) =>
+    changedFrames(reader(packet), (frame) => (frame.type === type ? faulty.wrap(frame) : frame)),
   );
   return faulty;
 }
@@ -82,6 +82,11 @@ const SAYS: { readonly [Type in BrokerFrame["type"]]: (scene: Scene) => Promise<
       client: "x",
       ordinal: null,
     }),
+  limited: async ({ bench, victim }) => {
+    const find = () => ({ type: "topic.find", request: victim.next(), topic: "nope" }) as const;
+    await victim.say(...Array.from({ length: QUESTIONS_AT_ONCE + 1 }, find));
+    await bench.runtime.advance(1);
+  },
   refused: async ({ victim }) => await victim.say({ type: "topic.find", request: victim.next(), topic: "nope" }),
   "topic.found": async ({ victim }) => await victim.say({ type: "topic.find", request: victim.next(), topic: "t" }),
   "lane.opened": async (scene) => await scene.victim.say(await FRAMES["lane.open"][0]!(scene)),

@@ -20,7 +20,15 @@ const findTopic: ClientFrame = { type: "topic.find", request: 1, topic: "t" };
 /** A client's end of a link of its own to the bench. */
 function openLink(bench: BrokerBench, codec: Codec) {
   const { link } = bench.dial("somebody", codec);
-  const options = { instance: "i", client: "c", number: 1, ordinal: null, onEnd: () => {}, logger: { log: () => {} } };
+  const options = {
+    instance: "i",
+    client: "c",
+    number: 1,
+    ordinal: null,
+    onEnd: () => {},
+    onLimited: () => {},
+    logger: { log: () => {} },
+  };
   return new OpenLink({ link, codec, runtime: bench.runtime, ...options });
 }
 

@@ -99,12 +99,20 @@ describe("a link", () => {
     await bench.runtime.advance(5_000);
     expect(bench.runtime.timers).toBeLessThanOrEqual(timers);
   });
-  it("that asks and does not read is ended", async () => {
+  it("that asks and does not read is ended: in time, and at once where an answer comes to 32 MiB", async () => {
     const bench = await BrokerBench.start();
     const client = await bench.client("a");
     client.theirs.bufferedBytes = 40 * 1024 * 1024;
-    await client.say({ type: "heartbeat", beat: 1, grantsSeen: 0, leases: [] });
+    await client.say({ type: "topic.find", request: 1, topic: "t" });
+    expect(client.link.end).toBeNull();
+    await bench.runtime.advance(12_001);
     expect(client.link.end?.code).toBe("overloaded");
+    const other = await bench.client("b");
+    other.link.send(other.codec.encode([{ type: "ask", request: 1, question: { kind: "describe" } }]));
+    await Promise.resolve(); // it has come, and its answer has not
+    other.theirs.bufferedBytes = 40 * 1024 * 1024;
+    await bench.runtime.settle();
+    expect(other.link.end?.code).toBe("overloaded");
   });
 });
 
@@ -391,6 +399,7 @@ describe("what one client can pile up", () => {
     await client.say(
       ...Array.from({ length: 1_200 }, (_, n) => ({ type: "ask", request: 100 + n, question }) as const),
     );
+    await bench.runtime.advance(1);
     expect(client.all("refused").map(({ error }) => error.code)).toEqual(new Array(200).fill("LIMIT_EXCEEDED"));
     await bench.client("b"); // others ask on
     expect(client.link.end).toBeNull();

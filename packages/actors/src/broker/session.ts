@@ -4,7 +4,7 @@ import { quoted } from "../message/text.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { withCutFailure, withCutReason } from "../protocol/cut-texts.ts";
 import type { Disclosure, PlainFrame, Refusal } from "../protocol/disclosure.ts";
-import type { BrokerFrame, ClientFrame, Frame, Heartbeat, Hello } from "../protocol/frames.ts";
+import type { BrokerFrame, ClientFrame, Frame, Hello } from "../protocol/frames.ts";
 import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from "../protocol/index.ts";
 import { clientTakes, frameTooLarge, Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
@@ -14,20 +14,24 @@ import type { Owner } from "../queue/owner.ts";
 import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { Departure } from "../runtime/departure.ts";
-import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { IncomingLink, LinkCode } from "../transport/transport.ts";
-import { Drain } from "./drain.ts";
+import { CONGESTED_BYTES, Drain } from "./drain.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { Intake, type IntakeOwner } from "./intake.ts";
 import { isAllowed } from "./is-allowed.ts";
+import { LimitNotice } from "./limit-notice.ts";
 import type { Asker } from "./question-turns.ts";
-import { renewLeases } from "./renew-leases.ts";
+import { type LinkRates, Rates } from "./rates.ts";
 import { sessionMachine } from "./session.machine.ts";
 import { SessionAnswers } from "./session-answers.ts";
 import { IN_FLIGHT_BATCHES_MAX, SessionLanes } from "./session-lanes.ts";
 import { SessionMembers } from "./session-members.ts";
 import { SessionQuestions } from "./session-questions.ts";
+import { Silence } from "./silence.ts";
 import type { TopicHome } from "./topic-home.ts";
+import type { Turns } from "./turns.ts";
 
 /** What sessions ask of their broker. */
 export interface SessionHost {
@@ -39,6 +43,7 @@ export interface SessionHost {
   /** What clients are told of errors. */
   readonly disclosure: Disclosure;
   readonly limits: BrokerLimits;
+  readonly linkTurns: Turns;
   /** What it speaks. */
   readonly codecs: Codecs;
   /** Bytes waiting on a link above which deliveries to it pause; undefined: the usual. */
@@ -70,16 +75,13 @@ export interface BrokerLimits {
   readonly frameBytesMax: number;
   readonly heartbeatMs: number;
   readonly leaseTtlMsMax: number;
+  readonly rates: LinkRates;
 }
 const HANDSHAKE_MS = 5_000;
-/** Rule 7: renewals are answered when the ownership of the data was looked at within this share of the shortest lease: another broker may have taken the data over. */
-const OWNER_SEEN_SHARE = 1 / 4;
 /** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
-/** A link without any packet for this many heartbeats is given up. */
-const SILENT_BEATS = 4;
-/** After this many it is taken for silent: queues are offered to others first. */
-const SUSPECT_BEATS = 2;
+/** A link with this many times as much waiting on it as pauses deliveries is not read: only answers can have come to that. */
+const UNREAD_FACTOR = 4;
 
 /** One link of one client: checks what comes in, hands it to queues and groups, batches what goes out. */
 export class Session {
@@ -100,12 +102,14 @@ export class Session {
   #linkNumber = 0;
   #clientName = "";
   #ordinal = 0;
-  #heardAt: number;
-  readonly #silence: Recurring;
+  readonly #silence: Silence;
   readonly #drain: Drain;
   readonly #questions: SessionQuestions;
-  /** The newest heartbeat that waits until the ownership of the data has been looked at: it lists all that older ones did. */
-  #beating: Heartbeat | null = null;
+  readonly #intake: Intake;
+  readonly #notice: LimitNotice;
+  /** The codec of the packet that is read. */
+  #reading: Codec = binaryCodec;
+  readonly #heartbeats: Heartbeats;
   #open = false;
   #wasOpen = false;
   #isOverloaded = false;
@@ -118,9 +122,19 @@ export class Session {
     this.link = link;
     this.path = `session/${id}`;
     this.#codecs = host.codecs;
-    this.#heardAt = host.runtime.now();
     const drainFailed = (error: unknown) => this.fault(error, "a drain");
     this.#drain = new Drain(link, () => this.#outbox, drainFailed, host.congestedBytes);
+    const { runtime, linkTurns: turns, congestedBytes = CONGESTED_BYTES } = host;
+    const outbox = new Drain(link, () => this.#outbox, drainFailed, congestedBytes * UNREAD_FACTOR);
+    const rates = new Rates(runtime, host.limits.rates);
+    this.#intake = new Intake(this.#intakeOwner(), { link, runtime, turns, rates, outbox });
+    this.#notice = new LimitNotice(
+      runtime,
+      (frame) => {
+        if (this.#codec.refusal(frame) === null) this.send(frame);
+      },
+      (text, data) => host.logger.log("warn", `${this.path} of "${link.principal.id}" ${text}`, data),
+    );
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
     this.#members = new SessionMembers(this, this.#drain);
     this.#questions = new SessionQuestions(
@@ -136,6 +150,10 @@ export class Session {
       },
       this.#drain,
     );
+    this.#heartbeats = new Heartbeats(host, this, {
+      find: (lease) => this.#members.subscription(lease),
+      held: () => host.heldBy(this),
+    });
     const failed = (error: unknown) => this.fault(error, "its machine");
     this.#machine = host.actors.start({ kind: "session", path: this.path, failed }, sessionMachine, {
       input: { handshakeMs: HANDSHAKE_MS },
@@ -143,14 +161,17 @@ export class Session {
     this.#machine.on("handshake.late", () =>
       this.close(new MessagingError("PROTOCOL_VIOLATION", `no hello came within ${HANDSHAKE_MS} ms`), "violation"),
     );
-    const limit = host.limits.heartbeatMs * SILENT_BEATS;
-    this.#silence = new Recurring(
-      host.runtime,
-      limit / 2,
-      () => this.#lookWhetherSilent(limit),
-      (error) => host.logger.log("error", `${this.path}: it could not be seen whether its link is silent`, { error }),
-    );
-    link.frames$.subscribe({ next: (packet) => this.#receive(packet), complete: () => this.#ended() });
+    this.#silence = new Silence({
+      runtime,
+      heartbeatMs: host.limits.heartbeatMs,
+      intake: this.#intake,
+      unread: () => this.#outbox?.bufferedBytes ?? 0,
+      onSilent: () => this.#giveUp(),
+      onUnread: () => this.#overloaded(),
+      failed: (error) =>
+        host.logger.log("error", `${this.path}: it could not be seen whether its link is silent`, { error }),
+    });
+    link.frames$.subscribe({ next: (packet) => this.#receive(packet), complete: () => this.#intake.linkEnded() });
   }
   /** Whose it is, and all that is begun on it. */
   get principal(): Owner {
@@ -174,8 +195,7 @@ export class Session {
   }
   /** Nothing was heard for so long that its client may be frozen or cut off. */
   get isSilent(): boolean {
-    const { runtime, limits } = this.#host;
-    return runtime.now() - this.#heardAt > limits.heartbeatMs * SUSPECT_BEATS;
+    return this.#silence.isSuspected;
   }
   /** What its lanes are open for. */
   producing(): ReturnType<SessionLanes["producing"]> {
@@ -198,9 +218,10 @@ export class Session {
       return;
     }
     this.#isOverloaded = true;
-    this.#host.runtime.defer(() =>
-      this.close(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded"),
-    );
+    this.#host.runtime.defer(() => this.#overloaded());
+  }
+  #overloaded(): void {
+    this.close(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded");
   }
   /** Says why and ends the link; nothing more of it is processed. Never throws. */
   close(error: MessagingError | null, code: LinkCode): void {
@@ -216,7 +237,7 @@ export class Session {
       () => this.link.close(code, reason),
       () => this.#leaveAll(),
     ])
-      this.#contain("ending", step);
+      this.contain("ending", step);
   }
   /** Something of ours threw, for this link: the link ends, and its client learns where the log has it, nothing more. Never throws. */
   fault(error: unknown, doing: string): void {
@@ -224,8 +245,8 @@ export class Session {
     const fault = ownFault({ at: "broker", path: this.path, runtime, logger }, error, doing);
     this.close(fault, "internal");
   }
-  /** Runs a step of this link; what it throws is a fault. */
-  #contain(doing: string, step: () => void): void {
+  /** Runs a step of this link; what it throws is a fault. Never throws. */
+  contain(doing: string, step: () => void): void {
     try {
       step();
     } catch (error) {
@@ -234,6 +255,7 @@ export class Session {
   }
   #end(): void {
     this.#isClosing = true;
+    this.#intake.stop();
     this.#machine.send({ type: "session.end" });
   }
   #leaveAll(): void {
@@ -253,10 +275,9 @@ export class Session {
       () => this.#wasOpen && this.#host.counters?.linkClosed(),
       () => this.#host.ended(this),
     ])
-      this.#contain("the end of the link", step);
+      this.contain("the end of the link", step);
   }
-  #lookWhetherSilent(limit: number): void {
-    if (this.#host.runtime.now() - this.#heardAt < limit) return;
+  #giveUp(): void {
     this.#end();
     this.link.abort();
     this.#silence.stop();
@@ -264,22 +285,33 @@ export class Session {
 
   #receive(packet: Uint8Array): void {
     if (this.#isClosing) return;
-    const wasSilent = this.isSilent;
-    this.#heardAt = this.#host.runtime.now();
-    let doing = "reading a packet";
-    try {
-      if (wasSilent) this.#members.heardAgain();
-      const codec = this.#codecs.of(packet);
-      const frames = codec.decode(packet);
-      for (const frame of frames) {
+    const now = this.#host.runtime.now();
+    if (this.#silence.heard(now)) this.contain("reading a packet", () => this.#members.heardAgain());
+    this.#intake.take(packet, now);
+  }
+  #intakeOwner(): IntakeOwner {
+    return {
+      reader: (packet) => {
+        this.#reading = this.#codecs.of(packet);
+        return this.#reading.reader(packet);
+      },
+      handle: (frame) => {
+        if (frame.type === "heartbeat" && this.#open) {
+          this.#heartbeats.take(frame);
+          return;
+        }
+        this.#heartbeats.judge();
         if (this.#isClosing) return;
-        doing = frame.type;
-        this.#handle(frame, codec);
-      }
-    } catch (error) {
-      if (brokeProtocol(error)) this.close(error, "violation");
-      else this.fault(error, doing);
-    }
+        this.#handle(frame, this.#reading);
+      },
+      rest: () => this.#heartbeats.judge(),
+      failed: (error, doing) => {
+        if (brokeProtocol(error)) this.close(error, "violation");
+        else this.fault(error, doing);
+      },
+      limited: (met) => this.#notice.met(met),
+      ended: () => this.#ended(),
+    };
   }
   #handle(frame: Frame, codec: Codec): void {
     if (!this.#open) {
@@ -365,9 +397,6 @@ export class Session {
         at?.subscription.settle(at.port, frame);
         return;
       }
-      case "heartbeat":
-        this.#heartbeat(frame);
-        return;
       case "lane.open":
         this.#lanes.open(frame);
         return;
@@ -450,31 +479,5 @@ export class Session {
         data: { ...right },
       },
     );
-  }
-
-  #heartbeat(frame: Heartbeat): void {
-    let ttlMs = this.#host.limits.leaseTtlMsMax;
-    for (const { holder } of this.#host.heldBy(this)) ttlMs = Math.min(ttlMs, holder?.ttlMs ?? ttlMs);
-    const verified = this.#host.ownershipVerified(ttlMs * OWNER_SEEN_SHARE);
-    if (verified === null) {
-      this.#renew(frame);
-      return;
-    }
-    const waits = this.#beating !== null;
-    this.#beating = frame;
-    if (waits) return;
-    const newest = (): void => {
-      const beat = this.#beating;
-      this.#beating = null;
-      if (beat !== null) this.#contain("heartbeat", () => this.#renew(beat));
-    };
-    verified.then(newest, () => {
-      this.#beating = null; // the broker is past and closes, or its store did not answer
-    });
-  }
-  #renew(frame: Heartbeat): void {
-    if (!this.#open) return;
-    const held = this.#host.heldBy(this);
-    this.send(renewLeases({ find: (lease) => this.#members.subscription(lease), held, link: this }, frame));
   }
 }

@@ -38,6 +38,9 @@ class FaultyCodec implements Codec {
   decode(packet: Uint8Array): Frame[] {
     return binaryCodec.decode(packet).map((frame) => this.change(frame));
   }
+  reader(packet: Uint8Array): ReturnType<Codec["reader"]> {
+    return binaryCodec.reader(packet);
+  }
   encode(frames: readonly Frame[]): Uint8Array {
     this.write(frames);
     return binaryCodec.encode(frames);
@@ -165,6 +168,12 @@ const FRAMES: {
     of: (frame) =>
       frame.type === "heartbeat.answered"
         ? { type: "goodbye", error: { code: "UNAVAILABLE", message: "closing", data: {} } }
+        : null,
+  },
+  limited: {
+    of: (frame) =>
+      frame.type === "heartbeat.answered"
+        ? { type: "limited", limit: "questionsPerSecondMax", max: 1_000, retryInMs: 10 }
         : null,
   },
   refused: null,

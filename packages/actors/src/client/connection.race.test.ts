@@ -53,6 +53,8 @@ it("lets one link be open at a time, and leaves none open once closed", async ()
             frames$: down,
             bufferedBytes: 0,
             whenDrained: () => {},
+            pause: () => {},
+            resume: () => {},
             send: () => {},
             close: (code = "normal") => end(code),
             abort: () => end("lost"),

@@ -2,7 +2,7 @@ import { BehaviorSubject, type Observable } from "rxjs";
 import { fromPromise } from "xstate";
 import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
-import type { Welcome } from "../protocol/frames.ts";
+import type { Limited, Welcome } from "../protocol/frames.ts";
 import { CLIENT_TAKES_BYTES_MAX } from "../protocol/outbox.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { contained } from "../runtime/contained.ts";
@@ -31,6 +31,9 @@ const BACKOFF = { initialMs: 100, maxMs: 5_000 };
 /** Same, after a fault at either end (`INTERNAL`): what brought it about is likely to come again. */
 const FAULT_BACKOFF = { initialMs: 1_000, maxMs: 60_000 };
 
+/** One line of the log in so much time, ms: the rest is on `events$`. */
+const LIMIT_LOG_MS = 60_000;
+
 /** Keeps one link to the broker: the machine says when, this dials, shakes hands and hands the open link out. */
 export class Connection implements BrokerConnection {
   readonly links$: Observable<BrokerLink | null>;
@@ -53,6 +56,7 @@ export class Connection implements BrokerConnection {
   #faults = 0;
   #openedAt = Number.NEGATIVE_INFINITY;
   #lastError: MessagingError | null = null;
+  #limitLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -125,6 +129,7 @@ export class Connection implements BrokerConnection {
       onEnd: () => {
         if (this.#links.value === opening) this.#links.next(null);
       },
+      onLimited: (limited) => this.#announceLimited(limited),
     });
     this.#opening = opening;
     this.#welcome = await opening.welcomed;
@@ -181,6 +186,18 @@ export class Connection implements BrokerConnection {
         broker,
         reference: error.reference,
       });
+  }
+  #announceLimited({ limit, max, retryInMs }: Limited): void {
+    const { events, logger, runtime } = this.#options;
+    const broker = this.#welcome?.broker ?? "";
+    events.tell({ type: "link.limited", broker, limit, max, retryInMs });
+    if (runtime.now() - this.#limitLoggedAt < LIMIT_LOG_MS) return;
+    this.#limitLoggedAt = runtime.now();
+    logger.log("warn", `broker "${broker}" reads this client later: it sends more than ${limit} (${max}) allows`, {
+      limit,
+      max,
+      retryInMs,
+    });
   }
   #giveUp(error: MessagingError | null): void {
     const { connectTimeoutMs } = this.#options;

@@ -1,6 +1,6 @@
 import { Subject } from "rxjs";
 import { type Durability, type Epoch, type Offset, offset, type Sequence } from "../message/brands.ts";
-import { type ErrorCode, MessagingError } from "../message/errors.ts";
+import { type ErrorCode, type ErrorData, MessagingError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
 import { evenRuns } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
@@ -164,6 +164,8 @@ export class FakeSession {
       },
       bufferedBytes: 0,
       whenDrained: () => {},
+      pause: () => {},
+      resume: () => {},
       close: (code = "normal", reason = "") => {
         this.closedWith = { code, reason };
         this.#end({ code, reason });
@@ -216,8 +218,8 @@ export class FakeSession {
       if (!this.#broker.ignores(frame)) this.#handle(frame);
     }
   }
-  #refuse(request: number, code: ErrorCode): void {
-    this.send({ type: "refused", request, error: { code, message: `fake: ${code}`, data: {} } });
+  #refuse(request: number, code: ErrorCode, data: ErrorData = {}): void {
+    this.send({ type: "refused", request, error: { code, message: `fake: ${code}`, data } });
   }
   #handle(frame: ClientFrame): void {
     switch (frame.type) {
@@ -279,7 +281,7 @@ export class FakeSession {
       case "ask": {
         const answer = this.#broker.onAsk(frame.question);
         if (answer === "silent") return;
-        if (answer instanceof MessagingError) this.#refuse(frame.request, answer.code);
+        if (answer instanceof MessagingError) this.#refuse(frame.request, answer.code, answer.data);
         else this.send({ type: "answer", request: frame.request, answer });
         return;
       }

@@ -35,6 +35,8 @@ it("answers each request once, keeps the order of frames, and ends everything on
         frames$: down,
         bufferedBytes: 0,
         whenDrained: () => {},
+        pause: () => {},
+        resume: () => {},
         send: (packet) => {
           for (const frame of binaryCodec.decode(packet))
             if (frame.type === "topic.find") {
@@ -61,6 +63,7 @@ it("answers each request once, keeps the order of frames, and ends everything on
         number: 1,
         ordinal: null,
         onEnd: () => ends++,
+        onLimited: () => {},
       });
       let told = 0;
       void link.over.then(() => told++);

@@ -37,6 +37,8 @@ async function setUp(codec: Codec = binaryCodec) {
     frames$: down,
     bufferedBytes: 0,
     whenDrained: () => {},
+    pause: () => {},
+    resume: () => {},
     send: (packet) => sent.push(...codec.decode(packet)),
     close: (code) => {
       state.closed = code ?? "normal";
@@ -58,6 +60,7 @@ async function setUp(codec: Codec = binaryCodec) {
     number: 1,
     ordinal: null,
     onEnd: () => state.ends++,
+    onLimited: () => {},
   });
   const receive = (...frames: BrokerFrame[]) => down.next(codec.encode(frames));
   receive(welcome);

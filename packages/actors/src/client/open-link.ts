@@ -5,7 +5,7 @@ import { clipped } from "../message/text.ts";
 import { AnswerParts } from "../protocol/answer-parts.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { leasesMax, packedBytesMax } from "../protocol/frame-bytes.ts";
-import type { Ask, ClientFrame, Frame, LeaseKey, Welcome } from "../protocol/frames.ts";
+import type { Ask, ClientFrame, Frame, LeaseKey, Limited, Welcome } from "../protocol/frames.ts";
 import { frameTooLarge, Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import { contained } from "../runtime/contained.ts";
@@ -13,6 +13,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Logger } from "../system/contracts.ts";
 import { FRAME_BYTES_MAX, type Link, type LinkCode } from "../transport/transport.ts";
 import type { BrokerLink, HeartbeatSource, Instant, LaneFrame, MemberFrame, Requests } from "./broker-link.ts";
+import { Pace } from "./pace.ts";
 
 /** What answers each request. */
 const ANSWERS = {
@@ -81,6 +82,8 @@ export class OpenLink implements BrokerLink {
   #grantsArrived = 0;
   #grantTimer: unknown = null;
   readonly #onEnd: () => void;
+  readonly #onLimited: (limited: Limited) => void;
+  readonly #pace: Pace;
 
   constructor(options: {
     readonly link: Link;
@@ -93,6 +96,8 @@ export class OpenLink implements BrokerLink {
     readonly ordinal: number | null;
     /** Called once, synchronously, when the link has ended: before its streams complete and its requests reject. */
     readonly onEnd: () => void;
+    /** The broker reads this link later, since it sends more than it may. */
+    readonly onLimited: (limited: Limited) => void;
   }) {
     this.number = options.number;
     this.#link = options.link;
@@ -101,6 +106,8 @@ export class OpenLink implements BrokerLink {
     this.#logger = options.logger;
     this.#client = options.client;
     this.#onEnd = options.onEnd;
+    this.#onLimited = options.onLimited;
+    this.#pace = new Pace(options.runtime, (frame) => this.#outbox.push(frame));
     this.#outbox = this.#outboxFor(FRAME_BYTES_MAX);
     this.welcomed = new Promise((resolve, reject) => {
       this.#onWelcome = resolve;
@@ -172,7 +179,9 @@ export class OpenLink implements BrokerLink {
       const answer = ANSWERS[frame.type as keyof typeof ANSWERS];
       const parts = "question" in frame ? new AnswerParts((frame as Omit<Ask, "request">).question.kind) : null;
       this.#asked.set(request, { answer, parts, resolve, reject });
-      this.#outbox.push({ ...frame, request } as unknown as ClientFrame);
+      const numbered = { ...frame, request } as unknown as ClientFrame;
+      if (numbered.type === "ask" || numbered.type === "topic.find") this.#pace.push(numbered);
+      else this.#outbox.push(numbered);
     });
   }
   nextNumber(): number {
@@ -336,6 +345,10 @@ export class OpenLink implements BrokerLink {
           source.answered({ sentAt, renewed: frame.renewed, ended: frame.ended });
         return;
       }
+      case "limited":
+        this.#pace.slowDown(frame);
+        this.#onLimited(frame);
+        return;
       case "goodbye":
         this.#sayGoodbye(frame.error);
         return;
@@ -418,6 +431,7 @@ export class OpenLink implements BrokerLink {
   }
   #finish(error: MessagingError | null): void {
     this.#goodbye = error;
+    this.#pace.stop();
     if (this.#beatTimer !== null) this.#runtime.clearTimeout(this.#beatTimer);
     if (this.#soonTimer !== null) this.#runtime.clearTimeout(this.#soonTimer);
     if (this.#grantTimer !== null) this.#runtime.clearTimeout(this.#grantTimer);

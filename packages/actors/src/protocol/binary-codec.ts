@@ -1,12 +1,13 @@
 import type { MessagingError } from "../message/errors.ts";
 import { type Hot, LAYOUTS, type Layout } from "./binary-layouts.ts";
-import type { Codec } from "./codec.ts";
+import { type Codec, type FrameReader, framesOf } from "./codec.ts";
 import type { FrameTables } from "./frame-tables.ts";
 import type { Frame, FrameType } from "./frames.ts";
+import { INTAKE, requireFromClient } from "./intake-limits.ts";
 import { RouteCache } from "./route-cache.ts";
 import { sendable } from "./sendable.ts";
 import { frameTables } from "./validate-frame.ts";
-import { violation } from "./violation.ts";
+import { FRAMES_MAX, tooManyFrames, violation } from "./violation.ts";
 import { ByteReader, ByteWriter } from "./wire-bytes.ts";
 
 /**
@@ -76,38 +77,62 @@ class BinaryCodec implements Codec {
   }
 
   decode(packet: Uint8Array): Frame[] {
+    return framesOf(this.#open(packet, false));
+  }
+  reader(packet: Uint8Array): FrameReader {
+    return this.#open(packet, true);
+  }
+  #open(packet: Uint8Array, isIntake: boolean): FrameReader {
     const from = new ByteReader(packet);
     const magic = from.byte();
     if (magic !== BINARY_MAGIC) throw violation("packet", "", "0x53 as the first byte", `0x${magic.toString(16)}`);
-    const frames: Frame[] = [];
-    this.#read(from, frames);
-    return frames;
+    return new BinaryReader(from, this, isIntake);
   }
-  #read(from: ByteReader, frames: Frame[]): void {
-    while (!from.done) {
-      from.frame = "packet";
-      const code = from.byte();
-      const hot = this.#byCode[code];
-      if (hot !== undefined) {
-        const [type, layout] = hot;
-        from.frame = type;
-        const frame = layout.read(from, this.#tables.version);
-        frames.push(layout.isSound?.(frame) === true ? frame : this.#tables.validate(frame));
-      } else if (code === AS_MAP) {
-        const frame = this.#tables.validate(from.plainWithLength());
-        frames.push(frame);
-        const next = this.#tables.after(frame);
-        if (next !== this.#tables) {
-          this.at(next.version).#read(from, frames);
-          return;
-        }
-      } else {
-        throw violation("packet", "", `a frame code from 0 to ${this.#byCode.length - 1}`, String(code));
-      }
+  /** One frame, and the codec that those behind it are read with. */
+  read(from: ByteReader, reader: BinaryReader): Frame {
+    from.frame = "packet";
+    const code = from.byte();
+    const hot = this.#byCode[code];
+    if (hot !== undefined) {
+      const [type, layout] = hot;
+      from.frame = type;
+      if (reader.isIntake) requireFromClient(type);
+      const frame = layout.read(from, this.#tables.version);
+      return layout.isSound?.(frame) === true ? frame : this.#tables.validate(frame);
     }
+    if (code !== AS_MAP)
+      throw violation("packet", "", `a frame code from 0 to ${this.#byCode.length - 1}`, String(code));
+    if (reader.isIntake) from.valuesLeft = INTAKE.plainValues;
+    const frame = this.#tables.validate(from.plainWithLength());
+    if (reader.isIntake) requireFromClient(frame.type);
+    const next = this.#tables.after(frame);
+    if (next !== this.#tables) reader.codec = this.at(next.version);
+    return frame;
   }
   refusal(frame: Frame): MessagingError | null {
     return this.#tables.refusal(frame);
+  }
+}
+
+class BinaryReader implements FrameReader {
+  readonly #from: ByteReader;
+  codec: BinaryCodec;
+  /** A broker reads a client. */
+  readonly isIntake: boolean;
+  #left = FRAMES_MAX;
+
+  constructor(from: ByteReader, codec: BinaryCodec, isIntake: boolean) {
+    this.#from = from;
+    this.codec = codec;
+    this.isIntake = isIntake;
+  }
+  get done(): boolean {
+    return this.#from.done;
+  }
+  next(): Frame | null {
+    if (this.done) return null;
+    if (this.#left-- === 0) throw tooManyFrames();
+    return this.codec.read(this.#from, this);
   }
 }
 

@@ -57,7 +57,7 @@ export const LAYOUTS: { readonly [Type in Hot]: Layout<FrameOf<Type>> } = {
       durability: readDurability(from),
       messages: from.bytes(),
     }),
-    isSound: ({ count }) => count > 0,
+    isSound: ({ count }) => count > 0 && count <= LIMITS.batch,
   },
   "batch.appended": {
     code: 2,
@@ -258,6 +258,7 @@ export const LAYOUTS: { readonly [Type in Hot]: Layout<FrameOf<Type>> } = {
         epoch: epoch(from.uint()),
       })),
     }),
+    isSound: ({ leases }) => leases.every(({ queue }) => isQueue(queue)),
   },
   "heartbeat.answered": {
     code: 11,

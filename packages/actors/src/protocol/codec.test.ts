@@ -5,6 +5,7 @@ import { epoch, offset, sequence } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
+import { framesOf } from "./codec.ts";
 import { LIMITS } from "./field-checks.ts";
 import { answers, anyFrame, anyFrames, frames, OPTIONAL } from "./frames.fixture.ts";
 import type { Frame, FrameType } from "./frames.ts";
@@ -644,6 +645,93 @@ describe("validateFrame", () => {
     const leases = grown(LIMITS.leases).map(() => lease);
     const beat = { type: "heartbeat", beat: 1, grantsSeen: 0, leases } as unknown as Frame;
     expect(binaryCodec.decode(binaryCodec.encode([beat]))).toEqual([beat]);
+  });
+});
+
+describe.each([binaryCodec, jsonCodec])("what a broker reads ($name)", (codec) => {
+  const read = (packet: Uint8Array): Frame[] => framesOf(codec.reader(packet));
+  const fromClients = [
+    "hello",
+    "topic.find",
+    "lane.open",
+    "batch.append",
+    "heartbeat",
+    "settle",
+    "ask",
+    "goodbye",
+  ] as const;
+
+  it.each(fromClients)("is the same as what everybody reads: %s", (type) => {
+    fc.assert(
+      fc.property(frames[type] as fc.Arbitrary<Frame>, (frame) => {
+        expect(read(codec.encode([frame]))).toStrictEqual([frame]);
+      }),
+    );
+  });
+  it("comes one after the other: what stands behind is not looked at", () => {
+    const close: Frame = { type: "lane.close", lane: 1 };
+    const whole = codec.encode([close, close]);
+    const broken = codec.name === "binary" ? Uint8Array.of(...whole.slice(0, -1), 0xc1) : whole.slice(0, -3);
+    const reader = codec.reader(broken);
+    expect(reader.next()).toEqual(close);
+    violationOf(() => reader.next());
+  });
+  it("holds at most 8,192 frames", () => {
+    const many = (count: number): Frame[] => Array.from({ length: count }, (_, lane) => ({ type: "lane.close", lane }));
+    expect(read(codec.encode(many(8_192)))).toHaveLength(8_192);
+    expect(violationOf(() => read(codec.encode(many(8_193)))).message).toContain("at most 8192 frames");
+  });
+  it("is no frame of a broker, whatever it holds", () => {
+    const done = {
+      type: "aside.done",
+      request: 1,
+      member: 1,
+      queue: 1,
+      epoch: 1,
+      revision: 1,
+      offsets: [1],
+    } as unknown;
+    const appended = { type: "batch.appended", lane: 1, epoch: 1, sequence: 1, count: 1, runs: [], kept: 1 } as unknown;
+    for (const frame of [done, appended] as Frame[]) {
+      const packet = codec.encode([frame]);
+      expect(codec.decode(packet)).toStrictEqual([frame]);
+      expect(violationOf(() => read(packet)).message).toContain("a frame that clients send");
+    }
+  });
+  it("holds no more values than a client can have to tell", () => {
+    const ends = new Array(codec.name === "binary" ? 200_000 : 600_001).fill(1) as never;
+    const packet = codec.encode([
+      { type: "ask", request: 1, question: { kind: "reached", topic: "t", group: "g", ends } },
+    ]);
+    expect(violationOf(() => read(packet)).message).toContain("values");
+    expect(violationOf(() => codec.decode(packet)).message).toContain("an array of at most 4096");
+  });
+  it("is the dearest settlement there can be, and a heartbeat of as many leases", () => {
+    const each = <T>(make: (at: number) => T): T[] => Array.from({ length: LIMITS.ranges }, (_, at) => make(at));
+    const settle = {
+      ranges: each((at) => [2 * at, 2 * at + 1] as const),
+      redriven: each((at) => ({ strand: 1, offset: at })),
+      tried: each((at) => [at, 1] as const),
+      redrivenTried: each((at) => ({ strand: 1, offset: at, attempts: 1 })),
+    };
+    const resume = { epoch: 1, settle, inHand: settle.ranges, redrivenInHand: [] };
+    const acquire = { type: "lease.acquire", request: 1, member: 1, queue: 1, resume } as unknown as Frame;
+    const leases = Array.from({ length: LIMITS.leases }, () => ({ member: 1, queue: 1, epoch: 1 }));
+    const beat = { type: "heartbeat", beat: 1, grantsSeen: 1, leases } as unknown as Frame;
+    expect(read(codec.encode([acquire, beat]))).toHaveLength(2);
+    const more = { ...beat, leases: [...leases, ...leases.slice(0, 1)] } as unknown as Frame;
+    violationOf(() => read(codec.encode([more])));
+  });
+});
+
+describe("what a broker reads in JSON", () => {
+  const batch = (count: number): Uint8Array =>
+    utf8.encode(
+      `[{"type":"batch.append","lane":1,"epoch":1,"sequence":1,"count":${count},"durability":"memory","messages":[${Array.from({ length: count }, () => '{"encoding":"json","body":0}').join(",")}]}]`,
+    );
+  it("is at most 4,096 readable messages a batch", () => {
+    expect(framesOf(jsonCodec.reader(batch(4_096)))).toHaveLength(1);
+    expect(violationOf(() => framesOf(jsonCodec.reader(batch(4_097)))).message).toContain("at most 4096 messages");
   });
 });
 

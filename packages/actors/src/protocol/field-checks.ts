@@ -41,7 +41,9 @@ export const LIMITS = {
   batches: 100_000,
   /** The span a subscription may have open is 10,000 (rule 21). */
   ranges: 10_001,
-  leases: 100_000,
+  leases: 32_768,
+  /** Messages of one batch that a client sends; lanes of ours send 256. */
+  batch: 65_536,
   /** Offsets that one change set aside, or that stand aside in one queue. */
   offsets: 1_000_000,
   described: 100_000,

@@ -13,6 +13,7 @@ import type {
   QueueView,
   TopicDescription,
 } from "../system/views.ts";
+import { LIMITS } from "./field-checks.ts";
 import type { FailureInfo, Frame, FrameType, LeaseKey, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
 import type {
   Answers,
@@ -301,6 +302,7 @@ const frameFields: {
     ordinal: natural,
   },
   goodbye: { error: orNull(wireError) },
+  limited: { limit: name, max: positive, retryInMs: amount },
   refused: { request: natural, error: wireError },
   "topic.find": { request: natural, topic: name },
   "topic.found": { request: natural, route, spec },
@@ -315,7 +317,14 @@ const frameFields: {
   },
   "lane.opened": { request: natural, lane: natural, epoch: epochs, expected: sequences, logEpoch: natural },
   "lane.close": { lane: natural },
-  "batch.append": { lane: natural, epoch: epochs, sequence: sequences, count: positive, durability, messages },
+  "batch.append": {
+    lane: natural,
+    epoch: epochs,
+    sequence: sequences,
+    count: fc.integer({ min: 1, max: LIMITS.batch }),
+    durability,
+    messages,
+  },
   "batch.appended": {
     lane: natural,
     epoch: epochs,

@@ -58,6 +58,17 @@ export interface Refused {
   readonly error: WireError;
 }
 
+/**
+ * B, at most once a second, while a link sends more than it may and is read later for that: which limit (the broker's setting of that name), how many a second it allows, and how long the client should ask nothing more.
+ * Nothing is lost and nothing refused; whoever goes on as before waits the longer, and so do its heartbeats. Not answered. Since version 2: older clients are read later, untold.
+ */
+export interface Limited {
+  readonly type: "limited";
+  readonly limit: string;
+  readonly max: number;
+  readonly retryInMs: number;
+}
+
 /* ---------- topics ---------- */
 
 /** C, before it uses a topic; answered by `topic.found` or `refused` (`TOPIC_UNKNOWN`). */
@@ -492,6 +503,7 @@ export type BrokerFrame =
   | Welcome
   | Goodbye
   | Refused
+  | Limited
   | TopicFound
   | LaneOpened
   | BatchAppended

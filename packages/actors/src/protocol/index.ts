@@ -1,5 +1,5 @@
 export { binaryCodec } from "./binary-codec.ts";
-export type { Codec } from "./codec.ts";
+export { type Codec, changedFrames } from "./codec.ts";
 export { jsonCodec } from "./json-codec.ts";
 export { Codecs, codecOf } from "./pick-codec.ts";
 export { answerTo } from "./validate-answer.ts";

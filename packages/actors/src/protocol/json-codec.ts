@@ -22,13 +22,22 @@ import {
   stringOfBytes,
   whole,
 } from "./checks.ts";
-import type { Codec } from "./codec.ts";
+import { type Codec, type FrameReader, framesOf } from "./codec.ts";
 import type { FrameTables } from "./frame-tables.ts";
 import type { Frame } from "./frames.ts";
+import { INTAKE, requireFromClient, tooMuch } from "./intake-limits.ts";
 import { RouteCache } from "./route-cache.ts";
 import { sendable } from "./sendable.ts";
 import { frameTables } from "./validate-frame.ts";
-import { DEPTH_MAX, describeFound, FORBIDDEN_KEYS, OBJECT_KEY_MAX, violation } from "./violation.ts";
+import {
+  DEPTH_MAX,
+  describeFound,
+  FORBIDDEN_KEYS,
+  FRAMES_MAX,
+  OBJECT_KEY_MAX,
+  tooManyFrames,
+  violation,
+} from "./violation.ts";
 
 /**
  * A packet is a JSON array of frames, for a browser's network tab and for other languages. Where a frame holds packed messages, JSON has an array of
@@ -185,24 +194,57 @@ function mapBytes(frame: Loose, many: (value: unknown) => unknown, one: (value: 
 /** Objects and arrays that a packet may hold: these, and one more for so many bytes of it. */
 const CONTAINERS_FREE = 65_536;
 const CONTAINER_BYTES = 8;
+const BRACKETS = { quote: 0x22, escape: 0x5c, comma: 0x2c, close: 0x5d } as const;
 /**
  * Objects and arrays that JSON text opens, `Infinity` when they lie too deep: counted before anything is made of them, since two bytes of `{}` become
  * sixty. Text that is no JSON may be counted wrong; parsing finds that.
  */
 function containersIn(json: Uint8Array): number {
-  let count = 0;
-  let depth = 0;
-  for (let at = 0; at < json.length; at++) {
-    const byte = json[at]!;
-    if (byte === 0x22) {
-      // to the end of the string
-      for (at++; at < json.length && json[at] !== 0x22; at++) if (json[at] === 0x5c) at++;
-    } else if (byte === 0x5b || byte === 0x7b) {
-      count++;
-      if (++depth > DEPTH_MAX) return Number.POSITIVE_INFINITY;
-    } else if (byte === 0x5d || byte === 0x7d) depth--;
+  const value = new JsonExtent(json, 0);
+  value.skip(false);
+  return value.containers;
+}
+/** How far a value reaches in JSON text, and what it opens. */
+class JsonExtent {
+  readonly #json: Uint8Array;
+  at: number;
+  containers = 0;
+  /** What has a comma or a bracket before it: about as many as there are values. */
+  values = 0;
+  constructor(json: Uint8Array, at: number) {
+    this.#json = json;
+    this.at = at;
   }
-  return count;
+  /** Goes to the end of the text or, of an item of a list, to the `,` or `]` behind it. */
+  skip(isItem: boolean): void {
+    const json = this.#json;
+    const depthMax = isItem ? DEPTH_MAX - 1 : DEPTH_MAX;
+    let depth = 0;
+    let { at, containers, values } = this;
+    for (; at < json.length; at++) {
+      const byte = json[at]!;
+      if (byte === BRACKETS.quote) {
+        // to the end of the string
+        for (at++; at < json.length && json[at] !== BRACKETS.quote; at++) if (json[at] === BRACKETS.escape) at++;
+      } else if (byte === 0x5b || byte === 0x7b) {
+        containers++;
+        values++;
+        if (++depth > depthMax) {
+          containers = Number.POSITIVE_INFINITY;
+          break;
+        }
+      } else if (byte === BRACKETS.close || byte === 0x7d) {
+        if (isItem && depth === 0) break;
+        depth--;
+      } else if (byte === BRACKETS.comma) {
+        if (isItem && depth === 0) break;
+        values++;
+      }
+    }
+    this.at = at;
+    this.containers = containers;
+    this.values = values;
+  }
 }
 
 /** What is wrong with the objects inside a value of `JSON.parse`: too many levels, or keys that may not be. */
@@ -295,32 +337,101 @@ class JsonCodec implements Codec {
   }
 
   decode(packet: Uint8Array): Frame[] {
-    const containers = containersIn(packet);
-    if (containers > CONTAINERS_FREE + packet.length / CONTAINER_BYTES)
+    return framesOf(this.#open(packet, false));
+  }
+  reader(packet: Uint8Array): FrameReader {
+    return this.#open(packet, true);
+  }
+  #open(packet: Uint8Array, isIntake: boolean): FrameReader {
+    if (packet[0] !== JSON_FIRST_BYTE)
+      throw violation("packet", "", "an array of frames", packet.length === 0 ? "nothing" : "something else");
+    return new JsonReader(packet, this.#tables, isIntake);
+  }
+  refusal(frame: Frame): MessagingError | null {
+    return this.#tables.refusal(frame);
+  }
+}
+/** Takes one frame after the other out of the array, so that the text of a packet is never made into values all at once. */
+class JsonReader implements FrameReader {
+  readonly #packet: Uint8Array;
+  readonly #extent: JsonExtent;
+  #tables: FrameTables;
+  /** A broker reads a client. */
+  readonly #isIntake: boolean;
+  #left = FRAMES_MAX;
+  #isOver = false;
+  get done(): boolean {
+    return this.#isOver;
+  }
+
+  constructor(packet: Uint8Array, tables: FrameTables, isIntake: boolean) {
+    this.#packet = packet;
+    this.#extent = new JsonExtent(packet, 1); // behind the bracket
+    this.#tables = tables;
+    this.#isIntake = isIntake;
+  }
+  next(): Frame | null {
+    if (this.#isOver) return null;
+    const isFirst = this.#left === FRAMES_MAX;
+    const text = this.#item();
+    if (isFirst && this.#isOver && BLANK.test(text)) return null;
+    if (this.#left-- === 0) throw tooManyFrames();
+    const value = parsed(text);
+    const found = objectsFault(value, DEPTH_MAX - 1);
+    if (found !== null) throw violation("packet", "", `at most ${DEPTH_MAX} levels and harmless keys`, found);
+    if (this.#isIntake && isLoose(value)) requireReasonable(value);
+    const frame = this.#tables.validate(isLoose(value) ? packBytes(value) : value);
+    this.#tables = this.#tables.after(frame);
+    return frame;
+  }
+  /** The text of the next item, up to the comma or bracket behind it; behind a bracket nothing may stand. */
+  #item(): string {
+    const packet = this.#packet;
+    const extent = this.#extent;
+    const { at: from, containers: containersBefore, values: valuesBefore } = extent;
+    extent.skip(true);
+    const { at: end, containers, values } = extent;
+    if (containers + 1 > CONTAINERS_FREE + packet.length / CONTAINER_BYTES)
       throw violation(
         "packet",
         "",
         `at most ${DEPTH_MAX} levels, and values with something in them`,
         Number.isFinite(containers) ? "too many empty ones" : "more levels",
       );
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(text.decode(packet));
-    } catch {
-      throw violation("packet", "", "JSON in UTF-8", "other bytes");
+    if (this.#isIntake) {
+      if (values - valuesBefore > INTAKE.jsonValues) throw tooMuch("packet", INTAKE.jsonValues, "values in a frame");
+      if (containers - containersBefore > INTAKE.jsonContainers)
+        throw tooMuch("packet", INTAKE.jsonContainers, "objects and lists in a frame");
     }
-    if (!Array.isArray(parsed)) throw violation("packet", "", "an array of frames", describeFound(parsed));
-    const found = objectsFault(parsed, DEPTH_MAX);
-    if (found !== null) throw violation("packet", "", `at most ${DEPTH_MAX} levels and harmless keys`, found);
-    let tables = this.#tables;
-    return parsed.map((value: unknown) => {
-      const frame = tables.validate(isLoose(value) ? packBytes(value) : value);
-      tables = tables.after(frame);
-      return frame;
-    });
+    if (end === packet.length) throw noJson();
+    extent.at++;
+    if (packet[end] === BRACKETS.close) {
+      this.#isOver = true;
+      if (!BLANK.test(decoded(packet.subarray(end + 1)))) throw noJson();
+    }
+    return decoded(packet.subarray(from, end));
   }
-  refusal(frame: Frame): MessagingError | null {
-    return this.#tables.refusal(frame);
+}
+function requireReasonable(frame: Loose): void {
+  const { type, messages } = frame;
+  if (typeof type === "string") requireFromClient(type);
+  if (Array.isArray(messages) && messages.length > INTAKE.jsonMessages)
+    throw tooMuch("batch.append", INTAKE.jsonMessages, "messages");
+}
+const BLANK = /^[ \t\n\r]*$/;
+const noJson = () => violation("packet", "", "JSON in UTF-8", "other bytes");
+function decoded(bytes: Uint8Array): string {
+  try {
+    return text.decode(bytes);
+  } catch {
+    throw noJson();
+  }
+}
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw noJson();
   }
 }
 /** The frame with bytes where JSON has messages. */

@@ -96,6 +96,7 @@ function inNextCode(codec: Codec, packets: Map<number, number>, version: number)
       return codec.encode(frames.map((frame) => filledIn(frame as unknown as Loose) as unknown as Frame));
     },
     decode: (packet) => codec.decode(packet),
+    reader: (packet) => codec.reader(packet),
     refusal: (frame) => codec.refusal(frame),
   };
 }

@@ -12,6 +12,7 @@ import {
   tagRecords,
   tuple,
   type Variant,
+  whole,
   yesOrNo,
 } from "./checks.ts";
 import {
@@ -73,6 +74,7 @@ export const frameFields: { readonly [Type in FrameType]: FrameFields<Type> | La
   },
   goodbye: { error: nullable(wireError) },
   refused: { request: natural, error: wireError },
+  limited: since(2, { limit: name, max: positive, retryInMs: amount }),
   "topic.find": { request: natural, topic: name },
   "topic.found": { request: natural, route, spec: topicSpec },
   "lane.open": {
@@ -90,7 +92,7 @@ export const frameFields: { readonly [Type in FrameType]: FrameFields<Type> | La
     lane: natural,
     epoch: anEpoch,
     sequence: aSequence,
-    count,
+    count: whole(1, LIMITS.batch),
     durability,
     messages: byteString,
   },

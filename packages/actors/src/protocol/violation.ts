@@ -1,6 +1,8 @@
 import { MessagingError } from "../message/errors.ts";
 import { clipped, quoted } from "../message/text.ts";
 
+/** Frames that a packet may hold. Those that our own code sends hold at most half as many. */
+export const FRAMES_MAX = 8_192;
 /** Keys that no decoded object may carry: they reach prototypes where such an object is copied or merged. */
 export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 /** Objects and arrays inside each other, at most, in a packet. The deepest frame has 9. */
@@ -22,6 +24,9 @@ export const violation = (
     `${frame === "packet" ? "packet" : `frame "${frame}"`}${field === "" ? "" : `, field ${quoted(field)}`}: expected ${expected}, found ${found}`,
     { data: { frame, field: clipped(field), expected, found } },
   );
+
+export const tooManyFrames = (): MessagingError<"PROTOCOL_VIOLATION"> =>
+  violation("packet", "", `at most ${FRAMES_MAX} frames`, "more");
 
 /** A value in a few words, never more than a line of it. */
 export function describeFound(value: unknown): string {

@@ -1,3 +1,4 @@
+import { INTAKE, tooMuch } from "./intake-limits.ts";
 import { DEPTH_MAX, describeFound, FORBIDDEN_KEYS, OBJECT_KEY_MAX, violation } from "./violation.ts";
 
 /**
@@ -258,6 +259,8 @@ export class ByteReader {
   #containers = 0;
   /** Type of the frame being read, for errors. */
   frame = "packet";
+  /** Plain values that may still come. */
+  valuesLeft = Number.POSITIVE_INFINITY;
 
   constructor(packet: Uint8Array) {
     // a plain view, whatever subclass the packet is: what is cut from it is plain as well
@@ -333,6 +336,7 @@ export class ByteReader {
     return value;
   }
   plain(depth = 0): unknown {
+    if (--this.valuesLeft < 0) throw tooMuch(this.frame, INTAKE.plainValues, "values");
     const code = this.byte();
     if (code < 0x80) return code;
     if (code < 0x90) return this.#map(code & 15, depth);

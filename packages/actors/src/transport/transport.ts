@@ -15,6 +15,14 @@ export interface Link {
    * (either side's `close`, or a loss); a loss never errors it: `ended` tells why.
    */
   readonly frames$: Observable<Uint8Array>;
+  /**
+   * Holds back: from now on `frames$` emits nothing, until `resume`. Frames that come meanwhile stay with the link, in order. A transport that can stops reading its peer, so that only what it had read already
+   * stays here; one that cannot ends the link as `overloaded` at a bound of its own. Who is not read is not heard either: a link may notice that the peer has ended it only after `resume`. This side's `close` and
+   * `abort` end it as ever. Idempotent, also from inside `frames$`; after the end it does nothing.
+   */
+  pause(): void;
+  /** Goes on where `pause` held back: first with what stayed with the link, never from inside the call. Idempotent. */
+  resume(): void;
   /** Takes one frame, in order. Never throws and never blocks: after the end it does nothing. The bytes are the link's from then on. */
   send(frame: Uint8Array): void;
   /** Bytes taken by `send` that the peer's side has not been handed yet. The sender holds back at its own bound. */

@@ -166,6 +166,7 @@ export const frameEntries: { readonly [Type in Exclude<FrameType, "ask">]: Entry
   },
   welcome: BROKERS,
   refused: BROKERS,
+  limited: BROKERS,
   "topic.found": BROKERS,
   "lane.opened": BROKERS,
   "batch.appended": BROKERS,

@@ -62,6 +62,8 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   epochRaised: "a holder raised its own epoch to fence a hung handler",
   leaseRevoked: "a lease was asked back for another member",
   leaseEndedByRevokeTimeout: "it was not given back in time, and taken",
+  limitMet: "the broker told a client that it sends more than it may",
+  linkHeldBack: "the broker handled no more of a link for a while: it had had its slice, or sent more than it may",
   linkCongested: "deliveries stood still until a link had drained",
   creditUsedUp: "a consumer's credit was used up",
   commitFailed: "a commit failed",

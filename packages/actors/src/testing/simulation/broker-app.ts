@@ -1,8 +1,7 @@
 import { type Broker, startBroker } from "../../broker/broker.ts";
 import { isMessagingError } from "../../message/errors.ts";
 import type { Codec } from "../../protocol/codec.ts";
-import type { Frame } from "../../protocol/frames.ts";
-import { binaryCodec, Codecs, jsonCodec } from "../../protocol/index.ts";
+import { binaryCodec, Codecs, changedFrames, jsonCodec } from "../../protocol/index.ts";
 import { createMemoryStore } from "../../store/memory-store.ts";
 import { FaultyFrame } from "./faulty-frame.ts";
 import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
@@ -62,6 +61,8 @@ export class BrokerApp implements App {
           topics: topicSpecs,
           heartbeatMs: world.broker.heartbeatMs,
           leaseTtlMsMax: world.leaseTtlMsMax ?? undefined,
+          framesPerSecondMax: world.broker.framesPerSecondMax,
+          questionsPerSecondMax: world.broker.questionsPerSecondMax,
         },
         {
           transport: network.transport(side),
@@ -72,6 +73,7 @@ export class BrokerApp implements App {
           authorizer: { authorize: () => true },
           congestedBytes: CONGESTED_BYTES,
           packetBytes: PACKET_BYTES,
+          ...(world.broker.sliceFrames === undefined ? {} : { sliceFrames: world.broker.sliceFrames }),
           logger: {
             log: (level, text, data) =>
               world.trace.text(`${process} ${level} ${text} ${JSON.stringify(data, withoutStacks)}`),
@@ -109,14 +111,14 @@ function codecsThatFail(world: World): Codecs {
     at: (version) => failing(codec.at(version)),
     refusal: (frame) => codec.refusal(frame),
     encode: (frames) => codec.encode(frames),
-    decode: (packet) => {
-      const frames = codec.decode(packet);
-      const { ownFault } = world;
-      const at = ownFault === null ? -1 : frames.findIndex(({ type }) => type === ownFault.frame);
-      if (ownFault === null || at < 0) return frames;
-      world.ownFault = null;
-      return frames.with(at, new FaultyFrame(ownFault.look, { text: `injected: ${SECRET}` }).wrap(frames[at] as Frame));
-    },
+    decode: (packet) => codec.decode(packet),
+    reader: (packet) =>
+      changedFrames(codec.reader(packet), (frame) => {
+        const { ownFault } = world;
+        if (ownFault?.frame !== frame.type) return frame;
+        world.ownFault = null;
+        return new FaultyFrame(ownFault.look, { text: `injected: ${SECRET}` }).wrap(frame);
+      }),
   });
   return new Codecs(failing(binaryCodec), failing(jsonCodec));
 }

@@ -23,6 +23,8 @@ export class BulkSender {
   readonly #runtime: ProcessRuntime;
   readonly #side: LinkSide;
   readonly #dice: Dice;
+  /** Of what is not answered yet. */
+  readonly #beats = new Set<number>();
   #link: Link | null = null;
 
   constructor(world: World, plan: BulkPlan) {
@@ -62,7 +64,9 @@ export class BulkSender {
       const types = Array.from({ length: this.#dice.whole(1, 3) }, () => this.#dice.pick(FRAMES));
       const frames = Array.from({ length: this.#plan.frames }, () => {
         unanswered.add(++request);
-        return this.#dice.pick(types)(request, this.#world.topicSpecs[0]?.name ?? "");
+        const frame = this.#dice.pick(types)(request, this.#world.topicSpecs[0]?.name ?? "");
+        if (frame.type === "heartbeat") this.#beats.add(request);
+        return frame;
       });
       link.send(binaryCodec.encode(frames));
     }
@@ -70,7 +74,12 @@ export class BulkSender {
   #hear(frame: Frame, unanswered: Set<number>): void {
     if (frame.type === "refused" && frame.error.code === "LIMIT_EXCEEDED") this.#world.counters.hit("bulkRefused");
     if ("request" in frame && frame.request !== null) unanswered.delete(frame.request);
-    if (frame.type === "heartbeat.answered") unanswered.delete(frame.beat);
+    // of several in a row the newest is answered
+    if (frame.type === "heartbeat.answered")
+      for (const number of [...this.#beats].filter((beat) => beat <= frame.beat)) {
+        this.#beats.delete(number);
+        unanswered.delete(number);
+      }
     if (unanswered.size === 0) this.#world.counters.hit("bulkAnswered");
   }
   /** It is gone, and nothing of it goes on. */

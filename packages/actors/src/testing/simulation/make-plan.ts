@@ -1,5 +1,6 @@
 import { Dice } from "./dice.ts";
 import { drawBulk, drawFaults, drawIntrusions, drawOwnFaults } from "./draw-faults.ts";
+import { narrowBroker } from "./narrow-broker.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
 import { chance } from "./trace-hash.ts";
@@ -43,6 +44,7 @@ export function makePlan(seed: number): Plan {
       heartbeatMs,
       commitMs: dice.pick([0, 0, 1, 5]),
       syncMs: scene?.syncMs ?? (losesPower ? dice.pick([10, 30, 60]) : dice.pick([0, 2, 20])),
+      ...(scene === null ? narrowBroker(seed) : {}),
     },
     network: {
       delayMs: scene?.delayMs ?? dice.pick([0, 1, 5]),

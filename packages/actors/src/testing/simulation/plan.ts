@@ -26,6 +26,10 @@ export interface BrokerPlan {
   /** What each commit takes, at most, when nothing is wrong with the store. */
   readonly commitMs: number;
   readonly syncMs: number;
+  /** How much of one link it handles at once, and what a link may send per second; left out: as much as usual. */
+  readonly sliceFrames?: number;
+  readonly framesPerSecondMax?: number;
+  readonly questionsPerSecondMax?: number;
 }
 export interface TopicPlan {
   readonly name: string;

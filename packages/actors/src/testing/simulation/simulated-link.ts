@@ -18,6 +18,8 @@ export interface LinkHost {
   breaksOver(link: SimulatedLink, packet: Uint8Array): boolean;
   /** A packet has come to the other machine, whether or not anybody reads it there. */
   reached(link: SimulatedLink): void;
+  /** A process reads no more of a link for now. */
+  heldBack(): void;
   /** A side has ended: the network forgets the link when both have. */
   sideEnded(link: SimulatedLink): void;
   packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: LinkSide): void;
@@ -42,8 +44,9 @@ export class SimulatedLink implements IncomingLink {
   readonly #host: LinkHost;
   #resolveEnded!: (end: LinkEnd) => void;
   #reader: Subscriber<Uint8Array> | null = null;
-  /** Handed over before anybody subscribed. */
-  #early: Uint8Array[] = [];
+  /** Handed over before anybody subscribed, or while whoever has holds back. */
+  #kept: Uint8Array[] = [];
+  #paused = false;
   /** Arrived at this side's machine, waiting for its process. */
   readonly #inbox: Parcel[] = [];
   /** On their way to the peer. */
@@ -65,10 +68,7 @@ export class SimulatedLink implements IncomingLink {
     this.principal = principal;
     this.frames$ = new Observable((reader) => {
       this.#reader = reader;
-      const early = this.#early;
-      this.#early = [];
-      for (const packet of early) reader.next(packet);
-      if (this.#phase === "ended") reader.complete();
+      this.#handOver();
       return () => {
         this.#reader = null;
       };
@@ -89,6 +89,21 @@ export class SimulatedLink implements IncomingLink {
   }
   get bufferedBytes(): number {
     return this.#phase === "ended" ? 0 : this.#outBytes;
+  }
+  pause(): void {
+    if (!this.#paused) this.#host.heldBack();
+    this.#paused = true;
+  }
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#host.after(0, () => this.side.runtime.deliver(() => this.#handOver()));
+  }
+  /** What was kept, as far as it is taken; the end once all of it is. */
+  #handOver(): void {
+    while (this.#kept.length > 0 && this.#reader !== null && !this.#paused)
+      this.#reader.next(this.#kept.shift() as Uint8Array);
+    if (this.#kept.length === 0 && this.#phase === "ended") this.#reader?.complete();
   }
   whenDrained(bytes: number, drained: () => void): void {
     this.#drains.add(bytes, drained);
@@ -116,6 +131,7 @@ export class SimulatedLink implements IncomingLink {
   close(code: LinkCode = "normal", reason = ""): void {
     if (this.#phase !== "open") return;
     this.#phase = "closing";
+    this.#kept = [];
     const end = { code, reason };
     if (this.#severed) {
       this.finish(end);
@@ -126,6 +142,7 @@ export class SimulatedLink implements IncomingLink {
   }
   abort(): void {
     if (this.#phase === "ended") return;
+    this.#kept = [];
     this.#dropTail();
     if (!this.#severed) this.#post({ end: { code: "lost", reason: "the peer aborted the link" }, at: this.#arrival() });
     this.finish({ code: "lost", reason: "aborted" });
@@ -160,7 +177,7 @@ export class SimulatedLink implements IncomingLink {
     this.#phase = "ended";
     this.#inbox.length = 0;
     this.#lookDrained();
-    this.#reader?.complete();
+    if (this.#kept.length === 0) this.#reader?.complete();
     this.#resolveEnded(end);
     this.#host.sideEnded(this);
   }
@@ -218,7 +235,7 @@ export class SimulatedLink implements IncomingLink {
     this.peer.#lookDrained();
     this.#host.packet("arrived", this.peer.side.name, this.side.name, parcel.packet, this.dialler);
     if (this.#phase !== "open") return;
-    if (this.#reader === null) this.#early.push(parcel.packet);
+    if (this.#reader === null || this.#paused || this.#kept.length > 0) this.#kept.push(parcel.packet);
     else this.#reader.next(parcel.packet);
   }
   /** Loses the end of what is on its way. */

@@ -23,6 +23,8 @@ export interface NetworkOptions {
   ) => void;
   /** A packet came in on a link after a newer link of the same process had been heard. */
   readonly onOutdated?: () => void;
+  /** A process reads no more of a link for now. */
+  readonly onHeldBack?: () => void;
 }
 /** Waits for a packet. */
 interface Trap {
@@ -183,6 +185,9 @@ export class SimulatedNetwork implements LinkHost {
     const newest = this.#heard.get(link.side) ?? 0;
     if (made < newest) this.#options.onOutdated?.();
     else this.#heard.set(link.side, made);
+  }
+  heldBack(): void {
+    this.#options.onHeldBack?.();
   }
   sideEnded(link: SimulatedLink): void {
     // what is on its way from a side that has ended still arrives

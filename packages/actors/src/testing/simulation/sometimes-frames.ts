@@ -79,6 +79,8 @@ export class FrameCounters {
         if (frame.error.code === "STALE_EPOCH") this.#hit("resumeRefused");
         if (frame.error.code === "LIMIT_EXCEEDED") this.#hit("asideFull");
         return;
+      case "limited":
+        return this.#hit("limitMet");
       case "lease.raise":
         return this.#hit("epochRaised");
       case "lease.revoke":

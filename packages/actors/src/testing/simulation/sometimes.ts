@@ -44,6 +44,8 @@ export const SOMETIMES = [
   "leaseEndedByRevokeTimeout",
   "creditUsedUp",
   "linkCongested",
+  "linkHeldBack",
+  "limitMet",
   "commitFailed",
   "syncFailed",
   "frozenOwnerWokeFenced",

@@ -85,6 +85,7 @@ export class World {
       tap: (what, from, to, packet, dialler) => {
         if (dialler.name !== INTRUDER) this.counters.packet(what, from, to, packet, dialler);
       },
+      onHeldBack: () => this.counters.hit("linkHeldBack"),
       onOutdated: () => this.counters.hit("oldSessionFrameRefused"),
     });
     this.counters.now = () => this.runtime.now();

@@ -42,6 +42,33 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "frame-lost-at-slice-end",
+    breaks: "the frame at which a link has had its slice is taken for handled",
+    promises: ["P8"],
+    file: "broker/intake.ts",
+    find: "this.#holdBack(held, 0);",
+    replace: "this.#holdBack(held, 0); this.#next = null;",
+  },
+  {
+    name: "not-paused-at-slice-end",
+    breaks:
+      "a link goes on sending while a packet of it waits for its turn, which the next one then takes the place of",
+    promises: ["P8"],
+    file: "broker/intake.ts",
+    find: "this.#link.pause();",
+    replace: "",
+    test: of("session-turns.test.ts", "keeps what comes meanwhile behind it: the link is paused, and its order holds"),
+  },
+  {
+    name: "never-listened-to-again",
+    breaks: "a link that was held back stays paused",
+    promises: ["P8"],
+    file: "broker/intake.ts",
+    find: "if (this.#held !== null || this.#isStopped) return; this.#link.resume();",
+    replace: "if (this.#held !== null || this.#isStopped) return;",
+    test: of("session-turns.test.ts", "keeps what comes meanwhile behind it: the link is paused, and its order holds"),
+  },
+  {
     name: "plan-by-arrival",
     breaks: "who gets which queue depends on the order in which members came",
     promises: ["P8"],

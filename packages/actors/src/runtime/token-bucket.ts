@@ -1,13 +1,13 @@
-import type { Runtime } from "@seriatim/actors/client";
+import type { Runtime } from "./runtime.ts";
 
 /** Allows `perSecond` on average and as much at once. Asks for the time only when its store is used up. */
 export class TokenBucket {
-  readonly #runtime: Runtime;
+  readonly #runtime: Pick<Runtime, "now">;
   readonly #perSecond: number;
   readonly #burst: number;
   #left: number;
   #filledAt: number;
-  constructor(runtime: Runtime, perSecond: number, burst: number) {
+  constructor(runtime: Pick<Runtime, "now">, perSecond: number, burst: number) {
     this.#runtime = runtime;
     this.#perSecond = perSecond;
     this.#burst = burst;

@@ -1,0 +1,33 @@
+import type { Limited } from "../protocol/frames.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { RateMet } from "./rates.ts";
+
+/** How often a client is told that it is read later, and how often the log, ms. */
+const TOLD_MS = 1_000;
+const LOGGED_MS = 60_000;
+
+/** Tells the client of a link, and whoever runs the broker, that it has met a limit: now and then, however often it does. */
+export class LimitNotice {
+  readonly #runtime: Runtime;
+  readonly #tell: (frame: Limited) => void;
+  readonly #log: (text: string, data: object) => void;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+
+  /** `log`: says of whom. */
+  constructor(runtime: Runtime, tell: (frame: Limited) => void, log: (text: string, data: object) => void) {
+    this.#runtime = runtime;
+    this.#tell = tell;
+    this.#log = log;
+  }
+  met({ limit, max, waitMs }: RateMet): void {
+    const now = this.#runtime.now();
+    if (now - this.#toldAt >= TOLD_MS) {
+      this.#toldAt = now;
+      this.#tell({ type: "limited", limit, max, retryInMs: Math.max(waitMs, TOLD_MS) });
+    }
+    if (now - this.#loggedAt < LOGGED_MS) return;
+    this.#loggedAt = now;
+    this.#log(`sends more than ${limit} (${max}) allows, and is read later`, { limit, max });
+  }
+}
