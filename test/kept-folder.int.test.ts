@@ -1,5 +1,6 @@
 // A data folder that an earlier version wrote and left when it was killed opens with everything in it, and its work goes on.
 import {
+  auth,
   binaryCodec,
   createSystem,
   type Link,
@@ -49,7 +50,11 @@ class KeptScene implements AsyncDisposable {
   readonly transport: Transport;
   readonly errors: readonly string[];
 
-  static async open(version: string, opener: Opener): Promise<KeptScene> {
+  static async open(
+    version: string,
+    opener: Opener,
+    modules: readonly ReturnType<typeof auth>[] = [],
+  ): Promise<KeptScene> {
     const manifest = keptManifest(version);
     const runtime = keptRuntime(manifest);
     const errors: string[] = [];
@@ -62,6 +67,7 @@ class KeptScene implements AsyncDisposable {
     const system = await createSystem({
       heartbeatMs: 100,
       modules: [
+        ...modules,
         memoryTransport(),
         provide(tokens.store, () => store),
         provide(tokens.runtime, () => runtime),
@@ -193,6 +199,32 @@ describe.each(cases)("the folder of %s, opened by %s", (version, opener) => {
     );
   });
 
+  it("has names that are the first principal's that comes, where principals are told apart", async () => {
+    const access = auth({ authenticate: async (token) => ({ id: token ?? "system" }), authorize: () => true });
+    await using scene = await KeptScene.open(version, opener, [access]);
+    const { instance, link: number, ordinal, lanes } = scene.manifest.producer;
+    const [first] = lanes;
+    const open = async (token: string, hello: object, epoch: number | null) => {
+      const link: Link = await scene.transport.dial({ signal: new AbortController().signal, token });
+      // biome-ignore lint/suspicious/noExplicitAny: frames, as a client's link has them
+      const frames: any[] = [];
+      link.frames$.subscribe((packet) => frames.push(...binaryCodec.decode(packet)));
+      const { topic, queue, producer } = first as (typeof lanes)[number];
+      const lane = { type: "lane.open", request: 1, lane: 1, topic, queue, producer, epoch, routeVersion: 1 };
+      const said = { type: "hello", versions: binaryCodec.versions, link: number + 1, client: token, ...hello };
+      link.send(binaryCodec.encode([said, lane] as never));
+      const answered = () => frames.find(({ request }) => request === 1);
+      await vi.waitFor(() => expect(answered()).toBeDefined());
+      link.close();
+      return answered();
+    };
+    expect(await open("writer", { instance, ordinal }, first?.epoch ?? null)).toMatchObject({ type: "lane.opened" });
+    for (const hello of [
+      { instance, ordinal },
+      { instance: "another", ordinal: null },
+    ])
+      expect(await open("stranger", hello, null)).toMatchObject({ type: "refused", error: { code: "NAME_IN_USE" } });
+  });
   it("knows what the producer was to send next, and what it repeats", async () => {
     await using scene = await KeptScene.open(version, opener);
     const { producer, messages } = scene.manifest;

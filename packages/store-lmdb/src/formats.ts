@@ -18,7 +18,7 @@ export interface Migration {
 export const FORMAT_OLDEST = 3;
 /** From each format to the next, the oldest first: one is added with every new format, and none is ever taken away or changed. */
 export const MIGRATIONS: readonly Migration[] = [
-  // 4: producers' runs have records of their own, and what was set aside says with which change. Records of before are read as they are; older versions would misread these.
+  // 4: producers' runs have records of their own, what was set aside says with which change, and names and leases say whose they are. Records of before are read as they are; older versions would misread these.
   { since: "0.2.0", parts: () => [] },
 ];
 

@@ -165,12 +165,15 @@ export class BrokerBench {
     return bench;
   }
   /** What real clients dial with. */
-  readonly transport: Transport = {
-    dial: async () => {
-      this.dialledAt.push(this.runtime.now());
-      return this.#pair("somebody")[0];
-    },
-  };
+  readonly transport: Transport = this.transportOf("somebody");
+  transportOf(principal: string): Transport {
+    return {
+      dial: async () => {
+        this.dialledAt.push(this.runtime.now());
+        return this.#pair(principal)[0];
+      },
+    };
+  }
   #pair(principal: string): readonly [ours: TestLink, theirs: TestLink] {
     const ours = new TestLink(principal);
     const theirs = new TestLink(principal);

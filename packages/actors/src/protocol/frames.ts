@@ -88,7 +88,7 @@ export interface TopicFound {
 /* ---------- producing ---------- */
 
 /**
- * C, before the first batch of a lane on this link; answered by `lane.opened` or `refused` (`WRONG_ROUTE`, `FORBIDDEN`, `PRODUCER_FENCED`, `PRODUCER_UNKNOWN`, `UNAVAILABLE`).
+ * C, before the first batch of a lane on this link; answered by `lane.opened` or `refused` (`WRONG_ROUTE`, `FORBIDDEN`, `NAME_IN_USE`, `PRODUCER_FENCED`, `PRODUCER_UNKNOWN`, `UNAVAILABLE`).
  * `epoch: null` takes a new producer epoch from the queue, which fences every older instance of that producer name there; where one with a higher `ordinal` has the name, it is refused with `PRODUCER_FENCED`;
  * a number shows the epoch the instance already has and keeps it.
  */

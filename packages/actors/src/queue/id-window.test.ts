@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
-import { IDS_MAX, IdWindow } from "./id-window.ts";
+import { IDS_LENGTH_MAX, IDS_MAX, IdWindow } from "./id-window.ts";
 
 const WINDOW_MS = 100;
 
@@ -43,6 +43,19 @@ it("forgets the oldest past its bound, removed from the log or not", () => {
   for (let n = 0; n < 12; n++) ids.note(`later-${n}`, IDS_MAX + n, 0);
   const known = [0, 9, 10, 11, 12].map((n) => ids.find(`id-${n}`, 0));
   expect(known).toEqual([undefined, undefined, undefined, undefined, 12]);
+});
+
+it("forgets the oldest past its bound of characters, however often an id comes", () => {
+  const ids = new IdWindow(WINDOW_MS);
+  const long = (n: number) => String(n).padEnd(1_024, "x");
+  const most = IDS_LENGTH_MAX / 1_024;
+  for (let n = 0; n < most; n++) ids.note(long(n), n, 0);
+  expect(ids.remove(0, 2, 0)).toHaveLength(2);
+  for (let again = 0; again < 3; again++) ids.note(long(1), most + again, 0); // it was counted before
+  expect([ids.find(long(0), 0), ids.find(long(1), 0)]).toEqual([0, most + 2]);
+  ids.note(long(most), most + 3, 0);
+  ids.note(long(most + 1), most + 4, 0);
+  expect([0, 1, 2, 3, most].map((n) => ids.find(long(n), 0))).toEqual([undefined, most + 2, undefined, 3, most + 3]);
 });
 
 it("walks what is removed, and nothing that was removed before or stays", () => {

@@ -1,4 +1,4 @@
-import { isMessagingError } from "../message/errors.ts";
+import { isMessagingError, MessagingError } from "../message/errors.ts";
 import { systemRuntime } from "../runtime/system-runtime.ts";
 import type {
   DialOptions,
@@ -418,6 +418,29 @@ export function transportCompliance(
       },
     );
 
+    promise(
+      "tells the dialling side nothing of what an authenticator threw, but a broker's reference",
+      async (bench) => {
+        const secret = "the password is swordfish";
+        const reference = "c0ffee00-0000-4000-8000-000000000000";
+        await bench.listen({
+          authenticate: async (token) => {
+            if (token === "own") throw new MessagingError("UNAVAILABLE", secret, { data: { reference } });
+            throw new Error(secret, { cause: new Error(secret) });
+          },
+        });
+        for (const token of ["own", "foreign"]) {
+          const error = await bench.dial({ token }).then(
+            () => null,
+            (refused: unknown) => refused,
+          );
+          const told = textsOf(error);
+          if (told.includes("swordfish")) throw new Error(`the dialling side was told: ${told}`);
+          same(told.includes(reference), token === "own", "whether it was told the reference");
+        }
+      },
+    );
+
     promise("gives up before dialling when the signal has fired", async (bench) => {
       await bench.listen();
       const reason = new Error("changed my mind");
@@ -648,6 +671,11 @@ function frame(n: number, size: number): Uint8Array {
   return bytes;
 }
 
+/** All that an error says, with what is behind it. */
+function textsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return `${error} ${JSON.stringify(error)} ${error.cause === undefined ? "" : textsOf(error.cause)}`;
+}
 function same(found: unknown, expected: unknown, what: string): void {
   const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
   if (a !== b) throw new Error(`${what}: expected ${b}, found ${a}`);

@@ -7,7 +7,7 @@ export function tokenUnchecked(error: unknown): string {
   const reference = isMessagingError(error) ? error.data["reference"] : undefined;
   const where =
     typeof reference === "string" && REFERENCE.test(reference)
-      ? ` (the log of the broker has the reason under reference "${reference}")`
+      ? ` (why is in the broker's log, under reference "${reference}")` // all of it fits into a close reason
       : "";
   return `the token could not be checked${where}`;
 }
