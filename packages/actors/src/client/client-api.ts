@@ -47,6 +47,7 @@ export interface Client extends AsyncDisposable {
 /* ---------- administration ---------- */
 
 export interface Because {
+  /** For people who read the events; cut to 8 KiB in UTF-8. */
   readonly reason: string;
 }
 export type SetAsideEntry<Body> = (

@@ -445,7 +445,7 @@ export interface AsidePut {
   readonly attempts: number;
   readonly error: FailureInfo;
 }
-/** Why an attempt failed, as plain text. */
+/** Why an attempt failed, as plain text: what a handler threw, as it is (`shown` is for who prints it), cut to 8 KiB in UTF-8 (name and code: 128 bytes). */
 export interface FailureInfo {
   readonly name: string;
   readonly message: string;

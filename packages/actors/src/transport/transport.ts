@@ -63,7 +63,7 @@ export interface DialOptions {
   readonly frameBytesMax?: number;
 }
 export interface ListenOptions {
-  /** Asked before a link opens; `null` refuses it (`UNAUTHENTICATED` at the dialling side). Its signal fires at the transport's deadline. */
+  /** Asked before a link opens; `null` refuses it (`UNAUTHENTICATED` at the dialling side). Its signal fires at the transport's deadline. What it rejects with is told to nobody: see `tokenUnchecked`. */
   readonly authenticate: (token: string | null, signal: AbortSignal) => Promise<Principal | null>;
   readonly frameBytesMax?: number;
 }
