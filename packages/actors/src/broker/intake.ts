@@ -4,7 +4,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Link } from "../transport/transport.ts";
 import type { Drain } from "./drain.ts";
 import type { RateMet, Rates } from "./rates.ts";
-import { SLICE_MS, type Turns } from "./turns.ts";
+import { SHARE_SLICES, type Share, SLICE_MS, type Turns } from "./turns.ts";
 
 /** Whose frames these are. */
 export interface IntakeOwner {
@@ -35,6 +35,8 @@ export class Intake {
   readonly #link: Pick<Link, "pause" | "resume">;
   readonly #runtime: Runtime;
   readonly #turns: Turns;
+  readonly #principal: string | null;
+  readonly #share: Share;
   readonly #rates: Rates;
   readonly #outbox: Drain;
   /** Of the packet that is worked off, and the frame of it that is next. */
@@ -58,6 +60,8 @@ export class Intake {
       readonly link: Pick<Link, "pause" | "resume">;
       readonly runtime: Runtime;
       readonly turns: Turns;
+      /** Whose link it is; `null` where principals are not told apart. */
+      readonly principal: string | null;
       readonly rates: Rates;
       readonly outbox: Drain;
     },
@@ -66,6 +70,8 @@ export class Intake {
     this.#link = parts.link;
     this.#runtime = parts.runtime;
     this.#turns = parts.turns;
+    this.#principal = parts.principal;
+    this.#share = parts.turns.join(parts.principal);
     this.#rates = parts.rates;
     this.#outbox = parts.outbox;
   }
@@ -101,25 +107,29 @@ export class Intake {
   #tellEnd(): void {
     if (this.#hasTold) return;
     this.#hasTold = true;
+    this.#turns.leave(this.#principal, this.#share);
     this.#owner.ended();
   }
 
   /** Goes through a packet, or on with what waits, until there is nothing left or the link has to wait. */
   #work(packet: Uint8Array | null, startedAt: number): void {
     const { number } = this.#turns;
+    const hasTurn = packet === null; // a slice of its own, whatever the principal's other links have used
+    this.#share.begin(number);
     if (this.#turn !== number) this.#beginSlice(number);
     let elapsedMs = 0;
     let doing = "reading a packet";
     try {
       if (packet !== null) this.#reader = this.#owner.reader(packet);
       for (let frame = this.#frame(); frame !== null; frame = this.#frame()) {
-        const held = this.#reasonToWait(elapsedMs);
+        const held = this.#reasonToWait(elapsedMs, hasTurn);
         if (held !== null) {
           this.#holdBack(held, 0);
           break;
         }
         this.#next = null;
         this.#frames++;
+        this.#share.frames++;
         doing = frame.type;
         this.#owner.handle(frame);
         if (this.#isStopped) return;
@@ -134,7 +144,9 @@ export class Intake {
       }
       doing = "heartbeat";
       this.#owner.rest();
-      this.#usedMs += this.#runtime.now() - startedAt;
+      const usedMs = this.#runtime.now() - startedAt;
+      this.#usedMs += usedMs;
+      this.#share.usedMs += usedMs;
     } catch (error) {
       this.#owner.failed(error, doing);
     }
@@ -145,8 +157,12 @@ export class Intake {
     if (this.#next === null) this.#reader = null;
     return this.#next;
   }
-  #reasonToWait(elapsedMs: number): Held | null {
-    if (this.#frames >= this.#turns.sliceFrames || this.#usedMs + elapsedMs >= SLICE_MS) return "turn";
+  #reasonToWait(elapsedMs: number, hasTurn: boolean): Held | null {
+    const { sliceFrames } = this.#turns;
+    if (this.#frames >= sliceFrames || this.#usedMs + elapsedMs >= SLICE_MS) return "turn";
+    const { frames, usedMs } = this.#share;
+    if (!hasTurn && (frames >= SHARE_SLICES * sliceFrames || usedMs + elapsedMs >= SHARE_SLICES * SLICE_MS))
+      return "turn";
     return this.#frames % OUTBOX_LOOK_FRAMES === 0 && this.#outbox.congested ? "outbox" : null;
   }
   #beginSlice(turn: number): void {
@@ -162,7 +178,7 @@ export class Intake {
     else this.#runtime.setTimeout(this.#awaitTurn, forMs);
   }
   readonly #awaitTurn = (): void => {
-    if (!this.#isStopped) this.#turns.wait(this.#goOn);
+    if (!this.#isStopped) this.#turns.wait(this.#goOn, this.#share);
   };
   readonly #goOn = (): void => {
     if (this.#isStopped) return;

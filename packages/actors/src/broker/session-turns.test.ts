@@ -6,7 +6,7 @@ import { topicSpec } from "../message/topic.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
 import { BrokerBench, type TestClient } from "./broker.fixture.ts";
-import { SLICE_FRAMES } from "./turns.ts";
+import { SHARE_SLICES, SLICE_FRAMES } from "./turns.ts";
 
 const T = topicSpec({ name: "t", queues: 2 });
 const finds = (client: TestClient, count: number): ClientFrame[] =>
@@ -23,6 +23,23 @@ const send = (client: TestClient, frames: readonly ClientFrame[]): void =>
   client.link.send(client.codec.encode(frames));
 const found = (client: TestClient): number[] => client.all("topic.found").map(({ request }) => request);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+describe("the links of one principal", () => {
+  it("have a few slices together in a turn of the loop, however many they are; those of others have theirs", async () => {
+    const bench = await BrokerBench.start({ topics: [T], sliceFrames: 10 });
+    const hogs: TestClient[] = [];
+    for (let n = 0; n < 20; n++) hogs.push(await bench.client(`hog-${n}`, 1, "mallory"));
+    const others = [await bench.client("other", 1, "alice"), await bench.client("another", 1, "bob")];
+    await bench.runtime.advance(10);
+    for (const client of [...hogs, ...others]) send(client, finds(client, 20));
+    await bench.runtime.settle();
+    const handled = (clients: readonly TestClient[]) => clients.reduce((sum, client) => sum + found(client).length, 0);
+    expect(handled(hogs)).toBe(SHARE_SLICES * 10);
+    expect(others.map((client) => found(client).length)).toEqual([10, 10]);
+    await bench.runtime.advance(10);
+    for (const client of [...hogs, ...others]) expect(found(client)).toEqual(upTo(20));
+  });
+});
 
 describe("a packet of many frames", () => {
   it.each([binaryCodec, jsonCodec])(

@@ -127,7 +127,7 @@ export class Session {
     const { runtime, linkTurns: turns, congestedBytes = CONGESTED_BYTES } = host;
     const outbox = new Drain(link, () => this.#outbox, drainFailed, congestedBytes * UNREAD_FACTOR);
     const rates = new Rates(runtime, host.limits.rates);
-    this.#intake = new Intake(this.#intakeOwner(), { link, runtime, turns, rates, outbox });
+    this.#intake = new Intake(this.#intakeOwner(), { link, runtime, turns, principal: this.principal, rates, outbox });
     this.#notice = new LimitNotice(
       runtime,
       (frame) => {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { simulatedRuntime } from "../testing/simulated-runtime.ts";
-import { SLICE_MS, Turns } from "./turns.ts";
+import { Share, SLICE_MS, Turns } from "./turns.ts";
 
 /** A clock that a turn moves by what it takes. */
 function workshop() {
@@ -10,13 +10,13 @@ function workshop() {
   const turns = new Turns(busy);
   const log: string[] = [];
   /** Waits for `slices` turns, each of so many ms. */
-  const work = (name: string, slices: number, ms: number): void => {
+  const work = (name: string, slices: number, ms: number, share = new Share()): void => {
     if (slices === 0) return;
     turns.wait(() => {
       log.push(name);
       spentMs += ms;
-      work(name, slices - 1, ms);
-    });
+      work(name, slices - 1, ms, share);
+    }, share);
   };
   return { runtime, turns, log, work };
 }
@@ -28,6 +28,27 @@ it("goes round: each has a slice, and whoever has more to do is behind the other
   work("c", 1, SLICE_MS);
   await runtime.advance(100);
   expect(log.join("")).toBe("abcaba");
+});
+
+it("goes round by principals: one with many links has no more than one with a single link", async () => {
+  const { runtime, turns, log, work } = workshop();
+  const [many, single] = [turns.join("many"), turns.join("single")];
+  expect(turns.join("many")).toBe(many);
+  for (const name of ["1", "2", "3"]) work(name, 2, SLICE_MS, many);
+  work("s", 2, SLICE_MS, single);
+  await runtime.advance(100);
+  expect(log.join("")).toBe("1s2s3123");
+});
+
+it("forgets a principal with its last link, and tells none apart where none is known", () => {
+  const { turns } = workshop();
+  const [first] = [turns.join("a"), turns.join("a")];
+  turns.leave("a", first);
+  expect(turns.join("a")).toBe(first);
+  turns.leave("a", first);
+  turns.leave("a", first);
+  expect(turns.join("a")).not.toBe(first);
+  expect(turns.join(null)).not.toBe(turns.join(null));
 });
 
 it("gives the loop a turn of its own after each slice, and runs short ones together", async () => {

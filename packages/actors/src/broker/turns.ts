@@ -5,16 +5,38 @@ export const SLICE_MS = 5;
 /** Frames after which it is, whatever they took: what decides on a virtual clock. */
 export const SLICE_FRAMES = 1_024;
 
+/** Slices that the links of one principal have together in a turn of the event loop, however many they are: else a thousand links would have a thousand. */
+export const SHARE_SLICES = 4;
+
+/** What the links of one principal have used of a turn of the event loop, and those of them that wait for theirs. */
+export class Share {
+  readonly waiting: (() => void)[] = [];
+  links = 0;
+  frames = 0;
+  usedMs = 0;
+  #turn = -1;
+
+  begin(turn: number): void {
+    if (this.#turn === turn) return;
+    this.#turn = turn;
+    this.frames = 0;
+    this.usedMs = 0;
+  }
+}
+
 /**
  * Whose turn it is among the links of one broker (rule 44). What comes is worked off at once, up to a slice for each link and turn of the event loop. Who has more than that waits here: those who wait go on one after
- * the other, a slice each, and between two of them the loop sees to timers and to what has come on other links.
+ * the other, a slice each, by turns those of each principal, and between two of them the loop sees to timers and to what has come on other links.
  */
 export class Turns {
   readonly #runtime: Runtime;
   readonly sliceFrames: number;
   #number = 0;
   #isCounted = false;
-  #waiting: (() => void)[] = [];
+  readonly #shares = new Map<string, Share>();
+  /** Those of whom somebody waits, in the order in which they are next. */
+  readonly #order: Share[] = [];
+  #waiting = 0;
   #isArmed = false;
 
   constructor(runtime: Runtime, sliceFrames = SLICE_FRAMES) {
@@ -33,27 +55,41 @@ export class Turns {
     this.#number++;
     this.#isCounted = false;
   };
-  /** Runs `goOn`, which throws nothing, once it is its turn: behind those that wait already. */
-  wait(goOn: () => void): void {
-    this.#waiting.push(goOn);
+  /** The share of a principal, for one link more of it; of its own for each link where principals are not told apart (`null`). */
+  join(principal: string | null): Share {
+    const share = (principal === null ? undefined : this.#shares.get(principal)) ?? new Share();
+    if (principal !== null) this.#shares.set(principal, share);
+    share.links++;
+    return share;
+  }
+  /** The link has ended. */
+  leave(principal: string | null, share: Share): void {
+    if (--share.links === 0 && principal !== null) this.#shares.delete(principal);
+  }
+  /** Runs `goOn`, which throws nothing, once it is its turn: behind those of its share that wait already. */
+  wait(goOn: () => void, share: Share): void {
+    if (share.waiting.push(goOn) === 1) this.#order.push(share);
+    this.#waiting++;
     this.#arm();
   }
   #arm(): void {
-    if (this.#isArmed || this.#waiting.length === 0) return;
+    if (this.#isArmed || this.#waiting === 0) return;
     this.#isArmed = true;
     this.#runtime.setTimeout(this.#take, 0);
   }
   /** Who is first has a slice; those behind come along as far as that leaves time. */
   readonly #take = (): void => {
     this.#isArmed = false;
-    const round = this.#waiting;
-    this.#waiting = [];
     const until = this.#runtime.now() + SLICE_MS;
-    let taken = 0;
-    do round[taken++]?.();
-    while (taken < round.length && this.#runtime.now() < until);
-    // those who have more to do are behind those who had no turn
-    if (taken < round.length) this.#waiting = [...round.slice(taken), ...this.#waiting];
+    let left = this.#waiting;
+    do {
+      const share = this.#order.shift();
+      const goOn = share?.waiting.shift();
+      if (share === undefined || goOn === undefined) break;
+      this.#waiting--;
+      if (share.waiting.length > 0) this.#order.push(share); // before it goes on: who has more to do is behind the others
+      goOn();
+    } while (--left > 0 && this.#runtime.now() < until);
     this.#arm();
   };
 }
