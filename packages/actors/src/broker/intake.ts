@@ -39,9 +39,8 @@ export class Intake {
   readonly #share: Share;
   readonly #rates: Rates;
   readonly #outbox: Drain;
-  /** Of the packet that is worked off, and the frame of it that is next. */
+  /** Of the packet that is worked off. */
   #reader: FrameReader | null = null;
-  #next: Frame | null = null;
   #held: Held | null = null;
   #wentOnAt = Number.NEGATIVE_INFINITY;
   #isStopped = false;
@@ -97,7 +96,6 @@ export class Intake {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#reader = null;
-    this.#next = null;
     if (this.#held !== null) {
       this.#held = null;
       this.#link.resume(); // it has an end to hear of
@@ -121,13 +119,18 @@ export class Intake {
     let doing = "reading a packet";
     try {
       if (packet !== null) this.#reader = this.#owner.reader(packet);
-      for (let frame = this.#frame(); frame !== null; frame = this.#frame()) {
-        const held = this.#reasonToWait(elapsedMs, hasTurn);
+      for (;;) {
+        // before the next one is decoded, which may take as long as to handle it
+        const held = this.#reader?.done === false ? this.#reasonToWait(elapsedMs, hasTurn) : null;
         if (held !== null) {
           this.#holdBack(held, 0);
           break;
         }
-        this.#next = null;
+        const frame = this.#reader?.next() ?? null;
+        if (frame === null) {
+          this.#reader = null;
+          break;
+        }
         this.#frames++;
         this.#share.frames++;
         doing = frame.type;
@@ -150,12 +153,6 @@ export class Intake {
     } catch (error) {
       this.#owner.failed(error, doing);
     }
-  }
-  /** The next frame that waits; it stays the next one until it is handled. */
-  #frame(): Frame | null {
-    this.#next ??= this.#reader?.next() ?? null;
-    if (this.#next === null) this.#reader = null;
-    return this.#next;
   }
   #reasonToWait(elapsedMs: number, hasTurn: boolean): Held | null {
     const { sliceFrames } = this.#turns;

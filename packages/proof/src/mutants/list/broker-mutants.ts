@@ -47,7 +47,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     promises: ["P8"],
     file: "broker/intake.ts",
     find: "this.#holdBack(held, 0);",
-    replace: "this.#holdBack(held, 0); this.#next = null;",
+    replace: "this.#holdBack(held, 0); this.#reader?.next();",
   },
   {
     name: "not-paused-at-slice-end",
