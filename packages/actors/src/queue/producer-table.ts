@@ -119,8 +119,17 @@ export class ProducerTable {
     const runs = new ProducerRuns();
     const principal = before?.principal ?? by.principal;
     if (before !== undefined) this.#names.remove(name, before.principal);
-    const of = { name, principal, instance, ordinal };
-    const state: ProducerState = { ...of, epoch: at, next: 0, kept: 0, seenMs: nowMs, runs };
+    const state: ProducerState = {
+      name,
+      principal,
+      epoch: at,
+      instance,
+      ordinal,
+      next: 0,
+      kept: 0,
+      seenMs: nowMs,
+      runs,
+    };
     this.#add(state);
     this.#names.add(name, principal);
     return state;
@@ -170,9 +179,11 @@ export class ProducerTable {
   }
 }
 /** The record of a producer, once those of its full parts are stored. */
-export function storedProducer({ principal, ...of }: ProducerState): Stored {
-  const { filling } = of.runs;
-  const stored = [of.name, of.epoch, of.instance, of.next, of.seenMs, filling.runs, of.ordinal, filling.full] as const;
-  return principal === null ? stored : [...stored, principal];
+export function storedProducer(state: ProducerState): Stored {
+  const { name, epoch, instance, next, seenMs, runs, ordinal, principal } = state;
+  const { filling } = runs;
+  return principal === null
+    ? [name, epoch, instance, next, seenMs, filling.runs, ordinal, filling.full]
+    : [name, epoch, instance, next, seenMs, filling.runs, ordinal, filling.full, principal];
 }
 export const expectedOf = (state: ProducerState): Sequence => sequence(state.next);

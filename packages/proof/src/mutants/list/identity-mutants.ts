@@ -51,12 +51,21 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     breaks: "whose a producer's name is is forgotten with a restart",
     promises: ["P11"],
     file: "queue/producer-table.ts",
-    find: "return principal === null ? stored : [...stored, principal];",
-    replace: "return principal === null ? stored : stored;",
+    find: "return principal === null",
+    replace: "return principal !== undefined",
     test: of(
       "broker/identity.test.ts",
       "stays its principal's over restarts, and until a week after it was last linked",
     ),
+  },
+  {
+    name: "producers-of-one-principal",
+    breaks: "one principal takes all places of producers that a queue has",
+    promises: ["P11"],
+    file: "queue/producer-table.ts",
+    find: "if (own >= PRODUCERS_EACH_MAX)",
+    replace: "if (own < 0)",
+    test: of("broker/identity.test.ts", "is left for others to have, however many one principal brings"),
   },
   {
     name: "lease-of-any-principal",
