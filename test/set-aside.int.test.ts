@@ -39,7 +39,7 @@ describe("a parked key", () => {
       message: { offset: 0, key: "a", body: { text: "a1" } },
     });
     const peeked = await scene.aside.peek("a");
-    expect(peeked.map(({ body }) => body.text)).toEqual(["a1", "a2", "a3", "a4"]);
+    expect(peeked.map(({ body }) => body?.text)).toEqual(["a1", "a2", "a3", "a4"]);
     expect((await scene.aside.peek("a", { limit: 2 })).map(({ offset }) => offset)).toEqual([0, 2]);
     expect(scene.orders("key.parked")).toMatchObject([{ key: "a", offset: 0 }, { key: "a" }]);
   });

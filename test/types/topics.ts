@@ -224,7 +224,10 @@ export async function shown(): Promise<void> {
     same<typeof entry.kind, "parked" | "dead-letter" | "halted">(true);
     if (entry.kind === "parked") same<typeof entry.key, string>(true);
     else same<typeof entry.behind, 0>(true);
-    same<typeof entry.message.body, TopicBody<typeof orders>>(true);
+    same<typeof entry.message.body, TopicBody<typeof orders> | undefined>(true);
+    const { message } = entry;
+    if (message.withheld) same<typeof message.body, undefined>(true);
+    else same<typeof message.body, TopicBody<typeof orders>>(true);
   }
   const [account] = await system.admin.account(orders, { group: "billing" });
   same<typeof account extends { readonly parked: readonly Offset[] } | undefined ? true : false, true>(true);

@@ -66,6 +66,7 @@ export const CLOSE_CODES: Readonly<Record<LinkCode, { readonly standard: number;
   overloaded: { standard: 1013, platform: 4013 },
   unavailable: { standard: 1001, platform: 4001 },
   internal: { standard: 1011, platform: 4011 },
+  unauthenticated: { standard: 4401, platform: 4401 },
 };
 const LINK_CODES: Readonly<Record<number, LinkCode>> = {
   1000: "normal",
@@ -84,6 +85,7 @@ const LINK_CODES: Readonly<Record<number, LinkCode>> = {
   4011: "internal",
   4013: "overloaded",
   4400: "violation",
+  4401: "unauthenticated",
 };
 export function linkEndOf(closeCode: number, reason: string): LinkEnd {
   const code = LINK_CODES[closeCode];

@@ -2,15 +2,17 @@ import { MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { Answers, Question, QueueAccount } from "../protocol/questions.ts";
+import { Departure } from "../runtime/departure.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Right } from "../system/contracts.ts";
 import type { Description, GroupDescription, OffsetClass, QueueView, TopicDescription } from "../system/views.ts";
 import type { BrokerState } from "./broker.machine.ts";
 import { explainKey } from "./explain.ts";
 import type { Group } from "./group.ts";
+import { neededFor, observe, read } from "./needed-rights.ts";
 import type { Asker, QuestionTurn, QuestionTurns } from "./question-turns.ts";
 import type { ReachedWaits } from "./reached-waits.ts";
+import type { Rights } from "./session-rights.ts";
 import { SetAsideOrders } from "./set-aside-orders.ts";
 import type { TopicHome } from "./topic-home.ts";
 
@@ -30,8 +32,7 @@ export interface AskedBroker {
 export interface By {
   /** Whose question it is; its principal is told with the events. */
   readonly asker: Asker;
-  /** @throws `FORBIDDEN` */
-  require(right: Right): void;
+  readonly rights: Rights;
 }
 /** Subscriptions looked at before the loop is let go. */
 const LOOKED_AT_ONCE = 64;
@@ -39,17 +40,45 @@ const LIST_MAX = 1_000;
 
 /** Answers one question, from the state that decides: a heavy one in its turn. @throws `TOPIC_UNKNOWN` `FORBIDDEN` `ENTRY_UNKNOWN` `OPTION_INVALID` `LIMIT_EXCEEDED` */
 export function answerQuestion(broker: AskedBroker, question: Question, by: By): Promise<Answers[keyof Answers]> {
-  return question.kind === "reached" ? reached(broker, question, by.asker) : answer(broker, question, by);
+  return question.kind === "reached" ? reached(broker, question, by) : answer(broker, question, by);
 }
-/** Has no turn: it costs less than reading the question did, and may then wait for days. Not `async`, since that would keep the question, with thousands of ends, for as long. */
+/**
+ * Has no turn: it costs less than reading the question did, and may then wait for days, as long as its right lasts. Not `async`, and no closure takes hold of the question, since that would keep it, with
+ * thousands of ends, for as long.
+ */
 function reached(
   broker: AskedBroker,
-  { topic, group, ends }: Extract<Question, { readonly kind: "reached" }>,
-  asker: Asker,
+  question: Extract<Question, { readonly kind: "reached" }>,
+  { asker, rights }: By,
 ): Promise<null> {
+  const left = new Departure();
+  const why: { refusal: MessagingError | null } = { refusal: null };
+  const stops: (() => void)[] = [];
+  const stop = (): void => {
+    for (const each of stops) each();
+  };
   try {
-    return broker.reachedWaits.wait(asker, groupOf(topicOf(broker, topic), group), ends).then(() => null);
+    const needed = neededFor(question);
+    rights.require(needed);
+    const group = groupOf(topicOf(broker, question.topic), question.group);
+    const watched = rights.watch(needed, (refusal) => {
+      if (refusal === null) return;
+      why.refusal = refusal;
+      left.happen();
+    });
+    stops.push(
+      watched,
+      asker.departure.when(() => left.happen()),
+    );
+    return broker.reachedWaits
+      .wait(asker, group, question.ends, left)
+      .finally(stop)
+      .then(() => {
+        if (why.refusal !== null) throw why.refusal;
+        return null;
+      });
   } catch (error) {
+    stop();
     return Promise.reject(error);
   }
 }
@@ -58,14 +87,22 @@ async function answer(
   question: Exclude<Question, { readonly kind: "reached" }>,
   by: By,
 ): Promise<Answers[keyof Answers]> {
-  const inTurn = <T>(work: (turn: QuestionTurn) => Promise<T>): Promise<T> =>
-    broker.turns.ask(by.asker, JSON.stringify(question), work);
+  const { rights } = by;
+  const needed = neededFor(question);
+  const require = (): void => (question.kind === "describe" ? requireAnyTopic(broker, rights) : rights.require(needed));
+  require();
+  /** What is answered to a question in the same words depends on `shown`, too. The wait for the turn may have been long: the right is asked for again. */
+  const inTurn = <T>(work: (turn: QuestionTurn) => Promise<T>, shown = ""): Promise<T> =>
+    broker.turns.ask(by.asker, JSON.stringify(question) + shown, async (turn) => {
+      require();
+      return await work(turn);
+    });
   switch (question.kind) {
     case "describe":
-      return await inTurn((turn) => describe(broker, turn));
+      return await inTurn((turn) => describe(broker, turn, rights));
     case "describe.topic": {
       const topic = topicOf(broker, question.topic);
-      return await inTurn((turn) => describeTopic(topic, turn));
+      return await inTurn((turn) => describeTopic(topic, turn, rights));
     }
     case "describe.group": {
       const topic = topicOf(broker, question.topic);
@@ -73,7 +110,7 @@ async function answer(
     }
     case "explain": {
       const topic = topicOf(broker, question.topic);
-      return await inTurn((turn) => explainKey(topic, question.key, broker.runtime.wallNow(), turn));
+      return await inTurn((turn) => explainKey(topic, question.key, broker.runtime.wallNow(), turn, rights));
     }
     case "ends": {
       const { queues } = topicOf(broker, question.topic);
@@ -85,11 +122,9 @@ async function answer(
       return await inTurn((turn) => account(topic, group, turn));
     }
     case "declare":
-      by.require({ verb: "manage", topic: question.spec.name });
       await broker.declare(question.spec);
       return null;
     case "name.release": {
-      by.require({ verb: "manage", topic: question.topic });
       const topic = topicOf(broker, question.topic);
       const { group, name, reason } = question;
       const wasOwned = group === null ? await topic.releaseProducer(name) : await groupOf(topic, group).release(name);
@@ -106,15 +141,20 @@ async function answer(
     }
   }
   const topic = topicOf(broker, question.topic);
-  by.require({ verb: "manage", topic: question.topic });
   const orders = new SetAsideOrders(topic, groupOf(topic, question.group), broker.events, by.asker.principal);
+  const mayRead = (): boolean => rights.allows(read(question.topic, question.group));
   switch (question.kind) {
-    case "aside.list":
-      return await inTurn((turn) => orders.list(question.after, Math.min(question.limit, LIST_MAX), turn));
-    case "aside.peek":
-      return await inTurn((turn) =>
-        orders.peek(question.key, Math.min(question.limit, LIST_MAX), question.from ?? 0, turn),
-      );
+    case "aside.list": {
+      const bodies = mayRead();
+      const limit = Math.min(question.limit, LIST_MAX);
+      return await inTurn((turn) => orders.list(question.after, limit, turn, bodies && mayRead()), `${bodies}`);
+    }
+    case "aside.peek": {
+      const bodies = mayRead();
+      const limit = Math.min(question.limit, LIST_MAX);
+      const from = question.from ?? 0;
+      return await inTurn((turn) => orders.peek(question.key, limit, from, turn, bodies && mayRead()), `${bodies}`);
+    }
     case "aside.retry":
       return await orders.retry(question);
     case "aside.skip":
@@ -148,18 +188,24 @@ function groupOf(topic: TopicHome, name: string): Group {
   return group;
 }
 
-async function describe(broker: AskedBroker, turn: QuestionTurn): Promise<Description> {
+/** @throws `FORBIDDEN` when there is no topic that whoever asks may observe, nor may it be told that there is a broker */
+function requireAnyTopic(broker: AskedBroker, rights: Rights): void {
+  if (broker.topics.some(({ spec }) => rights.allows(observe(spec.name)))) return;
+  rights.require(neededFor({ kind: "describe" }));
+}
+/** Of a broker those topics, of a topic those groups that whoever asks may observe. */
+async function describe(broker: AskedBroker, turn: QuestionTurn, rights: Rights): Promise<Description> {
   const topics: TopicDescription[] = [];
   for (const topic of broker.topics) {
-    topics.push(await describeTopic(topic, turn));
+    if (rights.allows(observe(topic.spec.name))) topics.push(await describeTopic(topic, turn, rights));
     await turn.rest();
   }
   return { brokers: [{ name: broker.name, state: broker.state }], topics };
 }
-async function describeTopic(topic: TopicHome, turn: QuestionTurn): Promise<TopicDescription> {
+async function describeTopic(topic: TopicHome, turn: QuestionTurn, rights: Rights): Promise<TopicDescription> {
   const groups: GroupDescription[] = [];
   for (const { name } of topic.groups) {
-    groups.push(await describeGroup(topic, name, turn));
+    if (rights.allows(observe(topic.spec.name, name))) groups.push(await describeGroup(topic, name, turn));
     await turn.rest();
   }
   const producers = new Set<string>();

@@ -16,12 +16,12 @@ import type { Store } from "../store/store.ts";
 import type { Right } from "../system/contracts.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { DrainWaits } from "../transport/drain-waits.ts";
-import type { IncomingLink, Link, LinkCode, LinkEnd, Transport } from "../transport/transport.ts";
+import type { IncomingLink, Link, LinkCode, LinkEnd, Principal, Transport } from "../transport/transport.ts";
 import { type Broker, type BrokerSettings, startBroker } from "./broker.ts";
 
 /** One end of a link inside a test: packets arrive a microtask later. */
 class TestLink implements IncomingLink {
-  readonly principal: { readonly id: string };
+  readonly principal: Principal;
   readonly remote = "test";
   readonly packets = new ReplaySubject<Uint8Array>();
   readonly frames$: Observable<Uint8Array> = this.packets;
@@ -65,8 +65,8 @@ class TestLink implements IncomingLink {
   readonly ended = new Promise<LinkEnd>((resolve) => {
     this.#resolve = resolve;
   });
-  constructor(principal: string) {
-    this.principal = { id: principal };
+  constructor(principal: string | Principal) {
+    this.principal = typeof principal === "string" ? { id: principal } : principal;
   }
   send(frame: Uint8Array): void {
     if (this.end === null) void Promise.resolve().then(() => this.peer.#arrive(frame));
@@ -174,7 +174,7 @@ export class BrokerBench {
       },
     };
   }
-  #pair(principal: string): readonly [ours: TestLink, theirs: TestLink] {
+  #pair(principal: string | Principal): readonly [ours: TestLink, theirs: TestLink] {
     const ours = new TestLink(principal);
     const theirs = new TestLink(principal);
     ours.peer = theirs;
@@ -200,7 +200,7 @@ export class BrokerBench {
     vi.restoreAllMocks();
   }
   /** A link without a hello. */
-  dial(principal = "somebody", codec: Codec = binaryCodec): TestClient {
+  dial(principal: string | Principal = "somebody", codec: Codec = binaryCodec): TestClient {
     const [ours, theirs] = this.#pair(principal);
     return new TestClient(this, ours, theirs, codec);
   }

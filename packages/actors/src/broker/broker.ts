@@ -39,9 +39,11 @@ import { type BrokerState, brokerMachine } from "./broker.machine.ts";
 import { type EndStep, endWithin } from "./end-within.ts";
 import { Instances } from "./instances.ts";
 import { LinkedProducers } from "./linked-producers.ts";
+import { principalsOf } from "./principals.ts";
 import { type Asker, QuestionTurns } from "./question-turns.ts";
 import { ReachedWaits } from "./reached-waits.ts";
 import { type BrokerLimits, Session, type SessionHost } from "./session.ts";
+import { allRights } from "./session-rights.ts";
 import { checkedSpec, TopicHome, type TopicHomeOptions } from "./topic-home.ts";
 import { Turns } from "./turns.ts";
 
@@ -240,7 +242,7 @@ class BrokerNode implements Broker, SessionHost, AskedBroker {
       .filter((spec) => !names.has(spec.name));
     await inTurns([...given, ...stored], OPENING_AT_ONCE, async (spec) => void (await this.declare(spec)));
     this.#listener = await transport.listen({
-      authenticate: (token, signal) => this.#authenticate(token, signal),
+      authenticate: principalsOf({ authenticate: (token, signal) => this.#authenticate(token, signal) }, this),
       frameBytesMax: this.limits.frameBytesMax,
     });
     this.#listener.links$.subscribe((link) => this.#accept(link));
@@ -385,10 +387,10 @@ class BrokerNode implements Broker, SessionHost, AskedBroker {
   /* ---------- questions ---------- */
 
   ask(session: Session, asker: Asker, question: Question): Promise<unknown> {
-    return answerQuestion(this, question, { asker, require: (right) => session.require(right) });
+    return answerQuestion(this, question, { asker, rights: session.rights });
   }
   async #answer<K extends keyof Answers>(question: Question & { readonly kind: K }): Promise<Answers[K]> {
-    return (await answerQuestion(this, question, { asker: this.#asker, require: () => {} })) as Answers[K];
+    return (await answerQuestion(this, question, { asker: this.#asker, rights: allRights })) as Answers[K];
   }
   explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
     return this.#answer({ kind: "explain", topic: topic.name, key });

@@ -36,8 +36,11 @@ export class Scene {
   /** Of the lease of queue 0. */
   readonly epoch: Epoch;
   readonly laneEpoch: Epoch;
-  private constructor(bench: BrokerBench, victim: TestClient, other: TestClient) {
+  /** Names under which nobody may consume any more. */
+  readonly revoked: Set<string | null>;
+  private constructor(bench: BrokerBench, victim: TestClient, other: TestClient, revoked: Set<string | null>) {
     this.bench = bench;
+    this.revoked = revoked;
     this.victim = victim;
     this.other = other;
     this.epoch = victim.last("lease.granted").epoch;
@@ -45,8 +48,10 @@ export class Scene {
   }
   static async set(options: BenchOptions = {}, codec: Codec = binaryCodec): Promise<Scene> {
     const unordered = topicSpec({ name: "u", queues: 1, ordered: false });
+    const revoked = new Set<string | null>();
     const bench = await BrokerBench.start({
       topics: [topicSpec({ name: "t", queues: 2 }), unordered],
+      authorize: (right) => right.verb !== "consume" || !revoked.has(right.consumer),
       settings: { questionsPerSecondMax: QUESTIONS_AT_ONCE / 10 },
       ...options,
     });
@@ -57,7 +62,7 @@ export class Scene {
     await bench.runtime.advance(1);
     await victim.acquire(1);
     await victim.acquire(0);
-    const scene = new Scene(bench, victim, other);
+    const scene = new Scene(bench, victim, other, revoked);
     await victim.say({ type: "credit", member: 1, queue: 0, epoch: scene.epoch, messages: 100, bytes: 1e6 });
     expect(victim.last("deliver").batches).toHaveLength(1);
     return scene;

@@ -10,7 +10,9 @@ import { Subscription } from "../queue/subscription.ts";
 import { SPAN_MAX } from "../queue/subscription-context.ts";
 import type { Explanation, KeyView } from "../system/views.ts";
 import type { Group } from "./group.ts";
+import { observe } from "./needed-rights.ts";
 import type { QuestionTurn } from "./question-turns.ts";
+import type { Rights } from "./session-rights.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 /** Groups that one reading of the log is for: each message of the key is looked up in each of them before the loop is let go. */
@@ -31,7 +33,7 @@ interface Look {
 }
 
 /**
- * Why a key is where it is, for every group, from the state that decides. Looks at most 10,000 messages beyond each group's cursor: nothing further can be on its way. The log is read once
+ * Why a key is where it is, for every group that whoever asks may observe, from the state that decides. Looks at most 10,000 messages beyond each group's cursor: nothing further can be on its way. The log is read once
  * for all groups, and of what is read the first message's place and a count are kept.
  */
 export async function explainKey(
@@ -39,11 +41,13 @@ export async function explainKey(
   key: string,
   wallNow: number,
   { rest }: QuestionTurn,
+  rights: Pick<Rights, "allows">,
 ): Promise<Explanation> {
   const slot = slotOf(key);
   const index = topic.route.runs.findLast(([first]) => first <= slot)?.[1] ?? 0;
   const queue = topic.queues[index] as Queue;
-  const looks = topic.groups.map((group) => lookOf(queue, group));
+  const shown = topic.groups.filter(({ name }) => rights.allows(observe(topic.spec.name, name)));
+  const looks = shown.map((group) => lookOf(queue, group));
   await lookThrough(queue.log, looks, new TextEncoder().encode(key), rest);
   const groups: KeyView[] = [];
   for (const look of looks) {
@@ -52,7 +56,7 @@ export async function explainKey(
   }
   const text =
     groups.length === 0
-      ? "no group consumes this topic"
+      ? `no group ${topic.groups.length === 0 ? "" : "that you may observe "}consumes this topic`
       : groups.map((view) => `${view.group}: ${view.text}`).join("; ");
   return { topic: topic.spec.name, key, queue: index, text, groups };
 }

@@ -187,11 +187,11 @@ export class Group implements GroupPart {
     if (this.#members.get(port.name) === port && this.#isDeprived(port.name))
       this.#machine.send({ type: "members.changed", atOnce: false });
   }
-  /** The member has left for good: its queues are dealt out at once. */
-  leave(port: MemberPort): void {
+  /** The member has left for good, or (`revoked`) may not stay: its queues are dealt out at once. */
+  leave(port: MemberPort, reason: "released" | "revoked"): void {
     for (const subscription of this.#subscriptions.values()) {
       if (!(subscription instanceof Subscription)) subscription.left(port);
-      else if (subscription.flow?.port === port) subscription.end("released");
+      else if (subscription.flow?.port === port) subscription.end(reason);
     }
     if (this.#members.get(port.name) !== port) return;
     this.#members.delete(port.name);

@@ -363,7 +363,7 @@ describe("rights by name", () => {
     const bench = await BrokerBench.start({
       authorize: (right, principal) => {
         const name = right.verb === "produce" ? right.producer : right.verb === "consume" ? right.consumer : "";
-        return name.startsWith(`${principal}-`);
+        return name?.startsWith(`${principal}-`) === true;
       },
     });
     const alice = await bench.client("a", 1, "alice");

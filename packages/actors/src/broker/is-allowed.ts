@@ -1,8 +1,10 @@
 import { MessagingError } from "../message/errors.ts";
+import { quoted } from "../message/text.ts";
 import { logThrown } from "../protocol/own-fault.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
 import type { Principal } from "../transport/transport.ts";
+import type { AnyOf } from "./needed-rights.ts";
 
 /**
  * What the authorizer answers. Only `true` allows: a promise would otherwise count as a yes, whatever it becomes.
@@ -29,3 +31,29 @@ export function isAllowed(
     );
   }
 }
+
+/** What is told to whoever has none of the rights that would do. */
+export function forbidden({ id }: Principal, any: AnyOf): MessagingError<"FORBIDDEN"> {
+  const [first, ...others] = any;
+  const or = others.length === 0 ? "" : `, and has no other right to it (${others.map(({ verb }) => verb).join(", ")})`;
+  return new MessagingError("FORBIDDEN", `${quoted(id)} may not ${inWords(first)}${or}`, {
+    data: others.length === 0 ? { ...first } : { ...first, anyOf: any },
+  });
+}
+function inWords(right: Right): string {
+  const topic = right.topic === null ? "this broker" : `topic ${quoted(right.topic)}`;
+  switch (right.verb) {
+    case "produce":
+      return `produce to ${topic}${as(right.producer)}`;
+    case "consume":
+      return `consume ${topic}${inGroup(right.group)}${as(right.consumer)}`;
+    case "observe":
+      return `observe ${topic}${inGroup(right.group)}`;
+    case "read":
+      return `read what is set aside of ${topic}${inGroup(right.group)}`;
+    case "manage":
+      return `manage ${topic}`;
+  }
+}
+const as = (name: string | null): string => (name === null ? "" : ` as ${quoted(name)}`);
+const inGroup = (group: string | null): string => (group === null ? "" : ` in group ${quoted(group)}`);

@@ -1,6 +1,7 @@
 import { limitExceeded, optionInvalid } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import type { QueueEnd } from "../protocol/questions.ts";
+import type { Departure } from "../runtime/departure.ts";
 import { Allowances } from "./allowances.ts";
 import type { Group } from "./group.ts";
 import { type Asker, RETRY_IN_MS } from "./question-turns.ts";
@@ -26,10 +27,10 @@ export class ReachedWaits {
   readonly #groups = new Allowances(ENDS_MAX.group);
 
   /**
-   * Resolves once every queue has come to its end, or the asker has gone. Of several ends of one queue the furthest counts. Keeps nothing of `asked`.
+   * Resolves once every queue has come to its end, or nobody waits any more (`departure`). Of several ends of one queue the furthest counts. Keeps nothing of `asked`.
    * @throws `LIMIT_EXCEEDED` (`retryInMs`) when too much is waited for, `OPTION_INVALID` for a queue that the topic does not have
    */
-  wait(asker: Asker, group: Group, asked: readonly QueueEnd[]): Promise<void> {
+  wait(asker: Asker, group: Group, asked: readonly QueueEnd[], departure = asker.departure): Promise<void> {
     const ends = behind(group, asked);
     if (ends.queues.length === 0) return Promise.resolve();
     const { principal } = asker;
@@ -54,7 +55,7 @@ export class ReachedWaits {
         RETRY_IN_MS,
       );
     for (const { allowances, holder } of holders) allowances.add(holder, cost);
-    return oneAfterAnother(asker, group, ends).finally(() => {
+    return oneAfterAnother(departure, group, ends).finally(() => {
       for (const { allowances, holder } of holders) allowances.add(holder, -cost);
     });
   }
@@ -70,7 +71,7 @@ function behind(group: Group, asked: readonly QueueEnd[]): Ends {
   }
   return { queues: Uint16Array.from(furthest.keys()), ends: Float64Array.from(furthest.values()) };
 }
-async function oneAfterAnother({ departure }: Asker, group: Group, { queues, ends }: Ends): Promise<void> {
+async function oneAfterAnother(departure: Departure, group: Group, { queues, ends }: Ends): Promise<void> {
   let isGone = false;
   for (let at = 0; at < queues.length && !isGone; at++) {
     const subscription = group.subscription(queues[at] as number);

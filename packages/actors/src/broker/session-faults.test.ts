@@ -107,6 +107,11 @@ const SAYS: { readonly [Type in BrokerFrame["type"]]: (scene: Scene) => Promise<
   },
   "batch.refused": async (scene) => await scene.victim.say(scene.batch({ sequence: sequence(9) })),
   "member.joined": async (scene) => await scene.victim.say(await FRAMES["member.join"][0]!(scene)),
+  "member.ended": async ({ bench, revoked }) => {
+    revoked.add("one");
+    await bench.runtime.advance(5_000);
+    revoked.clear();
+  },
   "heartbeat.answered": async (scene) => await scene.victim.say(await FRAMES.heartbeat[0]!(scene)),
   "lease.offered": async (scene) => {
     await scene.victim.say(await FRAMES["member.join"][0]!(scene));

@@ -4,6 +4,7 @@ import { isName } from "../message/topic.ts";
 import type { BatchAppend, LaneOpen } from "../protocol/frames.ts";
 import type { LanePort, Queue } from "../queue/queue.ts";
 import { storeFailure } from "../store/known-errors.ts";
+import { toProduce } from "./needed-rights.ts";
 import type { Session } from "./session.ts";
 
 const LANES_MAX = 10_000;
@@ -15,6 +16,12 @@ interface Lane {
   readonly port: LanePort;
   /** Batches without an answer. */
   inFlight: number;
+  /** Why it takes nothing for now: its right has been revoked. */
+  refusal: MessagingError | null;
+  /** Batches that came since, until those before them have their answers. */
+  readonly refused: (Pick<BatchAppend, "epoch" | "sequence"> & { readonly error: MessagingError })[];
+  /** Its right is asked about no more. */
+  readonly letGo: () => void;
 }
 /** The lanes of one link: each is a producer's way to one queue. */
 export class SessionLanes {
@@ -42,11 +49,30 @@ export class SessionLanes {
         `lane ${frame.lane} has ${lane.inFlight} batches without an answer, and another came; the welcome announced at most ${IN_FLIGHT_BATCHES_MAX}`,
       );
     lane.inFlight++;
-    lane.queue.append(lane.port, frame);
+    const error = lane.refused.at(-1)?.error ?? lane.refusal;
+    if (error === null) {
+      lane.queue.append(lane.port, frame);
+      return;
+    }
+    lane.refused.push({ epoch: frame.epoch, sequence: frame.sequence, error });
+    this.#refuse(lane);
+  }
+  /** Refuses what came after the right was revoked. Answers keep the order of the batches: not before the queue has answered what it got until then. */
+  #refuse(lane: Lane): void {
+    if (lane.refused.length === 0 || lane.refused.length < lane.inFlight) return;
+    lane.inFlight = 0;
+    const { lane: number } = lane.port;
+    for (const batch of lane.refused.splice(0))
+      this.#session.tellRefusal({ type: "batch.refused", lane: number, ...batch, expected: null, retryAfterMs: null });
+  }
+  #answered(lane: Lane): void {
+    lane.inFlight--;
+    if (lane.refused.length > 0) this.#refuse(lane);
   }
   open(frame: LaneOpen): void {
     this.#session.answering(frame, () => {
-      this.#session.require({ verb: "produce", topic: frame.topic, producer: frame.producer });
+      const right = toProduce(frame.topic, frame.producer);
+      this.#session.rights.require(right);
       const topic = this.#session.topic(frame.topic);
       if (!isName(frame.producer))
         throw new MessagingError(
@@ -78,15 +104,19 @@ export class SessionLanes {
         instance: this.#session.instance,
         epoch: given,
         send: (answer) => {
-          if (answer.type === "batch.appended") lane.inFlight--;
           this.#session.send(answer);
+          if (answer.type === "batch.appended") this.#answered(lane);
         },
         refuse: (refusal) => {
-          lane.inFlight--;
           this.#session.tellRefusal(refusal);
+          this.#answered(lane);
         },
       };
-      const lane: Lane = { queue, port, inFlight: 0 };
+      const letGo = this.#session.rights.watch(right, (refusal) => {
+        lane.refusal = refusal;
+      });
+      const lane: Lane = { queue, port, inFlight: 0, refusal: null, refused: [], letGo };
+      this.#lanes.get(frame.lane)?.letGo();
       this.#lanes.set(frame.lane, lane);
       const answered = ready.then(
         () => {
@@ -101,7 +131,7 @@ export class SessionLanes {
           if (frame.epoch !== null) queue.tellKept(port);
         },
         (error: unknown) => {
-          if (this.#lanes.get(frame.lane)?.port === port) this.#lanes.delete(frame.lane);
+          if (this.#lanes.get(frame.lane) === lane) this.close(frame.lane);
           this.#session.refuse(frame.request, storeFailure(error), frame.type);
         },
       );
@@ -109,9 +139,10 @@ export class SessionLanes {
     });
   }
   close(lane: number): void {
+    this.#lanes.get(lane)?.letGo();
     this.#lanes.delete(lane);
   }
   closeAll(): void {
-    this.#lanes.clear();
+    this.#lanes.clear(); // their rights are let go with the link
   }
 }

@@ -7,6 +7,7 @@ import type { SharedSubscription } from "../queue/shared-subscription.ts";
 import type { Subscription } from "../queue/subscription.ts";
 import type { Drain } from "./drain.ts";
 import type { Group } from "./group.ts";
+import { toConsume } from "./needed-rights.ts";
 import type { Session } from "./session.ts";
 import type { TopicHome } from "./topic-home.ts";
 
@@ -15,6 +16,8 @@ const MEMBERS_MAX = 1_000;
 interface Member {
   readonly port: MemberPort;
   readonly group: Group;
+  /** Its right is asked about no more. */
+  readonly letGo: () => void;
 }
 
 /** The members of groups that have joined on one link. */
@@ -22,6 +25,8 @@ export class SessionMembers {
   readonly #session: Session;
   readonly #drain: Drain;
   readonly #members = new Map<number, Member>();
+  /** Why members may not stay, by their numbers, until those are taken again. */
+  readonly #expelled = new Map<number, MessagingError>();
   /** Members whose group is being opened. */
   readonly #joining = new Set<number>();
   /** Joins that wait for their group, those of members that have left meanwhile included. */
@@ -32,11 +37,14 @@ export class SessionMembers {
     this.#session = session;
     this.#drain = drain;
   }
-  /** @throws `UNAVAILABLE` */
+  /** @throws `UNAVAILABLE`; what it was expelled for */
   get(member: number): Member {
     const known = this.#members.get(member);
     if (known === undefined)
-      throw new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`);
+      throw (
+        this.#expelled.get(member) ??
+        new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`)
+      );
     return known;
   }
   /** The subscription a consuming frame is about; undefined for one of a member that has left. */
@@ -50,7 +58,8 @@ export class SessionMembers {
   }
   async join(frame: MemberJoin): Promise<void> {
     try {
-      this.#session.require({ verb: "consume", topic: frame.topic, group: frame.group, consumer: frame.name });
+      const right = toConsume(frame);
+      this.#session.rights.require(right);
       const topic = this.#session.topic(frame.topic);
       if (!isName(frame.group) || !isName(frame.name))
         throw new MessagingError(
@@ -78,8 +87,13 @@ export class SessionMembers {
       if (!this.#session.isOpen) return;
       if (!isWanted) throw new MessagingError("CLOSED", `member ${frame.member} has left before it had joined`);
       group.requireFree(frame.name);
+      this.#session.rights.require(right); // the group may have taken long to open
       const port = this.#port(frame);
-      this.#members.set(frame.member, { port, group });
+      const letGo = this.#session.rights.watch(right, (refusal) => {
+        if (refusal !== null) this.#expel(frame.member, refusal);
+      });
+      this.#members.set(frame.member, { port, group, letGo });
+      this.#expelled.delete(frame.member);
       this.#session.send({
         type: "member.joined",
         request: frame.request,
@@ -124,11 +138,22 @@ export class SessionMembers {
       nextGrant: () => ++this.#grants,
     };
   }
-  leave(number: number): void {
+  leave(number: number, reason: "released" | "revoked" = "released"): void {
     this.#joining.delete(number);
     const member = this.#members.get(number);
     this.#members.delete(number);
-    member?.group.leave(member.port);
+    member?.letGo();
+    member?.group.leave(member.port, reason);
+  }
+  /** Its right has been revoked: its leases pass on, what it has in hand is another's. A client that cannot be told so joins again on its next link, and is refused. */
+  #expel(number: number, error: MessagingError): void {
+    this.leave(number, "revoked");
+    this.#expelled.set(number, error);
+    for (const oldest of this.#expelled.keys()) {
+      if (this.#expelled.size <= MEMBERS_MAX) break;
+      this.#expelled.delete(oldest);
+    }
+    if (!this.#session.tellEnded(number, error)) this.#session.close(error, "unavailable");
   }
   /** The link was silent, and is heard again. */
   heardAgain(): void {

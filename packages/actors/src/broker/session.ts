@@ -15,13 +15,13 @@ import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { Departure } from "../runtime/departure.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Authorizer, Logger, Right } from "../system/contracts.ts";
+import type { Authorizer, Logger } from "../system/contracts.ts";
 import type { IncomingLink, LinkCode } from "../transport/transport.ts";
 import { CONGESTED_BYTES, Drain } from "./drain.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
-import { isAllowed } from "./is-allowed.ts";
 import { LimitNotice } from "./limit-notice.ts";
+import { toFind } from "./needed-rights.ts";
 import type { Asker } from "./question-turns.ts";
 import { type LinkRates, Rates } from "./rates.ts";
 import { sessionMachine } from "./session.machine.ts";
@@ -29,7 +29,9 @@ import { SessionAnswers } from "./session-answers.ts";
 import { IN_FLIGHT_BATCHES_MAX, SessionLanes } from "./session-lanes.ts";
 import { SessionMembers } from "./session-members.ts";
 import { SessionQuestions } from "./session-questions.ts";
+import { SessionRights } from "./session-rights.ts";
 import { Silence } from "./silence.ts";
+import { TokenExpiry } from "./token-expiry.ts";
 import type { TopicHome } from "./topic-home.ts";
 import type { Turns } from "./turns.ts";
 
@@ -90,6 +92,8 @@ export class Session {
   readonly path: string;
   /** Of its client: the link has ended. */
   readonly departure = new Departure();
+  readonly rights: SessionRights;
+  readonly #expiry: TokenExpiry;
   readonly #machine: Actor<typeof sessionMachine>;
   readonly #lanes: SessionLanes;
   readonly #members: SessionMembers;
@@ -135,6 +139,8 @@ export class Session {
       },
       (text, data) => host.logger.log("warn", `${this.path} of "${link.principal.id}" ${text}`, data),
     );
+    this.rights = new SessionRights(host, this.path, link.principal, (error) => this.fault(error, "rights"));
+    this.#expiry = new TokenExpiry(host.runtime, link.principal, (error) => this.close(error, "unauthenticated"));
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
     this.#members = new SessionMembers(this, this.#drain);
     this.#questions = new SessionQuestions(
@@ -223,6 +229,13 @@ export class Session {
   #overloaded(): void {
     this.close(new MessagingError("LIMIT_EXCEEDED", "the client does not read what it asks for"), "overloaded");
   }
+  /** Tells a member why it may not stay; false when the link's version has no word for that. */
+  tellEnded(member: number, error: MessagingError): boolean {
+    const frame = { type: "member.ended", member, error: this.#host.disclosure.of(error, this.path) } as const;
+    if (this.#codec.refusal(frame) !== null) return false;
+    this.#push(frame);
+    return true;
+  }
   /** Says why and ends the link; nothing more of it is processed. Never throws. */
   close(error: MessagingError | null, code: LinkCode): void {
     if (this.#saidGoodbye) return;
@@ -260,6 +273,8 @@ export class Session {
   }
   #leaveAll(): void {
     this.#open = false;
+    this.rights.stop();
+    this.#expiry.stop();
     this.#lanes.closeAll();
     this.#members.linkEnded();
   }
@@ -404,7 +419,10 @@ export class Session {
         this.#lanes.close(frame.lane);
         return;
       case "topic.find":
-        this.answering(frame, () => this.#questions.find(frame));
+        this.answering(frame, () => {
+          this.rights.require(toFind(frame));
+          this.#questions.find(frame);
+        });
         return;
       case "member.join":
         void this.#members.join(frame);
@@ -468,16 +486,5 @@ export class Session {
         { data: { topic: name } },
       );
     return topic;
-  }
-  /** @throws `FORBIDDEN`; `UNAVAILABLE` when the authorizer gives no answer */
-  require(right: Right): void {
-    if (isAllowed(this.#host, this.path, this.link.principal, right)) return;
-    throw new MessagingError(
-      "FORBIDDEN",
-      `${quoted(this.link.principal.id)} may not ${right.verb} on ${right.topic === null ? "this broker" : `topic ${quoted(right.topic)}`}`,
-      {
-        data: { ...right },
-      },
-    );
   }
 }

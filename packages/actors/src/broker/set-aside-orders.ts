@@ -1,6 +1,6 @@
 import { type Offset, offset } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
-import { PackedReader, withBodyOf } from "../message/packed.ts";
+import { PackedReader, withBodyOf, withoutBody } from "../message/packed.ts";
 import { slotOf } from "../message/route.ts";
 import { quoted } from "../message/text.ts";
 import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
@@ -42,6 +42,7 @@ export class SetAsideOrders {
     after: string | null,
     limit: number,
     { rest }: QuestionTurn,
+    bodies: boolean,
   ): Promise<{ readonly entries: readonly AsideListed[]; readonly next: string | null }> {
     const from = after === null ? { queue: -1, strand: -1 } : parseEntryId(after);
     const page = new Page<AsideListed>(this.#topic.messageBytesMax);
@@ -53,7 +54,7 @@ export class SetAsideOrders {
       const begins = queue === from.queue ? from.strand + 1 : HALT_STRAND;
       if (begins <= HALT_STRAND) {
         if (page.entries.length >= limit) return next();
-        const halted = await this.#halted(queue, subscription);
+        const halted = await this.#halted(queue, subscription, bodies);
         if (halted !== null && !page.add(halted)) return next();
       }
       for (const strand of subscription.aside.strands()) {
@@ -73,16 +74,14 @@ export class SetAsideOrders {
           attempts: strand.attempts,
           error: strand.error,
           queue,
-          offset: offset(head.offset),
-          appendedAtMs: head.appendedAtMs,
-          message: head.message,
+          ...shown(head, bodies),
         };
         if (!page.add(listed)) return next();
       }
     }
     return { entries: page.entries, next: null };
   }
-  async #halted(queue: number, subscription: AnySubscription): Promise<AsideListed | null> {
+  async #halted(queue: number, subscription: AnySubscription, bodies: boolean): Promise<AsideListed | null> {
     const { halt } = subscription.state;
     if (halt === null) return null;
     const [message] = await copiesOf(subscription.context.log, halt.offset, halt.offset + 1, () => true);
@@ -96,20 +95,24 @@ export class SetAsideOrders {
       attempts: halt.attempts,
       error: halt.error,
       queue,
-      offset: offset(message.offset),
-      appendedAtMs: message.appendedAtMs,
-      message: message.message,
+      ...shown(message, bodies),
     };
   }
-  async peek(key: string, limit: number, first: number, { rest }: QuestionTurn): Promise<readonly AsideMessage[]> {
+  async peek(
+    key: string,
+    limit: number,
+    first: number,
+    { rest }: QuestionTurn,
+    bodies: boolean,
+  ): Promise<readonly AsideMessage[]> {
     const { queue, subscription, strand } = this.#strandOf(key);
     const page = new Page<AsideMessage>(this.#topic.messageBytesMax);
     for (let from = first; page.entries.length < limit; ) {
       if (page.entries.length > 0) await rest();
       const copies = await subscription.aside.copies(strand, from, Math.min(limit - page.entries.length, PEEK_AT_ONCE));
-      for (const { offset: at, appendedAtMs, message } of copies) {
-        if (!page.add({ queue, offset: offset(at), appendedAtMs, message })) return page.entries;
-        from = at + 1;
+      for (const copy of copies) {
+        if (!page.add({ queue, ...shown(copy, bodies) })) return page.entries;
+        from = copy.offset + 1;
       }
       if (copies.length === 0) break;
     }
@@ -317,6 +320,12 @@ export class SetAsideOrders {
     return { queue, subscription, strand };
   }
 }
+/** A message as it is shown: key and id go to whoever may list it, body and headers to whoever may read. */
+const shown = ({ offset: at, appendedAtMs, message }: AsideCopy, bodies: boolean) => ({
+  offset: offset(at),
+  appendedAtMs,
+  ...(bodies ? { message } : { message: withoutBody(message), withheld: true }),
+});
 function isInHand(subscription: AnySubscription, strand: Strand, at = strand.offsets[0] ?? 0): boolean {
   if (!(subscription instanceof Subscription)) return subscription.hasSent(strand);
   return subscription.flow?.hasSent(strand.id, at) === true;

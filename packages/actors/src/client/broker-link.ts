@@ -20,6 +20,7 @@ import type {
   LeaseRelease,
   LeaseReleased,
   LeaseRevoke,
+  MemberEnded,
   MemberJoin,
   MemberJoined,
   Redeliver,
@@ -44,6 +45,7 @@ export interface Requests {
 export type LaneFrame = BatchAppended | BatchRefused | LaneKept | LaneRewind;
 /** `lease.granted` arrives here only when nobody asked for it (unordered topics). */
 export type MemberFrame =
+  | MemberEnded
   | LeaseOffered
   | LeaseGranted
   | LeaseRevoke

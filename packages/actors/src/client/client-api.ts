@@ -50,23 +50,27 @@ export interface Because {
   /** For people who read the events; cut to 8 KiB in UTF-8. */
   readonly reason: string;
 }
+/**
+ * A message that was set aside. `body` is the parsed body, or the raw decoded one when the schema refuses it (that may be why it is here). Whoever may not `read` gets neither body nor headers: `withheld` says so.
+ */
+export type SetAsideMessage<Body> = Omit<Message<Body>, "body"> &
+  ({ readonly withheld: false; readonly body: Body } | { readonly withheld: true; readonly body: undefined });
 export type SetAsideEntry<Body> = (
   | { readonly kind: "parked"; readonly key: string; readonly behind: number }
   | { readonly kind: "dead-letter"; readonly key: string | null; readonly behind: 0 }
   | { readonly kind: "halted"; readonly key: string | null; readonly behind: 0 }
 ) & {
   readonly entry: string;
-  /** `body` is the parsed body, or the raw decoded one when the schema refuses it (that may be why it is here). */
-  readonly message: Message<Body>;
+  readonly message: SetAsideMessage<Body>;
   readonly sinceMs: number;
   readonly attempts: number;
   readonly error: FailureInfo;
 };
-/** What a group has set aside in a topic. Needs the right to manage. */
+/** What a group has set aside in a topic. To see it needs the right to `observe` or to `manage`, its bodies that to `read`; orders need `manage`. */
 export interface SetAside<In, Out> {
   list(options?: { readonly limit?: number; readonly after?: string }): AsyncIterable<SetAsideEntry<Out>>;
   /** The messages of a parked key, in order, head first. */
-  peek(key: string, options?: { readonly limit?: number }): Promise<readonly Message<Out>[]>;
+  peek(key: string, options?: { readonly limit?: number }): Promise<readonly SetAsideMessage<Out>[]>;
   /** Runs the message again; what waits behind it follows when it succeeds. */
   retry(entry: string, because: Because): Promise<void>;
   /** Gives the message up; what waits behind it runs. */

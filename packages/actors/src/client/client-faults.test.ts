@@ -191,6 +191,12 @@ const FRAMES: {
     },
   },
   "member.joined": null,
+  "member.ended": {
+    of: (frame) =>
+      frame.type === "heartbeat.answered"
+        ? { type: "member.ended", member: 999, error: { code: "UNAVAILABLE", message: "who knows", data: {} } }
+        : null,
+  },
   "heartbeat.answered": null,
   "lease.offered": null,
   "lease.granted": null,

@@ -44,7 +44,7 @@ it("answers everyone once, asks once at a time, and never goes back to an older 
       const signals: { readonly controller: AbortController; listeners: number }[] = [];
       let newest = 0;
       const find = (signal?: AbortSignal) =>
-        directory.find(spec, signal).then(
+        directory.find(spec, { producer: "p" }, signal).then(
           ({ route }) => {
             expect(route.version).toBeLessThanOrEqual(highest);
             newest = Math.max(newest, route.version);

@@ -3,14 +3,14 @@ import { slotTable } from "../message/route.ts";
 import { Waits } from "../producer/waits.ts";
 import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
 import { nextLink } from "./connection.ts";
-import type { TopicDirectory, TopicView } from "./topic-directory.ts";
+import type { TopicDirectory, TopicUse, TopicView } from "./topic-directory.ts";
 
-/** Asks the broker once per topic and remembers; several that ask at the same time ask together. */
+/** Asks the broker once per topic and remembers; several that ask for the same use at the same time ask together. */
 export class LiveTopicDirectory implements TopicDirectory {
   readonly #connection: BrokerConnection;
   readonly #views = new Map<string, TopicView>();
   readonly #stale = new Set<string>();
-  /** Who waits for the answer about a topic. */
+  /** Who waits for the answer about a topic, by topic and use. */
   readonly #asking = new Map<string, Waits<null>>();
 
   constructor(connection: BrokerConnection) {
@@ -22,11 +22,12 @@ export class LiveTopicDirectory implements TopicDirectory {
   }
   async find(
     topic: { readonly name: string; readonly ordered: boolean; readonly queues: number },
+    use: TopicUse,
     signal?: AbortSignal,
   ): Promise<TopicView> {
     signal?.throwIfAborted();
     const known = this.#views.get(topic.name);
-    if (known === undefined || this.#stale.has(topic.name)) await this.#ask(topic.name, signal);
+    if (known === undefined || this.#stale.has(topic.name)) await this.#ask(topic.name, use, signal);
     const view = this.#views.get(topic.name) as TopicView;
     const { spec } = view;
     if (spec.ordered !== topic.ordered || spec.queues !== topic.queues)
@@ -47,24 +48,25 @@ export class LiveTopicDirectory implements TopicDirectory {
     this.#stale.add(topic);
   }
 
-  #ask(topic: string, signal: AbortSignal | undefined): Promise<void> {
-    const asking = this.#asking.get(topic);
+  #ask(topic: string, use: TopicUse, signal: AbortSignal | undefined): Promise<void> {
+    const question = JSON.stringify([topic, use]); // what one may not look up, another may
+    const asking = this.#asking.get(question);
     if (asking !== undefined) return asking.wait(null, { signal });
     const waits = new Waits<null>();
-    this.#asking.set(topic, waits);
-    this.#askUntilAnswered(topic)
-      .finally(() => this.#asking.delete(topic))
+    this.#asking.set(question, waits);
+    this.#askUntilAnswered(topic, use)
+      .finally(() => this.#asking.delete(question))
       .then(
         () => waits.release(() => true),
         (error: unknown) => waits.failAll(error),
       );
     return waits.wait(null, { signal });
   }
-  async #askUntilAnswered(topic: string): Promise<void> {
+  async #askUntilAnswered(topic: string, use: TopicUse): Promise<void> {
     for (;;) {
       const link: BrokerLink = await nextLink(this.#connection);
       try {
-        const { route, spec } = await link.request<"topic.find">({ type: "topic.find", topic });
+        const { route, spec } = await link.request<"topic.find">({ type: "topic.find", topic, ...use });
         const known = this.#views.get(topic);
         this.#stale.delete(topic);
         if (known !== undefined && known.route.version >= route.version) return; // never back to an older map

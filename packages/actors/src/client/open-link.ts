@@ -318,6 +318,7 @@ export class OpenLink implements BrokerLink {
       case "lease.offered":
       case "lease.revoke":
       case "lease.ended":
+      case "member.ended":
         this.#members.get(frame.member)?.next(frame);
         return;
       case "lease.granted":
@@ -454,6 +455,8 @@ function lost(code: string, reason: string): MessagingError {
   if (code === "internal") return new InternalError("broker", reason);
   if (code === "violation")
     return new MessagingError("PROTOCOL_VIOLATION", `the broker ended the link: ${reason || "protocol violation"}`);
+  if (code === "unauthenticated")
+    return new MessagingError("UNAUTHENTICATED", `the broker ended the link: ${reason || "the token has expired"}`);
   if (code === "tooLarge" || code === "overloaded")
     return new MessagingError("LIMIT_EXCEEDED", `the broker ended the link (${code}): ${reason}`);
   return new MessagingError(

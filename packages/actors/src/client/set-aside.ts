@@ -1,13 +1,12 @@
 import { decodeBody, encodeBody, validate } from "../message/body.ts";
 import type { Offset } from "../message/brands.ts";
 import { asMessagingError, isMessagingError, optionInvalid } from "../message/errors.ts";
-import type { Message } from "../message/message.ts";
 import { PackedReader, packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
 import { isName, type Keying, type Topic } from "../message/topic.ts";
 import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
 import { ask } from "./ask.ts";
-import type { Because, SetAside, SetAsideEntry } from "./client-api.ts";
+import type { Because, SetAside, SetAsideEntry, SetAsideMessage } from "./client-api.ts";
 import type { ClientEnvironment } from "./client-environment.ts";
 
 /** Entries asked for at a time. */
@@ -59,7 +58,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
       after = page.next;
     }
   }
-  async peek(key: string, options: { readonly limit?: number } = {}): Promise<readonly Message<Out>[]> {
+  async peek(key: string, options: { readonly limit?: number } = {}): Promise<readonly SetAsideMessage<Out>[]> {
     const messages = await this.#peek(key, wholeLimit(options.limit, PEEK));
     return messages.map((message) => this.#message(message));
   }
@@ -150,10 +149,10 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     const common = { entry, message, sinceMs, attempts, error };
     return kind === "parked" ? { kind, key: key ?? "", behind, ...common } : { kind, key, behind: 0, ...common };
   }
-  #message({ queue, offset, appendedAtMs, message }: AsideMessage): Message<Out> {
+  #message({ queue, offset, appendedAtMs, message, withheld = false }: AsideMessage): SetAsideMessage<Out> {
     const reader = new PackedReader(message);
     reader.next();
-    return {
+    const common = {
       topic: this.#topic.name,
       queue,
       offset,
@@ -161,8 +160,8 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
       id: reader.id,
       headers: reader.headers ?? {},
       appendedAtMs,
-      body: this.#body(reader),
     };
+    return withheld ? { ...common, withheld, body: undefined } : { ...common, withheld, body: this.#body(reader) };
   }
   /** As far as it can be read: a body that its schema refuses may be here for just that. */
   #body(reader: PackedReader): Out {

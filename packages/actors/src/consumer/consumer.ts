@@ -181,7 +181,7 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
     this.#stops.add(stop);
     try {
       const { name: topic } = this.#topic;
-      const ends = await ask(this.#environment, { kind: "ends", topic }, over.signal);
+      const ends = await ask(this.#environment, { kind: "ends", topic, group: this.group }, over.signal);
       if (this.#claimed) await this.ready({ signal: over.signal }); // the first member's join makes the group known
       await ask(this.#environment, { kind: "reached", topic, group: this.group, ends }, over.signal);
     } finally {

@@ -2,7 +2,7 @@ import type { Subscription } from "rxjs";
 import type { BrokerLink, HeartbeatSource, MemberFrame } from "../client/broker-link.ts";
 import { Refusals } from "../client/refusals.ts";
 import { DURATION_MS_MAX } from "../message/duration.ts";
-import { asMessagingError, isMessagingError, type MessagingError } from "../message/errors.ts";
+import { asMessagingError, fromWireError, isMessagingError, type MessagingError } from "../message/errors.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
 import type { Work } from "./work.ts";
 import { Worker } from "./worker.ts";
@@ -60,8 +60,9 @@ export class Membership implements HeartbeatSource {
 
   /** Finds the topic, then joins on this link and on each that follows. */
   start(): void {
-    const { topics, connection } = this.#work.environment;
-    topics.find(this.#work.topic, this.#stop.signal).then(
+    const { environment, topic, settings } = this.#work;
+    const { topics, connection } = environment;
+    topics.find(topic, { group: settings.group, consumer: settings.name }, this.#stop.signal).then(
       () => {
         if (this.#stop.signal.aborted) return;
         this.#links = connection.links$.subscribe((link) => this.#guarded(() => this.#onLink(link)));
@@ -186,6 +187,12 @@ export class Membership implements HeartbeatSource {
       this.#refusals.again("member.join", error, mostMs),
     );
   }
+  /** It may not stay: its leases are over. */
+  #onEnded(link: BrokerLink, error: MessagingError): void {
+    this.#joined = false;
+    for (const worker of [...this.#workers.values()]) worker.abandon();
+    this.#onRefused(link, error);
+  }
   #joinFrame(): Omit<MemberJoin, "request"> {
     const { topic, settings } = this.#work;
     const { attempts, ...retry } = settings.retry;
@@ -212,6 +219,10 @@ export class Membership implements HeartbeatSource {
 
   #receive(link: BrokerLink, frame: MemberFrame): void {
     if (this.#link !== link) return;
+    if (frame.type === "member.ended") {
+      this.#onEnded(link, fromWireError(frame.error));
+      return;
+    }
     if (frame.type === "lease.offered") {
       this.#onOffer(link, frame.queue);
       return;

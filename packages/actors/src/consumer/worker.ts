@@ -129,6 +129,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
         return;
       case "lease.granted":
       case "lease.offered":
+      case "member.ended":
         return;
     }
   }

@@ -10,6 +10,7 @@ import {
   PackedReader,
   packMessage,
   withBodyOf,
+  withoutBody,
 } from "./packed.ts";
 import { NO_SLOT } from "./route.ts";
 
@@ -207,6 +208,16 @@ describe("packed messages", () => {
     });
     expect(() => reader.encoding).toThrow(error);
     expect(() => withBodyOf(packMessage(keyed), newer)).toThrow(error);
+    const bare = new PackedReader(withoutBody(newer));
+    expect(bare.next()).toBe(true);
+    expect([bare.key, bare.id, bare.slot, bare.headers, bare.encoding, bare.body.length]).toEqual([
+      keyed.key,
+      keyed.id,
+      keyed.slot,
+      null,
+      "bytes",
+      0,
+    ]);
     expect(reader.next()).toBe(true);
     expect(reader.encoding).toBe(plain.encoding);
   });

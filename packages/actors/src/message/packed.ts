@@ -328,6 +328,11 @@ export function withBodyOf(message: Uint8Array, other: Uint8Array): Uint8Array {
   const { encoding, body } = onlyOne(other);
   return packMessage({ key, slot, id, headers, dueMs, encoding, body });
 }
+/** The same message without its body, whatever that is encoded in, and its headers. @throws `PROTOCOL_VIOLATION` when it is not one message */
+export function withoutBody(message: Uint8Array): Uint8Array {
+  const { key, slot, id, dueMs } = onlyOne(message);
+  return packMessage({ key, slot, id, headers: null, dueMs, encoding: "bytes", body: new Uint8Array() });
+}
 function onlyOne(message: Uint8Array): PackedReader {
   const reader = new PackedReader(message);
   if (!reader.next() || reader.end !== message.length) throw damaged("none or several messages where one is due");

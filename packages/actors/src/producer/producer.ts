@@ -1,6 +1,6 @@
 import type { Subscription } from "rxjs";
 import type { ClientEnvironment } from "../client/client-environment.ts";
-import type { TopicView } from "../client/topic-directory.ts";
+import type { TopicUse, TopicView } from "../client/topic-directory.ts";
 import { atLeastAsDurable, type Durability, type Epoch, type Offset } from "../message/brands.ts";
 import { asMessagingError, type ErrorCode, FlushError, MessagingError } from "../message/errors.ts";
 import type { Receipt } from "../message/message.ts";
@@ -246,11 +246,14 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     for (const lane of lanes) lane.filled();
   };
 
+  get #use(): TopicUse {
+    return { producer: this.name };
+  }
   async #findRoute(): Promise<void> {
     const finding = new AbortController();
     this.#finding = finding;
     try {
-      this.#view = await this.environment.topics.find(this.#definition, finding.signal);
+      this.#view = await this.environment.topics.find(this.#definition, this.#use, finding.signal);
       if (this.#ended) return;
       for (let send = this.#undealt.shift(); send !== undefined; send = this.#undealt.shift())
         if (send.stage === "admitted") this.#deal(send, this.#view);
@@ -280,7 +283,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   }
   wrongRoute(error: MessagingError): void {
     this.environment.topics.forget(this.topic, error);
-    this.environment.topics.find(this.#definition).then(
+    this.environment.topics.find(this.#definition, this.#use).then(
       (view) => {
         this.#view = view;
       },

@@ -7,7 +7,7 @@ type Untold<Frame> = Frame extends Refusing ? Omit<Frame, "error"> & { readonly 
 /** A refusal with the whole of its error: what of it is told is decided where it is sent. */
 export type Refusal = Untold<Refusing>;
 /** Every other frame of a broker: they tell of no error. */
-export type PlainFrame = Exclude<BrokerFrame, Refusing | { readonly type: "goodbye" }>;
+export type PlainFrame = Exclude<BrokerFrame, Refusing | { readonly type: "goodbye" | "member.ended" }>;
 
 /** Codes of what a store failed with, whose texts may name folders and systems. In these words a peer is told of them; and of any error that something else is behind. */
 const WORDS: Readonly<Partial<Record<ErrorCode, string>>> = {

@@ -151,7 +151,7 @@ const questions: { readonly [Kind in Question["kind"]]: fc.Arbitrary<Question> }
   "describe.topic": fc.record({ ...kind("describe.topic"), topic: name }, { noNullPrototype: true }),
   "describe.group": fc.record({ ...kind("describe.group"), topic: name, group: name }, { noNullPrototype: true }),
   explain: fc.record({ ...kind("explain"), topic: name, key }, { noNullPrototype: true }),
-  ends: fc.record({ ...kind("ends"), topic: name }, { noNullPrototype: true }),
+  ends: fc.record({ ...kind("ends"), topic: name, group: name }, { noNullPrototype: true }),
   reached: fc.record({ ...kind("reached"), topic: name, group: name, ends: few(queueEnd) }, { noNullPrototype: true }),
   account: fc.record({ ...kind("account"), topic: name, group: name }, { noNullPrototype: true }),
   declare: fc.record({ ...kind("declare"), spec }, { noNullPrototype: true }),
@@ -236,7 +236,7 @@ const account = record<QueueAccount>({
   revision: natural,
   logEpoch: natural,
 });
-const asideMessageFields = { queue, offset: offsets, appendedAtMs: finite, message };
+const asideMessageFields = { queue, offset: offsets, appendedAtMs: finite, message, withheld: yesOrNo };
 const asideListed = record<AsideListed>({
   ...asideMessageFields,
   kind: fc.constantFrom("parked", "dead-letter", "halted"),
@@ -304,7 +304,7 @@ const frameFields: {
   goodbye: { error: orNull(wireError) },
   limited: { limit: name, max: positive, retryInMs: amount },
   refused: { request: natural, error: wireError },
-  "topic.find": { request: natural, topic: name },
+  "topic.find": { request: natural, topic: name, producer: name, group: name, consumer: name },
   "topic.found": { request: natural, route, spec },
   "lane.open": {
     request: natural,
@@ -365,6 +365,7 @@ const frameFields: {
     retry: record({ initialMs: amount, factor: amount, maxMs: amount, jitter: amount }),
   },
   "member.joined": { request: natural, member: natural, ordered: yesOrNo },
+  "member.ended": { member: natural, error: wireError },
   "member.leave": { member: natural },
   heartbeat: { beat: natural, grantsSeen: natural, leases: few(record<LeaseKey>(lease)) },
   "heartbeat.answered": {

@@ -71,11 +71,17 @@ export interface Limited {
 
 /* ---------- topics ---------- */
 
-/** C, before it uses a topic; answered by `topic.found` or `refused` (`TOPIC_UNKNOWN`). */
+/**
+ * C, before it uses a topic; answered by `topic.found` or `refused` (`FORBIDDEN`, `TOPIC_UNKNOWN`). Under which names it means to is said from version 2 on, so that whoever has a right by name may
+ * look.
+ */
 export interface TopicFind {
   readonly type: "topic.find";
   readonly request: number;
   readonly topic: string;
+  readonly producer?: string;
+  readonly group?: string;
+  readonly consumer?: string;
 }
 /** B, answers `topic.find`. */
 export interface TopicFound {
@@ -219,6 +225,15 @@ export interface MemberJoined {
   readonly request: number;
   readonly member: number;
   readonly ordered: boolean;
+}
+/**
+ * B, when a member may not stay: its right has been revoked (`FORBIDDEN`), or nobody could say whether it has it (`UNAVAILABLE`). Its leases are over, and what it says from then on changes nothing. Not answered.
+ * A link of version 1 ends instead.
+ */
+export interface MemberEnded {
+  readonly type: "member.ended";
+  readonly member: number;
+  readonly error: WireError;
 }
 /** C, when a member has released its leases and goes; not answered. */
 export interface MemberLeave {
@@ -511,6 +526,7 @@ export type BrokerFrame =
   | LaneRewind
   | BatchRefused
   | MemberJoined
+  | MemberEnded
   | HeartbeatAnswered
   | LeaseOffered
   | LeaseGranted

@@ -23,6 +23,7 @@ const FROM_BROKERS: { readonly [Type in Exclude<BrokerFrame["type"], "goodbye">]
   "lane.rewind": true,
   "batch.refused": true,
   "member.joined": true,
+  "member.ended": true,
   "heartbeat.answered": true,
   "lease.offered": true,
   "lease.granted": true,

@@ -3,14 +3,14 @@ import type { TopicSpec } from "../message/topic.ts";
 import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
 import type { FailureInfo, OffsetRange } from "./frames.ts";
 
-/** What a client may ask a broker, by `kind`; `Answers` has the shape of each answer. `manage` rights are needed for those that change something. */
+/** What a client may ask a broker, by `kind`; `Answers` has the shape of each answer. Which rights each needs: `broker/needed-rights.ts`. */
 export type Question =
   | { readonly kind: "describe" }
   | { readonly kind: "describe.topic"; readonly topic: string }
   | { readonly kind: "describe.group"; readonly topic: string; readonly group: string }
   | { readonly kind: "explain"; readonly topic: string; readonly key: string }
-  /** The end of every queue of the topic here: what `caughtUp()` waits for. */
-  | { readonly kind: "ends"; readonly topic: string }
+  /** The end of every queue of the topic here: what `caughtUp()` waits for, in which group is said from version 2 on. */
+  | { readonly kind: "ends"; readonly topic: string; readonly group?: string }
   /** Answered once the group's cursor has reached every end given (or the link ends). */
   | { readonly kind: "reached"; readonly topic: string; readonly group: string; readonly ends: readonly QueueEnd[] }
   | { readonly kind: "account"; readonly topic: string; readonly group: string }
@@ -106,6 +106,8 @@ export interface AsideMessage {
   readonly appendedAtMs: number;
   /** Packed. */
   readonly message: Uint8Array;
+  /** Whoever asked may not `read`: the message comes without body and headers. On links of version 1 it does so unsaid. */
+  readonly withheld?: boolean;
 }
 /** A parked key (its head), a dead letter, or the message a halted queue stands at. */
 export interface AsideListed extends AsideMessage {

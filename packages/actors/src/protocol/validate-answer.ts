@@ -19,6 +19,7 @@ import {
   nothing,
   nullable,
   oneOf,
+  optional,
   record,
   yesOrNo,
 } from "./checks.ts";
@@ -39,6 +40,7 @@ import {
   text,
 } from "./field-checks.ts";
 import type { Answers, AsideChanged, AsideListed, AsideMessage, QueueAccount } from "./questions.ts";
+import { since } from "./versioned.ts";
 import { violation } from "./violation.ts";
 
 const leaseView = record<LeaseView>({ epoch: anEpoch, holder: text, expiresInMs: finite });
@@ -116,7 +118,13 @@ const account = record<QueueAccount>({
   revision: natural,
   logEpoch: natural,
 });
-const asideMessageFields: Fields<AsideMessage> = { queue, offset: anOffset, appendedAtMs: finite, message: byteString };
+const asideMessageFields: Fields<AsideMessage> = {
+  queue,
+  offset: anOffset,
+  appendedAtMs: finite,
+  message: byteString,
+  withheld: since(2, optional(yesOrNo)),
+};
 const asideMessage = record<AsideMessage>(asideMessageFields);
 const asideListed = record<AsideListed>({
   ...asideMessageFields,

@@ -75,7 +75,13 @@ export const frameFields: { readonly [Type in FrameType]: FrameFields<Type> | La
   goodbye: { error: nullable(wireError) },
   refused: { request: natural, error: wireError },
   limited: since(2, { limit: name, max: positive, retryInMs: amount }),
-  "topic.find": { request: natural, topic: name },
+  "topic.find": {
+    request: natural,
+    topic: name,
+    producer: since(2, optional(name)),
+    group: since(2, optional(name)),
+    consumer: since(2, optional(name)),
+  },
   "topic.found": { request: natural, route, spec: topicSpec },
   "lane.open": {
     request: natural,
@@ -129,6 +135,7 @@ export const frameFields: { readonly [Type in FrameType]: FrameFields<Type> | La
     retry: record<MemberJoin["retry"]>({ initialMs: amount, factor: amount, maxMs: amount, jitter: amount }),
   },
   "member.joined": { request: natural, member: natural, ordered: yesOrNo },
+  "member.ended": since(2, { member: natural, error: wireError }),
   "member.leave": { member: natural },
   heartbeat: {
     beat: natural,

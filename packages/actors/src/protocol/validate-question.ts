@@ -24,7 +24,7 @@ export const questionFields: {
   "describe.topic": { topic: name },
   "describe.group": { topic: name, group: name },
   explain: { topic: name, key },
-  ends: { topic: name },
+  ends: { topic: name, group: since(2, optional(name)) },
   reached: { topic: name, group: name, ends: list(LIMITS.queues, queueEnd) },
   account: { topic: name, group: name },
   declare: { spec: topicSpec },

@@ -82,7 +82,7 @@ export class GroupCounters {
     this.#counters.add("seriatim_leases_granted_total", 1, this.#labels);
   }
   /** The broker ended it. One that it asked for (a rebalance, the end of a halt) is given back, or expires. */
-  leaseLost(reason: "expired" | "fenced"): void {
+  leaseLost(reason: "expired" | "fenced" | "revoked"): void {
     this.#counters.add("seriatim_leases_lost_total", 1, { ...this.#labels, reason });
   }
 }

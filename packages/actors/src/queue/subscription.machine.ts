@@ -34,7 +34,8 @@ type SubscriptionContext = Readonly<{
   /** Until when renewals are answered; past a revoke's deadline they are not (rule 24). */
   renewUntil: number;
 }>;
-export type LeaseEndReason = "expired" | "fenced" | "released";
+/** `revoked`: whoever held it may not consume any more. */
+export type LeaseEndReason = "expired" | "fenced" | "released" | "revoked";
 export type SubscriptionEvent =
   | { readonly type: "lease.grant"; readonly holder: Holder; readonly at: number }
   | { readonly type: "lease.renew"; readonly at: number }

@@ -23,12 +23,13 @@ export interface Parts {
   readonly authenticator: Authenticator;
   /** An authenticator is bound. */
   readonly tellsApart: boolean;
-  readonly authorizer: Authorizer;
+  /** `null`: an authenticator is bound and nobody says what its principals may do. */
+  readonly authorizer: Authorizer | null;
   /** Opened when asked for: a client needs none. */
   store(): Promise<Store>;
 }
 
-/** Without an authenticator everybody comes in, as the same principal, and may do everything: the setting for one process or one trusted machine. */
+/** Without either everybody comes in, as the same principal, and may do everything: the setting for one process or one trusted machine. */
 const everybody: Authenticator = { authenticate: async () => ({ id: "anonymous" }) };
 const everything: Authorizer = { authorize: () => true };
 
@@ -67,7 +68,10 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
     metrics: await optional<Metrics | null>(tokens.metrics as Token<Metrics | null>, null),
     authenticator: await optional(tokens.authenticator, everybody),
     tellsApart: container.isBound(tokens.authenticator),
-    authorizer: await optional(tokens.authorizer, everything),
+    authorizer: await optional<Authorizer | null>(
+      tokens.authorizer as Token<Authorizer | null>,
+      container.isBound(tokens.authenticator) ? null : everything,
+    ),
     store: async () => (container.isBound(tokens.store) ? await get(tokens.store) : createMemoryStore({ runtime })),
   };
 }

@@ -2,6 +2,7 @@ import type { ContainerModule } from "inversify";
 import { type Broker, type BrokerSettings, startBroker } from "../broker/broker.ts";
 import { createClientCore } from "../client/client.ts";
 import type { Client, ClientSettings } from "../client/client-api.ts";
+import { MessagingError } from "../message/errors.ts";
 import type { CloseOptions } from "../producer/producer-api.ts";
 import { closeTimeout } from "../producer/producer-options.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -77,6 +78,12 @@ async function closeBoth(client: Client, broker: Broker, runtime: Runtime, timeo
 }
 async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker> {
   const { transport, runtime, authenticator, tellsApart, authorizer, logger, metrics } = parts;
+  if (authorizer === null)
+    throw new MessagingError(
+      "MODULE_MISSING",
+      "an authenticator is bound and no authorizer, so nothing says what its principals may do: bind `tokens.authorizer` too, or both with auth({ authenticate, authorize })",
+      { data: { token: "authorizer" } },
+    );
   return await startBroker(settings, {
     transport,
     runtime,

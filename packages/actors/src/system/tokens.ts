@@ -1,4 +1,5 @@
 import { ContainerModule } from "inversify";
+import { optionInvalid } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
@@ -33,11 +34,13 @@ export function provide<T>(to: Token<T>, create: (get: <D>(token: Token<D>) => D
   });
 }
 
-/** Who may come in and what they may do, in one module. */
+/** Who may come in and what they may do, in one module: see `Authenticator` and `Authorizer`. @throws `OPTION_INVALID` when one is missing */
 export function auth(options: {
   readonly authenticate: (token: string | null, signal: AbortSignal) => Promise<Principal | null>;
   readonly authorize: (principal: Principal, right: Right) => boolean;
 }): ContainerModule {
+  for (const option of ["authenticate", "authorize"] as const)
+    if (typeof options?.[option] !== "function") throw optionInvalid(option, "a function", options?.[option]);
   return new ContainerModule(({ bind, unbind, isBound }) => {
     if (isBound(tokens.authenticator)) unbind(tokens.authenticator);
     if (isBound(tokens.authorizer)) unbind(tokens.authorizer);

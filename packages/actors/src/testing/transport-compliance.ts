@@ -308,6 +308,7 @@ export function transportCompliance(
       "overloaded",
       "unavailable",
       "internal",
+      "unauthenticated",
     ] as const satisfies readonly LinkCode[])
       eitherWay(`carries the code "${code}"`, async (sender, receiver) => {
         const got = collect(receiver);

@@ -1,8 +1,11 @@
 import type { Observable } from "rxjs";
 
-/** Who is at the other end, as the authenticator told. */
+/** Who is at the other end, as the authenticator told. The authorizer is handed the same object. */
 export interface Principal {
+  /** Not empty, at most 1,024 characters. What a client began (producers, consumers, leases) belongs to it. */
   readonly id: string;
+  /** Until when the token is good, ms since 1970 by the broker's wall clock. The link ends then (`UNAUTHENTICATED`), and a client of ours dials again with what its `token` gives. @default for as long as the link lasts */
+  readonly expiresAtMs?: number;
 }
 
 /**
@@ -44,8 +47,15 @@ export interface LinkEnd {
   readonly code: LinkCode | "lost";
   readonly reason: string;
 }
-/** `normal`: done. `violation`: the peer broke the protocol. `tooLarge`: a frame over the limit. `overloaded`: it does not read, or sends too much. `unavailable`: shutting down. `internal`: the closing side came upon a fault of its own. */
-export type LinkCode = "normal" | "violation" | "tooLarge" | "overloaded" | "unavailable" | "internal";
+/** `normal`: done. `violation`: the peer broke the protocol. `tooLarge`: a frame over the limit. `overloaded`: it does not read, or sends too much. `unavailable`: shutting down. `internal`: the closing side came upon a fault of its own. `unauthenticated`: the token it was opened with has expired. */
+export type LinkCode =
+  | "normal"
+  | "violation"
+  | "tooLarge"
+  | "overloaded"
+  | "unavailable"
+  | "internal"
+  | "unauthenticated";
 
 /** A link as the listening side gets it: already authenticated. */
 export interface IncomingLink extends Link {

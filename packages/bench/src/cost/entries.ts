@@ -174,6 +174,7 @@ export const frameEntries: { readonly [Type in Exclude<FrameType, "ask">]: Entry
   "lane.rewind": BROKERS,
   "batch.refused": BROKERS,
   "member.joined": BROKERS,
+  "member.ended": BROKERS,
   "heartbeat.answered": BROKERS,
   "lease.offered": BROKERS,
   "lease.granted": BROKERS,

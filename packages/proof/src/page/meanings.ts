@@ -12,6 +12,8 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
   ownFault: "the broker throws while it handles a frame, at any look into it",
   intrude: "a client of another principal shows what is others': instances, epochs, names",
   bulk: "a client of its own sends hundreds of legal frames at once",
+  revoke: "what a client may send and consume is revoked, and given back",
+  shortTokens: "tokens expire after seconds or less",
   wallJump: "a wall clock jumps, by up to an hour, either way",
   cut: "links break with packets on their way",
   halfOpen: "links are dead and one side or both do not know",
@@ -100,5 +102,9 @@ export const SOMETIMES_MEANINGS: Readonly<Record<Sometimes, string>> = {
   bulkAnswered: "all that a client asked in packets of hundreds of frames was answered",
   bulkRefused: "of what a client asked in such packets, some was refused: a limit was met",
   bulkShared: "others were sent something between two answers to such a client",
+  batchForbidden: "a batch came on a lane whose right had been revoked, and was refused",
+  memberExpelled: "a member was told to go, since its right had been revoked",
+  rightGivenBack: "a client that was refused opened a lane or joined again, once its right was given back",
+  tokenExpired: "a link ended with its token",
   settledAgain: "a member settled what was settled already: nothing was stored for it",
 };

@@ -81,13 +81,13 @@ export class AdminOrders {
   ): Promise<void> {
     const world = this.#world;
     const aside = this.#aside(topic, group);
-    const { key } = entry;
+    const { key, message } = entry;
     if (key !== null && (order === "discard" || order === "skip")) world.effects.mayHaveGaps(topic, group, key);
     if (order !== "discard" && order !== "skip") world.mended(topic, group, key);
     try {
       if (order === "retry") await aside.retry(entry.entry, BECAUSE);
       else if (order === "skip") await aside.skip(entry.entry, BECAUSE);
-      else if (order === "replace") await aside.replace(entry.entry, entry.message.body, BECAUSE);
+      else if (order === "replace" && !message.withheld) await aside.replace(entry.entry, message.body, BECAUSE);
       else if (key !== null && order === "redrive") await aside.redrive(key, BECAUSE);
       else if (key !== null) await aside.discard(key, BECAUSE);
     } catch (error) {

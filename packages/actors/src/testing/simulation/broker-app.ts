@@ -69,8 +69,16 @@ export class BrokerApp implements App {
           store,
           runtime,
           codecs: codecsThatFail(world),
-          authenticator: { authenticate: async (token) => ({ id: token ?? "anybody" }) },
-          authorizer: { authorize: () => true },
+          authenticator: {
+            authenticate: async (token) => {
+              const { tokenGoodForMs } = world;
+              const expiry = tokenGoodForMs === null ? {} : { expiresAtMs: runtime.wallNow() + tokenGoodForMs };
+              return { id: token ?? "anybody", ...expiry };
+            },
+          },
+          authorizer: {
+            authorize: ({ id }, { verb }) => (verb !== "produce" && verb !== "consume") || !world.rights.isRevoked(id),
+          },
           congestedBytes: CONGESTED_BYTES,
           packetBytes: PACKET_BYTES,
           ...(world.broker.sliceFrames === undefined ? {} : { sliceFrames: world.broker.sliceFrames }),

@@ -73,7 +73,7 @@ export class ConsumerApp implements App {
       .catch((error: unknown) => {
         if (this.#closed || runtime.isDead) return;
         const { code } = error as { readonly code?: string };
-        if (code !== "NAME_IN_USE")
+        if (code !== "NAME_IN_USE" && code !== "FORBIDDEN")
           world.violate("P8", `${process} cannot consume ${topicName}: ${describeError(error)}`);
         this.#consumers = this.#consumers.filter((each) => each !== consumer);
         runtime.setTimeout(() => this.#join(topicName, groupName), REJOIN_MS);

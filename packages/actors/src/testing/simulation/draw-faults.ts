@@ -1,7 +1,7 @@
 import type { Dice } from "./dice.ts";
 import type { ConsumerPlan, FaultPlan, ProducerPlan } from "./plan.ts";
 
-type FaultKind = Exclude<FaultPlan["kind"], "ownFault" | "intrude" | "bulk">;
+type FaultKind = Exclude<FaultPlan["kind"], "ownFault" | "intrude" | "bulk" | "revoke" | "shortTokens">;
 
 /** In how many of the runs each kind has its turn, and how often in such a run at most. */
 const FAULTS: readonly { readonly kind: FaultKind; readonly share: number; readonly most: number }[] = [
@@ -167,5 +167,20 @@ export function drawBulk(dice: Dice, overMs: number): FaultPlan[] {
     kind: "bulk",
     packets: dice.whole(1, 3),
     frames: dice.pick([100, 400, 1_500]),
+  }));
+}
+/** Rights that are revoked in every fifth run, tokens that expire in every tenth, drawn from a stream of their own, too. */
+export function drawRevocations(dice: Dice, { producers, consumers, overMs }: Omit<Stage, "heartbeatMs">): FaultPlan[] {
+  if (dice.chance(0.1)) {
+    const goodForMs = dice.pick([200, 1_500, 6_000]);
+    return [{ atMs: dice.whole(0, overMs / 2), kind: "shortTokens", goodForMs, forMs: overMs }];
+  }
+  if (!dice.chance(0.2)) return [];
+  const clients = [...producers, ...consumers].filter(() => dice.chance(0.5));
+  return clients.map(({ name }) => ({
+    atMs: dice.whole(300, overMs / 2),
+    kind: "revoke",
+    target: name,
+    forMs: dice.pick([1_000, 6_000, 12_000]),
   }));
 }

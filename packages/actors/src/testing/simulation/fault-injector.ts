@@ -55,6 +55,7 @@ export class FaultInjector {
     if (world.healed) return;
     world.trace.text(`${fault.kind} ${world.runtime.now()}`);
     const slot = this.#slots.get("target" in fault ? fault.target : "broker") as ProcessSlot;
+    if (slot === this.#cast.broker) world.rights.brokerAway(lengthOf(fault));
     switch (fault.kind) {
       case "kill":
         if (slot === this.#cast.broker) world.counters.brokerDied();
@@ -134,6 +135,15 @@ export class FaultInjector {
         return world.network.sendLate(slot.name, fault.what, fault.gatherMs, fault.lateMs);
       case "outlive":
         return this.#outlive(slot, fault.wakesAfterMs, fault.timersFirst ?? false);
+      case "revoke":
+        world.history.record({ type: "fault", fault: "revoke", target: slot.name });
+        world.rights.revoke(slot.name);
+        return this.#lasting(fault.forMs, () => world.rights.giveBack(slot.name));
+      case "shortTokens":
+        world.tokenGoodForMs = fault.goodForMs;
+        return this.#lasting(fault.forMs, () => {
+          world.tokenGoodForMs = null;
+        });
       case "ownFault": {
         world.ownFault = { frame: fault.frame, look: fault.look };
         const heal = () => {
@@ -232,6 +242,10 @@ export class FaultInjector {
     this.#lasting(downMs, () => broker.start());
   }
 }
+
+/** How long whatever it strikes may be away, ms. */
+const lengthOf = (fault: FaultPlan): number =>
+  "forMs" in fault ? fault.forMs : "downMs" in fault ? fault.downMs : "wakesAfterMs" in fault ? fault.wakesAfterMs : 0;
 
 type PowerLoss = Extract<FaultPlan, { readonly kind: "powerLoss" }>;
 

@@ -1,5 +1,5 @@
 import { Dice } from "./dice.ts";
-import { drawBulk, drawFaults, drawIntrusions, drawOwnFaults } from "./draw-faults.ts";
+import { drawBulk, drawFaults, drawIntrusions, drawOwnFaults, drawRevocations } from "./draw-faults.ts";
 import { narrowBroker } from "./narrow-broker.ts";
 import type { ConsumerPlan, FaultPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
@@ -14,6 +14,7 @@ const TAKEN_AGAIN_MS = 1_500;
 const OWN_FAULTS = 2 ** 40;
 const INTRUSIONS = 2 ** 41;
 const BULK = 2 ** 42;
+const REVOCATIONS = 2 ** 43;
 
 /** Expands a seed: small systems, a load that keeps them busy, and faults that strike while it lasts. */
 export function makePlan(seed: number): Plan {
@@ -70,6 +71,7 @@ export function makePlan(seed: number): Plan {
       ...drawOwnFaults(new Dice(seed + OWN_FAULTS), overMs),
       ...drawIntrusions(new Dice(seed + INTRUSIONS), overMs),
       ...drawBulk(new Dice(seed + BULK), overMs),
+      ...drawRevocations(new Dice(seed + REVOCATIONS), { producers, consumers, overMs }),
     ].sort((a, b) => a.atMs - b.atMs),
     orders: [...plan.orders, ...unheardOrders(plan)],
   };

@@ -146,6 +146,10 @@ export type FaultPlan = { readonly atMs: number } & (
       readonly timersFirst?: boolean;
     }
   | { readonly kind: "pauseConsumer"; readonly target: string; readonly forMs: number }
+  /** Whatever this client may send and consume is revoked, and given back. */
+  | { readonly kind: "revoke"; readonly target: string; readonly forMs: number }
+  /** Tokens that are looked at meanwhile are good for so long. */
+  | { readonly kind: "shortTokens"; readonly goodForMs: number; readonly forMs: number }
   /** A bug of the broker's own: the next frame of this type that comes to it throws at the n-th look into it. */
   | { readonly kind: "ownFault"; readonly frame: ClientFrame["type"]; readonly look: number }
   /** A client with a principal of its own shows what is another's: its instance, its epochs, its names. */

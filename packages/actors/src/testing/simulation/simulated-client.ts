@@ -24,6 +24,7 @@ export async function connectClient(incarnation: Incarnation, isOver: () => bool
             world.trace.text(`${process} ${level} ${text}`);
             // what the broker failed at was injected: its client tells the user, as it should
             if (level === "error" && isBrokersFault(data)) return;
+            if (level === "error" && isForbidden(data)) return;
             if (level === "error" && !FENCED.test(text) && !(world.outlived.has(side.name) && isNameInUse(data)))
               world.violate("P11", `${process} logged an error: ${text} ${detail(data)}`);
           },
@@ -43,6 +44,10 @@ export async function connectClient(incarnation: Incarnation, isOver: () => bool
 /** What a consumer says whose predecessor lives on. */
 const isNameInUse = (data: object): boolean =>
   isMessagingError((data as { readonly error?: unknown }).error, "NAME_IN_USE");
+
+/** What a consumer says whose right was revoked: nothing here is forbidden otherwise. */
+const isForbidden = (data: object): boolean =>
+  isMessagingError((data as { readonly error?: unknown }).error, "FORBIDDEN");
 
 /** What a client says whose broker has told it of a fault: the broker's name and the reference. */
 const isBrokersFault = (data: object): boolean => "reference" in data && "broker" in data;

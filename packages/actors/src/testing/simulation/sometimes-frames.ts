@@ -28,6 +28,8 @@ export class FrameCounters {
   /** By queue of a group: the revision of the last order. */
   readonly #ordered = new Map<string, number>();
   readonly #puts = new Set<string>();
+  /** Clients whose right was revoked under way. */
+  readonly #forbidden = new Set<string>();
   /** Requests that ask again for what was asked before: by client, the queue of a group. */
   readonly #putsAgain = new Map<string, string>();
 
@@ -43,6 +45,21 @@ export class FrameCounters {
       case "batch.refused":
         if (frame.error.code === "OUT_OF_SEQUENCE") this.#hit("outOfSequenceRewind");
         if (frame.error.code === "STORE_FULL") this.#hit("storeFullRefused");
+        if (frame.error.code === "FORBIDDEN") {
+          this.#hit("batchForbidden");
+          this.#forbidden.add(to);
+        }
+        return;
+      case "goodbye":
+        if (frame.error?.code === "UNAUTHENTICATED") this.#hit("tokenExpired");
+        return;
+      case "member.ended":
+        this.#hit("memberExpelled");
+        this.#forbidden.add(to);
+        return;
+      case "lane.opened":
+      case "member.joined":
+        if (this.#forbidden.delete(to)) this.#hit("rightGivenBack");
         return;
       case "lane.open": {
         const name = `${from} ${frame.topic} ${frame.queue} ${frame.producer}`;
@@ -77,6 +94,7 @@ export class FrameCounters {
         return;
       case "refused":
         if (frame.error.code === "STALE_EPOCH") this.#hit("resumeRefused");
+        if (frame.error.code === "FORBIDDEN" && "verb" in frame.error.data) this.#forbidden.add(to);
         if (frame.error.code === "LIMIT_EXCEEDED") this.#hit("asideFull");
         return;
       case "limited":

@@ -79,6 +79,10 @@ export const SOMETIMES = [
   "bulkRefused",
   "bulkShared",
   "settledAgain",
+  "batchForbidden",
+  "memberExpelled",
+  "rightGivenBack",
+  "tokenExpired",
 ] as const;
 export type Sometimes = (typeof SOMETIMES)[number];
 

@@ -7,6 +7,7 @@ import { ExclusiveWatch } from "./exclusive-watch.ts";
 import { HistoryBook, type ProcessHistory } from "./history-book.ts";
 import { INTRUDER, Overheard } from "./overheard.ts";
 import type { BrokerPlan, NetworkPlan } from "./plan.ts";
+import { RightsWatch } from "./rights-watch.ts";
 import { SecretWatch } from "./secret-watch.ts";
 import type { LinkSide } from "./simulated-link.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
@@ -44,10 +45,16 @@ export class World {
   readonly #fence = new WireFence((text) => this.violate("P7", text));
   readonly #secrets = new SecretWatch((text) => this.violate("P11", text));
   readonly #exclusive = new ExclusiveWatch((text) => this.violate("P4", text));
+  /** Whose rights are revoked. */
+  readonly rights = new RightsWatch(
+    (text) => this.violate("P11", text),
+    () => this.runtime.now(),
+  );
   readonly counters = new SometimesCounters((frame, to, dialler) => {
     this.#fence.see(frame, to, dialler);
     this.#secrets.see(frame, to);
     this.overheard.see(frame, dialler.name);
+    this.rights.see(frame, to, dialler);
   });
   /** What an intruder may know. */
   readonly overheard = new Overheard();
@@ -64,6 +71,8 @@ export class World {
   readonly history: ProcessHistory;
   /** The frame that the broker is to fail at next. */
   ownFault: { readonly frame: string; readonly look: number } | null = null;
+  /** Tokens that are looked at now are good for so long; null: as long as the link. */
+  tokenGoodForMs: number | null = null;
   /** Phase 2: nothing fails on purpose any more. */
   healed = false;
 

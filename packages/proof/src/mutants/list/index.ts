@@ -5,6 +5,7 @@ import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { LEASE_MUTANTS } from "./lease-mutants.ts";
 import { LOG_MUTANTS } from "./log-mutants.ts";
 import { PRODUCER_MUTANTS } from "./producer-mutants.ts";
+import { RIGHTS_MUTANTS } from "./rights-mutants.ts";
 import { SIZE_MUTANTS } from "./size-mutants.ts";
 import { TEXT_MUTANTS } from "./text-mutants.ts";
 import { VERSION_MUTANTS } from "./version-mutants.ts";
@@ -16,6 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LEASE_MUTANTS,
   ...DELIVERY_MUTANTS,
   ...IDENTITY_MUTANTS,
+  ...RIGHTS_MUTANTS,
   ...TEXT_MUTANTS,
   ...VERSION_MUTANTS,
   ...SIZE_MUTANTS,
