@@ -12,13 +12,7 @@ export class SecretWatch {
   }
   /** A frame as it is sent. */
   see(frame: Frame, to: string): void {
-    switch (frame.type) {
-      case "refused":
-      case "batch.refused":
-      case "settle.refused":
-      case "goodbye":
-        if (JSON.stringify(frame.error).includes(SECRET))
-          this.#violate(`${to} was told in "${frame.type}" what nobody but the log may have: ${frame.error?.message}`);
-    }
+    if (!("error" in frame) || frame.error === null || !JSON.stringify(frame.error).includes(SECRET)) return;
+    this.#violate(`${to} was told in "${frame.type}" what nobody but the log may have: ${frame.error.message}`);
   }
 }
