@@ -9,7 +9,7 @@ import { WebSocketServer } from "ws";
 import { certificate, expiredCertificate } from "./certificate.fixture.ts";
 import { wsClientTransport } from "./client.ts";
 import { wsTransport } from "./index.ts";
-import { Bench, dialOptions, errorOf, openSockets, transportOf, until } from "./ws.fixture.ts";
+import { Bench, closed, dialOptions, errorOf, openSockets, transportOf, until } from "./ws.fixture.ts";
 
 const dial = (url: string | string[], token: string | null = null) =>
   wsClientTransport({ url }).dial(dialOptions({ token }));
@@ -198,7 +198,7 @@ describe("a listening side that dials itself", () => {
     });
     other.listen(port, "127.0.0.1");
     await once(other, "listening");
-    const met = once(other, "connection").then(([socket]) => once(socket as Socket, "close"));
+    const met = once(other, "connection").then(([socket]) => closed(socket as Socket));
     expect(await errorOf(bench.transport.dial(dialOptions({ token: "s3cret" })))).toMatchObject({
       code: "UNAVAILABLE",
       message: expect.stringContaining("another certificate than that of our own listener"),

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { certificate } from "./certificate.fixture.ts";
 import { wsClientTransport } from "./client.ts";
-import { Bench, dialOptions, errorOf, HandClock, sleep, until, upgradeRequest } from "./ws.fixture.ts";
+import { Bench, closed, dialOptions, errorOf, HandClock, sleep, until, upgradeRequest } from "./ws.fixture.ts";
 
 const statusOf = async (bench: Bench, headers: Record<string, string>, method = "GET") => {
   const raw = bench.raw(upgradeRequest(headers, method));
@@ -209,7 +209,7 @@ describe("a slow handshake", () => {
     after.on("error", () => {});
     await once(after, "secureConnect");
     after.write("GET / HTTP/1.1\r\n");
-    await Promise.all([silent.ended, within.ended, once(after, "close")]);
+    await Promise.all([silent.ended, within.ended, closed(after)]);
     await bench.pair();
   });
   it("does not end a link that was open in time", async () => {

@@ -160,6 +160,9 @@ export class Bench implements AsyncDisposable {
   }
 }
 
+/** However it ends: `once` fails where an error comes before, as when the other side has closed upon unread bytes. */
+export const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once("close", resolve));
+
 /** A TCP connection and all it was answered with. */
 export class Raw {
   readonly socket: Socket;
@@ -171,7 +174,7 @@ export class Raw {
     this.socket.on("data", (part) => {
       this.#text += part.toString("latin1");
     });
-    this.ended = once(this.socket, "close");
+    this.ended = closed(this.socket);
   }
   get text(): string {
     return this.#text;
