@@ -49,8 +49,8 @@ export function frameBytes(frame: Frame, most = Number.POSITIVE_INFINITY): numbe
     case "settle.refused":
       return HEAD_BYTES * 2 + (frame.error === null ? 0 : errorBytes(frame.error));
     default:
-      // as a map: a code and a length come first
-      return 5 + plainBytes(frame, most);
+      // as a map: a code and a length come first; no frame counts less, since a packet may hold only so many
+      return Math.max(HEAD_BYTES, 5 + plainBytes(frame, most));
   }
 }
 /** Its data may be anything, also what is left out when it is sent (`sendable`). */

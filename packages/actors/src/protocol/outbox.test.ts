@@ -9,6 +9,7 @@ import { anyFrame, anyFrames, frames as frameOf, packedFields } from "./frames.f
 import type { Deliver, Frame, Redeliver } from "./frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "./index.ts";
 import { Outbox, type OutboxSettings } from "./outbox.ts";
+import { FRAMES_MAX } from "./violation.ts";
 
 const cases = [binaryCodec, jsonCodec].map((codec) => ({ name: codec.name, codec }));
 
@@ -127,6 +128,11 @@ describe.each(cases)("what an outbox sends in the $name codec", ({ codec }) => {
   it("is in few packets where frames are small", async () => {
     const frames = Array.from({ length: 1_000 }, (_, lane): Frame => ({ type: "lane.close", lane }));
     expect((await sent(codec, frames, {})).packets).toHaveLength(1);
+  });
+  it("is no packet with more frames than one may hold", async () => {
+    const frames = Array.from({ length: 3 * FRAMES_MAX }, (_, lane): Frame => ({ type: "lane.close", lane }));
+    const { packets } = await sent(codec, frames, { frameBytesMax: 1 << 22, peerBytesMax: 1 << 22 });
+    expect(packets.flatMap((packet) => codec.decode(packet))).toStrictEqual(frames);
   });
 });
 

@@ -31,6 +31,10 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
     file: "protocol/answer-parts.ts",
     find: "yield* partsOf(two[1], isLast);",
     replace: "yield* partsOf(two[0], false); yield* partsOf(two[1], isLast);",
+    test: of(
+      "protocol/answer-parts.test.ts",
+      "comes in parts that fit, each an answer by itself, and is put together as it was",
+    ),
   },
   {
     name: "answers-not-paced",
