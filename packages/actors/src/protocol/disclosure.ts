@@ -34,6 +34,7 @@ const TOLD: ReadonlySet<string> = new Set([
     "key",
     "entry",
     "verb",
+    "anyOf",
     "state",
     "durabilityMax",
   ],
