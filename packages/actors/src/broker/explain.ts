@@ -57,7 +57,7 @@ export async function explainKey(
   const text =
     groups.length === 0
       ? `no group ${topic.groups.length === 0 ? "" : "that you may observe "}consumes this topic`
-      : groups.map((view) => `${view.group}: ${view.text}`).join("; ");
+      : cutToBytes(groups.map((view) => `${view.group}: ${view.text}`).join("; "), TEXT_OF_ALL_BYTES_MAX);
   return { topic: topic.spec.name, key, queue: index, text, groups };
 }
 
@@ -204,6 +204,8 @@ function explainFor(
     text: `message ${head.offset} waits its turn, ${ahead} message(s) of the queue before it; ${behind}${held}`,
   };
 }
+/** Bytes of the text over all groups: no frame has a longer one, and each view has its own. */
+const TEXT_OF_ALL_BYTES_MAX = 32 * 1024;
 /** Bytes of a failure's text in a view: there is one for each group, and all of them fit into a frame. */
 const ERROR_BYTES_MAX = 1_024;
 /** A failure in a text for a person. */

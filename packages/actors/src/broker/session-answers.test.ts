@@ -8,6 +8,7 @@ import type { Answer } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
 import type { Question } from "../protocol/questions.ts";
+import type { Explanation } from "../system/views.ts";
 import type { Link } from "../transport/transport.ts";
 import { BrokerBench, type TestClient } from "./broker.fixture.ts";
 import { Drain } from "./drain.ts";
@@ -123,6 +124,19 @@ describe.each(codecs)("answers in the $name codec", ({ codec }) => {
       expect(answers.at(-1)).toEqual(redriven(400_000));
     }
   });
+});
+
+it("an explanation over a thousand groups with long names has a text that a frame may have", async () => {
+  const groups = Array.from({ length: 1_000 }, (_, n) => `${"g".repeat(120)}${n}`);
+  const bench = await BrokerBench.start({ topics: [topicSpec({ name: "many", queues: 1, groups })] });
+  const { client } = await dial(bench, binaryCodec, 2);
+  const asked = ask(client, { kind: "explain", topic: "many", key: "k" });
+  await client.say(asked);
+  await bench.runtime.advance(1_000);
+  const { text, groups: views } = answerOf(client, asked.request) as Explanation;
+  expect(views.map(({ group }) => group)).toEqual(groups);
+  expect(text.startsWith(groups[0] as string)).toBe(true);
+  expect(text.length).toBeLessThanOrEqual(32 * KIB);
 });
 
 it("a link that ends while answers wait for it leaves nothing behind", async () => {
