@@ -136,6 +136,14 @@ describe.each(cases)("what an outbox sends in the $name codec", ({ codec }) => {
   });
 });
 
+it("packets in JSON are measured, where what is in them was counted as much less", async () => {
+  const topic = "\u0001".repeat(128); // six bytes each
+  const frames = Array.from({ length: 200 }, (_, request): Frame => ({ type: "topic.find", request, topic }));
+  const { packets } = await sent(jsonCodec, frames, { frameBytesMax: 4_000 });
+  expect(packets.flatMap((packet) => jsonCodec.decode(packet))).toStrictEqual(frames);
+  expect(Math.max(...packets.map(({ length }) => length))).toBeLessThanOrEqual(4_000);
+});
+
 describe("how many bytes a frame is counted as", () => {
   it("is never less than it takes in the binary codec, and not much more", () => {
     fc.assert(
