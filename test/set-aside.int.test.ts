@@ -1,5 +1,5 @@
 // Orders of people about what was set aside, end to end: client, frames, broker, consumer.
-import { createSystem, topic, typed } from "@seriatim/actors";
+import { createSystem, type Right, topic, typed } from "@seriatim/actors";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { describe, expect, it } from "vitest";
 import { codeOf, LinesScene, lines, until } from "./lines.fixture.ts";
@@ -342,8 +342,9 @@ describe("an order", () => {
     expect(await codeOf(nobodys.retry(entry, because))).toBe("OPTION_INVALID");
     expect(await scene.account()).toMatchObject({ deadLettered: [0] });
   });
-  it("is refused to a principal without the right to manage, as looking at what is set aside is", async () => {
-    await using scene = await LinesScene.open((_, { verb }) => verb !== "manage");
+  it("is refused to a principal without the right to manage; looking needs one to observe, and one to read shows bodies", async () => {
+    const may = new Set<Right["verb"]>(["produce", "consume"]);
+    await using scene = await LinesScene.open((_, { verb }) => may.has(verb));
     scene.broken.add("a1");
     const consumer = await scene.consume();
     await scene.send("a1", "b1");
@@ -356,12 +357,18 @@ describe("an order", () => {
       aside.replace("0:1:0", { text: "a1" }, because),
       aside.redrive("a", because),
       aside.discard("a", because),
-      aside.peek("a"),
-      scene.listed(),
       scene.system.admin.declare(lines),
     ];
-    expect(new Set(await Promise.all(asked.map(codeOf)))).toEqual(new Set(["FORBIDDEN"]));
+    const looks = () => [aside.peek("a"), scene.listed(), scene.account(), scene.system.explain(lines, "a")];
+    expect(new Set(await Promise.all([...asked, ...looks()].map(codeOf)))).toEqual(new Set(["FORBIDDEN"]));
+    may.add("observe");
     expect(await scene.account()).toMatchObject({ settled: 1, deadLettered: [0] });
-    expect((await scene.system.explain(lines, "a")).groups[0]?.state).toBe("parked"); // seeing why needs no right
+    expect((await scene.system.explain(lines, "a")).groups[0]?.state).toBe("parked");
+    const withheld = { key: "a", headers: {}, withheld: true, body: undefined };
+    expect(await aside.peek("a")).toMatchObject([withheld]);
+    expect(await scene.listed()).toMatchObject([{ kind: "parked", key: "a", message: withheld }]);
+    may.add("read");
+    expect(await aside.peek("a")).toMatchObject([{ withheld: false, body: { text: "a1" } }]);
+    expect(await codeOf(aside.redrive("a", because))).toBe("FORBIDDEN");
   });
 });

@@ -27,6 +27,7 @@ export interface Authenticator {
 /**
  * Says what a principal may do. Asked at each lane, join, question and order, and at least every 5 s for as long as a lane, a membership or a question that waits lasts: what is revoked ends.
  * Only `true`, returned at once, allows. What throws, or returns anything but true or false (a promise, too), refuses (`UNAVAILABLE`), and is logged. Called synchronously, often: it should look up, not compute.
+ * Answer the same for principals of one `id`: what links of one id ask at the same time in the same words is worked out once.
  */
 export interface Authorizer {
   authorize(principal: Principal, right: Right): boolean;

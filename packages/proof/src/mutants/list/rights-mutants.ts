@@ -11,6 +11,7 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
     file: "broker/session-rights.ts",
     find: "this.#tell(held, this.#refusalOf(held.any));",
     replace: "",
+    test: of("rights.test.ts", "is refused for as long as nobody can say, and goes on where it stood"),
   },
   {
     name: "revoked-lane-goes-on",
@@ -19,6 +20,10 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
     file: "broker/session-lanes.ts",
     find: "lane.refusal = refusal;",
     replace: "",
+    test: of(
+      "rights.test.ts",
+      "refuses what comes only once what it had before is answered, so that answers keep the order of the batches",
+    ),
   },
   {
     name: "revoked-member-stays",
@@ -27,6 +32,7 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
     file: "broker/session-members.ts",
     find: "if (refusal !== null) this.#expel(frame.member, refusal);",
     replace: "",
+    test: of("rights.test.ts", "ends when a member of it may not stay, since it cannot be told so"),
   },
   {
     name: "refusal-overtakes",
@@ -47,10 +53,7 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
     file: "broker/set-aside-orders.ts",
     find: "...(bodies ? { message } : { message: withoutBody(message), withheld: true }),",
     replace: "message,",
-    test: of(
-      "rights.test.ts",
-      "of what is set aside has no body and no headers without the right to read them (version %i)",
-    ),
+    test: of("rights.test.ts", "of what is set aside has no body and no headers without the right to read them"),
   },
   {
     name: "expired-token-stays",
