@@ -8,7 +8,7 @@ import { seededRandom } from "../testing/random.ts";
 import { BINARY_MAGIC } from "./binary-codec.ts";
 import { anyFrame } from "./frames.fixture.ts";
 import type { ClientFrame, Frame } from "./frames.ts";
-import { sendBulk } from "./fuzz-bulk.fixture.ts";
+import { BULK_SLICE_FRAMES, sendBulk } from "./fuzz-bulk.fixture.ts";
 import { below, Corpus, type FuzzTarget, fromHex, hex, mutate, pick, type Random } from "./fuzz-bytes.fixture.ts";
 import { legalCourse, type Make, NOTHING } from "./fuzz-course.fixture.ts";
 import { frameTables } from "./validate-frame.ts";
@@ -87,8 +87,7 @@ export class SessionTarget implements FuzzTarget {
       return;
     }
     if (this.#random() < BULK_SHARE) {
-      const { said } = await sendBulk(bench, this.#random);
-      this.#said.push(said);
+      this.#said.push(await sendBulk(bench, this.#random));
       this.taken++;
       await this.#goodWorks(bench);
       return;
@@ -222,6 +221,7 @@ export class SessionTarget implements FuzzTarget {
     const topics = [topicSpec({ name: "t", queues: 2 }), topicSpec({ name: "good", queues: 1 })];
     const bench = await BrokerBench.start({
       topics,
+      sliceFrames: BULK_SLICE_FRAMES,
       authorize: (right, who) => who === "good" || (who !== "stranger" && right.topic !== "good"),
     });
     this.#bench = bench;
