@@ -425,7 +425,11 @@ const frameFields: {
   },
 };
 /** Fields that may be missing. */
-export const OPTIONAL: ReadonlySet<string> = new Set(["more"]);
+const OPTIONAL: { readonly [Type in FrameType]?: readonly string[] } = {
+  answer: ["more"],
+  "topic.find": ["producer", "group", "consumer"],
+};
+export const mayBeMissing = (type: FrameType, field: string): boolean => OPTIONAL[type]?.includes(field) === true;
 
 /** Every frame there is, with values a peer may send. */
 export const frames = Object.fromEntries(
@@ -434,7 +438,10 @@ export const frames = Object.fromEntries(
     fc.record(
       { type: fc.constant(type), ...fields },
       {
-        requiredKeys: ["type", ...Object.keys(fields).filter((name) => !OPTIONAL.has(name))] as "type"[],
+        requiredKeys: [
+          "type",
+          ...Object.keys(fields).filter((name) => !mayBeMissing(type as FrameType, name)),
+        ] as "type"[],
         noNullPrototype: true,
       },
     ),
