@@ -106,6 +106,11 @@ export class Group implements GroupPart {
   get isStable(): boolean {
     return this.#machine.getSnapshot().value === "stable";
   }
+  /** Without a look at all of them: each that joins asks. */
+  get #hasMembers(): boolean {
+    for (const port of this.#members.values()) if (port.open) return true;
+    return false;
+  }
   get memberNames(): readonly string[] {
     return [...this.#members.values()].filter((port) => port.open).map((port) => port.name);
   }
@@ -150,7 +155,7 @@ export class Group implements GroupPart {
   /** A member whose name is free. */
   join(port: MemberPort): void {
     const before = this.#members.get(port.name);
-    const isFirst = this.memberNames.length === 0;
+    const isFirst = !this.#hasMembers;
     this.#members.set(port.name, port);
     void this.#names.claim(port.name, port.principal); // the member that had it may have left meanwhile, and with it its name
     for (const subscription of this.#subscriptions.values())
