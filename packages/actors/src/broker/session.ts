@@ -268,8 +268,8 @@ export class Session {
   }
   #end(): void {
     this.#isClosing = true;
-    this.#intake.stop();
     this.#machine.send({ type: "session.end" });
+    this.#intake.stop(); // where the link has ended already, that is heard of here
   }
   #leaveAll(): void {
     this.#open = false;
