@@ -1,5 +1,6 @@
 import { MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
+import { untraced } from "../message/untraced.ts";
 import { logThrown } from "../protocol/own-fault.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Authorizer, Logger, Right } from "../system/contracts.ts";
@@ -36,9 +37,8 @@ export function isAllowed(
 export function forbidden({ id }: Principal, any: AnyOf): MessagingError<"FORBIDDEN"> {
   const [first, ...others] = any;
   const or = others.length === 0 ? "" : `, and has no other right to it (${others.map(({ verb }) => verb).join(", ")})`;
-  return new MessagingError("FORBIDDEN", `${quoted(id)} may not ${inWords(first)}${or}`, {
-    data: others.length === 0 ? { ...first } : { ...first, anyOf: any },
-  });
+  const data = others.length === 0 ? { ...first } : { ...first, anyOf: any };
+  return untraced(() => new MessagingError("FORBIDDEN", `${quoted(id)} may not ${inWords(first)}${or}`, { data }));
 }
 function inWords(right: Right): string {
   const topic = right.topic === null ? "this broker" : `topic ${quoted(right.topic)}`;

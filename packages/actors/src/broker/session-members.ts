@@ -1,6 +1,7 @@
 import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import { isName } from "../message/topic.ts";
+import { untraced } from "../message/untraced.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
 import type { MemberPort } from "../queue/member-port.ts";
 import type { SharedSubscription } from "../queue/shared-subscription.ts";
@@ -43,7 +44,7 @@ export class SessionMembers {
     if (known === undefined)
       throw (
         this.#expelled.get(member) ??
-        new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`)
+        untraced(() => new MessagingError("UNAVAILABLE", `member ${member} has not joined on this link, or has left`))
       );
     return known;
   }

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Epoch } from "./brands.ts";
 import { clipped, quoted, shown } from "./text.ts";
+import { untraced } from "./untraced.ts";
 
 /** Every code an error of ours may carry, and whether trying again can help. */
 const RETRYABLE = {
@@ -118,8 +119,9 @@ export class StaleEpochError extends MessagingError<"STALE_EPOCH"> {
 
 /** More than there may be. `data` has the limit under the name given and, where waiting helps, `retryInMs`: when to ask again. */
 export const limitExceeded = (limit: string, most: number, found: string, remedy: string, retryInMs?: number) =>
-  new MessagingError("LIMIT_EXCEEDED", `${found}, the limit: ${remedy}`, {
-    data: { [limit]: most, ...(retryInMs === undefined ? {} : { retryInMs }) },
+  untraced(() => {
+    const data = { [limit]: most, ...(retryInMs === undefined ? {} : { retryInMs }) };
+    return new MessagingError("LIMIT_EXCEEDED", `${found}, the limit: ${remedy}`, { data });
   });
 
 /** A fault of this framework itself, at one end of a link: the link ends with it. What it was stands in the log of that end, under `reference`, and never travels. */
