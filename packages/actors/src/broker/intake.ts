@@ -47,8 +47,9 @@ export class Intake {
   /** The link has ended. */
   #isOver = false;
   #hasTold = false;
-  /** The slice under way. */
+  /** The slice under way, and when its last packet was begun. */
   #turn = -1;
+  #startedAt = Number.NEGATIVE_INFINITY;
   #frames = 0;
   #usedMs = 0;
 
@@ -113,15 +114,17 @@ export class Intake {
   #work(packet: Uint8Array | null, startedAt: number): void {
     const { number } = this.#turns;
     const hasTurn = packet === null; // a slice of its own, whatever the principal's other links have used
-    this.#share.begin(number);
-    if (this.#turn !== number) this.#beginSlice(number);
+    this.#share.begin(number, startedAt);
+    if (this.#turn !== number || startedAt - this.#startedAt >= SLICE_MS) this.#beginSlice(number);
+    this.#startedAt = startedAt;
+    let handled = 0;
     let elapsedMs = 0;
     let doing = "reading a packet";
     try {
       if (packet !== null) this.#reader = this.#owner.reader(packet);
       for (;;) {
         // before the next one is decoded, which may take as long as to handle it
-        const held = this.#reader?.done === false ? this.#reasonToWait(elapsedMs, hasTurn) : null;
+        const held = this.#reader?.done === false ? this.#reasonToWait(handled, elapsedMs, hasTurn) : null;
         if (held !== null) {
           this.#holdBack(held, 0);
           break;
@@ -131,6 +134,7 @@ export class Intake {
           this.#reader = null;
           break;
         }
+        handled++;
         this.#frames++;
         this.#share.frames++;
         doing = frame.type;
@@ -150,17 +154,18 @@ export class Intake {
       const usedMs = this.#runtime.now() - startedAt;
       this.#usedMs += usedMs;
       this.#share.usedMs += usedMs;
+      this.#turns.used(this.#share.frames, this.#share.usedMs);
     } catch (error) {
       this.#owner.failed(error, doing);
     }
   }
-  #reasonToWait(elapsedMs: number, hasTurn: boolean): Held | null {
+  #reasonToWait(handled: number, elapsedMs: number, hasTurn: boolean): Held | null {
     const { sliceFrames } = this.#turns;
     if (this.#frames >= sliceFrames || this.#usedMs + elapsedMs >= SLICE_MS) return "turn";
     const { frames, usedMs } = this.#share;
     if (!hasTurn && (frames >= SHARE_SLICES * sliceFrames || usedMs + elapsedMs >= SHARE_SLICES * SLICE_MS))
       return "turn";
-    return this.#frames % OUTBOX_LOOK_FRAMES === 0 && this.#outbox.congested ? "outbox" : null;
+    return handled % OUTBOX_LOOK_FRAMES === 0 && this.#outbox.congested ? "outbox" : null;
   }
   #beginSlice(turn: number): void {
     this.#turn = turn;

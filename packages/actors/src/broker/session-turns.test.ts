@@ -6,7 +6,7 @@ import { topicSpec } from "../message/topic.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
 import { BrokerBench, type TestClient } from "./broker.fixture.ts";
-import { SHARE_SLICES, SLICE_FRAMES } from "./turns.ts";
+import { SHARE_SLICES, SLICE_FRAMES, SLICE_MS } from "./turns.ts";
 
 const T = topicSpec({ name: "t", queues: 2 });
 const finds = (client: TestClient, count: number): ClientFrame[] =>
@@ -49,6 +49,7 @@ describe("a packet of many frames", () => {
       const hog = bench.dial("somebody", codec);
       await hog.say({ type: "hello", versions: [1], instance: "hog", link: 1, client: "hog", ordinal: null });
       const other = await bench.client("other");
+      await bench.runtime.advance(SLICE_MS);
       const count = 4 * SLICE_FRAMES;
       send(hog, finds(hog, count));
       const slices: number[] = [];
@@ -69,6 +70,7 @@ describe("a packet of many frames", () => {
   it("keeps what comes meanwhile behind it: the link is paused, and its order holds", async () => {
     const bench = await BrokerBench.start({ topics: [T], sliceFrames: 10 });
     const client = await bench.client("a");
+    await bench.runtime.advance(SLICE_MS);
     for (let packet = 0; packet < 5; packet++) send(client, finds(client, 25));
     await bench.runtime.settle();
     expect(found(client)).toEqual(upTo(10));

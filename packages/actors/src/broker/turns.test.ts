@@ -68,13 +68,18 @@ it("gives the loop a turn of its own after each slice, and runs short ones toget
   expect(turnOf.slice(0, 4)).toEqual([1, 5, 6, 6]);
 });
 
-it("tells turns of the loop apart", async () => {
+it("tells turns of the loop apart, in which more than a little was done", async () => {
   const { runtime, turns } = workshop();
   const first = turns.number;
+  turns.used(64, 0);
+  turns.used(64, 0);
   expect(turns.number).toBe(first);
   await runtime.settle();
   expect(turns.number).toBe(first + 1);
+  turns.used(1, 0.5);
   await runtime.settle();
+  expect(turns.number).toBe(first + 2);
+  turns.used(63, 0.4);
   await runtime.settle();
-  expect(turns.number).toBe(first + 2); // nobody asked in between
+  expect(turns.number).toBe(first + 2); // that little counts on in the next turn
 });

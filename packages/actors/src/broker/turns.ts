@@ -5,6 +5,11 @@ export const SLICE_MS = 5;
 /** Frames after which it is, whatever they took: what decides on a virtual clock. */
 export const SLICE_FRAMES = 1_024;
 
+/**
+ * Of a slice, what is used before the end of the turn is waited for: to hear of it costs a turn of the loop, and most turns bring a frame or two. What is below that counts on in the next turn.
+ */
+const COUNTED = { ms: 0.5, frames: 64 };
+
 /** Slices that the links of one principal have together in a turn of the event loop, however many they are: else a thousand links would have a thousand. */
 export const SHARE_SLICES = 4;
 
@@ -15,9 +20,13 @@ export class Share {
   frames = 0;
   usedMs = 0;
   #turn = -1;
+  #workedAt = Number.NEGATIVE_INFINITY;
 
-  begin(turn: number): void {
-    if (this.#turn === turn) return;
+  /** Something more of it is done. */
+  begin(turn: number, now: number): void {
+    const isSame = this.#turn === turn && now - this.#workedAt < SLICE_MS;
+    this.#workedAt = now;
+    if (isSame) return;
     this.#turn = turn;
     this.frames = 0;
     this.usedMs = 0;
@@ -43,13 +52,15 @@ export class Turns {
     this.#runtime = runtime;
     this.sliceFrames = sliceFrames;
   }
-  /** Tells turns of the event loop apart. */
+  /** Tells turns of the event loop apart, in which more than a little was done. */
   get number(): number {
-    if (!this.#isCounted) {
-      this.#isCounted = true;
-      this.#runtime.atTurnEnd(this.#onTurnEnd);
-    }
     return this.#number;
+  }
+  /** So much has been done in this turn, of a link or of a share. */
+  used(frames: number, ms: number): void {
+    if (this.#isCounted || (ms < COUNTED.ms && frames < Math.min(COUNTED.frames, this.sliceFrames / 4))) return;
+    this.#isCounted = true;
+    this.#runtime.atTurnEnd(this.#onTurnEnd);
   }
   readonly #onTurnEnd = (): void => {
     this.#number++;
