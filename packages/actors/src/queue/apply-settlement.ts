@@ -25,14 +25,21 @@ export function applySettlement(
   return { changed: changed || writes.length > 0, writes };
 }
 
+const NOTHING: readonly StoreWrite[] = [];
+
 /** The same of redriven messages; returns what belongs into the commit, nothing when nothing has changed. `over`: a strand of which a message was reported. */
 export function applyRedriven(
   { state, aside }: { readonly state: SubscriptionState; readonly aside: SetAside },
   settlement: Pick<Settlement, "redriven" | "redrivenTried">,
   over: (strand: Strand) => void = () => {},
-): StoreWrite[] {
+): readonly StoreWrite[] {
+  const { redriven, redrivenTried } = settlement;
+  if (redriven.length === 0 && redrivenTried.length === 0) {
+    state.advance();
+    return NOTHING; // as most
+  }
   const writes: StoreWrite[] = [];
-  for (const { strand: id, offset: at } of settlement.redriven) {
+  for (const { strand: id, offset: at } of redriven) {
     const strand = aside.ofRun(id);
     if (strand === undefined) continue;
     over(strand);
@@ -41,7 +48,7 @@ export function applyRedriven(
     writes.push(...taken);
   }
   const failed = new Set<Strand>();
-  for (const { strand: id, offset: at, attempts } of settlement.redrivenTried) {
+  for (const { strand: id, offset: at, attempts } of redrivenTried) {
     const strand = aside.ofRun(id);
     // attempts of a message that has been put back since are over
     if (strand?.run !== id) continue;
