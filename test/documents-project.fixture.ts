@@ -37,7 +37,7 @@ export const SAID: Readonly<Record<string, readonly RegExp[]>> = {
     /^the tray saw 9 events$/m,
     /billing: parked since \d\d:\d\d UTC behind message \d+ \(DoNotRetry: the card was stolen\); 1 behind it/m,
     /^7 settled 1 parked \d+ \[ 'billing-1' \]$/m,
-    /^parked o-2 DoNotRetry: the card was stolen after 1, 1 behind it$/m,
+    /^parked o-2: DoNotRetry: the card was stolen after 1, 1 behind it$/m,
     /^\[ 'paid', 'shipped' \]$/m,
     /^billing-1 redrove o-2: the bank is back$/m,
     /^shipped o-2$/m,
