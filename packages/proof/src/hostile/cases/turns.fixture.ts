@@ -17,6 +17,7 @@ export const cases: readonly HostileCase[] = [
   },
   {
     name: "25,000 finds, packets full of them, are worked off in slices: another link's heartbeats are answered in between",
+    may: [{ topic: "jobs" }],
     topics: [{ name: "jobs", queues: 64 }],
     isHeavy: true,
     attack: async (target) => {
