@@ -11,7 +11,7 @@ import {
 import { createClient, type Transport, typed } from "@seriatim/actors/client";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Broker, startBroker } from "../packages/actors/src/broker/broker.ts";
-import { OpenLink } from "../packages/actors/src/client/open-link.ts";
+import { OpenLink } from "../packages/actors/src/link/open-link.ts";
 import type { Frame } from "../packages/actors/src/protocol/frames.ts";
 import type { Question } from "../packages/actors/src/protocol/questions.ts";
 import { createMemoryTransport, memoryHub } from "../packages/transport-memory/src/memory-transport.ts";

@@ -142,7 +142,7 @@ describe("a broker's counters", () => {
     for (const [name, labels] of recorder.labels) expect([name, labels]).toEqual([name, documented.get(name)]);
   });
   it("are all in the table, and nothing else is", () => {
-    const source = readFileSync(inRepository("packages/actors/src/queue/counters.ts"), "utf8");
+    const source = readFileSync(inRepository("packages/actors/src/log/counters.ts"), "utf8");
     const names = [...source.matchAll(/"(seriatim_\w+)"/g)].map(([, name]) => name);
     expect([...documented.keys()].sort()).toEqual(names.sort());
   });

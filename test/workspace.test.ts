@@ -1,5 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, onTestFinished } from "vitest";
 
 interface Manifest {
   readonly name: string;
@@ -27,5 +31,80 @@ describe("the workspace", () => {
   const published = [...manifests].filter(([, manifest]) => manifest.private !== true).map(([folder]) => folder);
   it.each(published)("%s carries the license it is published under", (folder) => {
     expect(read(`${folder}LICENSE`)).toBe(read("LICENSE"));
+  });
+});
+
+/** What lint says of a small project under the rules of this one: the messages, by file. */
+function linted(files: Readonly<Record<string, string>>): Readonly<Record<string, readonly string[]>> {
+  const folder = mkdtempSync(join(tmpdir(), "seriatim-lint-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  for (const [path, text] of Object.entries({
+    ...files,
+    "biome.json": read("biome.json"),
+    ".gitignore": "node_modules\n",
+  })) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+  const biome = fileURLToPath(new URL("node_modules/@biomejs/biome/bin/biome", root));
+  const { stdout } = spawnSync(process.execPath, [biome, "lint", "--reporter=json", "packages"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  interface Diagnostic {
+    readonly category: string;
+    readonly location: { readonly path: string };
+  }
+  const found: Record<string, string[]> = {};
+  for (const { category, location } of (JSON.parse(stdout) as { diagnostics: readonly Diagnostic[] }).diagnostics) {
+    found[location.path] = [...(found[location.path] ?? []), category];
+  }
+  return found;
+}
+const RESTRICTED = "lint/style/noRestrictedImports";
+
+describe("lint", () => {
+  /** The lower first. */
+  const FLOORS = [
+    ["message", "contracts"],
+    ["contracts", "runtime"],
+    ["runtime", "store"],
+    ["store", "log"],
+    ["protocol", "log"],
+    ["log", "subscription"],
+    ["subscription", "queue"],
+    ["queue", "broker"],
+    ["broker", "system"],
+    ["protocol", "link"],
+    ["link", "producer"],
+    ["link", "consumer"],
+    ["consumer", "client"],
+    ["client", "system"],
+  ] as const;
+  const SIBLINGS = [
+    ["store", "protocol"],
+    ["queue", "link"],
+    ["broker", "client"],
+    ["producer", "consumer"],
+  ] as const;
+  const src = "packages/actors/src";
+  const importing = (folder: string) => ({
+    value: `import { found } from "../${folder}/found.ts";\nexport const it = found;\n`,
+    type: `import type { Found } from "../${folder}/found.ts";\nexport type It = Found;\n`,
+  });
+  it("refuses an import from a higher floor or a sibling, of types too", () => {
+    const files: Record<string, string> = {};
+    const refused = [...FLOORS, ...SIBLINGS, ...SIBLINGS.map(([one, other]) => [other, one] as const)];
+    for (const [lower, upper] of refused) {
+      const { value, type } = importing(upper);
+      files[`${src}/${lower}/${upper}-value.ts`] = value;
+      files[`${src}/${lower}/${upper}-type.ts`] = type;
+    }
+    expect(linted(files)).toEqual(Object.fromEntries(Object.keys(files).map((path) => [path, [RESTRICTED]])));
+  });
+  it("takes one from a lower floor", () => {
+    const files: Record<string, string> = {};
+    for (const [lower, upper] of FLOORS) files[`${src}/${upper}/${lower}.ts`] = importing(lower).value;
+    expect(linted(files)).toEqual({});
   });
 });

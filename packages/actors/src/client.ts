@@ -3,6 +3,15 @@
 export { type ClientCoreOptions, createClientCore as createClient } from "./client/client.ts";
 export type * from "./client/client-api.ts";
 export type * from "./consumer/consumer-api.ts";
+export type * from "./contracts/actors.ts";
+export type * from "./contracts/auth.ts";
+export type * from "./contracts/events.ts";
+export type * from "./contracts/history.ts";
+export type * from "./contracts/logger.ts";
+export type * from "./contracts/metrics.ts";
+export type { ClientSettings, CloseOptions, SendArgs, SendOptions, WaitOptions } from "./contracts/options.ts";
+export { tokenUnchecked } from "./contracts/token-unchecked.ts";
+export type * from "./contracts/transport.ts";
 export type { Branded, Durability, Epoch, Offset, Sequence } from "./message/brands.ts";
 export {
   DoNotRetry,
@@ -36,22 +45,12 @@ export {
   topic,
   typed,
 } from "./message/topic.ts";
-export type {
-  CloseOptions,
-  Producer,
-  ProducerOptions,
-  SendArgs,
-  SendOptions,
-  WaitOptions,
-} from "./producer/producer-api.ts";
+export type * from "./producer/producer-api.ts";
 export type { FailureInfo, OffsetRange } from "./protocol/frames.ts";
 export type { AsideListed, QueueAccount } from "./protocol/questions.ts";
+export type * from "./protocol/views.ts";
+export { DrainWaits } from "./runtime/drain-waits.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { systemRuntime } from "./runtime/system-runtime.ts";
 export { TokenBucket } from "./runtime/token-bucket.ts";
 export type * from "./store/store.ts";
-export type * from "./system/contracts.ts";
-export type * from "./system/views.ts";
-export { DrainWaits } from "./transport/drain-waits.ts";
-export { tokenUnchecked } from "./transport/token-unchecked.ts";
-export type * from "./transport/transport.ts";

@@ -1,5 +1,7 @@
 import { type Observable, ReplaySubject } from "rxjs";
 import { vi } from "vitest";
+import type { Right } from "../contracts/auth.ts";
+import type { IncomingLink, Link, LinkCode, LinkEnd, Principal, Transport } from "../contracts/transport.ts";
 import { sequence } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { concatBytes } from "../message/packed.ts";
@@ -10,13 +12,11 @@ import type { Answer, BrokerFrame, ClientFrame, Frame, MemberJoin } from "../pro
 import { binaryCodec, type Codec, type Codecs, changedFrames } from "../protocol/index.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
+import { DrainWaits } from "../runtime/drain-waits.ts";
+import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
-import type { Right } from "../system/contracts.ts";
-import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
-import { DrainWaits } from "../transport/drain-waits.ts";
-import type { IncomingLink, Link, LinkCode, LinkEnd, Principal, Transport } from "../transport/transport.ts";
 import { type Broker, type BrokerSettings, startBroker } from "./broker.ts";
 
 /** One end of a link inside a test: packets arrive a microtask later. */

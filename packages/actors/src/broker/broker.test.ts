@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
+import { storeKeys } from "../log/records.ts";
 import { MessagingError } from "../message/errors.ts";
 import { topicSpec } from "../message/topic.ts";
-import { storeKeys } from "../queue/records.ts";
-import { SubscriptionState } from "../queue/subscription-state.ts";
+import { SubscriptionState } from "../subscription/subscription-state.ts";
 import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 import { Session } from "./session.ts";
 

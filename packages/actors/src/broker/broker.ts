@@ -1,22 +1,34 @@
 import type { Observable } from "rxjs";
 import type { Actor } from "xstate";
-import type { Actors, Inspect, SystemEvent } from "../client/client-api.ts";
+import type { Actors, Inspect } from "../contracts/actors.ts";
+import type { Authenticator, Authorizer } from "../contracts/auth.ts";
+import type { SystemEvent } from "../contracts/events.ts";
+import { guardedLogger } from "../contracts/guarded.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Metrics } from "../contracts/metrics.ts";
+import type { CloseOptions } from "../contracts/options.ts";
+import { closeTimeout } from "../contracts/options.ts";
+import {
+  FRAME_BYTES_MAX,
+  type IncomingLink,
+  type Listener,
+  type Principal,
+  type Transport,
+} from "../contracts/transport.ts";
+import { Counters } from "../log/counters.ts";
+import { decodeRecord, storeKeys } from "../log/records.ts";
+import { StoreBacklog } from "../log/store-backlog.ts";
+import { TailBudget } from "../log/tail-cache.ts";
 import { duration, HEARTBEAT_MS_MIN } from "../message/duration.ts";
 import { asMessagingError, isMessagingError, MessagingError, optionInvalid, textOf } from "../message/errors.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
 import { isName } from "../message/topic.ts";
-import type { CloseOptions } from "../producer/producer-api.ts";
-import { closeTimeout } from "../producer/producer-options.ts";
 import { Disclosure } from "../protocol/disclosure.ts";
 import { CLIENT_TAKES_BYTES_MAX } from "../protocol/outbox.ts";
 import { logThrown, ownFault } from "../protocol/own-fault.ts";
 import { CODECS, type Codecs } from "../protocol/pick-codec.ts";
 import type { Answers, Question } from "../protocol/questions.ts";
-import { Counters } from "../queue/counters.ts";
-import { decodeRecord, storeKeys } from "../queue/records.ts";
-import { StoreBacklog } from "../queue/store-backlog.ts";
-import type { Subscription } from "../queue/subscription.ts";
-import { TailBudget } from "../queue/tail-cache.ts";
+import type { Description, Explanation, GroupDescription, TopicDescription } from "../protocol/views.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { Departure } from "../runtime/departure.ts";
 import { EventBus } from "../runtime/event-bus.ts";
@@ -24,16 +36,7 @@ import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { KnownErrors } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
-import type { Authenticator, Authorizer, Logger, Metrics } from "../system/contracts.ts";
-import { guardedLogger } from "../system/guarded.ts";
-import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
-import {
-  FRAME_BYTES_MAX,
-  type IncomingLink,
-  type Listener,
-  type Principal,
-  type Transport,
-} from "../transport/transport.ts";
+import type { Subscription } from "../subscription/subscription.ts";
 import { type AskedBroker, answerQuestion } from "./answer-question.ts";
 import { type BrokerState, brokerMachine } from "./broker.machine.ts";
 import { type EndStep, endWithin } from "./end-within.ts";

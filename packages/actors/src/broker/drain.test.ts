@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { DrainWaits } from "../transport/drain-waits.ts";
+import { DrainWaits } from "../runtime/drain-waits.ts";
 import { Drain } from "./drain.ts";
 
 const KIB = 1024;

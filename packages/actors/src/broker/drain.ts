@@ -1,4 +1,4 @@
-import type { Link } from "../transport/transport.ts";
+import type { Link } from "../contracts/transport.ts";
 
 /** Bytes waiting on a link above which deliveries pause. Who holds back goes on at a quarter of its bound. */
 export const CONGESTED_BYTES = 1024 * 1024;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { type EndStep, endWithin } from "./end-within.ts";
 
 const never = new Promise<never>(() => {});

@@ -1,5 +1,5 @@
 import type { BrokerFrame, Heartbeat } from "../protocol/frames.ts";
-import type { Subscription } from "../queue/subscription.ts";
+import type { Subscription } from "../subscription/subscription.ts";
 import { type BeatingLink, renewLeases } from "./renew-leases.ts";
 import type { SessionHost } from "./session.ts";
 

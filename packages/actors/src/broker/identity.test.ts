@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
+import type { Right } from "../contracts/auth.ts";
+import { PRODUCERS_EACH_MAX } from "../log/producer-table.ts";
+import { decodeRecord, storeKeys } from "../log/records.ts";
 import { type Epoch, sequence } from "../message/brands.ts";
 import type { LeaseResume } from "../protocol/frames.ts";
-import { PRODUCERS_EACH_MAX } from "../queue/producer-table.ts";
 import { message, settlement } from "../queue/queue.fixture.ts";
-import { decodeRecord, storeKeys } from "../queue/records.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
-import type { Right } from "../system/contracts.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 
 const HOUR_MS = 3_600_000;

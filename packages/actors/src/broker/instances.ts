@@ -1,7 +1,7 @@
+import { instanceKey } from "../log/owner.ts";
 import { MessagingError } from "../message/errors.ts";
-import { instanceKey } from "../queue/owner.ts";
-import type { Subscription } from "../queue/subscription.ts";
-import type { HolderChange } from "../queue/subscription-context.ts";
+import type { Subscription } from "../subscription/subscription.ts";
+import type { HolderChange } from "../subscription/subscription-context.ts";
 import type { Session } from "./session.ts";
 import { Shares } from "./shares.ts";
 

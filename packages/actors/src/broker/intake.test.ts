@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Frame } from "../protocol/frames.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import type { Drain } from "./drain.ts";
 import { Intake } from "./intake.ts";
 import { Rates } from "./rates.ts";

@@ -1,7 +1,7 @@
+import type { Link } from "../contracts/transport.ts";
 import type { FrameReader } from "../protocol/codec.ts";
 import type { Frame } from "../protocol/frames.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Link } from "../transport/transport.ts";
 import type { Drain } from "./drain.ts";
 import type { RateMet, Rates } from "./rates.ts";
 import { SHARE_SLICES, type Share, SLICE_MS, type Turns } from "./turns.ts";

@@ -1,10 +1,11 @@
+import type { Authorizer, Right } from "../contracts/auth.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Principal } from "../contracts/transport.ts";
 import { MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import { untraced } from "../message/untraced.ts";
 import { logThrown } from "../protocol/own-fault.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Authorizer, Logger, Right } from "../system/contracts.ts";
-import type { Principal } from "../transport/transport.ts";
 import type { AnyOf } from "./needed-rights.ts";
 
 /**

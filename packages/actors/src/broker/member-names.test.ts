@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { storeKeys } from "../queue/records.ts";
+import { storeKeys } from "../log/records.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { MemberNames, NAMES_MAX } from "./member-names.ts";
 
 async function open(inUse: { living?: ReadonlySet<string>; holding?: ReadonlySet<string> } = {}) {

@@ -1,10 +1,10 @@
-import { mayHave, nameOfAnother, type Owner } from "../queue/owner.ts";
-import { KEPT_MS, SEEN_EACH_MS } from "../queue/producer-table.ts";
-import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
+import type { Logger } from "../contracts/logger.ts";
+import { mayHave, nameOfAnother, type Owner } from "../log/owner.ts";
+import { KEPT_MS, SEEN_EACH_MS } from "../log/producer-table.ts";
+import { decodeRecord, encodeRecord, storeKeys } from "../log/records.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
 import type { Store, StoreWrite, StoreWriter } from "../store/store.ts";
-import type { Logger } from "../system/contracts.ts";
 import { Shares } from "./shares.ts";
 
 /** Names of one principal in a group that are kept while nobody has them, at most. */

@@ -1,8 +1,9 @@
 // Which right each request, question and order of a client needs: the whole table. A question that is added to the protocol does not compile until it is here.
+
+import type { Right } from "../contracts/auth.ts";
 import type { Variant } from "../protocol/checks.ts";
 import type { MemberJoin, TopicFind } from "../protocol/frames.ts";
 import type { Question } from "../protocol/questions.ts";
-import type { Right } from "../system/contracts.ts";
 
 /** Any one of them suffices. The first is named to whoever has none. */
 export type AnyOf = readonly [Right, ...Right[]];

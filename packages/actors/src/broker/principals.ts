@@ -1,7 +1,8 @@
+import type { Authenticator } from "../contracts/auth.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { ListenOptions, Principal } from "../contracts/transport.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Authenticator, Logger } from "../system/contracts.ts";
-import type { ListenOptions, Principal } from "../transport/transport.ts";
 
 const ID_LENGTH_MAX = 1_024;
 /** One line of the log in so much time, ms: whoever has no token can bring it about. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Departure } from "../runtime/departure.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { type Asker, type QuestionTurn, QuestionTurns, type QuestionTurnsOptions } from "./question-turns.ts";
 
 /** A link that asks. */

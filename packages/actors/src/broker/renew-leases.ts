@@ -1,6 +1,6 @@
 import type { Heartbeat, HeartbeatAnswered, LeaseKey } from "../protocol/frames.ts";
-import type { MemberPort } from "../queue/member-port.ts";
-import { Subscription } from "../queue/subscription.ts";
+import type { MemberPort } from "../subscription/member-port.ts";
+import { Subscription } from "../subscription/subscription.ts";
 
 /** A link, as its heartbeats are judged. */
 export interface BeatingLink {

@@ -1,5 +1,6 @@
 // Which right each frame, question and order needs: without it FORBIDDEN, with it done, and what goes on under it ends when it is revoked.
 import { describe, expect, it } from "vitest";
+import type { Right } from "../contracts/auth.ts";
 import { type Epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes, PackedReader } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
@@ -10,7 +11,6 @@ import { FRAME_TYPES } from "../protocol/validate-frame.ts";
 import { questionFields } from "../protocol/validate-question.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
-import type { Right } from "../system/contracts.ts";
 import { type BenchOptions, BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 
 /* ---------- the table ---------- */

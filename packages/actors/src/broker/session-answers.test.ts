@@ -1,6 +1,7 @@
 // Answers of any size: they fit, or come in parts that do, and no link ends over them.
 import { describe, expect, it } from "vitest";
 import { createClientCore } from "../client/client.ts";
+import type { Link } from "../contracts/transport.ts";
 import { offset } from "../message/brands.ts";
 import { topicSpec } from "../message/topic.ts";
 import { AnswerParts } from "../protocol/answer-parts.ts";
@@ -8,8 +9,7 @@ import type { Answer } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
 import { Outbox } from "../protocol/outbox.ts";
 import type { Question } from "../protocol/questions.ts";
-import type { Explanation } from "../system/views.ts";
-import type { Link } from "../transport/transport.ts";
+import type { Explanation } from "../protocol/views.ts";
 import { BrokerBench, type TestClient } from "./broker.fixture.ts";
 import { Drain } from "./drain.ts";
 import { SessionAnswers } from "./session-answers.ts";

@@ -7,8 +7,8 @@ import { topic, topicSpec, typed } from "../message/topic.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
-import { CHANGES_MAX } from "../queue/ledger.ts";
 import { message, settlement } from "../queue/queue.fixture.ts";
+import { CHANGES_MAX } from "../subscription/ledger.ts";
 import { type BenchOptions, BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,6 @@
 // What legal questions and frames in bad taste cost: counted in reads, copies, commits and encodings, never in time.
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { QueueLog } from "../log/queue-log.ts";
 import { type Epoch, offset } from "../message/brands.ts";
 import { PackedReader } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
@@ -7,11 +8,10 @@ import type { ClientFrame, OffsetRange } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
 import type { Question } from "../protocol/questions.ts";
 import { ByteWriter } from "../protocol/wire-bytes.ts";
-import { CursorWaits } from "../queue/cursor-waits.ts";
 import { failure, settlement } from "../queue/queue.fixture.ts";
-import { QueueLog } from "../queue/queue-log.ts";
-import { SubscriptionState } from "../queue/subscription-state.ts";
 import type { Store } from "../store/store.ts";
+import { CursorWaits } from "../subscription/cursor-waits.ts";
+import { SubscriptionState } from "../subscription/subscription-state.ts";
 import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 
 afterEach(() => vi.restoreAllMocks());

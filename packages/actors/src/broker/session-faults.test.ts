@@ -5,8 +5,8 @@ import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, changedFrames } from "../protocol/index.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
-import { LeaseKeeper } from "../queue/lease-keeper.ts";
-import { SubscriptionState } from "../queue/subscription-state.ts";
+import { LeaseKeeper } from "../subscription/lease-keeper.ts";
+import { SubscriptionState } from "../subscription/subscription-state.ts";
 import { BrokerBench, TestClient } from "./broker.fixture.ts";
 import { FRAMES, KINDS, parkedScene, QUESTIONS, QUESTIONS_AT_ONCE, Scene, settlement } from "./every-frame.fixture.ts";
 

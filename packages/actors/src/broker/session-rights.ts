@@ -1,8 +1,9 @@
+import type { Authorizer, Right } from "../contracts/auth.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Principal } from "../contracts/transport.ts";
 import { isMessagingError, type MessagingError } from "../message/errors.ts";
 import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Authorizer, Logger, Right } from "../system/contracts.ts";
-import type { Principal } from "../transport/transport.ts";
 import { forbidden, isAllowed } from "./is-allowed.ts";
 import type { AnyOf } from "./needed-rights.ts";
 

@@ -1,7 +1,7 @@
 // What one link sends is worked off in slices, within its limits, with other links in between; and nothing of it is lost.
 import { describe, expect, it } from "vitest";
 import { createClientCore } from "../client/client.ts";
-import type { SystemEvent } from "../client/client-api.ts";
+import type { SystemEvent } from "../contracts/events.ts";
 import { topicSpec } from "../message/topic.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";

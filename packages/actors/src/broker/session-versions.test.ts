@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { OpenLink } from "../client/open-link.ts";
+import { OpenLink } from "../link/open-link.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ClientFrame, Hello } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";

@@ -1,4 +1,9 @@
 import type { Actor } from "xstate";
+import type { Authorizer } from "../contracts/auth.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { IncomingLink, LinkCode } from "../contracts/transport.ts";
+import type { Counters } from "../log/counters.ts";
+import type { Owner } from "../log/owner.ts";
 import { isMessagingError, MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import type { Codec } from "../protocol/codec.ts";
@@ -9,14 +14,10 @@ import { binaryCodec, type Codecs, negotiateVersion, versionsUnsupported } from 
 import { clientTakes, frameTooLarge, Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import type { Question } from "../protocol/questions.ts";
-import type { Counters } from "../queue/counters.ts";
-import type { Owner } from "../queue/owner.ts";
-import { Subscription } from "../queue/subscription.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { Departure } from "../runtime/departure.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Authorizer, Logger } from "../system/contracts.ts";
-import type { IncomingLink, LinkCode } from "../transport/transport.ts";
+import { Subscription } from "../subscription/subscription.ts";
 import { CONGESTED_BYTES, Drain } from "./drain.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";

@@ -8,7 +8,7 @@ import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
 import type { Answers, AsideListed } from "../protocol/questions.ts";
 import { ByteWriter } from "../protocol/wire-bytes.ts";
-import { FAILURES_BYTES_MAX } from "../queue/failure-texts.ts";
+import { FAILURES_BYTES_MAX } from "../subscription/failure-texts.ts";
 import { BrokerBench, type TestClient } from "./broker.fixture.ts";
 
 const OF = { topic: "t", group: "g" };

@@ -1,6 +1,6 @@
+import type { Principal } from "../contracts/transport.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Principal } from "../transport/transport.ts";
 
 /** The wall clock may be set while a token lasts: it is looked at this often, ms. */
 const LOOK_MS = 5_000;

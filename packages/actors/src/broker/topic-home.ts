@@ -1,21 +1,21 @@
+import type { Logger } from "../contracts/logger.ts";
+import { type Counters, TopicCounters } from "../log/counters.ts";
+import { ProducerNames } from "../log/producer-names.ts";
+import { decodeRecord, encodeRecord, storeKeys } from "../log/records.ts";
+import type { StoreBacklog } from "../log/store-backlog.ts";
+import type { TailBudget } from "../log/tail-cache.ts";
 import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { evenRuns, type Route, slotTable } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
-import { type Counters, TopicCounters } from "../queue/counters.ts";
-import { ProducerNames } from "../queue/producer-names.ts";
 import { Queue } from "../queue/queue.ts";
-import { decodeRecord, encodeRecord, storeKeys } from "../queue/records.ts";
-import type { StoreBacklog } from "../queue/store-backlog.ts";
-import type { Subscription } from "../queue/subscription.ts";
-import type { HolderChange } from "../queue/subscription-context.ts";
-import type { TailBudget } from "../queue/tail-cache.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
-import type { Logger } from "../system/contracts.ts";
+import type { Subscription } from "../subscription/subscription.ts";
+import type { HolderChange } from "../subscription/subscription-context.ts";
 import { Group } from "./group.ts";
 
 export interface TopicHomeOptions {

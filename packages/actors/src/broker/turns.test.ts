@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { Share, SLICE_MS, Turns } from "./turns.ts";
 
 /** A clock that a turn moves by what it takes. */

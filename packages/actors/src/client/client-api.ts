@@ -1,26 +1,14 @@
 import type { Observable } from "rxjs";
-import type { InspectionEvent } from "xstate";
 import type { Consumer, ConsumerOptions, ContextOf } from "../consumer/consumer-api.ts";
-import type { Epoch, Offset } from "../message/brands.ts";
-import type { ErrorCode, MessagingError } from "../message/errors.ts";
+import type { Actors } from "../contracts/actors.ts";
+import type { SystemEvent } from "../contracts/events.ts";
+import type { CloseOptions } from "../contracts/options.ts";
 import type { Message } from "../message/message.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
-import type { CloseOptions, Producer, ProducerOptions } from "../producer/producer-api.ts";
+import type { Producer, ProducerOptions } from "../producer/producer-api.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
-import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
-
-export interface ClientSettings {
-  /** Name in leases and logs. @default random */
-  readonly name?: string | undefined;
-  /** Shown to the broker's authenticator; a function is asked anew at each reconnect. */
-  readonly token?: string | (() => string | Promise<string>) | undefined;
-  /** Time the first connection may take, ms. Later losses reconnect for ever. @default 10_000 */
-  readonly connectTimeoutMs?: number | undefined;
-  readonly inspect?: Inspect | undefined;
-}
-/** XState's own inspection events, outside semver; doubles the cost of machine events. */
-export type Inspect = (event: InspectionEvent) => void;
+import type { Description, Explanation, GroupDescription, TopicDescription } from "../protocol/views.ts";
 
 export interface Client extends AsyncDisposable {
   readonly name: string;
@@ -98,74 +86,3 @@ export interface Admin {
   releaseName(topic: TopicSpec, of: NamedPart, because: Because): Promise<void>;
 }
 export type NamedPart = { readonly producer: string } | { readonly group: string; readonly consumer: string };
-
-/* ---------- events and actors ---------- */
-
-type At<Type extends string, Data = unknown> = Readonly<{ type: Type; atMs: number }> & Readonly<Data>;
-type OnQueue = { topic: string; queue: number; group: string };
-export type SystemEvent =
-  | At<"link.opened", { broker: string }>
-  /** `reference`, with `INTERNAL`: what the log at the faulty end has it under. */
-  | At<"link.closed", { broker: string; code: ErrorCode | null; retryInMs: number | null; reference?: string }>
-  /** The client sends more than the broker's limit of that name allows per second: it is read later, and asks nothing more for so long. */
-  | At<"link.limited", { broker: string; limit: string; max: number; retryInMs: number }>
-  | At<
-      "request.refused",
-      {
-        request: "member.join" | "lane.open" | "lease.acquire" | "lease.raise" | "lease.release" | "aside.put";
-        topic: string;
-        queue: number | null;
-        group: string | null;
-        code: ErrorCode;
-        /** Says which limit, if it is one, and what helps. */
-        error: MessagingError;
-        /** `null`: not by itself; the broker offers the lease again. */
-        retryInMs: number | null;
-      }
-    >
-  | At<"send.refused", { topic: string; key: string | null; code: ErrorCode }>
-  | At<"producer.fenced", { producer: string; epoch: Epoch }>
-  | At<"group.rebalanced", { topic: string; group: string; members: number; moved: number }>
-  | At<"lease.granted", OnQueue & { epoch: Epoch }>
-  | At<"lease.released", OnQueue & { epoch: Epoch }>
-  | At<"lease.lost", OnQueue & { epoch: Epoch; reason: "expired" | "fenced" | "revoked" }>
-  | At<
-      "attempt.failed",
-      OnQueue & { offset: Offset; key: string | null; attempt: number; error: unknown; retryInMs: number | null }
-    >
-  | At<"key.parked", OnQueue & { offset: Offset; key: string }>
-  | At<"key.redriven", OnQueue & { key: string; reason: string; by: string }>
-  | At<"key.discarded", OnQueue & { key: string; reason: string; by: string }>
-  | At<
-      "message.retried" | "message.skipped" | "message.replaced",
-      OnQueue & { offset: Offset; key: string | null; reason: string; by: string }
-    >
-  /** `group`: of a consumer's name; `null` of a producer's. */
-  | At<"name.released", { topic: string; group: string | null; name: string; reason: string; by: string }>
-  | At<"message.deadLettered", OnQueue & { offset: Offset; key: string | null }>
-  | At<"message.expired", OnQueue & { from: Offset; to: Offset }>
-  | At<"queue.halted", OnQueue & { offset: Offset }>
-  | At<"settle.refused", OnQueue & { epoch: Epoch; code: ErrorCode; messages: number }>;
-
-/** The states of each kind of actor, as `list` shows and `watch` emits them: those of its machine. */
-export interface ActorStates {
-  broker: "starting" | "serving" | "draining" | "stopped" | "failed";
-  session: "handshaking" | "open" | "closing" | "ended";
-  queue: "recovering" | "active" | "full" | "closing" | "failed";
-  subscription: "quarantined" | "vacant" | "leased.flowing" | "leased.suspended" | "leased.halted" | "revoking";
-  group: "stable" | "rebalancing.settling" | "rebalancing.moving";
-  connection: "connecting" | "handshaking" | "open" | "backingOff" | "closed";
-  producer: "open" | "closing" | "closed";
-  consumer: "open" | "closing" | "closed";
-  lane: "idle" | "sending" | "rewinding" | "blocked" | "fenced";
-  worker: "acquiring" | "waiting" | "handling" | "backingOff" | "settingAside" | "draining" | "released" | "lost";
-}
-export type ActorKind = keyof ActorStates;
-export type ActorView<Kind extends ActorKind = ActorKind> = {
-  [K in Kind]: { readonly kind: K; readonly path: string; readonly state: ActorStates[K]; readonly sinceMs: number };
-}[Kind];
-export interface Actors {
-  list<Kind extends ActorKind = ActorKind>(kind?: Kind): readonly ActorView<Kind>[];
-  /** Emits an actor's view at each change of its state. */
-  watch<Kind extends ActorKind = ActorKind>(kind?: Kind): Observable<ActorView<Kind>>;
-}

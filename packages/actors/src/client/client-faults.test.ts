@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BrokerBench } from "../broker/broker.fixture.ts";
 import { SettleLog } from "../consumer/settle-log.ts";
+import type { SystemEvent } from "../contracts/events.ts";
 import { DoNotRetry } from "../message/errors.ts";
 import { SLOTS, slotOf } from "../message/route.ts";
 import { topic, typed } from "../message/topic.ts";
@@ -11,7 +12,7 @@ import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import { createClientCore } from "./client.ts";
-import type { Client, SystemEvent } from "./client-api.ts";
+import type { Client } from "./client-api.ts";
 
 const lines = topic("t", { schema: typed<string>(), key: "send", queues: 2 });
 const group = { group: "g" };

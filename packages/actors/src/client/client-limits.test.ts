@@ -1,12 +1,12 @@
 // What the broker would not take is not sent, and what cannot be had is not asked for ever.
 import { describe, expect, it } from "vitest";
+import type { SystemEvent } from "../contracts/events.ts";
+import { FakeBroker } from "../link/fake-broker.fixture.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { createClientCore } from "./client.ts";
-import type { SystemEvent } from "./client-api.ts";
-import { FakeBroker } from "./fake-broker.fixture.ts";
 
 const KIB = 1024;
 const lines = topic("lines", { schema: typed<string>(), key: "send", queues: 1 });

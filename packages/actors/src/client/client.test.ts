@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { SystemEvent } from "../contracts/events.ts";
+import type { HistoryStep } from "../contracts/history.ts";
+import { ask } from "../link/ask.ts";
+import { FakeBroker } from "../link/fake-broker.fixture.ts";
 import { encodeBody } from "../message/body.ts";
 import { offset } from "../message/brands.ts";
 import { isMessagingError, MessagingError } from "../message/errors.ts";
@@ -7,12 +11,8 @@ import { packMessage } from "../message/packed.ts";
 import { topic, typed } from "../message/topic.ts";
 import { jsonCodec } from "../protocol/index.ts";
 import type { Answers, AsideListed, Question } from "../protocol/questions.ts";
-import type { HistoryStep } from "../system/contracts.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
-import { ask } from "./ask.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { type ClientCoreOptions, createClientCore } from "./client.ts";
-import type { SystemEvent } from "./client-api.ts";
-import { FakeBroker } from "./fake-broker.fixture.ts";
 
 const lines = topic("lines", { schema: typed<string>(), key: "send", queues: 1 });
 

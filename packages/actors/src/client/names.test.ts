@@ -1,9 +1,10 @@
 // Names that are another principal's, as a client's user meets them.
 import { describe, expect, it } from "vitest";
 import { BrokerBench } from "../broker/broker.fixture.ts";
+import type { SystemEvent } from "../contracts/events.ts";
 import { topic, typed } from "../message/topic.ts";
 import { createClientCore } from "./client.ts";
-import type { Client, SystemEvent } from "./client-api.ts";
+import type { Client } from "./client-api.ts";
 
 const lines = topic("t", { schema: typed<string>(), key: "send", queues: 2 });
 const notOwn = (name: string) => expect.objectContaining({ code: "NAME_IN_USE", data: { name, principal: "mallory" } });

@@ -1,3 +1,5 @@
+import { ask } from "../link/ask.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
 import { decodeBody, encodeBody, validate } from "../message/body.ts";
 import type { Offset } from "../message/brands.ts";
 import { asMessagingError, isMessagingError, optionInvalid } from "../message/errors.ts";
@@ -5,9 +7,7 @@ import { PackedReader, packMessage } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
 import { isName, type Keying, type Topic } from "../message/topic.ts";
 import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
-import { ask } from "./ask.ts";
 import type { Because, SetAside, SetAsideEntry, SetAsideMessage } from "./client-api.ts";
-import type { ClientEnvironment } from "./client-environment.ts";
 
 /** Entries asked for at a time. */
 const PAGE = 100;

@@ -1,7 +1,7 @@
+import type { SendOptions } from "../contracts/options.ts";
 import type { Epoch } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Keying, Topic } from "../message/topic.ts";
-import type { SendOptions } from "../producer/producer-api.ts";
 import type { Entry } from "./entry.ts";
 
 /** Why an attempt was told to stop: its time was up; its lease is over; or its worker (a revoke, a close) cannot wait for it any longer. */

@@ -1,8 +1,8 @@
-import type { ClientEnvironment } from "../client/client-environment.ts";
+import type { HistorySink } from "../contracts/history.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
 import { type Epoch, offset as offsetOf } from "../message/brands.ts";
 import type { ErrorCode } from "../message/errors.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
-import type { HistorySink } from "../system/contracts.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Entry, idOf } from "./entry.ts";
 import { failureInfo } from "./retry-schedule.ts";

@@ -1,8 +1,8 @@
 import type { Observable } from "rxjs";
+import type { CloseOptions, SendArgs, WaitOptions } from "../contracts/options.ts";
 import type { Epoch } from "../message/brands.ts";
 import type { Message } from "../message/message.ts";
 import type { Keying, Topic } from "../message/topic.ts";
-import type { CloseOptions, SendArgs, WaitOptions } from "../producer/producer-api.ts";
 
 /** What a handler gets beside its message. */
 export interface Context {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { topic, typed } from "../message/topic.ts";
-import { seededRandom } from "../testing/random.ts";
+import { seededRandom } from "../runtime/random.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer } from "./consumer-api.ts";
 import { FakeGroup } from "./fake-group.fixture.ts";

@@ -2,7 +2,7 @@ import { take } from "rxjs";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
-import { Waits } from "../producer/waits.ts";
+import { Waits } from "../runtime/waits.ts";
 import { createConsumer } from "./consumer.ts";
 import type {
   Consumer,

@@ -1,11 +1,11 @@
 import type { Observable } from "rxjs";
-import { ask } from "../client/ask.ts";
-import type { ClientEnvironment } from "../client/client-environment.ts";
+import type { CloseOptions, WaitOptions } from "../contracts/options.ts";
+import { closeTimeout } from "../contracts/options.ts";
+import { ask } from "../link/ask.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Keying, Topic } from "../message/topic.ts";
-import type { CloseOptions, WaitOptions } from "../producer/producer-api.ts";
-import { closeTimeout } from "../producer/producer-options.ts";
-import { Waits } from "../producer/waits.ts";
+import { Waits } from "../runtime/waits.ts";
 import type { AttemptContext } from "./attempt.ts";
 import { type ConsumerRef, consumerMachine } from "./consumer.machine.ts";
 import type { Consumer, ConsumerOptions, ContextOf, Delivery } from "./consumer-api.ts";

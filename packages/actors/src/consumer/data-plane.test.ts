@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { epoch } from "../message/brands.ts";
 import { DoNotRetry, MessagingError, RetryLater } from "../message/errors.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { Credit } from "./credit.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
 import type { Entry } from "./entry.ts";

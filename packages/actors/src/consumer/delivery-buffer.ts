@@ -1,5 +1,5 @@
-import { Ring } from "../producer/ring.ts";
 import type { OffsetRange, RedrivenId } from "../protocol/frames.ts";
+import { Ring } from "../runtime/ring.ts";
 import type { Entry } from "./entry.ts";
 import { OffsetRanges } from "./offset-ranges.ts";
 

@@ -1,7 +1,8 @@
 import { BehaviorSubject, type Observable, Subject } from "rxjs";
-import type { BrokerLink, HeartbeatSource, Instant, MemberFrame, Requests } from "../client/broker-link.ts";
-import type { SystemEvent } from "../client/client-api.ts";
-import type { ClientEnvironment } from "../client/client-environment.ts";
+import type { SystemEvent } from "../contracts/events.ts";
+import type { HistoryStep } from "../contracts/history.ts";
+import type { BrokerLink, HeartbeatSource, Instant, MemberFrame, Requests } from "../link/broker-link.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
 import { encodeBody } from "../message/body.ts";
 import { type Epoch, epoch, type Offset, offset } from "../message/brands.ts";
 import { type ErrorCode, fromWireError, MessagingError } from "../message/errors.ts";
@@ -11,8 +12,7 @@ import type { BrokerFrame, ClientFrame, LeaseKey, RedrivenId, Settlement, Welcom
 import { NEWEST_VERSION } from "../protocol/version.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
-import type { HistoryStep } from "../system/contracts.ts";
-import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-runtime.ts";
 
 type Sent<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
 interface Stored {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { HistoryStep } from "../contracts/history.ts";
 import { DoNotRetry, RetryLater } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
-import type { HistoryStep } from "../system/contracts.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer, Context, Handler, OrderedConsumerOptions } from "./consumer-api.ts";
 import { FakeGroup } from "./fake-group.fixture.ts";

@@ -1,4 +1,4 @@
-import type { ClientEnvironment } from "../client/client-environment.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
 
 /**
  * What this process has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases, links and workers, so that no handler

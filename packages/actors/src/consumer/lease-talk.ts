@@ -1,5 +1,5 @@
-import type { BrokerLink, Instant } from "../client/broker-link.ts";
-import type { Refusals } from "../client/refusals.ts";
+import type { BrokerLink, Instant } from "../link/broker-link.ts";
+import type { Refusals } from "../link/refusals.ts";
 import { type Epoch, NO_EPOCH } from "../message/brands.ts";
 import { asMessagingError, fromWireError, type MessagingError } from "../message/errors.ts";
 import type {

@@ -1,6 +1,6 @@
 import type { Subscription } from "rxjs";
-import type { BrokerLink, HeartbeatSource, MemberFrame } from "../client/broker-link.ts";
-import { Refusals } from "../client/refusals.ts";
+import type { BrokerLink, HeartbeatSource, MemberFrame } from "../link/broker-link.ts";
+import { Refusals } from "../link/refusals.ts";
 import { DURATION_MS_MAX } from "../message/duration.ts";
 import { asMessagingError, fromWireError, isMessagingError, type MessagingError } from "../message/errors.ts";
 import type { MemberJoin } from "../protocol/frames.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { SystemEvent } from "../client/client-api.ts";
+import type { SystemEvent } from "../contracts/events.ts";
 import { topic, typed } from "../message/topic.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import { createConsumer } from "./consumer.ts";

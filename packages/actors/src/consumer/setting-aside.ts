@@ -1,4 +1,4 @@
-import type { BrokerLink } from "../client/broker-link.ts";
+import type { BrokerLink } from "../link/broker-link.ts";
 import { type Epoch, offset as offsetOf } from "../message/brands.ts";
 import { asMessagingError, type MessagingError } from "../message/errors.ts";
 import type { AsideDone, AsidePut, FailureInfo } from "../protocol/frames.ts";

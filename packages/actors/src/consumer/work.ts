@@ -1,4 +1,4 @@
-import type { ClientEnvironment } from "../client/client-environment.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
 import { decodeBody, validate } from "../message/body.ts";
 import { offset } from "../message/brands.ts";
 import { MessagingError, SchemaError } from "../message/errors.ts";

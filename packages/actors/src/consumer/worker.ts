@@ -1,5 +1,5 @@
-import type { BrokerLink, Instant, MemberFrame } from "../client/broker-link.ts";
-import { Refusals } from "../client/refusals.ts";
+import type { BrokerLink, Instant, MemberFrame } from "../link/broker-link.ts";
+import { Refusals } from "../link/refusals.ts";
 import type { Epoch } from "../message/brands.ts";
 import { isMessagingError, type MessagingError, StaleEpochError } from "../message/errors.ts";
 import type { AsideDone, Deliver, LeaseGranted, Redeliver } from "../protocol/frames.ts";

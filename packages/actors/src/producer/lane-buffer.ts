@@ -2,8 +2,8 @@ import { type Offset, type Sequence, sequence } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { PackSpace } from "../message/packed.ts";
 import type { BatchAppended } from "../protocol/frames.ts";
+import { Ring } from "../runtime/ring.ts";
 import type { PendingSend } from "./pending-send.ts";
-import { Ring } from "./ring.ts";
 
 /**
  * Bounds of one `batch.append`: enough to make its fixed cost vanish (one machine event and one store record), small enough that eight in flight fill

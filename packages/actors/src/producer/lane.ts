@@ -1,6 +1,6 @@
-import type { BrokerLink, LaneFrame } from "../client/broker-link.ts";
-import type { ClientEnvironment } from "../client/client-environment.ts";
-import { Refusals } from "../client/refusals.ts";
+import type { BrokerLink, LaneFrame } from "../link/broker-link.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
+import { Refusals } from "../link/refusals.ts";
 import type { Durability, Epoch } from "../message/brands.ts";
 import { asMessagingError, fromWireError, isMessagingError, MessagingError } from "../message/errors.ts";
 import { QuietTimer } from "../runtime/quiet-timer.ts";

@@ -1,18 +1,7 @@
+import type { CloseOptions, SendArgs, WaitOptions } from "../contracts/options.ts";
 import type { Durability } from "../message/brands.ts";
 import type { Receipt } from "../message/message.ts";
 import type { Keying } from "../message/topic.ts";
-
-export interface WaitOptions {
-  /** Stops the waiting, not what is waited for. */
-  readonly signal?: AbortSignal | undefined;
-}
-export interface CloseOptions {
-  /**
-   * How long to wait for what is under way, in ms; then it is given up. Handlers that run then have their signals fired and `handlerGraceMs` more; leases that cannot be given back
-   * (the broker does not answer) take up to 2 s more. @default 30_000
-   */
-  readonly timeoutMs?: number | undefined;
-}
 
 export interface ProducerOptions {
   /** Identity towards the queues. A stable name fences its predecessor (`PRODUCER_FENCED`). @default random */
@@ -32,19 +21,6 @@ export interface ProducerOptions {
   /** Batches of one lane on their way at once. @default 8 */
   readonly inFlightBatchesMax?: number | undefined;
 }
-export interface SendOptions {
-  /** The message's own id: a second message with the same id within the topic's `idWindowMs` is not appended, its receipt is the first one's. */
-  readonly id?: string | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Delayed messages are not available yet: a value is refused with `OPTION_INVALID`. */
-  readonly deliverAtMs?: number | undefined;
-  /** Takes the message back while it has not left (`SEND_ABORTED`). */
-  readonly signal?: AbortSignal | undefined;
-}
-export type SendArgs<K extends Keying> = K extends "given"
-  ? [options: SendOptions & { readonly key: string }]
-  : [options?: SendOptions];
-
 export interface Producer<In, K extends Keying = Keying> extends AsyncDisposable {
   readonly name: string;
   /**

@@ -1,5 +1,5 @@
 import type { Durability } from "../message/brands.ts";
-import { DURATION_MS_MAX, duration } from "../message/duration.ts";
+import { DURATION_MS_MAX } from "../message/duration.ts";
 import { optionInvalid } from "../message/errors.ts";
 import { isName } from "../message/topic.ts";
 import type { ProducerOptions } from "./producer-api.ts";
@@ -63,8 +63,4 @@ function whole(
   if (!Number.isSafeInteger(value) || value < min || value > max)
     throw optionInvalid(option, `an integer from ${min} to ${max}`, value);
   return value;
-}
-/** How long a close waits. @throws `OPTION_INVALID` */
-export function closeTimeout(timeoutMs: number | undefined): number {
-  return duration("timeoutMs", timeoutMs, 30_000, 0);
 }

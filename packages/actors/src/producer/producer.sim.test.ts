@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { createClientCore } from "../client/client.ts";
-import { FakeBroker } from "../client/fake-broker.fixture.ts";
+import type { HistoryStep } from "../contracts/history.ts";
+import { FakeBroker } from "../link/fake-broker.fixture.ts";
 import type { Durability } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
-import type { HistoryStep } from "../system/contracts.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import type { ProducerOptions } from "./producer-api.ts";
 
 const moves = topic("moves", { schema: typed<{ game: string }>(), key: (body) => body.game, queues: 3 });

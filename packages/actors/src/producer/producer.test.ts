@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type ClientCoreOptions, createClientCore } from "../client/client.ts";
-import type { Client, SystemEvent } from "../client/client-api.ts";
-import { FakeBroker } from "../client/fake-broker.fixture.ts";
+import type { Client } from "../client/client-api.ts";
+import type { SystemEvent } from "../contracts/events.ts";
+import type { HistoryStep } from "../contracts/history.ts";
+import { FakeBroker } from "../link/fake-broker.fixture.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
 import type { BatchAppend } from "../protocol/frames.ts";
-import type { HistoryStep } from "../system/contracts.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 
 const orders = topic("orders", {
   schema: typed<{ id: string; n: number; pad?: string }>(),

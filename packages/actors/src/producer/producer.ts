@@ -1,25 +1,27 @@
 import type { Subscription } from "rxjs";
-import type { ClientEnvironment } from "../client/client-environment.ts";
-import type { TopicUse, TopicView } from "../client/topic-directory.ts";
+import type { CloseOptions, SendArgs, WaitOptions } from "../contracts/options.ts";
+import { closeTimeout } from "../contracts/options.ts";
+import type { ClientEnvironment } from "../link/client-environment.ts";
+import type { TopicUse, TopicView } from "../link/topic-directory.ts";
 import { atLeastAsDurable, type Durability, type Epoch, type Offset } from "../message/brands.ts";
 import { asMessagingError, type ErrorCode, FlushError, MessagingError } from "../message/errors.ts";
 import type { Receipt } from "../message/message.ts";
 import { PackSpace } from "../message/packed.ts";
 import { NO_SLOT, slotOf } from "../message/route.ts";
 import type { Keying, Topic } from "../message/topic.ts";
+import { Ring } from "../runtime/ring.ts";
+import { Waits } from "../runtime/waits.ts";
 import { AbortWatch } from "./abort-watch.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import { PendingSend } from "./pending-send.ts";
 import { type ProducerRef, producerMachine } from "./producer.machine.ts";
-import type { CloseOptions, Producer, ProducerOptions, SendArgs, WaitOptions } from "./producer-api.ts";
-import { closeTimeout, type ProducerSettings, producerSettings } from "./producer-options.ts";
-import { Ring } from "./ring.ts";
+import type { Producer, ProducerOptions } from "./producer-api.ts";
+import { type ProducerSettings, producerSettings } from "./producer-options.ts";
 import { SendChronicle } from "./send-chronicle.ts";
 import { aborted, outcomeUnknown, predecessorFailed, sendTimeout } from "./send-errors.ts";
 import { SendPacker } from "./send-packer.ts";
 import { Unanswered } from "./unanswered.ts";
 import { UnreadFailures } from "./unread-failures.ts";
-import { Waits } from "./waits.ts";
 
 /** Starts a producer. Its sends wait until the topic's route is known. @throws `OPTION_INVALID` */
 export function createProducer<In, Out, K extends Keying, O extends boolean>(

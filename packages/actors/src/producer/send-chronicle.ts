@@ -1,6 +1,6 @@
+import type { HistorySink } from "../contracts/history.ts";
 import type { Durability, Offset } from "../message/brands.ts";
 import type { ErrorCode } from "../message/errors.ts";
-import type { HistorySink } from "../system/contracts.ts";
 import type { PendingSend } from "./pending-send.ts";
 
 /** One producer's sends, as its client's history tells them. */

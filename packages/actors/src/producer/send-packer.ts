@@ -1,9 +1,9 @@
+import type { SendOptions } from "../contracts/options.ts";
 import { encodeBody, validate } from "../message/body.ts";
 import { MessagingError, optionInvalid } from "../message/errors.ts";
 import { ID_BYTES_MAX, KEY_BYTES_MAX, type PackSpace, packInto } from "../message/packed.ts";
 import { slotOf } from "../message/route.ts";
 import type { Keying, Topic } from "../message/topic.ts";
-import type { SendOptions } from "./producer-api.ts";
 
 /** Keys whose slot is remembered. */
 const SLOTS_KNOWN_MAX = 4_096;

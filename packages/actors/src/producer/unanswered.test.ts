@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { NO_SLOT } from "../message/route.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { PendingSend } from "./pending-send.ts";
 import { Unanswered } from "./unanswered.ts";
 

@@ -1,6 +1,6 @@
+import { Ring } from "../runtime/ring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { PendingSend } from "./pending-send.ts";
-import { Ring } from "./ring.ts";
 
 /** The sweep for sends that took too long runs this often at most, ms. */
 const SWEEP_MS_MIN = 5;

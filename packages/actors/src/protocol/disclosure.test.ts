@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InternalError, limitExceeded, MessagingError, StaleEpochError } from "../message/errors.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { Disclosure } from "./disclosure.ts";
 
 const SECRET = "swordfish";

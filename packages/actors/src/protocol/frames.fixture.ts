@@ -4,15 +4,6 @@ import type { WireError } from "../message/errors.ts";
 import { type PackedFields, packMessage } from "../message/packed.ts";
 import { evenRuns, NO_SLOT, type Route, slotOf } from "../message/route.ts";
 import type { TopicSpec } from "../message/topic.ts";
-import type {
-  Description,
-  Explanation,
-  GroupDescription,
-  KeyView,
-  LeaseView,
-  QueueView,
-  TopicDescription,
-} from "../system/views.ts";
 import { LIMITS } from "./field-checks.ts";
 import type { FailureInfo, Frame, FrameType, LeaseKey, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
 import type {
@@ -24,6 +15,15 @@ import type {
   QueueAccount,
   QueueEnd,
 } from "./questions.ts";
+import type {
+  Description,
+  Explanation,
+  GroupDescription,
+  KeyView,
+  LeaseView,
+  QueueView,
+  TopicDescription,
+} from "./views.ts";
 import { FORBIDDEN_KEYS } from "./violation.ts";
 
 type FrameOf<Type extends FrameType> = Extract<Frame, { readonly type: Type }>;

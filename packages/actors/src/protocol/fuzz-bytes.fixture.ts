@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { isMessagingError } from "../message/errors.ts";
 import { concatBytes, PackedReader, packMessage } from "../message/packed.ts";
 import type { Encoding } from "../message/topic.ts";
-import { seededRandom } from "../testing/random.ts";
+import { seededRandom } from "../runtime/random.ts";
 import { anyFrames, packedFields } from "./frames.fixture.ts";
 import { type Codec, validateFrame } from "./index.ts";
 

@@ -4,7 +4,7 @@ import { epoch, sequence } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topicSpec } from "../message/topic.ts";
 import { message } from "../queue/queue.fixture.ts";
-import { seededRandom } from "../testing/random.ts";
+import { seededRandom } from "../runtime/random.ts";
 import { BINARY_MAGIC } from "./binary-codec.ts";
 import { anyFrame } from "./frames.fixture.ts";
 import type { ClientFrame, Frame } from "./frames.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { NEVER } from "rxjs";
 import { describe, expect, it } from "vitest";
+import type { Link } from "../contracts/transport.ts";
 import { packMessage } from "../message/packed.ts";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
-import type { Link } from "../transport/transport.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { frameBytes } from "./frame-bytes.ts";
 import { anyFrame, anyFrames, frames as frameOf, packedFields } from "./frames.fixture.ts";
 import type { Deliver, Frame, Redeliver } from "./frames.ts";

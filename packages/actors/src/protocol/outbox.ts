@@ -1,6 +1,6 @@
+import { FRAME_BYTES_MAX, type Link } from "../contracts/transport.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { FRAME_BYTES_MAX, type Link } from "../transport/transport.ts";
 import type { Codec } from "./codec.ts";
 import { divided, frameBytes } from "./frame-bytes.ts";
 import type { Frame } from "./frames.ts";

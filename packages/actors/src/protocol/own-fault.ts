@@ -1,6 +1,6 @@
+import type { Logger } from "../contracts/logger.ts";
 import { InternalError, isMessagingError, type MessagingError, textOf } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Logger } from "../system/contracts.ts";
 
 /** The end of a link at which something threw. */
 export interface FaultyEnd {

@@ -1,7 +1,7 @@
 import type { Offset } from "../message/brands.ts";
 import type { TopicSpec } from "../message/topic.ts";
-import type { Description, Explanation, GroupDescription, TopicDescription } from "../system/views.ts";
 import type { FailureInfo, OffsetRange } from "./frames.ts";
+import type { Description, Explanation, GroupDescription, TopicDescription } from "./views.ts";
 
 /** What a client may ask a broker, by `kind`; `Answers` has the shape of each answer. Which rights each needs: `broker/needed-rights.ts`. */
 export type Question =

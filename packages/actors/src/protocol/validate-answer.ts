@@ -1,13 +1,3 @@
-import type {
-  Description,
-  Explanation,
-  GroupDescription,
-  KeyView,
-  LeaseView,
-  OffsetClass,
-  QueueView,
-  TopicDescription,
-} from "../system/views.ts";
 import {
   byteString,
   type Check,
@@ -41,6 +31,16 @@ import {
 } from "./field-checks.ts";
 import type { Answers, AsideChanged, AsideListed, AsideMessage, QueueAccount } from "./questions.ts";
 import { since } from "./versioned.ts";
+import type {
+  Description,
+  Explanation,
+  GroupDescription,
+  KeyView,
+  LeaseView,
+  OffsetClass,
+  QueueView,
+  TopicDescription,
+} from "./views.ts";
 import { violation } from "./violation.ts";
 
 const leaseView = record<LeaseView>({ epoch: anEpoch, holder: text, expiresInMs: finite });

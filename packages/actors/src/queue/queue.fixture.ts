@@ -1,3 +1,6 @@
+import type { Metrics } from "../contracts/metrics.ts";
+import { Counters, TopicCounters } from "../log/counters.ts";
+import type { Owner } from "../log/owner.ts";
 import { type Durability, type Epoch, offset, sequence } from "../message/brands.ts";
 import type { MessagingError } from "../message/errors.ts";
 import { concatBytes, packMessage } from "../message/packed.ts";
@@ -7,16 +10,13 @@ import type { Refusal } from "../protocol/disclosure.ts";
 import type { AsidePut, BrokerFrame, LeaseResume, MemberJoin, OffsetRange, Settlement } from "../protocol/frames.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
+import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
-import type { Metrics } from "../system/contracts.ts";
-import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
-import { Counters, TopicCounters } from "./counters.ts";
-import type { MemberPort } from "./member-port.ts";
-import type { Owner } from "./owner.ts";
+import type { MemberPort } from "../subscription/member-port.ts";
+import { SharedSubscription } from "../subscription/shared-subscription.ts";
+import { Subscription } from "../subscription/subscription.ts";
 import { Queue } from "./queue.ts";
-import { SharedSubscription } from "./shared-subscription.ts";
-import { Subscription } from "./subscription.ts";
 
 /** A packed message with this key. */
 export function message(key: string | null, bytes = 10, id: string | null = null): Uint8Array {
@@ -341,7 +341,7 @@ export function accountProblem(subscription: { account(): ReturnType<Subscriptio
 }
 /** What the subscription would be if it were loaded from the store now, beside what it is. */
 export async function storedBeside(bench: QueueBench, subscription: Subscription | SharedSubscription) {
-  const { Ledger } = await import("./ledger.ts");
+  const { Ledger } = await import("../subscription/ledger.ts");
   const stored = await Ledger.open(subscription.context, 0);
   const plain = ({ account, strands }: { account: unknown; strands: unknown }) => JSON.stringify({ account, strands });
   const strands = (aside: typeof stored.aside) =>

@@ -1,3 +1,11 @@
+import type { Logger } from "../contracts/logger.ts";
+import type { TopicCounters } from "../log/counters.ts";
+import type { ProducerNames } from "../log/producer-names.ts";
+import { type Appended, type LaneIdentity, QueueLog } from "../log/queue-log.ts";
+import { flat } from "../log/records.ts";
+import { retain } from "../log/retention.ts";
+import { StoreBacklog, UNFLUSHED_BYTES_MAX } from "../log/store-backlog.ts";
+import type { TailBudget } from "../log/tail-cache.ts";
 import { atLeastAsDurable, type Sequence, sequence } from "../message/brands.ts";
 import { asMessagingError, isMessagingError, limitExceeded, MessagingError, textOf } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
@@ -9,18 +17,10 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
 import { storeReserveBytes } from "../store/store-rules.ts";
-import type { Logger } from "../system/contracts.ts";
-import type { TopicCounters } from "./counters.ts";
-import type { ProducerNames } from "./producer-names.ts";
+import { SharedSubscription } from "../subscription/shared-subscription.ts";
+import { Subscription } from "../subscription/subscription.ts";
+import type { LeaseListener } from "../subscription/subscription-context.ts";
 import { queueMachine } from "./queue.machine.ts";
-import { type Appended, type LaneIdentity, QueueLog } from "./queue-log.ts";
-import { flat } from "./records.ts";
-import { retain } from "./retention.ts";
-import { SharedSubscription } from "./shared-subscription.ts";
-import { StoreBacklog, UNFLUSHED_BYTES_MAX } from "./store-backlog.ts";
-import { Subscription } from "./subscription.ts";
-import type { LeaseListener } from "./subscription-context.ts";
-import type { TailBudget } from "./tail-cache.ts";
 
 export interface QueueOptions {
   readonly spec: TopicSpec;

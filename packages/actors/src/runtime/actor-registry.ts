@@ -9,7 +9,7 @@ import {
   type InputFrom,
   type SnapshotFrom,
 } from "xstate";
-import type { ActorKind, Actors, ActorView, Inspect } from "../client/client-api.ts";
+import type { ActorKind, Actors, ActorView, Inspect } from "../contracts/actors.ts";
 import { contained, guarded } from "./contained.ts";
 import { LightActor, LightStage } from "./light-actor.ts";
 import { requireLight } from "./light-machine.ts";

@@ -3,14 +3,14 @@ import type { AnyStateMachine, AnyStateNode } from "xstate";
 import { brokerMachine } from "../broker/broker.machine.ts";
 import { groupMachine } from "../broker/group.machine.ts";
 import { sessionMachine } from "../broker/session.machine.ts";
-import type { ActorKind, ActorStates } from "../client/client-api.ts";
-import { connectionMachine } from "../client/connection.machine.ts";
 import { consumerMachine } from "../consumer/consumer.machine.ts";
 import { workerMachine } from "../consumer/worker.machine.ts";
+import type { ActorKind, ActorStates } from "../contracts/actors.ts";
+import { connectionMachine } from "../link/connection.machine.ts";
 import { laneMachine } from "../producer/lane.machine.ts";
 import { producerMachine } from "../producer/producer.machine.ts";
 import { queueMachine } from "../queue/queue.machine.ts";
-import { subscriptionMachine } from "../queue/subscription.machine.ts";
+import { subscriptionMachine } from "../subscription/subscription.machine.ts";
 
 const MACHINES: { readonly [Kind in ActorKind]: AnyStateMachine } = {
   broker: brokerMachine,

@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { DURATION_MS_MAX } from "../message/duration.ts";
-import { type SimulatedRuntime, simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { timersOfAnyDelay } from "./any-delay.ts";
+import { type SimulatedRuntime, simulatedRuntime } from "./simulated-runtime.ts";
 import { systemRuntime } from "./system-runtime.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,5 +1,5 @@
 import { type Observable, Subject } from "rxjs";
-import type { SystemEvent } from "../client/client-api.ts";
+import type { SystemEvent } from "../contracts/events.ts";
 import { contained } from "./contained.ts";
 import type { Runtime } from "./runtime.ts";
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
 import { Recurring } from "./recurring.ts";
+import { simulatedRuntime } from "./simulated-runtime.ts";
 
 it("comes round after what it threw or rejected with, which is told", async () => {
   const runtime = simulatedRuntime({ seed: 1 });

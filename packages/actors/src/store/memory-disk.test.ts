@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { simulatedRuntime } from "../testing/simulated-runtime.ts";
+import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import type { StoreWrite } from "./store.ts";
 

@@ -1,4 +1,11 @@
 import { Container, type ContainerModule } from "inversify";
+import type { Authenticator, Authorizer } from "../contracts/auth.ts";
+import { guardedLogger } from "../contracts/guarded.ts";
+import type { HistorySink } from "../contracts/history.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Metrics } from "../contracts/metrics.ts";
+import { quietLogger } from "../contracts/quiet-logger.ts";
+import type { Transport } from "../contracts/transport.ts";
 import { MessagingError, optionInvalid } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { binaryCodec } from "../protocol/index.ts";
@@ -6,10 +13,6 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { systemRuntime } from "../runtime/system-runtime.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
-import type { Transport } from "../transport/transport.ts";
-import type { Authenticator, Authorizer, HistorySink, Logger, Metrics } from "./contracts.ts";
-import { guardedLogger } from "./guarded.ts";
-import { quietLogger } from "./quiet-logger.ts";
 import { type Token, tokens } from "./tokens.ts";
 
 /** What a broker or client is made of, once its modules are loaded. */

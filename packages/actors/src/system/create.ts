@@ -1,10 +1,10 @@
 import type { ContainerModule } from "inversify";
 import { type Broker, type BrokerSettings, startBroker } from "../broker/broker.ts";
 import { createClientCore } from "../client/client.ts";
-import type { Client, ClientSettings } from "../client/client-api.ts";
+import type { Client } from "../client/client-api.ts";
+import type { ClientSettings, CloseOptions } from "../contracts/options.ts";
+import { closeTimeout } from "../contracts/options.ts";
 import { MessagingError } from "../message/errors.ts";
-import type { CloseOptions } from "../producer/producer-api.ts";
-import { closeTimeout } from "../producer/producer-options.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { assemble, type Parts } from "./assemble.ts";
 

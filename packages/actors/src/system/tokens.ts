@@ -1,10 +1,13 @@
 import { ContainerModule } from "inversify";
+import type { Authenticator, Authorizer, Right } from "../contracts/auth.ts";
+import type { HistorySink } from "../contracts/history.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Metrics } from "../contracts/metrics.ts";
+import type { Principal, Transport } from "../contracts/transport.ts";
 import { optionInvalid } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
-import type { Principal, Transport } from "../transport/transport.ts";
-import type { Authenticator, Authorizer, HistorySink, Logger, Metrics, Right } from "./contracts.ts";
 
 declare const provides: unique symbol;
 /** Names a contract in the container; `T` is what is bound to it. */

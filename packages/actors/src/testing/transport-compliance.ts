@@ -1,5 +1,3 @@
-import { isMessagingError, MessagingError } from "../message/errors.ts";
-import { systemRuntime } from "../runtime/system-runtime.ts";
 import type {
   DialOptions,
   IncomingLink,
@@ -9,7 +7,9 @@ import type {
   Listener,
   ListenOptions,
   Transport,
-} from "../transport/transport.ts";
+} from "../contracts/transport.ts";
+import { isMessagingError, MessagingError } from "../message/errors.ts";
+import { systemRuntime } from "../runtime/system-runtime.ts";
 import type { ComplianceRunner } from "./store-compliance.ts";
 
 /** A transport whose `dial` reaches its own `listen`, new and with nothing open. Disposing it ends whatever a test left behind. */

@@ -18,7 +18,7 @@ export interface Bug {
 }
 const CRASH_TESTS = "packages/store-lmdb/src/lmdb-flips.proof.test.ts";
 const REPEAT_TESTS = "packages/actors/src/broker/repeats.test.ts";
-const ASIDE_TESTS = "packages/actors/src/queue/subscription-aside.test.ts";
+const ASIDE_TESTS = "packages/actors/src/subscription/subscription-aside.test.ts";
 
 /** Bugs of the product that these means found, each fixed. Written by hand; newest first. */
 export const BUGS: readonly Bug[] = [
@@ -226,7 +226,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "review, while mutants were written",
     fixed: "the holder is asked to finish and release, as at a rebalance (subscription.ts)",
     kept: {
-      file: "packages/actors/src/queue/subscription-aside.test.ts",
+      file: "packages/actors/src/subscription/subscription-aside.test.ts",
       test: "stands still over leases and restarts until it is ended, then goes on under a new epoch",
     },
   },
@@ -291,7 +291,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "race test",
     fixed: "closing ends it with `CLOSED` (connection.ts)",
     kept: {
-      file: "packages/actors/src/client/connection.race.test.ts",
+      file: "packages/actors/src/link/connection.race.test.ts",
       test: "lets one link be open at a time, and leaves none open once closed",
     },
   },
@@ -348,7 +348,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "simulation, seed 285",
     fixed: "they are kept in records of their own until `idWindowMs` has passed (removed-ids.ts)",
     kept: {
-      file: "packages/actors/src/queue/queue-log.test.ts",
+      file: "packages/actors/src/log/queue-log.test.ts",
       test: "are known after a restart for as long as any other",
     },
   },
@@ -452,7 +452,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "demo run",
     fixed: "retention runs when the store is full, however young the messages (retention.ts)",
     kept: {
-      file: "packages/actors/src/queue/retention.test.ts",
+      file: "packages/actors/src/log/retention.test.ts",
       test: "takes messages again once what all have settled is removed, however young",
     },
   },

@@ -1,7 +1,7 @@
+import type { Link } from "../../contracts/transport.ts";
 import type { ClientFrame, Frame } from "../../protocol/frames.ts";
 import { binaryCodec } from "../../protocol/index.ts";
 import type { Question } from "../../protocol/questions.ts";
-import type { Link } from "../../transport/transport.ts";
 import { Dice } from "./dice.ts";
 import type { BulkPlan } from "./plan.ts";
 import { ProcessRuntime } from "./process-runtime.ts";

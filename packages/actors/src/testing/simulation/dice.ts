@@ -1,4 +1,4 @@
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "../../runtime/random.ts";
 
 /** Draws from one seeded stream. */
 export class Dice {

@@ -1,6 +1,6 @@
-import type { HistorySink, HistoryStep } from "../../system/contracts.ts";
+import type { HistorySink, HistoryStep } from "../../contracts/history.ts";
+import type { SimulatedRuntime } from "../../runtime/simulated-runtime.ts";
 import type { HistoryEvent } from "../history/history-event.ts";
-import type { SimulatedRuntime } from "../simulated-runtime.ts";
 import { type EmittedLine, EmittedLines, isEmitted } from "./emitted-lines.ts";
 import type { TraceHash } from "./trace-hash.ts";
 

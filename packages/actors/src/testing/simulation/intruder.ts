@@ -1,6 +1,6 @@
+import type { Link } from "../../contracts/transport.ts";
 import type { BrokerFrame, ClientFrame, LaneOpen, LeaseAcquire, MemberJoin } from "../../protocol/frames.ts";
 import { binaryCodec } from "../../protocol/index.ts";
-import type { Link } from "../../transport/transport.ts";
 import { INTRUDER, type OverheardClient, type OverheardLane, type OverheardMember } from "./overheard.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
 import type { World } from "./world.ts";

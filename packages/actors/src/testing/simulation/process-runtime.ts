@@ -1,5 +1,5 @@
 import { type Runtime, randomId } from "../../runtime/runtime.ts";
-import type { SimulatedRuntime } from "../simulated-runtime.ts";
+import type { SimulatedRuntime } from "../../runtime/simulated-runtime.ts";
 
 interface Timer {
   readonly fn: () => void;

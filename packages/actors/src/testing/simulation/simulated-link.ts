@@ -1,6 +1,6 @@
 import { Observable, type Subscriber } from "rxjs";
-import { DrainWaits } from "../../transport/drain-waits.ts";
-import type { IncomingLink, LinkCode, LinkEnd, Principal } from "../../transport/transport.ts";
+import type { IncomingLink, LinkCode, LinkEnd, Principal } from "../../contracts/transport.ts";
+import { DrainWaits } from "../../runtime/drain-waits.ts";
 import type { ProcessRuntime } from "./process-runtime.ts";
 
 /** What travels: a packet, or the news that the link has ended. */

@@ -1,7 +1,7 @@
 import { Observable, type Subscriber } from "rxjs";
+import type { DialOptions, Link, Listener, ListenOptions, Transport } from "../../contracts/transport.ts";
 import { MessagingError } from "../../message/errors.ts";
-import type { DialOptions, Link, Listener, ListenOptions, Transport } from "../../transport/transport.ts";
-import type { SimulatedRuntime } from "../simulated-runtime.ts";
+import type { SimulatedRuntime } from "../../runtime/simulated-runtime.ts";
 import { type LinkHost, type LinkSide, SimulatedLink } from "./simulated-link.ts";
 import type { TraceHash } from "./trace-hash.ts";
 

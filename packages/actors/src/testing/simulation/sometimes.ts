@@ -1,4 +1,4 @@
-import type { SystemEvent } from "../../client/client-api.ts";
+import type { SystemEvent } from "../../contracts/events.ts";
 import type { Frame } from "../../protocol/frames.ts";
 import { codecOf } from "../../protocol/pick-codec.ts";
 import type { HistoryEvent } from "../history/history-event.ts";

@@ -1,8 +1,8 @@
 import type { TopicSpec } from "../../message/topic.ts";
+import { seededRandom } from "../../runtime/random.ts";
+import { type SimulatedRuntime, simulatedRuntime } from "../../runtime/simulated-runtime.ts";
 import { MemoryDisk } from "../../store/memory-disk.ts";
 import type { PromiseId } from "../history/verdict.ts";
-import { seededRandom } from "../random.ts";
-import { type SimulatedRuntime, simulatedRuntime } from "../simulated-runtime.ts";
 import { ExclusiveWatch } from "./exclusive-watch.ts";
 import { HistoryBook, type ProcessHistory } from "./history-book.ts";
 import { INTRUDER, Overheard } from "./overheard.ts";

@@ -114,7 +114,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     name: "repeat-settled-before-stored",
     breaks: "a settle of what is settled already is answered before the store knows of it",
     promises: ["P3", "P9"],
-    file: "queue/subscription.ts",
+    file: "subscription/subscription.ts",
     find: "{ commit: this.#ledger.unchanged(), revision: before }",
     replace: "{ commit: { flushed: Promise.resolve(), synced: Promise.resolve() }, revision: before }",
     test: of("session-costs.test.ts", "of what is settled but not stored yet is answered when it is"),

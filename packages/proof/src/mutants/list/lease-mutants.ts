@@ -6,7 +6,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "no-epoch-check",
     breaks: "a settle counts whoever sends it, under whatever epoch",
     promises: ["P7"],
-    file: "queue/subscription.ts",
+    file: "subscription/subscription.ts",
     find: "      if (flow === null || !this.#holding.isCurrent(port, frame.epoch))\n        return this.#refuseSettle(",
     replace: "      if (flow === null)\n        return this.#refuseSettle(",
   },
@@ -14,7 +14,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "epoch-checked-on-arrival",
     breaks: "a settle is judged when it arrives, and applied later without a second look",
     promises: ["P7"],
-    file: "queue/subscription.ts",
+    file: "subscription/subscription.ts",
     find: `    this.#ledger.take(port, frame, () => {
       this.#holding.check();
       const { queue } = this.context;
@@ -36,7 +36,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "epoch-not-persisted",
     breaks: "a lease's epoch is stored when the lease ends, not before it is used",
     promises: ["P7"],
-    file: "queue/subscription-state.ts",
+    file: "subscription/subscription-state.ts",
     find: "      this.revision,\n      this.epoch,\n",
     replace: "      this.revision,\n      this.lease === null ? this.epoch : this.epoch - 1,\n",
   },
@@ -44,7 +44,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "granted-before-stored",
     breaks: "a grant is answered before its epoch is in the store",
     promises: ["P7"],
-    file: "queue/holding.ts",
+    file: "subscription/holding.ts",
     find: `      const { commit, revision } = this.#ledger.commit();
       this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
         this.#sendGranted(`,
@@ -56,7 +56,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "granted-before-synced",
     breaks: "a grant is answered when its epoch survives the process, not the power",
     promises: ["P7"],
-    file: "queue/holding.ts",
+    file: "subscription/holding.ts",
     find: `const { commit, revision } = this.#ledger.commit();
       this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
         this.#sendGranted(`,
@@ -68,7 +68,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "old-epoch-after-restart",
     breaks: "who held the lease before a restart takes it up again under its old epoch",
     promises: ["P7"],
-    file: "queue/subscription.machine.ts",
+    file: "subscription/subscription.machine.ts",
     find: "epoch: context.epoch === NO_EPOCH ? context.firstEpoch : epoch(context.epoch + 1),",
     replace:
       "epoch: context.epoch === NO_EPOCH ? context.firstEpoch : context.holder?.instance === holder.instance ? context.epoch : epoch(context.epoch + 1),",
@@ -109,7 +109,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "quarantine-skipped",
     breaks: "a restarted broker grants at once what was leased before",
     promises: ["P4"],
-    file: "queue/subscription.machine.ts",
+    file: "subscription/subscription.machine.ts",
     find: "    holder: input.recorded,\n",
     replace: "    holder: null,\n",
   },
@@ -117,7 +117,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "quarantine-with-configured-ttl",
     breaks: "the quarantine after a restart lasts the TTL that is configured now, not the one that was granted",
     promises: ["P4"],
-    file: "queue/lease-keeper.ts",
+    file: "subscription/lease-keeper.ts",
     find: "recorded: state.lease,",
     replace:
       "recorded: state.lease && { ...state.lease, ttlMs: Math.min(state.lease.ttlMs, this.#context.leaseTtlMsMax) },",
@@ -126,7 +126,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "timer-lost",
     breaks: "when a lease was renewed before its timer fired, no timer is set for the new deadline",
     promises: ["P8"],
-    file: "queue/holding.ts",
+    file: "subscription/holding.ts",
     find: "          this.check();\n          this.#lease.watch();\n",
     replace: "          this.check();\n",
   },
@@ -159,7 +159,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "resume-redelivers-in-hand",
     breaks: "after a resume the holder is sent again what it has in hand",
     promises: ["P5", "P6"],
-    file: "queue/holding.ts",
+    file: "subscription/holding.ts",
     find: "      kept,\n      keptRedriven: resume.redrivenInHand,\n",
     replace: "      kept: [],\n      keptRedriven: [],\n",
   },
@@ -167,7 +167,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "settled-before-stored",
     breaks: "a settle is confirmed before it is committed",
     promises: ["P3", "P7"],
-    file: "queue/subscription.ts",
+    file: "subscription/subscription.ts",
     find: `      commit.flushed.then(
         () => port.send({ type: "settled", ...answer, revision }),
         () => {}, // the commit's failure ends the lease
@@ -181,7 +181,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "release-drops-last-settles",
     breaks: "the last settles, which a release carries, are not applied with it",
     promises: ["P3"],
-    file: "queue/holding.ts",
+    file: "subscription/holding.ts",
     find: "const { writes } = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);\n",
     replace: "const writes: never[] = [];\n",
   },
@@ -197,11 +197,11 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "renewed-after-revoke",
     breaks: "heartbeats of a holder that does not give its lease back are answered as renewals without end",
     promises: ["P4", "P8"],
-    file: "queue/holding.ts",
+    file: "subscription/holding.ts",
     find: "if (at >= this.#lease.deadline || at >= this.#lease.renewUntil || !this.isCurrent(port, epoch)) return null;",
     replace: "if (at >= this.#lease.deadline || !this.isCurrent(port, epoch)) return null;",
     test: {
-      file: "packages/actors/src/queue/subscription-lease.test.ts",
+      file: "packages/actors/src/subscription/subscription-lease.test.ts",
       title: "lets renewals go on for as long as it said, and no longer",
     },
   },
@@ -221,7 +221,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "fault-not-told",
     breaks: "a change of a lease that throws ends no link: whoever asked for it waits for ever",
     promises: ["P8"],
-    file: "queue/ledger.ts",
+    file: "subscription/ledger.ts",
     find: "this.turn.run(change, (error) => port.fault(error, frame.type));",
     replace: "this.turn.run(change, () => void port.open);",
     test: {

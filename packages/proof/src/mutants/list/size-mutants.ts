@@ -49,7 +49,7 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
     name: "question-asked-for-ever",
     breaks: "a question whose answer cannot be had ends one link after another",
     promises: ["P8"],
-    file: "client/ask.ts",
+    file: "link/ask.ts",
     find: "++limitsMet > LIMITS_MET_MAX",
     replace: "++limitsMet > Number.MAX_VALUE",
     test: of(

@@ -29,7 +29,7 @@ export const TEXT_MUTANTS: readonly Mutant[] = [
     find: "const message = cutToBytes(failure.message, textBytesMax);",
     replace: "const { message } = failure;",
     test: of(
-      "queue/failure-texts.test.ts",
+      "subscription/failure-texts.test.ts",
       "are counted: at 4 MiB further ones are cut short, and whole again once others have gone",
     ),
   },
@@ -37,11 +37,11 @@ export const TEXT_MUTANTS: readonly Mutant[] = [
     name: "failure-texts-uncounted",
     breaks: "a subscription keeps the texts of any number of failures whole",
     promises: ["P11"],
-    file: "queue/failure-texts.ts",
+    file: "subscription/failure-texts.ts",
     find: "const fits = this.#bytes + failureBytes(whole) <= FAILURES_BYTES_MAX;",
     replace: "const fits = true;",
     test: of(
-      "queue/failure-texts.test.ts",
+      "subscription/failure-texts.test.ts",
       "are counted: at 4 MiB further ones are cut short, and whole again once others have gone",
     ),
   },

@@ -32,9 +32,9 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     name: "newer-record-damaged",
     breaks: "a record of a newer encoding is taken for damage",
     promises: ["P11"],
-    file: "queue/records.ts",
+    file: "log/records.ts",
     find: "if (bytes[0] === LATER) throw",
     replace: "if (bytes.length < 0) throw",
-    test: of("queue/records.test.ts", "of a newer encoding says so; one that is none is damage"),
+    test: of("log/records.test.ts", "of a newer encoding says so; one that is none is damage"),
   },
 ];

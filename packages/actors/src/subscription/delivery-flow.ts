@@ -1,0 +1,482 @@
+import type { QueueLog } from "../log/queue-log.ts";
+import { RangeSet } from "../log/range-set.ts";
+import type { LogBatch } from "../log/stored-batch.ts";
+import { type Epoch, offset } from "../message/brands.ts";
+import { PackedReader } from "../message/packed.ts";
+import type { DeliveredBatch, OffsetRange, RedrivenId, TriedMessage } from "../protocol/frames.ts";
+import type { StoreWrite } from "../store/store.ts";
+import type { MemberPort } from "./member-port.ts";
+import type { AsideCopy, SetAside, Strand } from "./set-aside.ts";
+import { SPAN_MAX } from "./subscription-context.ts";
+import type { SubscriptionState } from "./subscription-state.ts";
+
+/** Message bytes of one frame; a single larger message goes alone. */
+const DELIVER_BYTES_MAX = 256 * 1024;
+/** Read at a time: of large messages most would be read in vain. */
+const REDELIVER_MESSAGES_MAX = 32;
+/** Read from the store at a time for each message that the holder has room for: who takes them one at a time is not read 256 KiB ahead, and kept them. */
+const READ_BYTES_PER_MESSAGE = 32 * 1024;
+
+const NOTHING_READ: readonly LogBatch[] = [];
+
+export interface FlowOwner {
+  readonly state: SubscriptionState;
+  readonly aside: SetAside;
+  readonly log: QueueLog;
+  readonly parkedMessagesMax: number;
+  /** So much waits for the store that nothing more is to be delivered until it has come along; `pump` is called then. */
+  readonly isBehind: boolean;
+  /** Messages of parked keys were set behind their heads: commit that. */
+  captured(writes: StoreWrite[]): void;
+  /** Nothing more may be set aside (`parkedMessagesMax`): the queue halts rather than overtake. */
+  asideFull(at: { readonly offset: number; readonly key: string }): void;
+  /** A frame with so many messages has gone to the holder. */
+  sent(messages: number): void;
+  /** The flow stands (span, congestion) or goes on. */
+  suspended(reason: "span" | "congested" | null): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * Messages on their way to the holder of a lease: what is next, how much it can take, what it has in hand. Lives as long as one grant on one link.
+ * It decides nothing about leases; it stops when told.
+ */
+export class DeliveryFlow {
+  readonly #owner: FlowOwner;
+  readonly port: MemberPort;
+  epoch: Epoch;
+  /** Read and sent (or found done) up to here. */
+  #position: number;
+  /** Highest offset ever sent under this lease, plus one: nothing above can be settled. */
+  deliveredEnd: number;
+  /** In the holder's hands since before this flow: not sent again. */
+  readonly #kept: RangeSet;
+  /** Per redriven strand, the last offset sent. */
+  readonly #redriven = new Map<number, number>();
+  /** Strands whose next messages are still on their way to the store. */
+  readonly #unflushed = new Set<number>();
+  #asideFlushes = 0;
+  /** Length of a redriven message that did not fit into the byte credit. */
+  #redrivenBytes = 0;
+  #creditMessages = 0;
+  #creditBytes = 0;
+  #sentMessages = 0;
+  #sentBytes = 0;
+  #pauses = 0;
+  #halted = false;
+  #stopped = false;
+  #running = false;
+  #again = false;
+  #waitsForDrain = false;
+  /** Where the last look into a batch ended, so that the next need not begin at its front. */
+  #mark = { batch: -1, offset: 0, byte: 0 };
+  /** Read from the store and not used up, in order: at most one read of it. */
+  #ahead: readonly LogBatch[] = NOTHING_READ;
+
+  constructor(
+    owner: FlowOwner,
+    at: {
+      readonly port: MemberPort;
+      readonly epoch: Epoch;
+      readonly deliveredEnd: number;
+      readonly kept: readonly OffsetRange[];
+      readonly keptRedriven: readonly RedrivenId[];
+    },
+  ) {
+    this.#owner = owner;
+    this.port = at.port;
+    this.epoch = at.epoch;
+    this.#position = owner.state.cursor;
+    this.deliveredEnd = Math.max(at.deliveredEnd, owner.state.cursor);
+    this.#kept = new RangeSet(at.kept);
+    for (const { strand: run, offset } of at.keptRedriven) {
+      const { id } = owner.aside.ofRun(run) ?? {};
+      if (id !== undefined) this.#redriven.set(id, Math.max(this.#redriven.get(id) ?? -1, offset));
+    }
+  }
+
+  /** Whether a settle of this range can be of something that was sent. */
+  wasDelivered(from: number, to: number): boolean {
+    return from < to && to <= this.deliveredEnd;
+  }
+  credit(messages: number, bytes: number): void {
+    if (messages <= this.#creditMessages && bytes <= this.#creditBytes) return;
+    this.#creditMessages = Math.max(this.#creditMessages, messages);
+    this.#creditBytes = Math.max(this.#creditBytes, bytes);
+    this.pump();
+  }
+  /** Stands still until the function returned is called: while something is committed that decides what may be sent. */
+  pause(): () => void {
+    let paused = true;
+    this.#pauses++;
+    return () => {
+      if (!paused) return;
+      paused = false;
+      this.#pauses--;
+      this.pump();
+    };
+  }
+  /** Stands still for good: the queue has halted, and goes on under another lease. */
+  halt(): void {
+    this.#halted = true;
+  }
+  /** A raised lease: what is in hand stays, credit counts from 0 again. */
+  renumber(to: Epoch): void {
+    this.epoch = to;
+    this.#creditMessages = 0;
+    this.#creditBytes = 0;
+    this.#sentMessages = 0;
+    this.#sentBytes = 0;
+  }
+  /** A strand is to run (again): its messages are sent from the head on. */
+  redrive(strand: number): void {
+    this.#redriven.delete(strand);
+    this.pump();
+  }
+  /** Whether a message of this strand may be in the holder's hands. */
+  hasSent(strand: number, offset: number): boolean {
+    return (this.#redriven.get(strand) ?? -1) >= offset;
+  }
+  /** What was set aside has been committed: it can be read now. */
+  asideFlushed(): void {
+    this.#asideFlushes++;
+    if (this.#unflushed.size === 0) return;
+    this.#unflushed.clear();
+    this.pump();
+  }
+  stop(): void {
+    this.#stopped = true;
+    this.#ahead = NOTHING_READ;
+  }
+  /** The first messages sent that are not done: what the holder's handlers were busy with, if it died. */
+  heads(count: number): number[] {
+    const heads: number[] = [];
+    const { state } = this.#owner;
+    for (let at = state.cursor; at < this.deliveredEnd && heads.length < count; at++)
+      if (!state.isDone(at)) heads.push(at);
+    return heads;
+  }
+
+  /** Heads of redriven strands that were sent. */
+  redrivenHeads(): { readonly strand: Strand; readonly offset: number }[] {
+    const heads: { readonly strand: Strand; readonly offset: number }[] = [];
+    for (const strand of this.#owner.aside.redriving()) {
+      const head = strand.offsets[0];
+      if (head !== undefined && this.hasSent(strand.id, head)) heads.push({ strand, offset: head });
+    }
+    return heads;
+  }
+
+  /** Sends what may be sent. Never re-entrant: called while running, it looks once more. */
+  pump(): void {
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    for (;;) {
+      this.#again = false;
+      let more: boolean | Promise<boolean>;
+      try {
+        more = this.#step();
+      } catch (error) {
+        this.#stopped = true;
+        this.#owner.failed(error);
+        break;
+      }
+      if (more instanceof Promise) {
+        void more
+          .catch((error: unknown) => {
+            this.#stopped = true;
+            this.#owner.failed(error);
+            return false;
+          })
+          .then((moved) => {
+            this.#running = false;
+            // what moved nothing moves nothing a second time (no room for it, or the log is another broker's now): only news may
+            if (moved || this.#again) this.pump();
+          });
+        return;
+      }
+      if (!more && !this.#again) break;
+    }
+    this.#running = false;
+  }
+
+  #mayFlow(): boolean {
+    return !this.#stopped && !this.#halted && this.#pauses === 0 && this.port.open;
+  }
+  /** Whether the holder has anything that is not done: while it has, a message too large for the byte credit waits. */
+  #hasInHand(): boolean {
+    const { state } = this.#owner;
+    if (state.cursor < this.#position) return true; // the message at the cursor is not done, and was sent
+    this.#kept.remove(0, state.cursor);
+    for (const at of this.#kept.offsets()) if (!state.isDone(at)) return true;
+    return this.redrivenHeads().length > 0;
+  }
+  get #roomMessages(): number {
+    return this.#creditMessages - this.#sentMessages;
+  }
+  /** True when there may be more to send, a promise when that has to be read first. */
+  #step(): boolean | Promise<boolean> {
+    if (!this.#mayFlow() || this.#roomMessages <= 0 || this.#owner.isBehind) return false;
+    if (this.port.congested) {
+      if (!this.#waitsForDrain) {
+        this.#waitsForDrain = true;
+        this.#owner.suspended("congested");
+        this.port.onDrained(() => {
+          this.#waitsForDrain = false;
+          if (this.#stopped) return;
+          this.#owner.suspended(null);
+          this.pump();
+        });
+      }
+      return false;
+    }
+    const strand = this.#strandToSend();
+    if (strand !== undefined) {
+      if (this.#redrivenBytes > this.#creditBytes - this.#sentBytes && this.#hasInHand()) return false;
+      return this.#redeliver(strand).then(() => true);
+    }
+    const { state, log } = this.#owner;
+    if (this.#position < state.cursor) this.#position = state.cursor;
+    if (this.#position >= log.flushedEnd) return false;
+    if (this.#position - state.cursor >= SPAN_MAX) {
+      this.#owner.suspended("span");
+      return false;
+    }
+    if (this.#isReadAhead()) return this.#send(this.#ahead);
+    const bytesMax = Math.min(DELIVER_BYTES_MAX, this.#roomMessages * READ_BYTES_PER_MESSAGE);
+    const batches = log.read(this.#position, bytesMax);
+    if (!(batches instanceof Promise)) return this.#send(batches);
+    return batches.then((read) => {
+      if (!this.#stopped) this.#ahead = read;
+      return this.#send(read);
+    });
+  }
+  /** Whether there is something left of what was read; what has been used up is let go. */
+  #isReadAhead(): boolean {
+    let used = 0;
+    for (const { first, count } of this.#ahead) {
+      if (first + count > this.#position) break;
+      used++;
+    }
+    if (used > 0) this.#ahead = used < this.#ahead.length ? this.#ahead.slice(used) : NOTHING_READ;
+    return this.#ahead.length > 0;
+  }
+
+  /** Sends from `batches` what is not done, not parked, and fits; true when it moved. */
+  #send(batches: readonly LogBatch[]): boolean {
+    if (!this.#mayFlow()) return false;
+    const { state, aside } = this.#owner;
+    const pieces: DeliveredBatch[] = [];
+    const captured: StoreWrite[] = [];
+    const before = this.#position;
+    const limit = state.cursor + SPAN_MAX;
+    let bytes = 0;
+    let messages = 0;
+    for (const batch of batches) {
+      const end = batch.first + batch.count;
+      if (end <= this.#position) continue;
+      if (batch.first > this.#position) this.#position = batch.first; // retention took what lay between
+      const whole =
+        batch.first === this.#position &&
+        end <= limit &&
+        batch.count <= this.#roomMessages - messages &&
+        batch.messages.length <= this.#creditBytes - this.#sentBytes - bytes &&
+        batch.messages.length <= DELIVER_BYTES_MAX - bytes &&
+        aside.parkedKeys === 0 &&
+        !state.anyDone(batch.first, end) &&
+        !this.#kept.intersects(batch.first, end);
+      if (whole) {
+        pieces.push({
+          offset: offset(batch.first),
+          count: batch.count,
+          appendedAtMs: batch.appendedAtMs,
+          messages: batch.messages,
+        });
+        messages += batch.count;
+        bytes += batch.messages.length;
+        this.#position = end;
+        continue;
+      }
+      const taken = this.#pick(batch, { limit, messages, bytes }, captured);
+      for (const piece of taken.pieces) {
+        pieces.push(piece);
+        messages += piece.count;
+        bytes += piece.messages.length;
+      }
+      if (!taken.complete) break;
+    }
+    if (captured.length > 0) this.#owner.captured(captured);
+    if (pieces.length === 0) return this.#position > before;
+    const first = pieces[0]!.offset;
+    this.deliveredEnd = Math.max(this.deliveredEnd, this.#position);
+    this.#sentMessages += messages;
+    this.#sentBytes += bytes;
+    this.port.send({
+      type: "deliver",
+      member: this.port.member,
+      queue: this.#queue,
+      epoch: this.epoch,
+      batches: pieces,
+      tried: this.#tried(first, this.#position),
+    });
+    this.#owner.sent(messages);
+    return true;
+  }
+  get #queue(): number {
+    return this.#owner.log.queue;
+  }
+  #tried(from: number, to: number): TriedMessage[] {
+    const tried: TriedMessage[] = [];
+    for (const [at, { attempts, losses }] of this.#owner.state.tried)
+      if (at >= from && at < to) tried.push([at, attempts, losses]);
+    return tried;
+  }
+
+  /** Message by message, where a batch cannot go as it is. */
+  #pick(
+    batch: LogBatch,
+    so: { readonly limit: number; readonly messages: number; readonly bytes: number },
+    captured: StoreWrite[],
+  ) {
+    const { state, aside } = this.#owner;
+    const pieces: DeliveredBatch[] = [];
+    const reader = new PackedReader(batch.messages);
+    let messages = so.messages;
+    let bytes = so.bytes;
+    let runFrom = -1;
+    let runAt = 0;
+    let at = batch.first - 1;
+    let complete = true;
+    if (this.#mark.batch === batch.first && this.#mark.offset <= this.#position) {
+      reader.end = this.#mark.byte;
+      at = this.#mark.offset - 1;
+    }
+    const closeRun = (end: number) => {
+      if (runFrom < 0) return;
+      pieces.push({
+        offset: offset(runAt),
+        count: at - runAt,
+        appendedAtMs: batch.appendedAtMs,
+        messages: batch.messages.subarray(runFrom, end),
+      });
+      runFrom = -1;
+    };
+    while (reader.next()) {
+      at++;
+      if (at < this.#position) continue;
+      if (at >= so.limit || messages >= this.#roomMessages) {
+        complete = false;
+        break;
+      }
+      if (state.isDone(at) || this.#kept.has(at)) {
+        closeRun(reader.at);
+        this.#position = at + 1;
+        continue;
+      }
+      const key = aside.parkedKeys > 0 && reader.hasKey ? reader.key : null;
+      const strand = key === null ? undefined : aside.parked(key);
+      // one before the head (its settle was lost with a lease) is not held back by it
+      if (strand !== undefined && at > (strand.offsets[0] ?? -1)) {
+        closeRun(reader.at);
+        if (!this.#mayCapture()) {
+          // a strand that runs again makes room by itself: wait for that
+          if (strand.phase === "waiting") this.#owner.asideFull({ offset: at, key: key! });
+          complete = false;
+          break;
+        }
+        captured.push(
+          aside.follow(state, strand, { offset: at, appendedAtMs: batch.appendedAtMs, message: reader.message }, 0),
+        );
+        this.#position = at + 1;
+        continue;
+      }
+      const fits = bytes + reader.length <= this.#creditBytes - this.#sentBytes;
+      if (messages > 0 ? !fits || bytes + reader.length > DELIVER_BYTES_MAX : !fits && this.#hasInHand()) {
+        complete = false;
+        break;
+      }
+      if (runFrom < 0) {
+        runFrom = reader.at;
+        runAt = at;
+      }
+      messages++;
+      bytes += reader.length;
+      this.#position = at + 1;
+      if (!fits) {
+        at++;
+        closeRun(reader.end);
+        this.#mark = { batch: batch.first, offset: at, byte: reader.end };
+        return { pieces, complete: false };
+      }
+    }
+    if (complete) at++; // past the last message
+    closeRun(complete ? batch.messages.length : reader.at);
+    this.#mark = { batch: batch.first, offset: at, byte: complete ? batch.messages.length : reader.at };
+    return { pieces, complete };
+  }
+  #mayCapture(): boolean {
+    return this.#owner.aside.messages < this.#owner.parkedMessagesMax;
+  }
+
+  #strandToSend(): Strand | undefined {
+    if (!this.#owner.aside.isRedriving) return undefined;
+    for (const strand of this.#owner.aside.redriving()) {
+      if (this.#unflushed.has(strand.id)) continue;
+      const last = strand.offsets.at(-1);
+      if (last !== undefined && !this.hasSent(strand.id, last)) return strand;
+    }
+    return undefined;
+  }
+  async #redeliver(strand: Strand): Promise<void> {
+    const { aside } = this.#owner;
+    const flushes = this.#asideFlushes;
+    const from = (this.#redriven.get(strand.id) ?? -1) + 1;
+    const copies = await aside.copies(strand, from, Math.min(REDELIVER_MESSAGES_MAX, this.#roomMessages));
+    // while it was read the strand may have ended, been put back, or begun anew from its head
+    if (!this.#mayFlow() || aside.strand(strand.id) !== strand || strand.phase !== "redriving") return;
+    if (from !== (this.#redriven.get(strand.id) ?? -1) + 1) return;
+    if (copies.length === 0) {
+      if (flushes === this.#asideFlushes) this.#unflushed.add(strand.id);
+      return;
+    }
+    const entries: AsideCopy[] = [];
+    let bytes = 0;
+    let sent = -1;
+    for (const copy of copies) {
+      const length = bytes + copy.message.length;
+      if (strand.offsets.includes(copy.offset)) {
+        const fits = this.#sentBytes + length <= this.#creditBytes;
+        if (entries.length > 0 ? !fits || length > DELIVER_BYTES_MAX : !fits && this.#hasInHand()) {
+          this.#redrivenBytes = copy.message.length;
+          break;
+        }
+        this.#redrivenBytes = 0;
+        entries.push(copy);
+        bytes = length;
+      }
+      sent = copy.offset;
+    }
+    if (sent >= 0) this.#redriven.set(strand.id, sent);
+    if (entries.length === 0) return;
+    this.#sentMessages += entries.length;
+    this.#sentBytes += bytes;
+    this.port.send({
+      type: "redeliver",
+      member: this.port.member,
+      queue: this.#queue,
+      epoch: this.epoch,
+      entries: entries.map((entry) => ({
+        strand: strand.run,
+        offset: offset(entry.offset),
+        appendedAtMs: entry.appendedAtMs,
+        attempts: entry.offset === strand.offsets[0] ? strand.attempts : 0,
+        losses: entry.offset === strand.offsets[0] ? strand.losses : 0,
+        message: entry.message,
+      })),
+    });
+    this.#owner.sent(entries.length);
+  }
+}
