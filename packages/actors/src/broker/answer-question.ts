@@ -129,7 +129,7 @@ async function answer(
       const { group, name, reason } = question;
       const wasOwned = group === null ? await topic.releaseProducer(name) : await groupOf(topic, group).release(name);
       if (wasOwned)
-        broker.events.tell({
+        broker.events.emit({
           type: "name.released",
           topic: topic.spec.name,
           group,

@@ -269,7 +269,7 @@ export class Group implements GroupPart {
       } else if (subscription.isQuarantined) this.#offer(queue);
     }
     const { events, spec } = this.#options;
-    events.tell({ type: "group.rebalanced", topic: spec.name, group: this.name, members: living.length, moved });
+    events.emit({ type: "group.rebalanced", topic: spec.name, group: this.name, members: living.length, moved });
     this.#lookWhetherDone();
   }
   #lookWhetherDone(): void {

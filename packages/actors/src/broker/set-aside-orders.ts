@@ -194,7 +194,7 @@ export class SetAsideOrders {
       const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
       return { writes: [write], result, after: () => this.#redriven(subscription, strand) };
     });
-    this.#events.tell({
+    this.#events.emit({
       type: "key.redriven",
       topic: this.#topic.spec.name,
       queue,
@@ -220,7 +220,7 @@ export class SetAsideOrders {
       }
       return { writes, result: { queue, offsets: offsets.map(offset), key, id: null } };
     });
-    this.#events.tell({
+    this.#events.emit({
       type: "key.discarded",
       topic: this.#topic.spec.name,
       queue,
@@ -273,7 +273,7 @@ export class SetAsideOrders {
       const writes = await order.strand(subscription, strand, message);
       return { writes, result, after: () => ran || this.#redriven(subscription, strand) };
     });
-    this.#events.tell({
+    this.#events.emit({
       type,
       topic: this.#topic.spec.name,
       queue: id.queue,

@@ -202,7 +202,7 @@ class LiveClient implements Client, Admin {
     const named = "producer" in of ? { group: null, name: of.producer } : { group: of.group, name: of.consumer };
     const { reason } = checked(because);
     await ask(this.#environment, { kind: "name.release", topic, ...named, reason });
-    this.#events.tell({ type: "name.released", topic, ...named, reason, by: this.name });
+    this.#events.emit({ type: "name.released", topic, ...named, reason, by: this.name });
   }
 
   close(options: CloseOptions = {}): Promise<void> {

@@ -98,7 +98,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     const ids = await this.#idsOf(key);
     const changed = await this.#ask({ kind: "aside.redrive", ...this.#at, key, reason });
     this.#record("redriven", changed, ids);
-    this.#environment.events.tell({
+    this.#environment.events.emit({
       type: "key.redriven",
       ...this.#at,
       queue: changed.queue,
@@ -113,7 +113,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     const ids = await this.#idsOf(key);
     const changed = await this.#ask({ kind: "aside.discard", ...this.#at, key, reason });
     this.#record("discarded", changed, ids);
-    this.#environment.events.tell({
+    this.#environment.events.emit({
       type: "key.discarded",
       ...this.#at,
       queue: changed.queue,
@@ -208,7 +208,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     reason: string,
   ): void {
     for (const offset of offsets)
-      this.#environment.events.tell({ type, ...this.#at, queue, offset, key, reason, by: this.#environment.name });
+      this.#environment.events.emit({ type, ...this.#at, queue, offset, key, reason, by: this.#environment.name });
   }
 }
 

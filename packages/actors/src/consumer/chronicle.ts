@@ -35,15 +35,15 @@ export class Chronicle {
 
   granted(epoch: Epoch, revision: number): void {
     this.#history?.record({ type: "granted", ...this.#lease(epoch), revision, logEpoch: this.logEpoch });
-    if (this.#events.observed) this.#events.tell({ type: "lease.granted", ...this.#at, epoch });
+    if (this.#events.observed) this.#events.emit({ type: "lease.granted", ...this.#at, epoch });
   }
   released(epoch: Epoch, revision: number): void {
     this.#history?.record({ type: "released", ...this.#lease(epoch), revision });
-    if (this.#events.observed) this.#events.tell({ type: "lease.released", ...this.#at, epoch });
+    if (this.#events.observed) this.#events.emit({ type: "lease.released", ...this.#at, epoch });
   }
   lost(epoch: Epoch, reason: LostReason): void {
     this.#history?.record({ type: "lost", ...this.#lease(epoch), reason });
-    if (this.#events.observed) this.#events.tell({ type: "lease.lost", ...this.#at, epoch, reason });
+    if (this.#events.observed) this.#events.emit({ type: "lease.lost", ...this.#at, epoch, reason });
   }
 
   handling(attempt: Attempt): void {
@@ -82,7 +82,7 @@ export class Chronicle {
   }
   attemptFailed(entry: Entry, attempt: number, error: unknown, retryInMs: number | null): void {
     if (!this.#events.observed) return;
-    this.#events.tell({
+    this.#events.emit({
       type: "attempt.failed",
       ...this.#at,
       offset: offsetOf(entry.offset),
@@ -101,7 +101,7 @@ export class Chronicle {
     for (const entry of settle.entries)
       this.#history?.record({ type: "settleRefused", ...this.#message(entry, settle.epoch), code });
     if (this.#events.observed)
-      this.#events.tell({ type: "settle.refused", ...this.#at, epoch: settle.epoch, code, messages: settle.messages });
+      this.#events.emit({ type: "settle.refused", ...this.#at, epoch: settle.epoch, code, messages: settle.messages });
   }
   /** `offsets`: all that went aside with `entry`; `dropped`: those of them that were here. */
   setAside(
@@ -128,11 +128,11 @@ export class Chronicle {
       }
     if (!this.#events.observed) return;
     if (kind === "park" && key !== null)
-      this.#events.tell({ type: "key.parked", ...this.#at, offset: offsetOf(entry.offset), key });
-    else this.#events.tell({ type: "message.deadLettered", ...this.#at, offset: offsetOf(entry.offset), key });
+      this.#events.emit({ type: "key.parked", ...this.#at, offset: offsetOf(entry.offset), key });
+    else this.#events.emit({ type: "message.deadLettered", ...this.#at, offset: offsetOf(entry.offset), key });
   }
   halted(entry: Entry): void {
-    if (this.#events.observed) this.#events.tell({ type: "queue.halted", ...this.#at, offset: offsetOf(entry.offset) });
+    if (this.#events.observed) this.#events.emit({ type: "queue.halted", ...this.#at, offset: offsetOf(entry.offset) });
   }
 
   #lease(epoch: Epoch) {

@@ -334,7 +334,7 @@ export class LeaseTalk {
           if (asking === "acquire") {
             this.#asking = null;
             // that another has it is no news
-            if (link.open && error.code !== "LEASE_HELD") this.#refusals.tell("lease.acquire", error, null);
+            if (link.open && error.code !== "LEASE_HELD") this.#refusals.report("lease.acquire", error, null);
             return this.#owner.refused();
           }
           if (!error.retryable || error.code === "LEASE_HELD") return this.#owner.lost("fenced");

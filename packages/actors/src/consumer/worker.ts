@@ -236,7 +236,7 @@ export class Worker implements HandsOwner, TalkOwner, AsideOwner {
     if (this.#starting && !this.#work.paused) this.#talk.giveCredit();
     const doing = this.#doing();
     if (doing === this.#told) return;
-    if (doing === "buffer.emptied") this.#quiet.stir();
+    if (doing === "buffer.emptied") this.#quiet.reset();
     else this.#tell(doing);
   }
   #doing(): Doing {

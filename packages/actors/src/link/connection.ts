@@ -164,7 +164,7 @@ export class Connection implements BrokerConnection {
     if (link === null || !link.open) return; // ended in the meantime: `serve` tells
     this.#openedAt = this.#options.runtime.now();
     try {
-      this.#options.events.tell({ type: "link.opened", broker: link.welcome.broker });
+      this.#options.events.emit({ type: "link.opened", broker: link.welcome.broker });
       this.#onReady();
       this.#links.next(link);
     } catch (error) {
@@ -180,7 +180,7 @@ export class Connection implements BrokerConnection {
     const broker = this.#welcome?.broker ?? "";
     const reference = isMessagingError(error, "INTERNAL") ? { reference: error.reference } : {};
     const retryInMs = Math.round(retryMs);
-    this.#options.events.tell({ type: "link.closed", broker, code: error.code, retryInMs, ...reference });
+    this.#options.events.emit({ type: "link.closed", broker, code: error.code, retryInMs, ...reference });
     if (isMessagingError(error, "INTERNAL") && error.at === "broker")
       this.#options.logger.log("error", `${error.message}; the next link is tried in ${retryInMs} ms`, {
         broker,
@@ -190,7 +190,7 @@ export class Connection implements BrokerConnection {
   #announceLimited({ limit, max, retryInMs }: Limited): void {
     const { events, logger, runtime } = this.#options;
     const broker = this.#welcome?.broker ?? "";
-    events.tell({ type: "link.limited", broker, limit, max, retryInMs });
+    events.emit({ type: "link.limited", broker, limit, max, retryInMs });
     if (runtime.now() - this.#limitLoggedAt < LIMIT_LOG_MS) return;
     this.#limitLoggedAt = runtime.now();
     logger.log("warn", `broker "${broker}" reads this client later: it sends more than ${limit} (${max}) allows`, {
@@ -221,7 +221,7 @@ export class Connection implements BrokerConnection {
       const wasOpen = link.open;
       link.close();
       if (wasOpen)
-        this.#options.events.tell({
+        this.#options.events.emit({
           type: "link.closed",
           broker: this.#welcome?.broker ?? "",
           code: null,

@@ -28,7 +28,7 @@ export class Refusals {
   /** How long to wait before it is asked again, ms: at most `mostMs`. */
   again(request: Refused["request"], error: MessagingError, mostMs = Number.POSITIVE_INFINITY): number {
     const retryInMs = Math.min(this.#backoff.next(), mostMs);
-    this.tell(request, error, retryInMs);
+    this.report(request, error, retryInMs);
     return retryInMs;
   }
   /** It was taken, or there is a new link to ask on. */
@@ -36,11 +36,11 @@ export class Refusals {
     this.#backoff.reset();
   }
   /** `againInMs`: `null` when it is the broker that will ask again. */
-  tell(request: Refused["request"], error: MessagingError, againInMs: number | null): void {
+  report(request: Refused["request"], error: MessagingError, againInMs: number | null): void {
     const retryInMs = againInMs === null ? null : Math.round(againInMs);
     const { runtime, events, logger } = this.#environment;
     const { topic, queue, group } = this.#place;
-    events.tell({ type: "request.refused", request, topic, queue, group, code: error.code, error, retryInMs });
+    events.emit({ type: "request.refused", request, topic, queue, group, code: error.code, error, retryInMs });
     if (runtime.now() - this.#loggedAt < LOG_MS) return;
     this.#loggedAt = runtime.now();
     const of = `topic "${topic}"${queue === null ? "" : `, queue ${queue}`}${group === null ? "" : `, group "${group}"`}`;

@@ -99,7 +99,7 @@ describe("a lane's buffer", () => {
     take();
     answer(0, 2);
     buffer.forgetInFlight();
-    expect(buffer.rewind(3)).toBe("inStep"); // c was appended, its receipt was lost
+    expect(buffer.rewind(3)).toBe("inSequence"); // c was appended, its receipt was lost
     expect(take()).toMatchObject({ sequence: 2, count: 1 });
     answer(2, 1, 2, { duplicate: true });
     expect(told.slice(-2)).toEqual(["again c@2", "released c"]);
@@ -111,7 +111,7 @@ describe("a lane's buffer", () => {
     take();
     answer(0, 3, 0, { kept: 1, hold: true });
     expect([buffer.first, buffer.unkept, buffer.unfinished]).toEqual([1, 2, 0]);
-    expect(buffer.rewind(1)).toBe("inStep");
+    expect(buffer.rewind(1)).toBe("inSequence");
     expect(buffer.isFinished).toBe(false);
     expect(take()).toMatchObject({ sequence: 1, count: 2 });
     answer(1, 2, 50, { kept: 3, hold: true });

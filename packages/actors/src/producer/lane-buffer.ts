@@ -36,7 +36,7 @@ export interface LaneOwner {
   released(send: PendingSend, bytes: number): void;
 }
 /** Where a lane stands against what the queue expects next. `ahead`: the queue has lost receipted messages that are no longer held. `behind`: it expects what was never sent. */
-export type Standing = "inStep" | "ahead" | "behind";
+export type SequenceMatch = "inSequence" | "ahead" | "behind";
 
 /**
  * The data plane of one lane: messages in call order, first those that have a number (`first` … `next`), then those that wait for one.
@@ -233,12 +233,12 @@ export class LaneBuffer {
     this.#inFlight.clear();
   }
   /** Rule 10: goes back to what the queue expects next, or to the oldest message without a receipt, whichever is older: the queue trims what it knows. */
-  rewind(expected: number | null): Standing {
+  rewind(expected: number | null): SequenceMatch {
     if (expected !== null && expected > this.next) return "behind";
     if (expected !== null && expected < this.#first) return "ahead";
     this.#kept = Math.min(this.#kept, expected ?? this.#kept);
     this.#cursor = Math.min(this.#receipted, expected ?? this.#receipted);
-    return "inStep";
+    return "inSequence";
   }
   /** A new epoch: what is held is numbered anew from 0, in order. */
   renumber(): void {

@@ -1,7 +1,7 @@
 // lane.machine.ts: may this producer write to one queue right now, and if not, what has to happen first?
 import { type ActorRefFrom, assign, fromPromise, setup } from "xstate";
 import { asMessagingError, type ErrorCode, type MessagingError } from "../message/errors.ts";
-import type { Standing } from "./lane-buffer.ts";
+import type { SequenceMatch } from "./lane-buffer.ts";
 
 /** How the queue refused a batch or the lane itself. `passing`: it may take it later. `outOfSequence`: it expects another number. `unknown`: it does not know this producer (any more). */
 export type RefusalKind = "passing" | "outOfSequence" | "fenced" | "unknown" | "final";
@@ -21,7 +21,7 @@ export interface LaneEffects {
   /** Something would have to be sent again if the queue lost it. */
   readonly holdsMessages: boolean;
   /** Opens the lane on the present link if it is not, waits for the answers still due, and goes back to what the queue expects. Rejects with a `Refusal`. */
-  agree(signal: AbortSignal): Promise<Standing>;
+  agree(signal: AbortSignal): Promise<SequenceMatch>;
   /** Writes what has piled up to the link, as far as batches may be in flight. */
   pump(): void;
   /** Says that the queue lost receipted messages, and numbers what is held anew. */
@@ -46,7 +46,7 @@ export type LaneEvent =
 const lane = setup({
   types: { input: {} as LaneInput, context: {} as LaneContext, events: {} as LaneEvent },
   actors: {
-    agree: fromPromise<Standing, LaneInput>(({ input, signal }) => input.effects.agree(signal)),
+    agree: fromPromise<SequenceMatch, LaneInput>(({ input, signal }) => input.effects.agree(signal)),
   },
   delays: { retryDelay: ({ context }) => context.retryMs },
   guards: {
@@ -54,8 +54,8 @@ const lane = setup({
     isOpen: ({ context }) => context.effects.isOpen,
     isFinished: ({ context }) => context.effects.isFinished,
     holdsMessages: ({ context }) => context.effects.holdsMessages,
-    isAhead: (_, standing: Standing) => standing === "ahead",
-    isBehind: (_, standing: Standing) => standing === "behind",
+    isAhead: (_, match: SequenceMatch) => match === "ahead",
+    isBehind: (_, match: SequenceMatch) => match === "behind",
     isKind: (_, params: { readonly refusal: Refusal; readonly kind: RefusalKind }) =>
       params.refusal.kind === params.kind,
   },

@@ -12,7 +12,7 @@ import {
   type Refusal,
   type RefusalKind,
 } from "./lane.machine.ts";
-import { BATCH_BYTES_MAX, LaneBuffer, type LaneOwner, type Standing } from "./lane-buffer.ts";
+import { BATCH_BYTES_MAX, LaneBuffer, type LaneOwner, type SequenceMatch } from "./lane-buffer.ts";
 import type { PendingSend } from "./pending-send.ts";
 
 /** What a lane asks of its producer and tells it. */
@@ -75,7 +75,7 @@ export class Lane {
     this.buffer = new LaneBuffer(host);
     this.#openRefusals = new Refusals(host.environment, { topic: host.topic, queue, group: null }, OPEN_PACE);
     this.#quiet = new QuietTimer(host.environment.runtime, REST_MS, () => {
-      if (this.#sending && this.buffer.isFinished) this.#tell({ type: "batch.appended" });
+      if (this.#sending && this.buffer.isFinished) this.#send({ type: "batch.appended" });
     });
     this.#link = host.environment.connection.link;
     this.#path = `${host.path}/lane-${queue}`;
@@ -97,21 +97,21 @@ export class Lane {
     this.dirty = false;
     if (this.buffer.inFlight >= this.#inFlightMax) return;
     if (this.#sending) this.#sendBatches();
-    else this.#tell({ type: "lane.filled" });
+    else this.#send({ type: "lane.filled" });
   }
   linked(link: BrokerLink | null): void {
     if (link === this.#link) return;
     this.#link = link;
     this.#openRefusals.over();
     this.#leave(false);
-    this.#tell({ type: link === null ? "link.lost" : "link.opened" });
+    this.#send({ type: link === null ? "link.lost" : "link.opened" });
   }
   /** The producer is fenced: everything here fails. */
   fence(error: MessagingError): void {
     this.#failNumbered(error, this.#certain);
     this.#host.failed([...this.buffer.waiting()], error, "notAppended");
     this.#leave(true);
-    this.#tell({ type: "lane.fence" });
+    this.#send({ type: "lane.fence" });
   }
   /** Ends it; what it holds is its host's business. */
   stop(): void {
@@ -121,7 +121,7 @@ export class Lane {
     this.#host.environment.actors.stop(this.#path);
   }
 
-  #tell(event: LaneEvent): void {
+  #send(event: LaneEvent): void {
     if (!this.#stopped) this.#actor.send(event);
   }
   #effects(): LaneEffects {
@@ -188,7 +188,7 @@ export class Lane {
     }
   }
 
-  async #agree(signal: AbortSignal): Promise<Standing> {
+  async #agree(signal: AbortSignal): Promise<SequenceMatch> {
     const link = this.#link;
     try {
       if (link === null) throw new MessagingError("UNAVAILABLE", "there is no link to the broker");
@@ -196,9 +196,9 @@ export class Lane {
         if (this.buffer.inFlight > 0) await new Promise<void>((resolve) => (this.#onDrained = resolve));
         return this.buffer.rewind(this.#expected);
       }
-      const standing = await this.#open(link, signal);
+      const match = await this.#open(link, signal);
       this.#openRefusals.over();
-      return standing;
+      return match;
     } catch (thrown) {
       if (!isMessagingError(thrown)) link?.fault(thrown, "lane.opened");
       // what the machine's `onError` decides by
@@ -208,7 +208,7 @@ export class Lane {
       throw { ...refusal, retryMs: this.#openRefusals.again("lane.open", error) };
     }
   }
-  async #open(link: BrokerLink, signal: AbortSignal): Promise<Standing> {
+  async #open(link: BrokerLink, signal: AbortSignal): Promise<SequenceMatch> {
     const number = link.nextNumber();
     const shown = this.#epoch;
     /** Comes right behind `lane.opened`, which is read a microtask later. */
@@ -244,13 +244,13 @@ export class Lane {
       this.#epoch = opened.epoch;
       this.#expected = opened.expected;
       this.buffer.logEpoch = opened.logEpoch;
-      const standing = this.buffer.rewind(opened.expected);
+      const match = this.buffer.rewind(opened.expected);
       const kept = early as Extract<LaneFrame, { readonly type: "lane.kept" }> | null;
-      if (standing === "inStep" && kept !== null && kept.epoch === opened.epoch) {
+      if (match === "inSequence" && kept !== null && kept.epoch === opened.epoch) {
         this.buffer.kept(kept.kept);
         this.#host.turned();
       }
-      return standing;
+      return match;
     } catch (error) {
       if (isMessagingError(error, "WRONG_ROUTE")) this.#host.wrongRoute(error);
       throw error;
@@ -279,7 +279,7 @@ export class Lane {
       link.violation(error.message);
       return;
     }
-    if (event !== null) this.#tell(event);
+    if (event !== null) this.#send(event);
     if (this.buffer.inFlight === 0 && this.#onDrained !== null) {
       const drained = this.#onDrained;
       this.#onDrained = null;
@@ -296,7 +296,7 @@ export class Lane {
         this.#certain = false;
         if (this.#expected !== null) this.#expected = Math.max(this.#expected, this.buffer.receipted);
         if (!this.#sending) return { type: "batch.appended" };
-        if (this.buffer.isFinished) this.#quiet.stir();
+        if (this.buffer.isFinished) this.#quiet.reset();
         else this.#sendBatches();
         return null;
       }

@@ -17,8 +17,8 @@ import { PendingSend } from "./pending-send.ts";
 import { type ProducerRef, producerMachine } from "./producer.machine.ts";
 import type { Producer, ProducerOptions } from "./producer-api.ts";
 import { type ProducerSettings, producerSettings } from "./producer-options.ts";
-import { SendChronicle } from "./send-chronicle.ts";
 import { aborted, outcomeUnknown, predecessorFailed, sendTimeout } from "./send-errors.ts";
+import { SendHistoryRecorder } from "./send-history-recorder.ts";
 import { SendPacker } from "./send-packer.ts";
 import { Unanswered } from "./unanswered.ts";
 import { UnreadFailures } from "./unread-failures.ts";
@@ -59,7 +59,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   readonly #packer: SendPacker<In, Out>;
   /** For messages whose lane is not known yet. */
   readonly #space = new PackSpace();
-  readonly #chronicle: SendChronicle | null;
+  readonly #recorder: SendHistoryRecorder | null;
 
   #calls = 0;
   /** Messages and bytes that lanes hold, or that wait for the route. */
@@ -94,7 +94,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     this.#definition = topic;
     this.#packer = new SendPacker(topic);
     const { history } = environment;
-    this.#chronicle = history === null ? null : new SendChronicle(history, topic.name, name);
+    this.#recorder = history === null ? null : new SendHistoryRecorder(history, topic.name, name);
     this.#settings = settings;
     this.#onClosed = onClosed;
     this.path = uniquePath(environment, `${environment.name}/${topic.name}/${name}`);
@@ -293,19 +293,19 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     );
   }
   sending(send: PendingSend): void {
-    this.#chronicle?.sending(send, this.durability());
+    this.#recorder?.sending(send, this.durability());
   }
   appended(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void {
     const { key, queue } = send;
     const durability = this.durability();
-    this.#chronicle?.sent(send, { offset, logEpoch, durability, duplicate });
+    this.#recorder?.sent(send, { offset, logEpoch, durability, duplicate });
     if (send.answered) return;
     this.#unanswered.answered();
     send.resolve({ topic: this.topic, queue, offset, key, durability, duplicate, orderKept: true });
   }
   /** Its caller has had the receipt; where it came to stand after a crash is for the history to say. */
   appendedAgain(send: PendingSend, offset: Offset, duplicate: boolean, logEpoch: number): void {
-    this.#chronicle?.sent(send, { offset, logEpoch, durability: this.durability(), duplicate });
+    this.#recorder?.sent(send, { offset, logEpoch, durability: this.durability(), duplicate });
   }
   released(_send: PendingSend, bytes: number): void {
     this.#held--;
@@ -323,7 +323,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   fenced(lane: Lane, epoch: Epoch | null, error: MessagingError): void {
     if (this.#fenced !== null) return;
     this.#fenced = error;
-    this.environment.events.tell({ type: "producer.fenced", producer: this.name, epoch: (epoch ?? 0) as Epoch });
+    this.environment.events.emit({ type: "producer.fenced", producer: this.name, epoch: (epoch ?? 0) as Epoch });
     this.environment.logger.log(
       "error",
       `producer "${this.name}" of topic "${this.topic}" was fenced by another of its name`,
@@ -334,7 +334,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     this.turned();
   }
   tailLost(queue: number, from: number, to: number): void {
-    this.#chronicle?.tailLost(queue, from, to);
+    this.#recorder?.tailLost(queue, from, to);
     this.environment.logger.log("warn", `the broker lost messages it had acknowledged to producer "${this.name}"`, {
       topic: this.topic,
       queue,
@@ -384,10 +384,10 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     for (const send of this.#waiting) if (follows(send)) this.#takeBack(send, predecessorFailed(send));
   }
   #answerFailed(send: PendingSend, error: MessagingError, outcome: "notAppended" | "unknown"): void {
-    this.#chronicle?.refused(send, error.code, outcome);
+    this.#recorder?.refused(send, error.code, outcome);
     if (send.deadline > 0) this.#unanswered.answered();
     const { events } = this.environment;
-    events.tell({ type: "send.refused", topic: this.topic, key: send.key, code: error.code as ErrorCode });
+    events.emit({ type: "send.refused", topic: this.topic, key: send.key, code: error.code as ErrorCode });
     this.#failures.note(send);
     send.reject(error);
   }

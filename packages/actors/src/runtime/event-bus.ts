@@ -20,7 +20,7 @@ export class EventBus {
   get observed(): boolean {
     return this.#subject.observed;
   }
-  tell(event: WithoutTime<SystemEvent>): void {
+  emit(event: WithoutTime<SystemEvent>): void {
     if (this.#subject.observed) this.#subject.next({ ...event, atMs: this.#runtime.wallNow() } as SystemEvent);
   }
   complete(): void {

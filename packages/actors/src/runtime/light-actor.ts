@@ -159,14 +159,14 @@ export class LightActor<L extends AnyStateMachine> {
       (snapshot) => {
         this.#snapshot = this.#stage.shared(snapshot);
       },
-      (emitted) => this.#tell(emitted),
+      (emitted) => this.#notify(emitted),
     );
     this.#stage.watcher.moved(this);
     if ((this.#snapshot as { readonly status: string }).status === "active") return;
     this.#stopped = true;
     this.#stage.watcher.done(this);
   }
-  #tell(emitted: { readonly type: string }): void {
+  #notify(emitted: { readonly type: string }): void {
     for (const [type, handler] of this.#listeners) if (type === "*" || type === emitted.type) handler(emitted as never);
   }
 }

@@ -1,12 +1,12 @@
 import type { Runtime } from "./runtime.ts";
 
-/** Tells that nothing has gone on for a while: between `ms` and twice that after the last `stir`. One timer, however often it is stirred. */
+/** Tells that nothing has gone on for a while: between `ms` and twice that after the last `reset`. One timer, however often that is called. */
 export class QuietTimer {
   readonly #runtime: Runtime;
   readonly #ms: number;
   readonly #onQuiet: () => void;
   #timer: unknown = null;
-  #stirred = false;
+  #wasReset = false;
 
   constructor(runtime: Runtime, ms: number, onQuiet: () => void) {
     this.#runtime = runtime;
@@ -14,22 +14,22 @@ export class QuietTimer {
     this.#onQuiet = onQuiet;
   }
   /** Something went on, just now. */
-  stir(): void {
+  reset(): void {
     if (this.#timer === null) this.#arm();
-    else this.#stirred = true;
+    else this.#wasReset = true;
   }
   stop(): void {
     if (this.#timer !== null) this.#runtime.clearTimeout(this.#timer);
     this.#timer = null;
-    this.#stirred = false;
+    this.#wasReset = false;
   }
   #arm(): void {
     this.#timer = this.#runtime.setTimeout(this.#ring, this.#ms);
   }
   readonly #ring = (): void => {
     this.#timer = null;
-    if (this.#stirred) {
-      this.#stirred = false;
+    if (this.#wasReset) {
+      this.#wasReset = false;
       this.#arm();
     } else this.#onQuiet();
   };

@@ -108,7 +108,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
       this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
         this.#sendGranted(port, frame.request, granted, ttlMs, revision);
         const { spec, queue, group, events } = this.context;
-        events.tell({ type: "lease.granted", topic: spec.name, queue, group, epoch: granted });
+        events.emit({ type: "lease.granted", topic: spec.name, queue, group, epoch: granted });
         this.context.counters?.leaseGranted();
         goOn();
       });
@@ -335,7 +335,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
         return;
       case "lease.ended":
         part.onHolder(queue, { holder: decided.holder, held: false });
-        if (decided.reason === "released") events.tell({ type: "lease.released", ...at, epoch: decided.epoch });
+        if (decided.reason === "released") events.emit({ type: "lease.released", ...at, epoch: decided.epoch });
         else this.#tellLost(decided.epoch, decided.reason);
         this.#letGo(decided.epoch, decided.reason);
         return;
@@ -365,7 +365,7 @@ export class Holding implements LeaseKeeperOwner, LedgerOwner {
   }
   #tellLost(epoch: Epoch, reason: Exclude<LeaseEndReason, "released">): void {
     const { spec, queue, group, events, counters } = this.context;
-    events.tell({ type: "lease.lost", topic: spec.name, queue, group, epoch, reason });
+    events.emit({ type: "lease.lost", topic: spec.name, queue, group, epoch, reason });
     counters?.leaseLost(reason);
   }
   /** Delivers nothing until the function returned is called. */

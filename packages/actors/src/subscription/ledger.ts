@@ -239,7 +239,7 @@ export class Ledger {
         if (from === null) return resolve();
         const { spec, queue, group, events } = this.context;
         this.commit().commit.flushed.then(() => {
-          events.tell({
+          events.emit({
             type: "message.expired",
             topic: spec.name,
             queue,

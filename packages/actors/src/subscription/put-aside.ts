@@ -143,8 +143,8 @@ export async function putAside(place: AsidePlace, port: MemberPort, frame: Aside
 function tellAside({ context }: Ledger, frame: AsidePut, parks: boolean): void {
   const { spec, queue, group, events } = context;
   const at = { topic: spec.name, queue, group, offset: offset(frame.offset) };
-  if (parks) events.tell({ type: "key.parked", ...at, key: frame.key as string });
-  else events.tell({ type: "message.deadLettered", ...at, key: frame.key });
+  if (parks) events.emit({ type: "key.parked", ...at, key: frame.key as string });
+  else events.emit({ type: "message.deadLettered", ...at, key: frame.key });
 }
 const violation = (text: string): MessagingError => new MessagingError("PROTOCOL_VIOLATION", text);
 export const asideFull = (path: string, max: number): MessagingError =>

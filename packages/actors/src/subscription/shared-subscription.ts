@@ -226,7 +226,7 @@ export class SharedSubscription {
           state.tried.delete(frame.offset);
           const of = { key, sinceMs: runtime.wallNow(), revision: now.revision, attempts, error };
           writes.push(...aside.begin(state, { kind: "dead-letter", ...of }, head, []).writes);
-          events.tell({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key });
+          events.emit({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key });
           put = now;
         }
       }

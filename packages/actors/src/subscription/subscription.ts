@@ -165,7 +165,7 @@ export class Subscription {
     counters?.settleRefused(error.code);
     const { epoch, settle, settlement } = frame;
     const messages = settlement.ranges.reduce((sum, [from, to]) => sum + to - from, settlement.redriven.length);
-    events.tell({ type: "settle.refused", topic: spec.name, queue, group, epoch, code: error.code, messages });
+    events.emit({ type: "settle.refused", topic: spec.name, queue, group, epoch, code: error.code, messages });
     port.refuse({ type: "settle.refused", member: port.member, queue, epoch, settle, error });
   }
   asidePut(port: MemberPort, frame: AsidePut): void {
@@ -202,7 +202,7 @@ export class Subscription {
       sinceMs: runtime.wallNow(),
     };
     this.#holding.standStill();
-    events.tell({ type: "queue.halted", topic: spec.name, queue, group, offset: offset(at.offset) });
+    events.emit({ type: "queue.halted", topic: spec.name, queue, group, offset: offset(at.offset) });
   }
   /** Made for each lease: a subscription that nobody holds does without. */
   #flowOwner(): FlowOwner {

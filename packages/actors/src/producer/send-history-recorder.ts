@@ -4,7 +4,7 @@ import type { ErrorCode } from "../message/errors.ts";
 import type { PendingSend } from "./pending-send.ts";
 
 /** One producer's sends, as its client's history tells them. */
-export class SendChronicle {
+export class SendHistoryRecorder {
   readonly #history: HistorySink;
   readonly #at: { readonly topic: string; readonly producer: string };
 
