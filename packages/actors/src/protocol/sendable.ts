@@ -36,6 +36,7 @@ const sendableError = (error: WireError): WireError => ({
 /** The data as JSON would carry it; without what JSON cannot carry, and empty when that is all of it. */
 function plainData(data: ErrorData): ErrorData {
   try {
+    if (isPlain(data, ERROR_DEPTH_MAX, { left: PLAIN_CHARACTERS_MAX })) return data;
     const json = JSON.stringify(data, (name, value: unknown) =>
       FORBIDDEN_KEYS.has(name) ? undefined : typeof value === "bigint" ? String(value) : value,
     );
@@ -48,6 +49,22 @@ function plainData(data: ErrorData): ErrorData {
     // a cycle, or a getter that throws
     return {};
   }
+}
+/** Data of so many characters is no longer as JSON than what is sent, whatever has to be escaped in it. */
+const PLAIN_CHARACTERS_MAX = ERROR_DATA_SENT_MAX / 8;
+/** Whether JSON would carry it as it is. What our own errors tell is: only what others threw takes the long way. */
+function isPlain(value: unknown, depth: number, characters: { left: number }): boolean {
+  characters.left -= typeof value === "string" ? value.length + 1 : 1;
+  if (characters.left < 0) return false;
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== "object" || depth === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => isPlain(item, depth - 1, characters));
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  return Object.entries(value).every(([name, item]) => {
+    characters.left -= name.length;
+    return name !== "toJSON" && !FORBIDDEN_KEYS.has(name) && isPlain(item, depth - 1, characters);
+  });
 }
 const deeperThan = (value: unknown, depth: number): boolean =>
   typeof value === "object" &&
