@@ -12,6 +12,11 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
+/** What is gone from the sources, and what stands in its place. */
+const GONE: readonly (readonly [what: string, pattern: RegExp, instead: string])[] = [
+  ["a look at a subscription's class", /instanceof (?:Leased|Shared)?Subscription\b/, "ask the `GroupSubscription`"],
+];
+
 const root = new URL("../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
 const folders = readdirSync(new URL("packages/", root)).map((name) => `packages/${name}/`);
@@ -26,6 +31,11 @@ describe("the workspace", () => {
   it.each([...manifests])("%s depends on its neighbours by their exact version", (_folder, { dependencies = {} }) => {
     const neighbours = Object.entries(dependencies).filter(([name]) => name.startsWith("@seriatim/"));
     expect(neighbours).toEqual(neighbours.map(([name]) => [name, versions.get(name)]));
+  });
+
+  it.each(GONE)("has no %s", (_, pattern, instead) => {
+    const found = folders.flatMap(sourcesOf).filter((file) => pattern.test(read(file)));
+    expect(found, instead).toEqual([]);
   });
 
   const published = [...manifests].filter(([, manifest]) => manifest.private !== true).map(([folder]) => folder);
@@ -108,3 +118,8 @@ describe("lint", () => {
     expect(linted(files)).toEqual({});
   });
 });
+
+const sourcesOf = (folder: string): string[] =>
+  readdirSync(new URL(`${folder}src/`, root), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => `${folder}src/${file}`);

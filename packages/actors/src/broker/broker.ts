@@ -36,7 +36,7 @@ import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { KnownErrors } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
-import type { Subscription } from "../subscription/subscription.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { type AskedBroker, answerQuestion } from "./answer-question.ts";
 import { type BrokerState, brokerMachine } from "./broker.machine.ts";
 import { type EndStep, endWithin } from "./end-within.ts";
@@ -360,7 +360,7 @@ class BrokerNode implements Broker, SessionHost, AskedBroker {
     this.#sessions.delete(session);
     this.#instances.ended(session);
   }
-  heldBy(session: Session): Iterable<Subscription> {
+  heldBy(session: Session): Iterable<GroupSubscription> {
     return this.#instances.heldBy(session);
   }
 

@@ -5,9 +5,8 @@ import { clipped, cutToBytes, shown } from "../message/text.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
 import type { Explanation, KeyView } from "../protocol/views.ts";
 import type { Queue } from "../queue/queue.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { scanLog } from "../subscription/log-scan.ts";
-import type { SharedSubscription } from "../subscription/shared-subscription.ts";
-import { Subscription } from "../subscription/subscription.ts";
 import { SPAN_MAX } from "../subscription/subscription-context.ts";
 import type { Group } from "./group.ts";
 import { observe } from "./needed-rights.ts";
@@ -21,7 +20,7 @@ const GROUPS_AT_ONCE = 64;
 /** What one group has not done with the key, in the span from its cursor on: nothing further can be on its way. */
 interface Look {
   readonly group: string;
-  readonly subscription: Subscription | SharedSubscription | undefined;
+  readonly subscription: GroupSubscription | undefined;
   readonly from: number;
   readonly to: number;
   /** There is more behind the span. */
@@ -113,7 +112,7 @@ function explainFor(
   const nothing = { group, backlog: 0, lagMs: 0, lease: null, blockedBy: null } as const;
   if (subscription === undefined) return { ...nothing, state: "idle", text: "has no subscription on this queue" };
   const { state, aside } = subscription;
-  const lease = subscription instanceof Subscription ? subscription.lease() : null;
+  const lease = subscription.lease();
   const held =
     lease === null
       ? ""
@@ -140,7 +139,7 @@ function explainFor(
   if (head === null && isCut) {
     // what lies further on is not delivered before the cursor has moved, whatever key it has (rule 21)
     const { cursor } = state;
-    const isUnleased = subscription instanceof Subscription && lease === null;
+    const { isUnleased } = subscription;
     return {
       ...nothing,
       lease,
@@ -167,14 +166,14 @@ function explainFor(
       },
       text: `the queue is halted at message ${state.halt.offset} (${told(state.halt.error)}); ${waiting} of this key wait`,
     };
-  if (subscription instanceof Subscription && lease === null)
+  if (subscription.isUnleased)
     return {
       ...base,
       state: "unleased",
       blockedBy: null,
       text: `${waiting} wait, and nobody holds the queue's lease: no member of the group is connected, or it is being handed over`,
     };
-  if (subscription instanceof Subscription && subscription.isQuarantined)
+  if (subscription.isQuarantined)
     return {
       ...base,
       state: "unleased",
@@ -188,8 +187,7 @@ function explainFor(
       blockedBy,
       text: `message ${head.offset} has failed ${tried.attempts} time(s) and is tried again in place; ${behind}${held}`,
     };
-  const delivered = subscription instanceof Subscription ? (subscription.flow?.deliveredEnd ?? 0) > head.offset : false;
-  if (delivered)
+  if (subscription.deliveredEnd > head.offset)
     return {
       ...base,
       state: "handling",

@@ -9,10 +9,9 @@ import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
-import type { SharedSubscription } from "../subscription/shared-subscription.ts";
 import { type Holder, holderOf, isSameHolder } from "../subscription/subscription.machine.ts";
-import { Subscription } from "../subscription/subscription.ts";
 import type { HolderChange } from "../subscription/subscription-context.ts";
 import { type Allocation, allocate } from "./allocation.ts";
 import { groupMachine } from "./group.machine.ts";
@@ -34,7 +33,7 @@ export interface GroupOptions {
   readonly actors: ActorRegistry;
   readonly events: EventBus;
   readonly logger: Logger;
-  readonly onHolder: (subscription: Subscription, change: HolderChange) => void;
+  readonly onHolder: (subscription: GroupSubscription, change: HolderChange) => void;
 }
 
 /** One consumer group at this broker: its members, and which of them is offered which queue. The lease decides, the plan only advises. */
@@ -46,7 +45,7 @@ export class Group implements GroupPart {
   readonly #machine: Actor<typeof groupMachine>;
   readonly #names: MemberNames;
   readonly #members = new Map<string, MemberPort>();
-  readonly #subscriptions = new Map<number, Subscription | SharedSubscription>();
+  readonly #subscriptions = new Map<number, GroupSubscription>();
   #plan = new Map<number, readonly string[]>();
   readonly #offers = new Map<number, { readonly port: MemberPort; readonly rank: number; readonly atMs: number }>();
   /** Free queues that are offered when other offers have been taken up, each with the rank of whom to ask first. */
@@ -114,10 +113,10 @@ export class Group implements GroupPart {
   get memberNames(): readonly string[] {
     return [...this.#members.values()].filter((port) => port.open).map((port) => port.name);
   }
-  subscription(queue: number): Subscription | SharedSubscription | undefined {
+  subscription(queue: number): GroupSubscription | undefined {
     return this.#subscriptions.get(queue);
   }
-  subscriptions(): IterableIterator<Subscription | SharedSubscription> {
+  subscriptions(): IterableIterator<GroupSubscription> {
     return this.#subscriptions.values();
   }
 
@@ -147,10 +146,8 @@ export class Group implements GroupPart {
   }
   /** Leases under this name, also those of before a restart. */
   #holding(name: string): Holder[] {
-    const subscriptions = [...this.#subscriptions.values()];
-    return subscriptions.flatMap((each) =>
-      each instanceof Subscription && each.holder?.member === name ? [each.holder] : [],
-    );
+    const holders = [...this.#subscriptions.values()].map(({ holder }) => holder);
+    return holders.filter((holder) => holder?.member === name) as Holder[];
   }
   /** A member whose name is free. */
   join(port: MemberPort): void {
@@ -158,8 +155,7 @@ export class Group implements GroupPart {
     const isFirst = !this.#hasMembers;
     this.#members.set(port.name, port);
     void this.#names.claim(port.name, port.principal); // the member that had it may have left meanwhile, and with it its name
-    for (const subscription of this.#subscriptions.values())
-      if (!(subscription instanceof Subscription)) subscription.join(port);
+    for (const subscription of this.#subscriptions.values()) subscription.join(port);
     // a link that is back changes nothing: the plan stands, unless others have taken over meanwhile
     if (
       before?.instance === port.instance &&
@@ -182,8 +178,7 @@ export class Group implements GroupPart {
     for (const [queue, ranking] of this.#plan) {
       if (ranking[0] !== name) continue;
       const subscription = this.#subscriptions.get(queue);
-      const holder = subscription instanceof Subscription && subscription.isHeld ? subscription.holder : null;
-      if (holder !== null && holder.member !== name) return true;
+      if (subscription?.isHeld === true && subscription.holder?.member !== name) return true;
     }
     return false;
   }
@@ -194,10 +189,7 @@ export class Group implements GroupPart {
   }
   /** The member has left for good, or (`revoked`) may not stay: its queues are dealt out at once. */
   leave(port: MemberPort, reason: "released" | "revoked"): void {
-    for (const subscription of this.#subscriptions.values()) {
-      if (!(subscription instanceof Subscription)) subscription.left(port);
-      else if (subscription.flow?.port === port) subscription.end(reason);
-    }
+    for (const subscription of this.#subscriptions.values()) subscription.left(port, reason);
     if (this.#members.get(port.name) !== port) return;
     this.#members.delete(port.name);
     this.#names.left(port.name, port.principal);
@@ -205,8 +197,7 @@ export class Group implements GroupPart {
   }
   /** The member's link has ended; it may be back before its leases expire. */
   linkEnded(port: MemberPort): void {
-    for (const subscription of this.#subscriptions.values())
-      if (!(subscription instanceof Subscription)) subscription.linkEnded(port);
+    for (const subscription of this.#subscriptions.values()) subscription.linkEnded(port);
     if (this.#members.get(port.name) === port) this.#machine.send({ type: "members.changed", atOnce: false });
   }
 
@@ -222,7 +213,7 @@ export class Group implements GroupPart {
   }
   onHolder(queue: number, change: HolderChange): void {
     const subscription = this.#subscriptions.get(queue);
-    if (!(subscription instanceof Subscription)) return;
+    if (subscription === undefined) return;
     this.#options.onHolder(subscription, change);
     if (!change.held) return;
     this.#offers.delete(queue);
@@ -254,9 +245,8 @@ export class Group implements GroupPart {
     let moved = 0;
     for (const [queue, ranking] of this.#plan) {
       const subscription = this.#subscriptions.get(queue);
-      if (!(subscription instanceof Subscription)) continue;
       const owner = ranking[0];
-      if (owner === undefined) continue;
+      if (subscription === undefined || owner === undefined) continue;
       if (subscription.isVacant) {
         moved++;
         const before = offered.get(queue);
@@ -275,9 +265,7 @@ export class Group implements GroupPart {
   #lookWhetherDone(): void {
     if (this.isStable || this.#machine.getSnapshot().matches({ rebalancing: "settling" })) return;
     for (const [queue, ranking] of this.#plan) {
-      const subscription = this.#subscriptions.get(queue);
-      if (subscription instanceof Subscription && ranking.length > 0 && subscription.holder?.member !== ranking[0])
-        return;
+      if (ranking.length > 0 && this.#subscriptions.get(queue)?.holder?.member !== ranking[0]) return;
     }
     this.#machine.send({ type: "plan.done" });
   }
@@ -293,7 +281,7 @@ export class Group implements GroupPart {
     this.#unoffered.delete(queue);
     const subscription = this.#subscriptions.get(queue);
     const ranking = this.#plan.get(queue) ?? [];
-    if (this.#closed || !(subscription instanceof Subscription) || ranking.length === 0) return;
+    if (this.#closed || subscription === undefined || ranking.length === 0) return;
     if (subscription.isQuarantined) {
       // only the instance that held it before the restart may come in now
       const holder = subscription.holder;

@@ -1,5 +1,5 @@
 import type { BrokerFrame, Heartbeat } from "../protocol/frames.ts";
-import type { Subscription } from "../subscription/subscription.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { type BeatingLink, renewLeases } from "./renew-leases.ts";
 import type { SessionHost } from "./session.ts";
 
@@ -17,7 +17,7 @@ export interface BeatingSession {
 export interface LeasesOf {
   readonly find: BeatingLink["find"];
   /** All that its client has here. */
-  readonly held: () => Iterable<Subscription>;
+  readonly held: () => Iterable<GroupSubscription>;
 }
 
 /** The heartbeats of one link. Each lists all that the client holds, so the newest stands for those before it, as long as nothing came in between. */

@@ -1,6 +1,6 @@
 import { instanceKey } from "../log/owner.ts";
 import { MessagingError } from "../message/errors.ts";
-import type { Subscription } from "../subscription/subscription.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { HolderChange } from "../subscription/subscription-context.ts";
 import type { Session } from "./session.ts";
 import { Shares } from "./shares.ts";
@@ -16,7 +16,7 @@ const LINKS_SEEN_IN_ALL_MAX = 100_000;
  */
 export class Instances {
   readonly #live = new Map<string, Session>();
-  readonly #held = new Map<string, Set<Subscription>>();
+  readonly #held = new Map<string, Set<GroupSubscription>>();
   /** The highest link number of each, also after that link has ended: one that was overtaken on its way is refused. */
   readonly #links = new Shares<number>({
     eachMax: LINKS_SEEN_MAX,
@@ -40,10 +40,10 @@ export class Instances {
     const key = instanceKey(session.instance, session.principal);
     if (this.#live.get(key) === session) this.#live.delete(key);
   }
-  heldBy({ instance, principal }: Pick<Session, "instance" | "principal">): Iterable<Subscription> {
+  heldBy({ instance, principal }: Pick<Session, "instance" | "principal">): Iterable<GroupSubscription> {
     return this.#held.get(instanceKey(instance, principal)) ?? [];
   }
-  noteHolder(subscription: Subscription, { holder, held: isHeld }: HolderChange): void {
+  noteHolder(subscription: GroupSubscription, { holder, held: isHeld }: HolderChange): void {
     const key = instanceKey(holder.instance, holder.principal ?? null);
     const held = this.#held.get(key) ?? new Set();
     if (isHeld) held.add(subscription);

@@ -1,13 +1,13 @@
 import type { Heartbeat, HeartbeatAnswered, LeaseKey } from "../protocol/frames.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
-import { Subscription } from "../subscription/subscription.ts";
 
 /** A link, as its heartbeats are judged. */
 export interface BeatingLink {
   /** The subscription a lease is about, and the member's port; undefined while that member's join is still being answered. */
-  find(lease: LeaseKey): { readonly subscription: unknown; readonly port: MemberPort } | undefined;
+  find(lease: LeaseKey): { readonly subscription: GroupSubscription; readonly port: MemberPort } | undefined;
   /** All leases of the link's client here. */
-  readonly held: Iterable<Subscription>;
+  readonly held: Iterable<GroupSubscription>;
   readonly link: object;
 }
 
@@ -18,7 +18,7 @@ export function renewLeases({ find, held, link }: BeatingLink, frame: Heartbeat)
   const listed = new Set<unknown>();
   for (const lease of frame.leases) {
     const at = find(lease);
-    if (at === undefined || !(at.subscription instanceof Subscription)) {
+    if (at === undefined) {
       listed.add(`${lease.queue}:${lease.epoch}`); // neither renewed nor given back
       continue;
     }
@@ -27,12 +27,11 @@ export function renewLeases({ find, held, link }: BeatingLink, frame: Heartbeat)
     const ttlMs = subscription.renew(port, lease.epoch);
     if (ttlMs !== null) renewed.push({ ...lease, ttlMs });
     // asked to resume, not answered yet: neither renewed nor over
-    else if (subscription.currentEpoch !== lease.epoch || !subscription.isHeld)
-      ended.push({ ...lease, current: subscription.currentEpoch });
+    else if (subscription.isOver(lease.epoch)) ended.push({ ...lease, current: subscription.currentEpoch });
   }
   for (const subscription of [...held]) {
     if (listed.has(subscription) || listed.has(`${subscription.context.queue}:${subscription.currentEpoch}`)) continue;
-    const isOnThisLink = subscription.flow?.port.link === link;
+    const isOnThisLink = subscription.isOn(link);
     const wasSeen = subscription.grant !== 0 && subscription.grant <= frame.grantsSeen;
     if (!isOnThisLink || wasSeen) subscription.end("released");
   }

@@ -3,9 +3,8 @@ import { quoted } from "../message/text.ts";
 import { isName } from "../message/topic.ts";
 import { untraced } from "../message/untraced.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
-import type { SharedSubscription } from "../subscription/shared-subscription.ts";
-import type { Subscription } from "../subscription/subscription.ts";
 import type { Drain } from "./drain.ts";
 import type { Group } from "./group.ts";
 import { toConsume } from "./needed-rights.ts";
@@ -52,7 +51,7 @@ export class SessionMembers {
   subscription(frame: {
     readonly member: number;
     readonly queue: number;
-  }): { readonly subscription: Subscription | SharedSubscription; readonly port: MemberPort } | undefined {
+  }): { readonly subscription: GroupSubscription; readonly port: MemberPort } | undefined {
     const member = this.#members.get(frame.member);
     const subscription = member?.group.subscription(frame.queue);
     return member === undefined || subscription === undefined ? undefined : { subscription, port: member.port };

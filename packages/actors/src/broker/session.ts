@@ -17,7 +17,7 @@ import type { Question } from "../protocol/questions.ts";
 import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { Departure } from "../runtime/departure.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { Subscription } from "../subscription/subscription.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { CONGESTED_BYTES, Drain } from "./drain.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
@@ -68,7 +68,7 @@ export interface SessionHost {
   ordinalOf(shown: number | null): number;
   ended(session: Session): void;
   /** Leases held by its client here. */
-  heldBy(session: Session): Iterable<Subscription>;
+  heldBy(session: Session): Iterable<GroupSubscription>;
   /** Resolves at once when the ownership of the data was verified lately, else when it has been. */
   ownershipVerified(withinMs: number): Promise<void> | null;
   ask(session: Session, asker: Asker, question: Question): Promise<unknown>;
@@ -441,11 +441,6 @@ export class Session {
           if (subscription === undefined)
             throw new MessagingError("PROTOCOL_VIOLATION", `queue ${frame.queue} is none of this broker's`);
           if (frame.type === "aside.put") return subscription.asidePut(member.port, withCutFailure(frame));
-          if (!(subscription instanceof Subscription))
-            throw new MessagingError(
-              "PROTOCOL_VIOLATION",
-              `the topic is unordered: its queues have no leases, found "${frame.type}"`,
-            );
           if (frame.type === "lease.acquire") return subscription.acquire(member.port, frame);
           if (frame.type === "lease.raise") return subscription.raise(member.port, frame);
           return subscription.release(member.port, frame);

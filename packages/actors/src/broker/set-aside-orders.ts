@@ -6,16 +6,14 @@ import { quoted } from "../message/text.ts";
 import type { AsideChanged, AsideListed, AsideMessage, Question } from "../protocol/questions.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { StoreWrite } from "../store/store.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { copiesOf } from "../subscription/log-scan.ts";
 import { type AsideCopy, entryId, entryUnknown, keyOf, parseEntryId, type Strand } from "../subscription/set-aside.ts";
-import type { SharedSubscription } from "../subscription/shared-subscription.ts";
-import { Subscription } from "../subscription/subscription.ts";
 import type { Group } from "./group.ts";
 import { Page } from "./page.ts";
 import type { QuestionTurn } from "./question-turns.ts";
 import type { TopicHome } from "./topic-home.ts";
 
-type AnySubscription = Subscription | SharedSubscription;
 type Ordered<K extends Question["kind"]> = Extract<Question, { readonly kind: K }>;
 /** Stands in an entry's name where a halted queue's message is meant, which is in no strand. */
 const HALT_STRAND = 0;
@@ -81,7 +79,7 @@ export class SetAsideOrders {
     }
     return { entries: page.entries, next: null };
   }
-  async #halted(queue: number, subscription: AnySubscription, bodies: boolean): Promise<AsideListed | null> {
+  async #halted(queue: number, subscription: GroupSubscription, bodies: boolean): Promise<AsideListed | null> {
     const { halt } = subscription.state;
     if (halt === null) return null;
     const [message] = await copiesOf(subscription.context.log, halt.offset, halt.offset + 1, () => true);
@@ -163,7 +161,7 @@ export class SetAsideOrders {
         const followers = await copiesOf(
           subscription.context.log,
           old.offset + 1,
-          subscription.flow?.deliveredEnd ?? old.offset + 1,
+          subscription.deliveredEnd,
           (other, key) => key !== null && key === halt.key && !subscription.state.isDone(other),
         );
         const { runtime } = subscription.context;
@@ -192,7 +190,7 @@ export class SetAsideOrders {
       const result = { queue, offsets: strand.offsets.map(offset), key, id: null };
       if (strand.phase === "redriving") return { writes: [], result }; // it runs already: what was sent is not sent again
       const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
-      return { writes: [write], result, after: () => this.#redriven(subscription, strand) };
+      return { writes: [write], result, after: () => subscription.redrive(strand) };
     });
     this.#events.emit({
       type: "key.redriven",
@@ -212,7 +210,7 @@ export class SetAsideOrders {
       const { strand } = this.#strandOf(key);
       // what has gone out to be run again is no longer waiting: it would be handled, and settled, after it was given up
       const runs = strand.phase === "redriving";
-      const offsets = strand.offsets.filter((at) => !(runs && isInHand(subscription, strand, at)));
+      const offsets = strand.offsets.filter((at) => !(runs && subscription.hasSent(strand, at)));
       const writes: StoreWrite[] = [];
       for (const at of offsets) {
         writes.push(...subscription.aside.take(subscription.state, strand, at));
@@ -238,8 +236,8 @@ export class SetAsideOrders {
     type: "message.retried" | "message.skipped" | "message.replaced",
     reason: string,
     order: {
-      strand(subscription: AnySubscription, strand: Strand, message: AsideCopy): Promise<StoreWrite[]>;
-      halted(subscription: Subscription, message: AsideCopy): Promise<StoreWrite[]>;
+      strand(subscription: GroupSubscription, strand: Strand, message: AsideCopy): Promise<StoreWrite[]>;
+      halted(subscription: GroupSubscription, message: AsideCopy): Promise<StoreWrite[]>;
     },
   ): Promise<AsideChanged> {
     const id = parseEntryId(entry);
@@ -251,27 +249,27 @@ export class SetAsideOrders {
     };
     const changed = await subscription.change(async () => {
       if (id.strand === HALT_STRAND) {
-        if (!(subscription instanceof Subscription) || subscription.state.halt?.offset !== id.offset)
-          throw entryUnknown(entry);
+        if (subscription.state.halt?.offset !== id.offset) throw entryUnknown(entry);
         const { key } = subscription.state.halt;
         const [message] = await copiesOf(subscription.context.log, id.offset, id.offset + 1, () => true);
         if (message === undefined) throw entryUnknown(entry);
         const writes = await order.halted(subscription, message);
         subscription.state.halt = null;
-        return { writes, result: resultOf(message, key), after: () => subscription.endHalt() };
+        // the queue goes on under a new lease, so that nobody holds on to what it stood at; what still runs of other keys ends first
+        return { writes, result: resultOf(message, key), after: () => subscription.revoke() };
       }
       const strand = subscription.aside.strand(id.strand);
       if (strand === undefined || strand.offsets[0] !== id.offset) throw entryUnknown(entry);
       const [message] = await subscription.aside.copies(strand, id.offset, 1);
       if (message?.offset !== id.offset) throw entryUnknown(entry);
       const result = resultOf(message, strand.key);
-      if (strand.phase === "redriving" && isInHand(subscription, strand)) {
+      if (strand.phase === "redriving" && subscription.hasSent(strand, id.offset)) {
         if (type === "message.retried") return { writes: [], result };
         throw entryUnknown(entry); // it runs right now: what a handler is busy with is neither skipped nor replaced
       }
       const ran = strand.phase === "redriving";
       const writes = await order.strand(subscription, strand, message);
-      return { writes, result, after: () => ran || this.#redriven(subscription, strand) };
+      return { writes, result, after: () => ran || subscription.redrive(strand) };
     });
     this.#events.emit({
       type,
@@ -297,16 +295,17 @@ export class SetAsideOrders {
       );
     return { ...old, message };
   }
-  #redriven(subscription: AnySubscription, strand: Strand): void {
-    if (subscription instanceof Subscription) subscription.flow?.redrive(strand.id);
-  }
-  *#subscriptions(): IterableIterator<[number, AnySubscription]> {
+  *#subscriptions(): IterableIterator<[number, GroupSubscription]> {
     for (const queue of this.#topic.queues) {
       const subscription = this.#group.subscription(queue.index);
       if (subscription !== undefined) yield [queue.index, subscription];
     }
   }
-  #strandOf(key: string): { readonly queue: number; readonly subscription: AnySubscription; readonly strand: Strand } {
+  #strandOf(key: string): {
+    readonly queue: number;
+    readonly subscription: GroupSubscription;
+    readonly strand: Strand;
+  } {
     const slot = slotOf(key);
     const queue = this.#topic.route.runs.findLast(([first]) => first <= slot)?.[1] ?? 0;
     const subscription = this.#group.subscription(queue);
@@ -326,10 +325,6 @@ const shown = ({ offset: at, appendedAtMs, message }: AsideCopy, bodies: boolean
   appendedAtMs,
   ...(bodies ? { message } : { message: withoutBody(message), withheld: true }),
 });
-function isInHand(subscription: AnySubscription, strand: Strand, at = strand.offsets[0] ?? 0): boolean {
-  if (!(subscription instanceof Subscription)) return subscription.hasSent(strand);
-  return subscription.flow?.hasSent(strand.id, at) === true;
-}
 const idOf = (message: Uint8Array): string | null => {
   const reader = new PackedReader(message);
   return reader.next() ? reader.id : null;

@@ -14,7 +14,7 @@ import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
-import type { Subscription } from "../subscription/subscription.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { HolderChange } from "../subscription/subscription-context.ts";
 import { Group } from "./group.ts";
 
@@ -31,7 +31,7 @@ export interface TopicHomeOptions {
   readonly messageBytesMax: number;
   readonly leaseTtlMsMax: number;
   /** A lease of a client has begun or ended. */
-  readonly onHolder: (subscription: Subscription, change: HolderChange) => void;
+  readonly onHolder: (subscription: GroupSubscription, change: HolderChange) => void;
 }
 interface StoredTopic {
   readonly spec: TopicSpec;

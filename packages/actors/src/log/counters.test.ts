@@ -62,7 +62,7 @@ describe("counters", () => {
     const goOn = () =>
       subscription.change(async () => {
         subscription.state.halt = null;
-        return { writes: [], result: {}, after: () => subscription.endHalt() };
+        return { writes: [], result: {}, after: () => subscription.revoke() };
       });
     const lost = () => [...totals.keys()].filter((series) => series.startsWith("seriatim_leases_lost"));
     bench.append(["a"]);

@@ -13,9 +13,10 @@ import { EventBus } from "../runtime/event-bus.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
-import { SharedSubscription } from "../subscription/shared-subscription.ts";
-import { Subscription } from "../subscription/subscription.ts";
+import type { SharedSubscription } from "../subscription/shared-subscription.ts";
+import type { Subscription } from "../subscription/subscription.ts";
 import { Queue } from "./queue.ts";
 
 /** A packed message with this key. */
@@ -184,14 +185,10 @@ export class QueueBench {
     startAt: "earliest" | "latest" | { timestampMs: number } = "earliest",
     name = "g",
   ): Promise<Subscription> {
-    const subscription = await this.#subscribe(startAt, name);
-    if (!(subscription instanceof Subscription)) throw new Error("unordered");
-    return subscription;
+    return (await this.#subscribe(startAt, name)) as Subscription;
   }
   async share(): Promise<SharedSubscription> {
-    const subscription = await this.#subscribe("earliest", "g");
-    if (!(subscription instanceof SharedSubscription)) throw new Error("ordered");
-    return subscription;
+    return (await this.#subscribe("earliest", "g")) as SharedSubscription;
   }
   #subscribe(startAt: "earliest" | "latest" | { timestampMs: number }, name: string) {
     return this.queue.subscribe({
@@ -340,7 +337,7 @@ export function accountProblem(subscription: { account(): ReturnType<Subscriptio
   return null;
 }
 /** What the subscription would be if it were loaded from the store now, beside what it is. */
-export async function storedBeside(bench: QueueBench, subscription: Subscription | SharedSubscription) {
+export async function storedBeside(bench: QueueBench, subscription: GroupSubscription) {
   const { Ledger } = await import("../subscription/ledger.ts");
   const stored = await Ledger.open(subscription.context, 0);
   const plain = ({ account, strands }: { account: unknown; strands: unknown }) => JSON.stringify({ account, strands });

@@ -17,6 +17,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
 import { storeReserveBytes } from "../store/store-rules.ts";
+import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { SharedSubscription } from "../subscription/shared-subscription.ts";
 import { Subscription } from "../subscription/subscription.ts";
 import type { LeaseListener } from "../subscription/subscription-context.ts";
@@ -66,7 +67,7 @@ const IDLE_LOOK_MS = 3_600_000;
 export class Queue {
   readonly path: string;
   readonly log: QueueLog;
-  readonly subscriptions = new Map<string, Subscription | SharedSubscription>();
+  readonly subscriptions = new Map<string, GroupSubscription>();
   readonly #options: QueueOptions;
   readonly #machine: LightRef<typeof queueMachine>;
   readonly #backlog: StoreBacklog;
@@ -129,7 +130,7 @@ export class Queue {
   }
 
   /** The group's subscription here, begun where its settings say when it is new. */
-  async subscribe(part: GroupPart): Promise<Subscription | SharedSubscription> {
+  async subscribe(part: GroupPart): Promise<GroupSubscription> {
     const known = this.subscriptions.get(part.name);
     if (known !== undefined) return known;
     const { spec, queue, store, runtime, actors, events, logger, counters, leaseTtlMsMax } = this.#options;
@@ -444,7 +445,7 @@ export class Queue {
     return commit !== null;
   }
   /** Age of the oldest message the group has not settled, ms. */
-  async lagMs(subscription: Subscription | SharedSubscription): Promise<number> {
+  async lagMs(subscription: GroupSubscription): Promise<number> {
     const { cursor } = subscription.state;
     if (cursor >= this.log.flushedEnd) return 0;
     let batch = this.#oldestOf.get(subscription);
@@ -459,7 +460,7 @@ export class Queue {
   }
   /** Batches that groups were seen to stand in: one that stands still is not read again for its time alone. */
   readonly #oldestOf = new WeakMap<
-    Subscription | SharedSubscription,
+    GroupSubscription,
     { readonly from: number; readonly to: number; readonly appendedAtMs: number }
   >();
   async close(): Promise<void> {

@@ -1,10 +1,11 @@
-import { epoch, type Offset, offset } from "../message/brands.ts";
+import { type Epoch, epoch, type Offset, offset } from "../message/brands.ts";
 import { isMessagingError, MessagingError } from "../message/errors.ts";
-import type { AsidePut, Credit, Settle } from "../protocol/frames.ts";
+import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { QueueView } from "../protocol/views.ts";
 import type { StoreWrite } from "../store/store.ts";
 import { applyRedriven } from "./apply-settlement.ts";
+import type { GroupSubscription } from "./group-subscription.ts";
 import { type Change, changeFailure, Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
@@ -24,7 +25,7 @@ const TICK_MS = 250;
  * One group on one queue of an *unordered* topic: any member takes any message, side by side; what fails or takes too long comes again after a wait; what is exhausted becomes a dead letter.
  * Gives up P4 to P6. The same state and the same commits as an ordered subscription, without a lease.
  */
-export class SharedSubscription {
+export class SharedSubscription implements GroupSubscription {
   readonly context: SubscriptionContextOf;
   readonly #ledger: Ledger;
   readonly #members = new SharedMembers(() => this.#pump());
@@ -256,7 +257,8 @@ export class SharedSubscription {
   change<T>(change: () => Promise<Change<T>>): Promise<T & { readonly revision: number }> {
     return this.#ledger.change(change);
   }
-  /** Whether a member has this strand's head. */
+  redrive(): void {} // its head is given to the next member that has room
+  /** Of a strand its head is out, and nothing else. */
   hasSent(strand: Strand): boolean {
     return this.#redriven.has(strand);
   }
@@ -272,6 +274,58 @@ export class SharedSubscription {
     if (this.#timer !== null) this.context.runtime.clearTimeout(this.#timer);
     await this.#ledger.close(() => {});
   }
+
+  /* ---------- without leases ---------- */
+
+  get holder(): null {
+    return null;
+  }
+  get isVacant(): boolean {
+    return false;
+  }
+  get isHeld(): boolean {
+    return false;
+  }
+  get isQuarantined(): boolean {
+    return false;
+  }
+  get isUnleased(): boolean {
+    return false;
+  }
+  get currentEpoch(): Epoch {
+    return EPOCH;
+  }
+  get grant(): number {
+    return 0;
+  }
+  get deliveredEnd(): number {
+    return 0;
+  }
+  lease(): null {
+    return null;
+  }
+  isOn(): boolean {
+    return false;
+  }
+  isOver(): boolean {
+    return false;
+  }
+  acquire(_: MemberPort, frame: LeaseAcquire): never {
+    throw noLeases(frame);
+  }
+  raise(_: MemberPort, frame: LeaseRaise): never {
+    throw noLeases(frame);
+  }
+  release(_: MemberPort, frame: LeaseRelease): never {
+    throw noLeases(frame);
+  }
+  renew(): null {
+    return null;
+  }
+  revoke(): void {}
+  end(): void {}
+
+  /* ---------- giving out ---------- */
 
   #backoffMs(port: MemberPort, attempts: number): number {
     const { initialMs, factor, maxMs, jitter } = port.join.retry;
@@ -448,3 +502,5 @@ export class SharedSubscription {
     this.#watch();
   }
 }
+const noLeases = ({ type }: { readonly type: string }): MessagingError =>
+  new MessagingError("PROTOCOL_VIOLATION", `the topic is unordered: its queues have no leases, found "${type}"`);

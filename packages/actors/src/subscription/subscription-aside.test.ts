@@ -294,7 +294,7 @@ describe("halt", () => {
     await again.change(async () => {
       again.state.halt = null;
       again.state.discard(0);
-      return { writes: [], result: {}, after: () => again.endHalt() };
+      return { writes: [], result: {}, after: () => again.revoke() };
     });
     expect(next.port.all("lease.revoke")).toHaveLength(1); // what still runs of other keys ends first
     await next.release();
@@ -309,7 +309,7 @@ describe("halt", () => {
     await talk.release();
     await subscription.change(async () => {
       subscription.state.halt = null;
-      return { writes: [], result: {}, after: () => subscription.endHalt() };
+      return { writes: [], result: {}, after: () => subscription.revoke() };
     });
     await bench.restart();
     expect((await bench.subscribe()).state.halt).toBeNull();

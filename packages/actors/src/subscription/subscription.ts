@@ -7,11 +7,12 @@ import type { LeaseView, QueueView } from "../protocol/views.ts";
 import type { StoreWrite } from "../store/store.ts";
 import { applySettlement } from "./apply-settlement.ts";
 import type { DeliveryFlow, FlowOwner } from "./delivery-flow.ts";
+import type { GroupSubscription } from "./group-subscription.ts";
 import { Holding } from "./holding.ts";
 import { type Change, Ledger } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import { asideFull, putAside } from "./put-aside.ts";
-import type { SetAside } from "./set-aside.ts";
+import type { SetAside, Strand } from "./set-aside.ts";
 import type { Holder, LeaseEndReason } from "./subscription.machine.ts";
 import type { SubscriptionContextOf } from "./subscription-context.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
@@ -20,7 +21,7 @@ import type { SubscriptionState } from "./subscription-state.ts";
  * One group on one queue: its cursor, its lease, what it has set aside. The machine decides who holds the lease; this executes: it checks, changes memory and
  * commits, one change after another, and answers when a change is committed.
  */
-export class Subscription {
+export class Subscription implements GroupSubscription {
   readonly context: SubscriptionContextOf;
   readonly #ledger: Ledger;
   readonly #holding: Holding;
@@ -62,6 +63,9 @@ export class Subscription {
   get isQuarantined(): boolean {
     return this.#holding.state === "quarantined";
   }
+  get isUnleased(): boolean {
+    return this.#holding.holder === null;
+  }
   get currentEpoch(): Epoch {
     return this.state.epoch;
   }
@@ -75,6 +79,18 @@ export class Subscription {
   /** Number of the present holder's grant on its link; 0 before it was answered. */
   get grant(): number {
     return this.#holding.grant;
+  }
+  get deliveredEnd(): number {
+    return this.flow?.deliveredEnd ?? 0;
+  }
+  isOn(link: object): boolean {
+    return this.flow?.port.link === link;
+  }
+  isOver(epoch: Epoch): boolean {
+    return epoch !== this.currentEpoch || !this.isHeld;
+  }
+  hasSent(strand: Strand, offset: number): boolean {
+    return this.flow?.hasSent(strand.id, offset) === true;
   }
   lease(): LeaseView | null {
     return this.#holding.view();
@@ -103,6 +119,11 @@ export class Subscription {
 
   /* ---------- leases ---------- */
 
+  join(): void {} // it asks for leases
+  left(port: MemberPort, reason: "released" | "revoked"): void {
+    if (this.flow?.port === port) this.end(reason);
+  }
+  linkEnded(): void {} // its leases go on until they expire
   acquire(port: MemberPort, frame: LeaseAcquire): void {
     this.#holding.acquire(port, frame);
   }
@@ -258,9 +279,8 @@ export class Subscription {
   change<T>(change: () => Promise<Change<T>>): Promise<T & { readonly revision: number }> {
     return this.#ledger.change(change);
   }
-  /** The halt that a change has just taken away is over: the queue goes on under a new lease, so that nobody holds on to what it stood at. What still runs of other keys ends first. */
-  endHalt(): void {
-    this.#holding.revoke();
+  redrive(strand: Strand): void {
+    this.flow?.redrive(strand.id);
   }
   /** Retention is about to remove what this group has not settled; resolves when that is counted and committed. */
   expire(before: number): Promise<void> {
