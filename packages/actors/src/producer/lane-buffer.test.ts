@@ -130,7 +130,7 @@ describe("a lane's buffer", () => {
     answer(0, 3);
     push("d");
     expect(buffer.rewind(2)).toBe("ahead");
-    expect(buffer.rewind(9)).toBe("behind");
+    expect(buffer.rewind(9)).toBe("over");
     buffer.renumber();
     expect(take()).toMatchObject({ sequence: 0, count: 1 });
   });
@@ -145,7 +145,21 @@ describe("a lane's buffer", () => {
     const { unknown, notAppended } = buffer.fail(2);
     expect([unknown, notAppended].map((sends) => sends.map(({ id }) => id))).toEqual([["b"], ["c"]]);
     expect(told.slice(-3)).toEqual(["released a", "released b", "released c"]);
+    buffer.renumber();
     expect(take()).toMatchObject({ sequence: 0, count: 1 });
+  });
+  it("still sees, when its epoch has ended, what the queue loses of what it let go of, and numbers nothing in it", () => {
+    const { buffer, push, take, answer } = setUp();
+    push("a", "b", "c");
+    take();
+    answer(0, 3);
+    push("d");
+    take();
+    buffer.fail(Number.POSITIVE_INFINITY);
+    expect([2, 3, 4].map((expected) => buffer.rewind(expected))).toEqual(["ahead", "over", "over"]);
+    expect(buffer.first).toBe(3);
+    buffer.renumber();
+    expect(buffer.rewind(0)).toBe("inSequence");
   });
   it("passes no message over that was refused while the queue knew the batch behind it", () => {
     const { buffer, push, take, answer, told } = setUp();

@@ -35,8 +35,11 @@ export interface LaneOwner {
   /** The lane no longer holds it: `bytes` of room are free. */
   released(send: PendingSend, bytes: number): void;
 }
-/** Where a lane stands against what the queue expects next. `ahead`: the queue has lost receipted messages that are no longer held. `behind`: it expects what was never sent. */
-export type SequenceMatch = "inSequence" | "ahead" | "behind";
+/**
+ * Where a lane stands against what the queue expects next. `ahead`: the queue has lost receipted messages that are no
+ * longer held. `over`: the queue has lost none, and nothing more can be sent in this epoch.
+ */
+export type SequenceMatch = "inSequence" | "ahead" | "over";
 
 /**
  * The data plane of one lane: messages in call order, first those that have a number (`first` … `next`), then those that wait for one.
@@ -61,6 +64,8 @@ export class LaneBuffer {
   #receipted = 0;
   #kept = 0;
   #cursor = 0;
+  /** Everything numbered has failed: its numbers are not given to others. */
+  #over = false;
   /** Incarnation of the queue's log that receipts are of. */
   logEpoch = 0;
 
@@ -234,8 +239,8 @@ export class LaneBuffer {
   }
   /** Rule 10: goes back to what the queue expects next, or to the oldest message without a receipt, whichever is older: the queue trims what it knows. */
   rewind(expected: number | null): SequenceMatch {
-    if (expected !== null && expected > this.next) return "behind";
     if (expected !== null && expected < this.#first) return "ahead";
+    if (this.#over || (expected !== null && expected > this.next)) return "over";
     this.#kept = Math.min(this.#kept, expected ?? this.#kept);
     this.#cursor = Math.min(this.#receipted, expected ?? this.#receipted);
     return "inSequence";
@@ -247,10 +252,12 @@ export class LaneBuffer {
     this.#first = 0;
     this.#kept = 0;
     this.#cursor = 0;
+    this.#over = false;
   }
   /**
-   * The lane has ended: takes out every numbered message, gives those without a receipt, in order, and starts at 0 again. What waits stays.
+   * The epoch is over: takes out every numbered message and gives those without a receipt, in order. What waits stays.
    * From `certainFrom` on nothing was appended; of those before nobody knows.
+   * `first` stays, so that it can still be seen what the queue loses of what was let go of.
    */
   fail(certainFrom: number): { readonly unknown: PendingSend[]; readonly notAppended: PendingSend[] } {
     const unknown: PendingSend[] = [];
@@ -260,9 +267,10 @@ export class LaneBuffer {
       if (send.stage === "numbered") (at < certainFrom ? unknown : notAppended).push(send);
       this.#let(send);
     }
-    this.#first = 0;
-    this.#receipted = 0;
-    this.renumber();
+    this.#inFlight.clear();
+    this.#receipted = this.#first;
+    this.#cursor = this.#first;
+    this.#over = true;
     return { unknown, notAppended };
   }
   #let(send: PendingSend): void {

@@ -24,9 +24,9 @@ export interface LaneEffects {
   agree(signal: AbortSignal): Promise<SequenceMatch>;
   /** Writes what has piled up to the link, as far as batches may be in flight. */
   pump(): void;
-  /** Says that the queue lost receipted messages, and numbers what is held anew. */
+  /** Says that the queue lost receipted messages; what is held is numbered anew, in the next epoch. */
   startAnew(): void;
-  /** Fails every numbered message; the next epoch starts at 0. */
+  /** Fails every numbered message. `null`: the queue has no more to say of this epoch. */
   endEpoch(error: MessagingError | null): void;
   /** Fails everything the lane has. */
   failAll(error: MessagingError): void;
@@ -55,7 +55,7 @@ const lane = setup({
     isFinished: ({ context }) => context.effects.isFinished,
     holdsMessages: ({ context }) => context.effects.holdsMessages,
     isAhead: (_, match: SequenceMatch) => match === "ahead",
-    isBehind: (_, match: SequenceMatch) => match === "behind",
+    isOver: (_, match: SequenceMatch) => match === "over",
     isKind: (_, params: { readonly refusal: Refusal; readonly kind: RefusalKind }) =>
       params.refusal.kind === params.kind,
   },
@@ -134,7 +134,7 @@ export const laneMachine = lane.createMachine({
             actions: "startAnew",
           },
           {
-            guard: { type: "isBehind", params: ({ event }) => event.output },
+            guard: { type: "isOver", params: ({ event }) => event.output },
             target: "rewinding",
             reenter: true,
             actions: { type: "endEpoch", params: null },

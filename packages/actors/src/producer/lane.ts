@@ -56,6 +56,7 @@ export class Lane {
   #link: BrokerLink | null = null;
   /** The lane on the present link. */
   #opened: { readonly link: BrokerLink; readonly number: number; readonly end: () => void } | null = null;
+  /** The last one it was given. Shown again when the lane opens, also once it is over here: the queue then tells how far it came. */
   #epoch: Epoch | null = null;
   /** What the queue said last that it expects next, in this epoch. */
   #expected: number | null = null;
@@ -241,6 +242,7 @@ export class Lane {
       }
       keep = true;
       this.#opened = { link, number, end };
+      if (shown === null) this.buffer.renumber();
       this.#epoch = opened.epoch;
       this.#expected = opened.expected;
       this.buffer.logEpoch = opened.logEpoch;
@@ -338,7 +340,6 @@ export class Lane {
     this.#host.tailLost(this.queue, this.#expected ?? 0, this.buffer.first);
     this.#leave(true);
     this.#epoch = null;
-    this.buffer.renumber();
   }
   #endEpoch(error: MessagingError | null): void {
     this.#failNumbered(
@@ -346,12 +347,11 @@ export class Lane {
       error !== null && this.#certain,
     );
     this.#leave(true);
-    this.#epoch = null;
+    if (error === null) this.#epoch = null; // else it is shown once more: what the queue has lost of it meanwhile is to be told
     this.#host.turned();
   }
   #failAll(error: MessagingError): void {
     this.#failNumbered(error, false);
-    this.#epoch = null;
     this.#host.failed([...this.buffer.waiting()], error, "notAppended");
     this.#host.turned();
   }

@@ -301,6 +301,31 @@ describe("rewinding", () => {
     expect(logs.join()).toContain("lost messages it had acknowledged");
     expect(broker.queue("lines", 0).epochs).toBe(2);
   });
+  it("reports a lost tail also where its right was gone meanwhile", async () => {
+    const revoked: ((broker: FakeBroker) => void)[] = [
+      (broker) => broker.cut(), // its lane is refused when it comes again
+      (broker) => (broker.onBatch = () => ({ code: "FORBIDDEN" })),
+    ];
+    for (const revoke of revoked) {
+      const { runtime, broker, client, history } = await setUp();
+      const producer = client.producer(lines);
+      for (let n = 0; n < 10; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+      await runtime.run(producer.flush());
+      broker.onLaneOpen = () => ({ code: "FORBIDDEN" });
+      revoke(broker);
+      expect(await runtime.run(codeOf(producer.send("10", { key: "k" })))).toBe("FORBIDDEN");
+      broker.queue("lines", 0).flushed = 4; // the disk lied
+      broker.crash();
+      expect(await runtime.run(codeOf(producer.send("11", { key: "k" })))).toBe("FORBIDDEN");
+      broker.onLaneOpen = () => null;
+      broker.onBatch = () => null;
+      expect(await runtime.run(codeOf(producer.send("12", { key: "k", id: "12" })))).toBe("fulfilled");
+      expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", "12"]);
+      expect(history.filter(({ type }) => type === "tailLost")).toEqual([
+        { type: "tailLost", topic: "lines", queue: 0, producer: producer.name, from: 4, to: 10 },
+      ]);
+    }
+  });
   it("fails what is numbered when the queue no longer knows the producer, and what follows it, and starts anew", async () => {
     const { runtime, broker, client } = await setUp();
     const producer = client.producer(lines, { inFlightBatchesMax: 1 });

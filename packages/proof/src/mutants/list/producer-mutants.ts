@@ -44,6 +44,18 @@ export const PRODUCER_MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
+    name: "lost-tail-not-compared",
+    breaks: "a lane that was refused for good takes its next epoch without a look at what the queue has of the last",
+    promises: ["P3"],
+    file: "producer/lane.ts",
+    find: "    this.#failNumbered(error, false);\n    this.#host.failed([",
+    replace: "    this.#failNumbered(error, false);\n    this.#epoch = null;\n    this.#host.failed([",
+    test: {
+      file: "packages/actors/src/producer/producer.test.ts",
+      title: "reports a lost tail also where its right was gone meanwhile",
+    },
+  },
+  {
     name: "numbered-taken-back",
     breaks: "a time-out takes a message back that has been written to a link",
     promises: ["P1", "P2"],
