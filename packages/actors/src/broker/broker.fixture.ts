@@ -268,7 +268,10 @@ export class TestClient {
     return found;
   }
   async join(name: string, rest: Partial<MemberJoin> = {}): Promise<void> {
-    await this.say({
+    await this.say(this.joinFrame(name, rest));
+  }
+  joinFrame(name: string, rest: Partial<MemberJoin> = {}): MemberJoin {
+    return {
       type: "member.join",
       request: this.next(),
       member: 1,
@@ -283,7 +286,7 @@ export class TestClient {
       invisibleMs: 5_000,
       retry: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },
       ...rest,
-    });
+    };
   }
   /** Queues offered so far. */
   get offered(): number[] {

@@ -110,6 +110,13 @@ export class Intake {
     this.#owner.ended();
   }
 
+  /** Goes on with something else of this link in a turn of its own; not once the link has ended. `goOn` throws nothing. */
+  later(goOn: () => void): void {
+    this.#turns.wait(() => {
+      if (!this.#isStopped) goOn();
+    }, this.#share);
+  }
+
   /** Goes through a packet, or on with what waits, until there is nothing left or the link has to wait. */
   #work(packet: Uint8Array | null, startedAt: number): void {
     const { number } = this.#turns;

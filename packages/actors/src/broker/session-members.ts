@@ -12,6 +12,8 @@ import type { Session } from "./session.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 const MEMBERS_MAX = 1_000;
+/** Joins of one link that are worked on at once: those behind them wait for turns of their own. */
+const JOINS_AT_ONCE = 32;
 
 interface Member {
   readonly port: MemberPort;
@@ -31,11 +33,17 @@ export class SessionMembers {
   readonly #joining = new Set<number>();
   /** Joins that wait for their group, those of members that have left meanwhile included. */
   #joins = 0;
+  #working = 0;
+  /** Joins that wait for their turn, in order. */
+  readonly #waiting: (() => void)[] = [];
+  readonly #later: (goOn: () => void) => void;
   #grants = 0;
 
-  constructor(session: Session, drain: Drain) {
+  /** `later`: goes on in the link's next turn. */
+  constructor(session: Session, drain: Drain, later: (goOn: () => void) => void) {
     this.#session = session;
     this.#drain = drain;
+    this.#later = later;
   }
   /** @throws `UNAVAILABLE`; what it was expelled for */
   get(member: number): Member {
@@ -58,8 +66,7 @@ export class SessionMembers {
   }
   async join(frame: MemberJoin): Promise<void> {
     try {
-      const right = toConsume(frame);
-      this.#session.rights.require(right);
+      this.#session.rights.require(toConsume(frame));
       const topic = this.#session.topic(frame.topic);
       if (!isName(frame.group) || !isName(frame.name))
         throw new MessagingError(
@@ -77,33 +84,46 @@ export class SessionMembers {
         );
       this.#joining.add(frame.member);
       this.#joins++;
-      const group = await this.#open(topic, frame)
-        .catch((error: unknown) => {
-          this.#joining.delete(frame.member);
-          throw error;
-        })
-        .finally(() => this.#joins--);
-      const isWanted = this.#joining.delete(frame.member);
-      if (!this.#session.isOpen) return;
-      if (!isWanted) throw new MessagingError("CLOSED", `member ${frame.member} has left before it had joined`);
-      group.requireFree(frame.name);
-      this.#session.rights.require(right); // the group may have taken long to open
-      const port = this.#port(frame);
-      const letGo = this.#session.rights.watch(right, (refusal) => {
-        if (refusal !== null) this.#expel(frame.member, refusal);
-      });
-      this.#members.set(frame.member, { port, group, letGo });
-      this.#expelled.delete(frame.member);
-      this.#session.send({
-        type: "member.joined",
-        request: frame.request,
-        member: frame.member,
-        ordered: topic.spec.ordered,
-      });
-      group.join(port);
+      await this.#inTurn(() => this.#enter(frame, topic));
     } catch (error) {
       this.#session.refuse(frame.request, error, frame.type);
     }
+  }
+  /** Rule 44: what the joins of one packet lead to is not done in one go. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    if (this.#working < JOINS_AT_ONCE) this.#working++;
+    else await new Promise<void>((goOn) => this.#waiting.push(goOn));
+    try {
+      await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#working--;
+      else this.#later(next);
+    }
+  }
+  async #enter(frame: MemberJoin, topic: TopicHome): Promise<void> {
+    if (!this.#session.isOpen) return;
+    const { member } = frame;
+    const group = await this.#open(topic, frame)
+      .catch((error: unknown) => {
+        this.#joining.delete(member);
+        throw error;
+      })
+      .finally(() => this.#joins--);
+    const isWanted = this.#joining.delete(member);
+    if (!this.#session.isOpen) return;
+    if (!isWanted) throw new MessagingError("CLOSED", `member ${member} has left before it had joined`);
+    group.requireFree(frame.name);
+    const right = toConsume(frame);
+    this.#session.rights.require(right); // the group may have taken long to open
+    const port = this.#port(frame);
+    const letGo = this.#session.rights.watch(right, (refusal) => {
+      if (refusal !== null) this.#expel(member, refusal);
+    });
+    this.#members.set(member, { port, group, letGo });
+    this.#expelled.delete(member);
+    this.#session.send({ type: "member.joined", request: frame.request, member, ordered: topic.spec.ordered });
+    group.join(port);
   }
   /** The group, under a name that is its principal's. */
   async #open(topic: TopicHome, { group: named, settings, name }: MemberJoin): Promise<Group> {

@@ -96,6 +96,48 @@ describe("a packet of many frames", () => {
     expect(producers).toHaveLength(35);
   });
 
+  it("of joins is worked off a few at a time, in order, with other links in between", async () => {
+    const bench = await BrokerBench.start({ topics: [T] });
+    const [hog, other] = [await bench.client("hog"), await bench.client("other")];
+    await hog.join("first"); // its group is open
+    const count = 100;
+    const joined = (): number[] => hog.all("member.joined").map(({ member }) => member);
+    const steps: number[] = [];
+    const lookEachTurn = (turn: number): void => {
+      expect(other.all("heartbeat.answered"), `beats answered by turn ${turn}`).toHaveLength(turn);
+      steps.push(joined().length - 1);
+      send(other, [beat(turn)]);
+      if (turn < 9) bench.runtime.setTimeout(() => lookEachTurn(turn + 1), 0);
+    };
+    send(
+      hog,
+      Array.from({ length: count }, (_, n) => hog.joinFrame(`m${n}`, { member: n + 2 })),
+    );
+    bench.runtime.setTimeout(() => lookEachTurn(0), 0);
+    await bench.runtime.advance(10);
+    expect(joined()).toEqual(upTo(count + 1));
+    const most = Math.max(...steps.map((total, turn) => total - (steps[turn - 1] ?? 0)));
+    expect(most).toBeLessThan(count / 2);
+  });
+
+  it("of joins is worked off no further once its link has ended", async () => {
+    const bench = await BrokerBench.start({ topics: [T] });
+    const client = await bench.client("a");
+    await client.join("first");
+    send(
+      client,
+      Array.from({ length: 100 }, (_, n) => client.joinFrame(`m${n}`, { member: n + 2 })),
+    );
+    await Promise.resolve();
+    await Promise.resolve();
+    client.link.abort();
+    await bench.runtime.advance(10);
+    expect(bench.broker.actors.list("session")).toHaveLength(0);
+    const again = await bench.client("b", 1, "bob");
+    await again.join("m99"); // nobody's yet
+    expect(again.all("member.joined")).toHaveLength(1);
+  });
+
   it("holds at most 8,192 frames: one more ends the link", async () => {
     const bench = await BrokerBench.start({ topics: [T], settings: { questionsPerSecondMax: 100_000 } });
     for (const codec of [binaryCodec, jsonCodec]) {

@@ -143,7 +143,7 @@ export class Session {
     this.rights = new SessionRights(host, this.path, link.principal, (error) => this.fault(error, "rights"));
     this.#expiry = new TokenExpiry(host.runtime, link.principal, (error) => this.close(error, "unauthenticated"));
     this.#lanes = new SessionLanes(this, host.identity.logEpoch);
-    this.#members = new SessionMembers(this, this.#drain);
+    this.#members = new SessionMembers(this, this.#drain, (goOn) => this.#intake.later(goOn));
     this.#questions = new SessionQuestions(
       {
         principal: link.principal.id,

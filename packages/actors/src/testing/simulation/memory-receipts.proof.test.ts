@@ -34,8 +34,7 @@ function withPowerLosses(seed: number): Plan {
     ].sort((a, b) => a.atMs - b.atMs),
   };
 }
-const outlivesProducer = (fault: FaultPlan): boolean =>
-  fault.kind === "outlive" && fault.target.startsWith("producer");
+const outlivesProducer = (fault: FaultPlan): boolean => fault.kind === "outlive" && fault.target.startsWith("producer");
 
 describe("producers with memory receipts, when the power fails", () => {
   it.each([1, 151])("lose nothing in silence (50 seeds from %i)", async (from) => {

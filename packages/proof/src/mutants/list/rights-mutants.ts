@@ -30,7 +30,7 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
     breaks: "a member whose right is revoked keeps its leases, and settles",
     promises: ["P11"],
     file: "broker/session-members.ts",
-    find: "if (refusal !== null) this.#expel(frame.member, refusal);",
+    find: "if (refusal !== null) this.#expel(member, refusal);",
     replace: "",
     test: of("rights.test.ts", "ends when a member of it may not stay, since it cannot be told so"),
   },
