@@ -14,7 +14,7 @@ export default defineConfig({
     alias: [
       { find: /^@seriatim\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
       { find: /^@seriatim\/([^/]+)\/client$/, replacement: `${packages}$1/src/client.ts` },
-      { find: /^@seriatim\/([^/]+)\/testing$/, replacement: `${packages}$1/src/testing/index.ts` },
+      { find: /^@seriatim\/([^/]+)\/internals$/, replacement: `${packages}$1/src/internals.ts` },
       { find: /^@seriatim\/([^/]+)\/demo$/, replacement: `${packages}$1/src/demo/index.ts` },
     ],
   },

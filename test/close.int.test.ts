@@ -10,7 +10,7 @@ import {
   topic,
   typed,
 } from "@seriatim/actors";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { expect, it } from "vitest";
 

@@ -17,7 +17,7 @@ import {
   topic,
   typed,
 } from "@seriatim/actors";
-import { type SimulationOptions, simulate, simulatedRuntime } from "@seriatim/actors/testing";
+import { type SimulationOptions, simulate, simulatedRuntime } from "@seriatim/testing";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { type WsListenOptions, wsTransport } from "@seriatim/transport-ws";
 import { expect, it } from "vitest";

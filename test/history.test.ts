@@ -1,13 +1,13 @@
 // docs/history.md against the parser: every type and field that one knows, the other has.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { FIELDS, LINE } from "../packages/actors/src/testing/history/read-event.ts";
+import { FIELDS, LINE } from "../packages/testing/src/history/read-event.ts";
 import { quoted, tableOf } from "./documents.fixture.ts";
 import { inRepository } from "./program.fixture.ts";
 
 const PAGE = "docs/history.md";
 const types = tableOf(PAGE, "type | written by | when | carries");
-const events = readFileSync(inRepository("packages/actors/src/testing/history/history-event.ts"), "utf8");
+const events = readFileSync(inRepository("packages/testing/src/history/history-event.ts"), "utf8");
 /** Of all lines, as the event types declare them, needed or not. */
 const declared = new Set(
   [...events.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name = ""]) => name).filter((name) => name !== ""),

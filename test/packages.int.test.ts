@@ -49,12 +49,12 @@ describe("the packages, packed and installed elsewhere,", () => {
       publishable.map((folder) => manifestOf(`${folder}/package.json`).name).sort(),
     );
   });
-  it("hold what was built, its sources and its licence, and no tests", () => {
+  it("hold what was built, its sources and its licence, and no tests or plans of runs", () => {
     for (const { name, files } of packed) {
       const paths = files.map(({ path }) => path);
       expect(paths, name).toEqual(expect.arrayContaining(["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts"]));
       expect(
-        paths.filter((path) => /\.(test|fixture|bench)\.|tsbuildinfo/.test(path)),
+        paths.filter((path) => /\.(test|fixture|bench)\.|tsbuildinfo|regressions/.test(path)),
         name,
       ).toEqual([]);
     }

@@ -65,7 +65,7 @@ describe("docs/protocol.md", () => {
 
 /** What is published, without tests. */
 const sources = (): string[] =>
-  ["actors", "store-lmdb", "transport-memory", "transport-ws"].flatMap((name) =>
+  ["actors", "store-lmdb", "testing", "transport-memory", "transport-ws"].flatMap((name) =>
     readdirSync(inRepository(`packages/${name}/src`), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
       .map((file) => `packages/${name}/src/${file}`),

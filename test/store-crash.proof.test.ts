@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const program = fileURLToPath(new URL("./store-crash.program.mjs", import.meta.url));

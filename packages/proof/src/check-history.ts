@@ -12,7 +12,7 @@ import {
   type PromiseId,
   parseHistory,
   type Verdict,
-} from "@seriatim/actors/testing";
+} from "@seriatim/testing";
 import Table from "cli-table3";
 import { Command, CommanderError } from "commander";
 import colors from "picocolors";

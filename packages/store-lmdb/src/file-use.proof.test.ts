@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StoreWrite } from "@seriatim/actors";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { expect, it } from "vitest";
 import { Committer } from "./committer.ts";
 import { FileUse } from "./file-use.ts";

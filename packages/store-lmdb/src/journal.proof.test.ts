@@ -2,7 +2,7 @@
 // `JOURNAL_SEED` chooses other places to damage.
 import { copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { SECTOR_BYTES } from "./journal-format.ts";
 import { type Found, folder, journalsIn, readAll, removeFolders, start } from "./process.fixture.ts";

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Store } from "@seriatim/actors";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { Committer } from "./committer.ts";
 import { lmdbError } from "./errors.ts";

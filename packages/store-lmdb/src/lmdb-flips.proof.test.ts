@@ -3,7 +3,7 @@
 import { closeSync, copyFileSync, cpSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLmdbStore } from "./lmdb-store.ts";
 import { type Found, readAll } from "./process.fixture.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Store } from "@seriatim/actors";
-import { storeCompliance } from "@seriatim/actors/testing";
+import { storeCompliance } from "@seriatim/testing";
 import { describe, it } from "vitest";
 import { type LmdbStore, openLmdbStore } from "./lmdb-store.ts";
 import type { LmdbStoreOptions } from "./options.ts";

@@ -1,5 +1,5 @@
 // Records as they are listed: what is in the journal over what is in lmdb.
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Layer } from "./layer.ts";
 import { openLmdbStore } from "./lmdb-store.ts";

@@ -1,5 +1,5 @@
 import { systemRuntime } from "@seriatim/actors";
-import { transportCompliance } from "@seriatim/actors/testing";
+import { transportCompliance } from "@seriatim/testing";
 import { describe, it } from "vitest";
 import { createMemoryTransport, memoryHub } from "./memory-transport.ts";
 

@@ -6,7 +6,7 @@ import {
   type Transport,
   tokens,
 } from "@seriatim/actors";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { Container } from "inversify";
 import { describe, expect, it } from "vitest";
 import { memoryTransport } from "./index.ts";

@@ -13,7 +13,7 @@ import {
   topic,
   typed,
 } from "@seriatim/actors";
-import { simulatedRuntime } from "@seriatim/actors/testing";
+import { simulatedRuntime } from "@seriatim/testing";
 import { describe, expect, it } from "vitest";
 import { memoryTransport } from "./index.ts";
 

@@ -1,5 +1,5 @@
 import type { Listener, ListenOptions, Transport } from "@seriatim/actors";
-import { transportCompliance } from "@seriatim/actors/testing";
+import { transportCompliance } from "@seriatim/testing";
 import { describe, it } from "vitest";
 import { WebSocket } from "ws";
 import { certificate } from "./certificate.fixture.ts";

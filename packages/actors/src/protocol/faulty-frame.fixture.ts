@@ -1,4 +1,4 @@
-import { FaultyFrame as Faulty, type FaultyFrameOptions } from "../testing/simulation/faulty-frame.ts";
+import { FaultyFrame as Faulty, type FaultyFrameOptions } from "./faulty-frame.ts";
 
 /** What an injected fault says: nobody at the other end of a link may ever read it. */
 export const INJECTED = "injected: the password is swordfish";

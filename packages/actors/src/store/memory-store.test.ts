@@ -1,23 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { storeCompliance } from "../testing/store-compliance.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import type { StoreWrite } from "./store.ts";
-
-storeCompliance(
-  "memory",
-  async (options = {}) => {
-    const disk = new MemoryDisk(options);
-    const store = createMemoryStore({ disk });
-    return {
-      store,
-      crash: async () => createMemoryStore({ disk }),
-      takeOver: async () => createMemoryStore({ disk }),
-      [Symbol.asyncDispose]: () => store.close(),
-    };
-  },
-  { describe, it },
-);
 
 const put = (key: string): StoreWrite => ({ kind: "put", key, value: new Uint8Array(1) });
 

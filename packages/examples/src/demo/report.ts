@@ -1,5 +1,5 @@
 import type { QueueAccount } from "@seriatim/actors";
-import type { Verdict } from "@seriatim/actors/testing";
+import type { Verdict } from "@seriatim/testing";
 import type { EventLog } from "./event-log.ts";
 import type { FaultRecord } from "./fault-director.ts";
 import { type HistoryStats, receiptAgainMs, servedAgainMs } from "./history-stats.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { QueueAccount } from "@seriatim/actors";
-import { checkHistory, parseHistory, type Verdict } from "@seriatim/actors/testing";
+import { checkHistory, parseHistory, type Verdict } from "@seriatim/testing";
 import { type EventLog, shares } from "./event-log.ts";
 import { eventsTopic } from "./events-topic.ts";
 import { FaultDirector } from "./fault-director.ts";

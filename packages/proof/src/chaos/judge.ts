@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { checkHistory, type HistoryEvent, parseHistory, type Verdict, type Violation } from "@seriatim/actors/testing";
+import { checkHistory, type HistoryEvent, parseHistory, type Verdict, type Violation } from "@seriatim/testing";
 import { RoundFigures } from "./round-figures.ts";
 
 export interface Judgement {

@@ -1,5 +1,5 @@
-import type { HistoryEvent } from "@seriatim/actors/testing";
 import { servedAgainMs } from "@seriatim/examples/demo";
+import type { HistoryEvent } from "@seriatim/testing";
 import { GROUPS } from "./settings.ts";
 import { roleOf } from "./stage.ts";
 import type { Struck } from "./tally.ts";

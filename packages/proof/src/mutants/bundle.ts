@@ -4,7 +4,8 @@ import { build, type Plugin } from "vite";
 import { type Mutant, mutate } from "./mutant.ts";
 
 const ACTORS = "packages/actors/src";
-const SIMULATION = "testing/simulation/index.ts";
+const SIMULATION = "packages/testing/src/simulation/index.ts";
+const DOOR = /^@seriatim\/actors\/(\w+)$/;
 const ENTRY = "mutants:entry";
 const SWITCH = "mutants:switch";
 /** Of a source: as it is, or with the bug that is named behind it. */
@@ -25,10 +26,14 @@ export async function bundleMutants(root: string, mutants: readonly Mutant[], fo
   const plugin: Plugin = {
     name: "mutants",
     enforce: "pre",
-    resolveId: (id) => (id.endsWith(ENTRY) ? `\0${ENTRY}` : id === SWITCH ? `\0${SWITCH}` : null),
+    resolveId(id) {
+      const [, door] = DOOR.exec(id) ?? [];
+      if (door !== undefined) return `${sources}/${door}.ts`;
+      return id.endsWith(ENTRY) ? `\0${ENTRY}` : id === SWITCH ? `\0${SWITCH}` : null;
+    },
     async load(id) {
       if (id === `\0${ENTRY}`)
-        return `export * from ${JSON.stringify(`${sources}/${SIMULATION}`)};\nexport { putIn } from "${SWITCH}";\n`;
+        return `export * from ${JSON.stringify(join(root, SIMULATION))};\nexport { putIn } from "${SWITCH}";\n`;
       if (id === `\0${SWITCH}`) return SWITCH_SOURCE;
       const [file = "", version] = id.split(VERSION);
       const own = byFile.get(file);

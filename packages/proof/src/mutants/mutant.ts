@@ -1,4 +1,4 @@
-import type { PromiseId } from "@seriatim/actors/testing";
+import type { PromiseId } from "@seriatim/testing";
 
 /** A deliberate bug, as data: the product's source stays clean. */
 export interface Mutant {

@@ -2,7 +2,7 @@
 import { pathToFileURL } from "node:url";
 import type { SeedReport, TrialOrder } from "./trial-report.ts";
 
-type Simulation = Pick<typeof import("@seriatim/actors/testing"), "makePlan" | "runPlan"> & {
+type Simulation = Pick<typeof import("@seriatim/testing"), "makePlan" | "runPlan"> & {
   readonly putIn: (mutant: string | null) => void;
 };
 

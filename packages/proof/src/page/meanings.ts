@@ -1,4 +1,4 @@
-import type { Plan, Sometimes } from "@seriatim/actors/testing";
+import type { Plan, Sometimes } from "@seriatim/testing";
 
 type FaultKind = Plan["faults"][number]["kind"];
 

@@ -126,7 +126,7 @@ describe("the page of proof", () => {
 });
 
 describe("the bugs on it", () => {
-  const regressions = textOf("packages/actors/src/testing/simulation/regressions.ts");
+  const regressions = textOf("packages/proof/src/sim/regressions.ts");
   it.each(BUGS)("$broke: is kept as it says", ({ kept }) => {
     if (kept === null) return;
     if ("regression" in kept) expect(regressions).toContain(`{"seed":${kept.regression},`);

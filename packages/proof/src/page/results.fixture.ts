@@ -1,4 +1,4 @@
-import { SOMETIMES } from "@seriatim/actors/testing";
+import { SOMETIMES } from "@seriatim/testing";
 import { chaosReport } from "../chaos/report.ts";
 import { countStruck, emptyTally } from "../chaos/tally.ts";
 import type { MutantResult } from "../mutants/run-mutants.ts";

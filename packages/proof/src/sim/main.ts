@@ -3,7 +3,7 @@
 // npm run sim -- --seed 4711 --trace          runs one, with its whole history
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { describePlan, type RunResult, runPlan, SOMETIMES, shrink } from "@seriatim/actors/testing";
+import { describePlan, type RunResult, runPlan, SOMETIMES, shrink } from "@seriatim/testing";
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
 import { type DrawSource, drawSource } from "../draw-source.ts";

@@ -1,4 +1,4 @@
-import { makePlan, type Plan, type RunResult, runPlan, type Sometimes, shrink } from "@seriatim/actors/testing";
+import { makePlan, type Plan, type RunResult, runPlan, type Sometimes, shrink } from "@seriatim/testing";
 
 /** What a run of one seed came to, small enough to be handed from thread to thread. */
 export interface SeedOutcome {

@@ -1,4 +1,4 @@
-import { SOMETIMES, type Sometimes } from "@seriatim/actors/testing";
+import { SOMETIMES, type Sometimes } from "@seriatim/testing";
 import type { SeedOutcome } from "./seed-outcome.ts";
 
 /** Sums over seeds, as `--json` writes them and docs/proof.md shows them. */

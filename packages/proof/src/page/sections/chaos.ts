@@ -1,4 +1,4 @@
-import { PROMISES } from "@seriatim/actors/testing";
+import { PROMISES } from "@seriatim/testing";
 import { code, count, NOT_RUN, prose, table } from "../markdown.ts";
 import type { Chaos, Results } from "../results.ts";
 import { madeOn } from "../runs.ts";

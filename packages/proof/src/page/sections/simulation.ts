@@ -1,4 +1,4 @@
-import { SOMETIMES } from "@seriatim/actors/testing";
+import { SOMETIMES } from "@seriatim/testing";
 import { code, count, NOT_RUN, prose, table } from "../markdown.ts";
 import { FAULT_MEANINGS, SOMETIMES_MEANINGS } from "../meanings.ts";
 import type { Results } from "../results.ts";

@@ -1,0 +1,7 @@
+// `@seriatim/testing`: for those who test their transports, their stores, or what they build on Seriatim.
+
+export { simulatedRuntime } from "@seriatim/actors/internals";
+export * from "./history/index.ts";
+export { type StoreFixture, storeCompliance } from "./kits/store-compliance.ts";
+export { type TransportFixture, transportCompliance } from "./kits/transport-compliance.ts";
+export * from "./simulation/index.ts";
