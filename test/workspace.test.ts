@@ -102,14 +102,33 @@ describe("lint", () => {
     value: `import { found } from "../${folder}/found.ts";\nexport const it = found;\n`,
     type: `import type { Found } from "../${folder}/found.ts";\nexport type It = Found;\n`,
   });
+  const TESTING = [
+    ["chance", "network"],
+    ["network", "watch"],
+    ["watch", "engine"],
+    ["engine", "planned"],
+    ["engine", "programs"],
+  ] as const;
+  const bothWays = (pairs: typeof SIBLINGS | readonly (readonly [string, string])[]) =>
+    pairs.flatMap(([one, other]) => [[one, other] as const, [other, one] as const]);
   it("refuses an import from a higher floor or a sibling, of types too", () => {
     const files: Record<string, string> = {};
-    const refused = [...FLOORS, ...SIBLINGS, ...SIBLINGS.map(([one, other]) => [other, one] as const)];
-    for (const [lower, upper] of refused) {
+    const testing = "packages/testing/src";
+    const refused = [
+      ...[...FLOORS, ...bothWays(SIBLINGS)].map((pair) => [src, ...pair] as const),
+      ...[...TESTING, ...bothWays([["planned", "programs"]])].map(
+        (pair) => [`${testing}/simulation`, ...pair] as const,
+      ),
+      ...bothWays([["history", "kits"]]).map((pair) => [testing, ...pair] as const),
+      [testing, "history", "simulation"] as const,
+    ];
+    for (const [folder, lower, upper] of refused) {
       const { value, type } = importing(upper);
-      files[`${src}/${lower}/${upper}-value.ts`] = value;
-      files[`${src}/${lower}/${upper}-type.ts`] = type;
+      files[`${folder}/${lower}/${upper}-value.ts`] = value;
+      files[`${folder}/${lower}/${upper}-type.ts`] = type;
     }
+    files[`${testing}/history/system.ts`] =
+      'import { topic } from "@seriatim/actors/client";\nexport const it = topic;\n';
     expect(linted(files)).toEqual(Object.fromEntries(Object.keys(files).map((path) => [path, [RESTRICTED]])));
   });
   it("takes one from a lower floor", () => {

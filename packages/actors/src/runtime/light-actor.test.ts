@@ -11,8 +11,8 @@ import {
   setup,
   spawnChild,
 } from "xstate";
-import { simulatedRuntime } from "../testing/index.ts";
 import { ActorRegistry } from "./actor-registry.ts";
+import { simulatedRuntime } from "./simulated-runtime.ts";
 
 const counter = setup({
   types: {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { simulatedRuntime } from "../testing/index.ts";
 import { QuietTimer } from "./quiet-timer.ts";
+import { simulatedRuntime } from "./simulated-runtime.ts";
 
 it("tells once when nothing has gone on for a while, with one timer however often it is reset", async () => {
   const runtime = simulatedRuntime({ seed: 1 });

@@ -39,7 +39,7 @@ export const BUGS: readonly Bug[] = [
     fixed:
       "the bound has a lease for each message of such a queue (make-plan.ts); which message is blamed is as before, and told in docs/protocol.md",
     kept: {
-      file: "packages/testing/src/simulation/make-plan.test.ts",
+      file: "packages/testing/src/simulation/planned/make-plan.test.ts",
       test: "leaves time for the leases that go with killed processes",
     },
   },
@@ -50,7 +50,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "simulation, seed 20000489 (a false alarm)",
     fixed: "the time a run has is that for coming back from faults, and that for the work itself (make-plan.ts)",
     kept: {
-      file: "packages/testing/src/simulation/make-plan.test.ts",
+      file: "packages/testing/src/simulation/planned/make-plan.test.ts",
       test: "leaves time for what there is to do when the faults are over",
     },
   },
@@ -124,7 +124,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "simulation, seed 8, and seed 170 with power losses, once frames of a turn travelled together",
     fixed: "an entry that has ended meanwhile is left out (set-aside-orders.ts)",
     kept: {
-      file: "packages/testing/src/simulation/memory-receipts.proof.test.ts",
+      file: "packages/testing/src/simulation/planned/memory-receipts.proof.test.ts",
       test: "lose nothing in silence (50 seeds from %i)",
     },
   },
@@ -238,7 +238,7 @@ export const BUGS: readonly Bug[] = [
     fixed:
       "the queue tells such lanes to rewind, and pauses between reloads of a store that keeps failing (queue.ts, lane.ts)",
     kept: {
-      file: "packages/testing/src/simulation/memory-receipts.sim.test.ts",
+      file: "packages/testing/src/simulation/planned/memory-receipts.sim.test.ts",
       test: "are told, and go on",
     },
   },
@@ -309,7 +309,7 @@ export const BUGS: readonly Bug[] = [
     foundBy: "simulation (`simulate`)",
     fixed: "without a key the id decides the queue (producer.ts)",
     kept: {
-      file: "packages/testing/src/simulation/simulate.sim.test.ts",
+      file: "packages/testing/src/simulation/programs/simulate.sim.test.ts",
       test: "a message without a key is appended once under its id",
     },
   },

@@ -11,9 +11,9 @@ import type {
   TailLostEvent,
   TransitionEvent,
 } from "../history-event.ts";
+import type { ConsumptionLine, Flow, FlowLine } from "./lines.ts";
 import { Processes } from "./processes.ts";
-import { type PlaceLine, QueueLog, type Stored } from "./queue-log.ts";
-import type { Consumption, ConsumptionLine, Flow, FlowLine, Subscription } from "./subscription.ts";
+import { type Consumption, type PlaceLine, QueueLog, type Stored, type Subscription } from "./queue-log.ts";
 
 export type SendLine = SendingEvent | SentEvent | RefusedEvent;
 

@@ -1,6 +1,6 @@
 import type { ExhaustedPolicy } from "../history-event.ts";
 import type { HistoryModel } from "./history-model.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Subscription } from "./queue-log.ts";
 
 /** What the members of a group said happens to an exhausted message. More than one: it was changed on the way. */
 export function exhaustedPolicies(model: HistoryModel, subscription: Subscription): ReadonlySet<ExhaustedPolicy> {

@@ -1,5 +1,12 @@
-import type { HistoryDurability, QueueRef, SentEvent } from "../history-event.ts";
-import type { Consumption, Subscription } from "./subscription.ts";
+import type {
+  GrantedEvent,
+  HistoryDurability,
+  QueueRef,
+  SentEvent,
+  SoughtEvent,
+  StateEvent,
+} from "../history-event.ts";
+import type { ChangeLine, ConsumptionLine } from "./lines.ts";
 
 /** One message at one place of one queue: what all lines together say of it. */
 export interface Stored {
@@ -14,6 +21,26 @@ export interface Stored {
   readonly consumptions: Consumption[];
   /** What it is known to have reached. */
   durability: HistoryDurability | undefined;
+}
+
+/** One message in one group. */
+export interface Consumption {
+  readonly stored: Stored;
+  readonly subscription: Subscription;
+  readonly lines: ConsumptionLine[];
+}
+
+/** One group on one queue: its leases, its changes, and its last reading from the store. */
+export interface Subscription {
+  readonly log: QueueLog;
+  readonly group: string;
+  readonly grants: GrantedEvent[];
+  readonly changes: ChangeLine[];
+  readonly sought: SoughtEvent[];
+  readonly consumptions: Consumption[];
+  /** Everyone with lines about it. */
+  readonly processes: Set<string>;
+  state: StateEvent | undefined;
 }
 
 /** What a line about a message says of its place. */

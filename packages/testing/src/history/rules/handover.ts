@@ -1,7 +1,9 @@
 import { messageName } from "../describe.ts";
 import type { HandlingEvent } from "../history-event.ts";
+import { linesOf } from "../model/consumption.ts";
 import type { HistoryModel } from "../model/history-model.ts";
-import { type Consumption, isLeased, type Leased, linesOf, type Subscription } from "../model/subscription.ts";
+import { isLeased, type Leased } from "../model/lines.ts";
+import type { Consumption, Subscription } from "../model/queue-log.ts";
 import type { Report } from "../verdict.ts";
 
 /**

@@ -1,14 +1,8 @@
 import { messageName, queueName } from "../describe.ts";
 import type { DeadLetteredEvent, GrantedEvent, ParkedEvent, ReleasedEvent, SettledEvent } from "../history-event.ts";
 import type { HistoryModel } from "../model/history-model.ts";
-import {
-  type ChangeLine,
-  type Flow,
-  type FlowLine,
-  isLeased,
-  type Leased,
-  type Subscription,
-} from "../model/subscription.ts";
+import { type ChangeLine, type Flow, type FlowLine, isLeased, type Leased } from "../model/lines.ts";
+import type { Subscription } from "../model/queue-log.ts";
 import type { Report } from "../verdict.ts";
 
 /**

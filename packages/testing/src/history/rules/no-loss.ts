@@ -1,10 +1,10 @@
 import { evidence, queueName, storedName } from "../describe.ts";
 import type { SentEvent, SettledEvent } from "../history-event.ts";
 import { Account, type Interval, type OffsetClass } from "../model/account.ts";
+import { linesOf } from "../model/consumption.ts";
 import { consumptionOf, type HistoryModel } from "../model/history-model.ts";
 import { mayStartLate } from "../model/policies.ts";
-import type { Stored } from "../model/queue-log.ts";
-import { type Consumption, linesOf, type Subscription } from "../model/subscription.ts";
+import type { Consumption, Stored, Subscription } from "../model/queue-log.ts";
 import { TailLosses } from "../model/tail-losses.ts";
 import type { Report } from "../verdict.ts";
 

@@ -1,17 +1,11 @@
 import { messageName, queueName, storedName } from "../describe.ts";
 import type { DeadLetteredEvent, DiscardedEvent, HandlingEvent, HistoryEvent, ParkedEvent } from "../history-event.ts";
 import { Account } from "../model/account.ts";
+import { countedHandled, linesOf } from "../model/consumption.ts";
 import { consumptionOf, type HistoryModel } from "../model/history-model.ts";
+import { isLeased, type Leased } from "../model/lines.ts";
 import { exhaustedPolicies, mayStartLate } from "../model/policies.ts";
-import type { Stored } from "../model/queue-log.ts";
-import {
-  type Consumption,
-  countedHandled,
-  isLeased,
-  type Leased,
-  linesOf,
-  type Subscription,
-} from "../model/subscription.ts";
+import type { Consumption, Stored, Subscription } from "../model/queue-log.ts";
 import type { Report } from "../verdict.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { FaultEvent, StateEvent } from "../history-event.ts";
 import { Account } from "../model/account.ts";
 import type { HistoryModel } from "../model/history-model.ts";
 import { exhaustedPolicies } from "../model/policies.ts";
-import type { Subscription } from "../model/subscription.ts";
+import type { Subscription } from "../model/queue-log.ts";
 import type { Report } from "../verdict.ts";
 
 /** Clocks of two processes are compared here, and only here. */

@@ -1,8 +1,8 @@
 import { messageName, queueName } from "../describe.ts";
 import type { AbandonedEvent, FailedEvent, HandledEvent, HandlingEvent, QueueRef } from "../history-event.ts";
 import type { HistoryModel } from "../model/history-model.ts";
+import { type Flow, isLeased, type Leased } from "../model/lines.ts";
 import { mayTurnElsewhere } from "../model/policies.ts";
-import { type Flow, isLeased, type Leased } from "../model/subscription.ts";
 import type { Report } from "../verdict.ts";
 
 /** A handling that has begun and not ended. */

@@ -1,8 +1,9 @@
 import { evidence, placeName, shown } from "../describe.ts";
 import type { EmittedEvent, HistorySnapshot, StateEvent, TransitionEvent } from "../history-event.ts";
+import { linesOf } from "../model/consumption.ts";
 import type { HistoryModel } from "../model/history-model.ts";
-import type { Stored } from "../model/queue-log.ts";
-import { type Consumption, isLeased, linesOf, type Subscription } from "../model/subscription.ts";
+import { isLeased } from "../model/lines.ts";
+import type { Consumption, Stored, Subscription } from "../model/queue-log.ts";
 import type { Report } from "../verdict.ts";
 
 /**

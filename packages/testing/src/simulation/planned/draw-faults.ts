@@ -1,0 +1,187 @@
+import type { Dice } from "../chance/dice.ts";
+import type { FaultPlan } from "../engine/fault-plan.ts";
+import type { ConsumerPlan, ProducerPlan } from "./plan.ts";
+
+type FaultKind = Exclude<FaultPlan["kind"], "ownFault" | "intrude" | "bulk" | "revoke" | "shortTokens">;
+
+/** In how many of the runs each kind has its turn, and how often in such a run at most. */
+const FAULTS: readonly { readonly kind: FaultKind; readonly share: number; readonly most: number }[] = [
+  { kind: "kill", share: 0.3, most: 4 },
+  { kind: "leave", share: 0.3, most: 4 },
+  { kind: "freeze", share: 0.3, most: 4 },
+  { kind: "takeOver", share: 0.3, most: 1 },
+  { kind: "wallJump", share: 0.3, most: 4 },
+  { kind: "cut", share: 0.3, most: 4 },
+  { kind: "halfOpen", share: 0.25, most: 4 },
+  { kind: "partition", share: 0.35, most: 4 },
+  { kind: "slowLink", share: 0.25, most: 4 },
+  { kind: "slowStore", share: 0.25, most: 4 },
+  { kind: "failStore", share: 0.3, most: 4 },
+  { kind: "pauseConsumer", share: 0.25, most: 4 },
+  { kind: "powerLoss", share: 0.15, most: 2 },
+  { kind: "fillStore", share: 0.15, most: 2 },
+  { kind: "restartShorterTtl", share: 0.12, most: 1 },
+  { kind: "lostGrantAnswer", share: 0.2, most: 3 },
+  { kind: "lateFrames", share: 0.2, most: 3 },
+  { kind: "outlive", share: 0.25, most: 1 },
+];
+
+export interface Stage {
+  readonly producers: readonly ProducerPlan[];
+  readonly consumers: readonly ConsumerPlan[];
+  readonly overMs: number;
+  readonly heartbeatMs: number;
+}
+
+/** A random subset of the faults ("swarm"), so that each combination has its turn; in the order of their times. */
+export function drawFaults(dice: Dice, stage: Stage): FaultPlan[] {
+  return FAULTS.filter(({ kind, share }) => dice.chance(share) && canStrike(kind, stage))
+    .flatMap(({ kind, most }) => Array.from({ length: dice.whole(1, most) }, () => drawFault(dice, kind, stage)))
+    .sort((a, b) => a.atMs - b.atMs);
+}
+function canStrike(kind: FaultKind, { producers }: Stage): boolean {
+  // Places that a failed commit, or a broker that was outlived, takes back from `memory` receipts are given to others: a history has no words for that
+  if (kind === "failStore" || kind === "fillStore" || kind === "takeOver")
+    return producers.every(({ durability }) => durability !== "memory");
+  return true;
+}
+
+function drawFault(dice: Dice, kind: FaultKind, { producers, consumers, overMs, heartbeatMs }: Stage): FaultPlan {
+  const atMs = dice.whole(300, overMs);
+  const consumerNames = consumers.map(({ name }) => name);
+  const clients = [...producers.map(({ name }) => name), ...consumerNames];
+  const target = dice.pick(["broker", ...clients]);
+  switch (kind) {
+    case "kill":
+      return { atMs, kind, target, downMs: dice.pick([0, 50, 1_500, 5_000]), silent: dice.chance(0.3) };
+    case "leave":
+      return { atMs, kind, target: dice.pick(consumerNames), downMs: dice.pick([0, 500, 3_000]) };
+    case "freeze":
+      return {
+        atMs,
+        kind,
+        target,
+        forMs: dice.pick([200, 1_500, 4_000, 9_000]),
+        clockStops: dice.chance(0.3),
+        deliveriesFirst: dice.chance(0.5),
+      };
+    case "takeOver":
+      return { atMs, kind, wakesAfterMs: dice.pick([200, 2_000, 6_000]) };
+    case "wallJump":
+      return { atMs, kind, target, byMs: dice.pick([-3_600_000, -2_000, 1_500, 5_000, 3_600_000]) };
+    case "cut":
+      return { atMs, kind, target };
+    case "halfOpen":
+      return { atMs, kind, target, blind: dice.pick(["dialler", "listener", "both"] as const) };
+    case "partition":
+      return {
+        atMs,
+        kind,
+        target,
+        direction: dice.pick(["in", "out", "out", "both"] as const),
+        // the last but one: longer than a short lease, and not so long that the link counts as silent
+        forMs: dice.pick([300, 2_000, heartbeatMs * 3, 6_000]),
+      };
+    case "slowLink":
+      return { atMs, kind, target, factor: dice.pick([10, 50, 200]), forMs: dice.pick([1_000, 4_000]) };
+    case "slowStore":
+      return { atMs, kind, eachMs: dice.pick([5, 50, 400]), forMs: dice.pick([500, 2_500]) };
+    case "failStore":
+      return { atMs, kind, rate: dice.pick([0.02, 0.2, 1]), forMs: dice.pick([100, 1_000]) };
+    case "pauseConsumer":
+      return { atMs, kind, target: dice.pick(consumerNames), forMs: dice.pick([300, 3_000]) };
+    case "powerLoss":
+      return {
+        atMs,
+        kind,
+        downMs: dice.pick([0, 300, 2_000]),
+        lostShare: dice.pick([1, 1, 0.5]),
+        onGrant: atMs % 2 === 0,
+      };
+    case "fillStore":
+      return { atMs, kind, forMs: dice.pick([500, 2_000, 5_000]) };
+    case "restartShorterTtl":
+      return {
+        atMs,
+        kind,
+        target: dice.pick(consumerNames),
+        downMs: dice.pick([0, 100]),
+        ttlMs: heartbeatMs * 2,
+        forMs: heartbeatMs * dice.pick([3, 6]),
+      };
+    case "lostGrantAnswer":
+      return { atMs, kind, target: dice.pick(consumerNames) };
+    case "lateFrames":
+      return {
+        atMs,
+        kind,
+        target: dice.pick(clients),
+        what: dice.pick(["tail", "tail", "hello"] as const),
+        gatherMs: dice.pick([20, 200, 800]),
+        lateMs: dice.pick([100, 600, 2_000]),
+      };
+    case "outlive": {
+      const names = [...producers.filter(({ stableName }) => stableName).map(({ name }) => name), ...consumerNames];
+      return {
+        atMs,
+        kind,
+        target: dice.pick(names),
+        wakesAfterMs: dice.pick([100, 1_000, 4_000]),
+        timersFirst: dice.chance(0.3),
+      };
+    }
+  }
+}
+
+/** Frames whose handling does something, and how many looks into each there are, about. */
+const FAULTY = [
+  ["topic.find", 2],
+  ["lane.open", 10],
+  ["batch.append", 10],
+  ["member.join", 12],
+  ["heartbeat", 4],
+  ["lease.acquire", 6],
+  ["lease.release", 8],
+  ["credit", 5],
+  ["settle", 8],
+  ["aside.put", 12],
+  ["ask", 4],
+] as const;
+/** Bugs of the broker's own in every fifth run, drawn from a stream of their own: all else of a seed stays as it is. */
+export function drawOwnFaults(dice: Dice, overMs: number): FaultPlan[] {
+  if (!dice.chance(0.2)) return [];
+  return Array.from({ length: dice.whole(1, 4) }, () => {
+    const [frame, looks] = dice.pick(FAULTY);
+    return { atMs: dice.whole(300, overMs), kind: "ownFault", frame, look: dice.whole(1, looks) };
+  });
+}
+/** In every third run somebody tries what is others', drawn in the same way. */
+export function drawIntrusions(dice: Dice, overMs: number): FaultPlan[] {
+  if (!dice.chance(0.35)) return [];
+  return Array.from({ length: dice.whole(2, 8) }, () => ({ atMs: dice.whole(500, overMs), kind: "intrude" }));
+}
+/** Legal frames in bulk in every eighth run, likewise. */
+export function drawBulk(dice: Dice, overMs: number): FaultPlan[] {
+  if (!dice.chance(1 / 8)) return [];
+  return Array.from({ length: dice.whole(1, 3) }, () => ({
+    atMs: dice.whole(300, overMs),
+    kind: "bulk",
+    packets: dice.whole(1, 3),
+    frames: dice.pick([100, 400, 1_500]),
+  }));
+}
+/** Rights that are revoked in every fifth run, tokens that expire in every tenth, drawn from a stream of their own, too. */
+export function drawRevocations(dice: Dice, { producers, consumers, overMs }: Omit<Stage, "heartbeatMs">): FaultPlan[] {
+  if (dice.chance(0.1)) {
+    const goodForMs = dice.pick([200, 1_500, 6_000]);
+    return [{ atMs: dice.whole(0, overMs / 2), kind: "shortTokens", goodForMs, forMs: overMs }];
+  }
+  if (!dice.chance(0.2)) return [];
+  const clients = [...producers, ...consumers].filter(() => dice.chance(0.5));
+  return clients.map(({ name }) => ({
+    atMs: dice.whole(300, overMs / 2),
+    kind: "revoke",
+    target: name,
+    forMs: dice.pick([1_000, 6_000, 12_000]),
+  }));
+}
