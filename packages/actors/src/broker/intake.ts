@@ -3,43 +3,53 @@ import type { FrameReader } from "../protocol/codec.ts";
 import type { Frame } from "../protocol/frames.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Drain } from "./drain.ts";
-import type { RateMet, Rates } from "./rates.ts";
+import { isCommon, type RateMet, type Rates } from "./rates.ts";
 import { SHARE_SLICES, type Share, SLICE_MS, type Turns } from "./turns.ts";
 
-/** Whose frames these are. */
-export interface IntakeOwner {
+export interface IntakeParts {
+  readonly link: Pick<Link, "pause" | "resume">;
+  readonly runtime: Runtime;
+  readonly turns: Turns;
+  /** Whose link it is; `null` where principals are not told apart. */
+  readonly principal: string | null;
+  readonly rates: Rates;
+  /** When as much waits for the peer as there may be, beside deliveries. */
+  readonly outbox: Drain;
   /** The frames of a packet. @throws `PROTOCOL_VIOLATION` */
-  reader(packet: Uint8Array): FrameReader;
-  handle(frame: Frame): void;
+  readonly reader: (packet: Uint8Array) => FrameReader;
+  readonly handle: (frame: Frame) => void;
   /** No frame follows for now: what was put off until the next one is done. */
-  rest(): void;
+  readonly rest: () => void;
   /** What reading or handling threw. */
-  failed(error: unknown, doing: string): void;
+  readonly failed: (error: unknown, doing: string) => void;
   /** It sends more than it may, and is read later. */
-  limited(met: RateMet): void;
+  readonly limited: (met: RateMet) => void;
   /** The link has ended, and all that came before its end is dealt with. */
-  ended(): void;
+  readonly ended: () => void;
 }
 /** Why nothing more of a link is handled for now: it has had its slice, it sends too fast, or it does not read what it is answered. */
 type Held = "turn" | "rate" | "outbox";
 
-/** How often it is looked whether the peer reads its answers, in frames. */
-const OUTBOX_LOOK_FRAMES = 8;
+/**
+ * When it is looked again whether a link has to wait: after so many frames or bytes, and after each frame that is not of the common ones. To look costs about as much as a small frame.
+ */
+const LOOK = { frames: 8, bytes: 4 * 1024 };
 
 /**
  * What comes on one link, worked off frame by frame, in order: as it comes, while that fits into a slice; else in slices, with other links in between. Meanwhile, and while the link sends more than it
  * may or does not read its answers, it is paused, so that little waits here.
+ *
+ * ```
+ * packet ── take ──▶ work: read, handle, read, handle, …  ──▶ all done
+ *                      │ slice used · too fast · answers unread
+ *                      ▼
+ *                    held: link paused ── its turn (Turns) ──▶ work goes on, link resumed
+ * ```
  */
 export class Intake {
-  readonly #owner: IntakeOwner;
-  readonly #link: Pick<Link, "pause" | "resume">;
-  readonly #runtime: Runtime;
-  readonly #turns: Turns;
-  readonly #principal: string | null;
+  readonly #parts: IntakeParts;
   readonly #share: Share;
-  readonly #rates: Rates;
-  readonly #outbox: Drain;
-  /** Of the packet that is worked off. */
+  /** Of the packet that waits. */
   #reader: FrameReader | null = null;
   #held: Held | null = null;
   #wentOnAt = Number.NEGATIVE_INFINITY;
@@ -53,27 +63,9 @@ export class Intake {
   #frames = 0;
   #usedMs = 0;
 
-  /** `outbox`: when as much waits for the peer as there may be, beside deliveries. */
-  constructor(
-    owner: IntakeOwner,
-    parts: {
-      readonly link: Pick<Link, "pause" | "resume">;
-      readonly runtime: Runtime;
-      readonly turns: Turns;
-      /** Whose link it is; `null` where principals are not told apart. */
-      readonly principal: string | null;
-      readonly rates: Rates;
-      readonly outbox: Drain;
-    },
-  ) {
-    this.#owner = owner;
-    this.#link = parts.link;
-    this.#runtime = parts.runtime;
-    this.#turns = parts.turns;
-    this.#principal = parts.principal;
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
     this.#share = parts.turns.join(parts.principal);
-    this.#rates = parts.rates;
-    this.#outbox = parts.outbox;
   }
   /** Why it holds its link back; `null`: it does not. */
   get held(): Held | null {
@@ -99,105 +91,121 @@ export class Intake {
     this.#reader = null;
     if (this.#held !== null) {
       this.#held = null;
-      this.#link.resume(); // it has an end to hear of
+      this.#parts.link.resume(); // it has an end to hear of
     }
     if (this.#isOver) this.#tellEnd();
   }
   #tellEnd(): void {
     if (this.#hasTold) return;
     this.#hasTold = true;
-    this.#turns.leave(this.#principal, this.#share);
-    this.#owner.ended();
+    const { turns, principal, ended } = this.#parts;
+    turns.leave(principal, this.#share);
+    ended();
   }
 
   /** Goes on with something else of this link in a turn of its own; not once the link has ended. `goOn` throws nothing. */
   later(goOn: () => void): void {
-    this.#turns.wait(() => {
+    this.#parts.turns.wait(() => {
       if (!this.#isStopped) goOn();
     }, this.#share);
   }
 
   /** Goes through a packet, or on with what waits, until there is nothing left or the link has to wait. */
   #work(packet: Uint8Array | null, startedAt: number): void {
-    const { number } = this.#turns;
+    const { turns, runtime, rates, handle } = this.#parts;
+    const share = this.#share;
+    const { number } = turns;
     const hasTurn = packet === null; // a slice of its own, whatever the principal's other links have used
-    this.#share.begin(number, startedAt);
+    share.begin(number, startedAt);
     if (this.#turn !== number || startedAt - this.#startedAt >= SLICE_MS) this.#beginSlice(number);
     this.#startedAt = startedAt;
-    let handled = 0;
-    let elapsedMs = 0;
     let doing = "reading a packet";
     try {
-      if (packet !== null) this.#reader = this.#owner.reader(packet);
-      for (;;) {
-        // before the next one is decoded, which may take as long as to handle it
-        const held = this.#reader?.done === false ? this.#reasonToWait(handled, elapsedMs, hasTurn) : null;
-        if (held !== null) {
-          this.#holdBack(held, 0);
-          break;
+      const reader = packet === null ? this.#reader : this.#parts.reader(packet);
+      this.#reader = null;
+      if (reader === null) return;
+      /** How many frames may be handled until it is looked again, and at how many bytes that are left. */
+      let frames = 0;
+      let bytes = 0;
+      let isFirst = true;
+      // before the next one is decoded, which may take as long as to handle it
+      while (!reader.done) {
+        if (frames === 0 || (bytes > 0 && (reader.bytesLeft ?? 0) < bytes)) {
+          const elapsedMs = isFirst ? 0 : runtime.now() - startedAt;
+          frames = this.#framesAllowed(elapsedMs, hasTurn);
+          const why = frames <= 0 ? "turn" : this.#parts.outbox.congested ? "outbox" : null;
+          if (why !== null) {
+            this.#holdBack(why, 0, reader);
+            break;
+          }
+          const { bytesLeft = LOOK.bytes } = reader;
+          bytes = Math.max(0, bytesLeft - LOOK.bytes);
+          isFirst = false;
         }
-        const frame = this.#reader?.next() ?? null;
-        if (frame === null) {
-          this.#reader = null;
-          break;
-        }
-        handled++;
+        const frame = reader.next();
+        if (frame === null) break;
+        frames--;
         this.#frames++;
-        this.#share.frames++;
+        share.frames++;
         doing = frame.type;
-        this.#owner.handle(frame);
+        handle(frame);
         if (this.#isStopped) return;
-        const met = this.#rates.spend(frame);
+        const met = rates.spend(frame);
         if (met !== null) {
-          this.#owner.limited(met);
-          this.#holdBack("rate", met.waitMs);
+          this.#parts.limited(met);
+          this.#holdBack("rate", met.waitMs, reader);
           break;
         }
+        if (!isCommon(frame)) frames = 0;
         doing = "reading a packet";
-        if (this.#reader?.done === false) elapsedMs = this.#runtime.now() - startedAt;
       }
       doing = "heartbeat";
-      this.#owner.rest();
-      const usedMs = this.#runtime.now() - startedAt;
+      this.#parts.rest();
+      const usedMs = runtime.now() - startedAt;
       this.#usedMs += usedMs;
-      this.#share.usedMs += usedMs;
-      this.#turns.used(this.#share.frames, this.#share.usedMs);
+      share.usedMs += usedMs;
+      turns.used(share.frames, share.usedMs);
     } catch (error) {
-      this.#owner.failed(error, doing);
+      this.#parts.failed(error, doing);
     }
   }
-  #reasonToWait(handled: number, elapsedMs: number, hasTurn: boolean): Held | null {
-    const { sliceFrames } = this.#turns;
-    if (this.#frames >= sliceFrames || this.#usedMs + elapsedMs >= SLICE_MS) return "turn";
+  /** How many frames may come until it is looked again; none: it is the others' turn. */
+  #framesAllowed(elapsedMs: number, hasTurn: boolean): number {
+    const { sliceFrames } = this.#parts.turns;
+    if (this.#usedMs + elapsedMs >= SLICE_MS) return 0;
+    const own = Math.min(LOOK.frames, sliceFrames - this.#frames);
+    if (hasTurn) return own;
     const { frames, usedMs } = this.#share;
-    if (!hasTurn && (frames >= SHARE_SLICES * sliceFrames || usedMs + elapsedMs >= SHARE_SLICES * SLICE_MS))
-      return "turn";
-    return handled % OUTBOX_LOOK_FRAMES === 0 && this.#outbox.congested ? "outbox" : null;
+    if (usedMs + elapsedMs >= SHARE_SLICES * SLICE_MS) return 0;
+    return Math.min(own, SHARE_SLICES * sliceFrames - frames);
   }
   #beginSlice(turn: number): void {
     this.#turn = turn;
     this.#frames = 0;
     this.#usedMs = 0;
   }
-  #holdBack(why: Held, forMs: number): void {
+  #holdBack(why: Held, forMs: number, reader: FrameReader): void {
+    const { link, outbox, runtime } = this.#parts;
     this.#held = why;
-    this.#link.pause();
+    this.#reader = reader;
+    link.pause();
     if (why === "turn") this.#awaitTurn();
-    else if (why === "outbox") this.#outbox.whenDrained(this.#awaitTurn);
-    else this.#runtime.setTimeout(this.#awaitTurn, forMs);
+    else if (why === "outbox") outbox.whenDrained(this.#awaitTurn);
+    else runtime.setTimeout(this.#awaitTurn, forMs);
   }
   readonly #awaitTurn = (): void => {
-    if (!this.#isStopped) this.#turns.wait(this.#goOn, this.#share);
+    if (!this.#isStopped) this.#parts.turns.wait(this.#goOn, this.#share);
   };
   readonly #goOn = (): void => {
     if (this.#isStopped) return;
-    const now = this.#runtime.now();
+    const { runtime, turns, link } = this.#parts;
+    const now = runtime.now();
     this.#held = null;
     this.#wentOnAt = now;
-    this.#beginSlice(this.#turns.number);
+    this.#beginSlice(turns.number);
     this.#work(null, now);
     if (this.#held !== null || this.#isStopped) return;
-    this.#link.resume();
+    link.resume();
     if (this.#isOver) this.#tellEnd();
   };
 }

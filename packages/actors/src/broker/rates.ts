@@ -36,15 +36,15 @@ export class Rates {
   /** Counts a frame. */
   spend(frame: Frame): RateMet | null {
     const framesMs = this.#frames.take(1);
-    const questionsMs = isQuestion(frame) ? this.#questions.take(1) : 0;
+    if (framesMs === 0 && isCommon(frame)) return null;
+    const questionsMs = !isCommon(frame) && "request" in frame ? this.#questions.take(1) : 0;
     if (framesMs === 0 && questionsMs === 0) return null;
     const limit = questionsMs > framesMs ? "questionsPerSecondMax" : "framesPerSecondMax";
     return { limit, max: this.#rates[limit], waitMs: Math.ceil(Math.max(framesMs, questionsMs, WAIT_MS_MIN)) };
   }
 }
 
-/** Frames that come with every few messages are told by their type: the rest of them is of many shapes, and dear to look into. */
-function isQuestion(frame: Frame): boolean {
-  const { type } = frame;
-  return type !== "settle" && type !== "credit" && type !== "batch.append" && "request" in frame;
+/** Frames that come with every few messages: no questions, and cheap to handle for their bytes. Told by their type, since they are of many shapes, and dear to look into. */
+export function isCommon({ type }: Frame): boolean {
+  return type === "settle" || type === "credit" || type === "batch.append";
 }

@@ -2,7 +2,7 @@ import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import { isName } from "../message/topic.ts";
 import { untraced } from "../message/untraced.ts";
-import type { MemberJoin } from "../protocol/frames.ts";
+import type { Credit, MemberJoin, Settle } from "../protocol/frames.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
 import type { Drain } from "./drain.ts";
@@ -55,7 +55,16 @@ export class SessionMembers {
       );
     return known;
   }
-  /** The subscription a consuming frame is about; undefined for one of a member that has left. */
+  /** Of a member that has left, nothing is taken. */
+  credit(frame: Credit): void {
+    const member = this.#members.get(frame.member);
+    member?.group.subscription(frame.queue)?.credit(member.port, frame);
+  }
+  settle(frame: Settle): void {
+    const member = this.#members.get(frame.member);
+    member?.group.subscription(frame.queue)?.settle(member.port, frame);
+  }
+  /** The subscription a lease is of, and its member; undefined for one of a member that has left. */
   subscription(frame: {
     readonly member: number;
     readonly queue: number;

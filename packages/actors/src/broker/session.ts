@@ -20,7 +20,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { CONGESTED_BYTES, Drain } from "./drain.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import { Intake, type IntakeOwner } from "./intake.ts";
+import { Intake, type IntakeParts } from "./intake.ts";
 import { LimitNotice } from "./limit-notice.ts";
 import { toFind } from "./needed-rights.ts";
 import type { Asker } from "./question-turns.ts";
@@ -112,8 +112,6 @@ export class Session {
   readonly #questions: SessionQuestions;
   readonly #intake: Intake;
   readonly #notice: LimitNotice;
-  /** The codec of the packet that is read. */
-  #reading: Codec = binaryCodec;
   readonly #heartbeats: Heartbeats;
   #open = false;
   #wasOpen = false;
@@ -132,7 +130,7 @@ export class Session {
     const { runtime, linkTurns: turns, congestedBytes = CONGESTED_BYTES } = host;
     const outbox = new Drain(link, () => this.#outbox, drainFailed, congestedBytes * UNREAD_FACTOR);
     const rates = new Rates(runtime, host.limits.rates);
-    this.#intake = new Intake(this.#intakeOwner(), { link, runtime, turns, principal: this.principal, rates, outbox });
+    this.#intake = new Intake({ link, runtime, turns, principal: this.principal, rates, outbox, ...this.#reading() });
     this.#notice = new LimitNotice(
       runtime,
       (frame) => {
@@ -305,20 +303,20 @@ export class Session {
     if (this.#silence.heard(now)) this.contain("reading a packet", () => this.#members.heardAgain());
     this.#intake.take(packet, now);
   }
-  #intakeOwner(): IntakeOwner {
+  #reading(): Pick<IntakeParts, "reader" | "handle" | "rest" | "failed" | "limited" | "ended"> {
+    let codec: Codec = binaryCodec;
     return {
       reader: (packet) => {
-        this.#reading = this.#codecs.of(packet);
-        return this.#reading.reader(packet);
+        codec = this.#codecs.of(packet);
+        return codec.reader(packet);
       },
       handle: (frame) => {
-        if (frame.type === "heartbeat" && this.#open) {
-          this.#heartbeats.take(frame);
-          return;
+        if (!this.#open) this.#greet(frame, codec);
+        else if (frame.type === "heartbeat") this.#heartbeats.take(frame);
+        else {
+          this.#heartbeats.judge();
+          if (!this.#isClosing) this.#dispatch(frame as ClientFrame);
         }
-        this.#heartbeats.judge();
-        if (this.#isClosing) return;
-        this.#handle(frame, this.#reading);
       },
       rest: () => this.#heartbeats.judge(),
       failed: (error, doing) => {
@@ -329,18 +327,15 @@ export class Session {
       ended: () => this.#ended(),
     };
   }
-  #handle(frame: Frame, codec: Codec): void {
-    if (!this.#open) {
-      if (frame.type === "goodbye") {
-        this.close(null, "normal");
-        return;
-      }
-      if (frame.type !== "hello")
-        throw new MessagingError("PROTOCOL_VIOLATION", `the first frame must be a hello, found "${frame.type}"`);
-      this.#hello(frame, codec);
+  /** Takes what comes before its client is known. */
+  #greet(frame: Frame, codec: Codec): void {
+    if (frame.type === "goodbye") {
+      this.close(null, "normal");
       return;
     }
-    this.#dispatch(frame as ClientFrame);
+    if (frame.type !== "hello")
+      throw new MessagingError("PROTOCOL_VIOLATION", `the first frame must be a hello, found "${frame.type}"`);
+    this.#hello(frame, codec);
   }
   #hello(hello: Hello, codec: Codec): void {
     const { limits, identity, runtime, codecs, packetBytes } = this.#host;
@@ -403,16 +398,12 @@ export class Session {
       case "batch.append":
         this.#lanes.append(frame);
         return;
-      case "credit": {
-        const at = this.#members.subscription(frame);
-        at?.subscription.credit(at.port, frame);
+      case "credit":
+        this.#members.credit(frame);
         return;
-      }
-      case "settle": {
-        const at = this.#members.subscription(frame);
-        at?.subscription.settle(at.port, frame);
+      case "settle":
+        this.#members.settle(frame);
         return;
-      }
       case "lane.open":
         this.#lanes.open(frame);
         return;

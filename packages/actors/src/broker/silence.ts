@@ -23,12 +23,14 @@ export interface SilenceParts {
 export class Silence {
   readonly #parts: SilenceParts;
   readonly #looks: Recurring;
+  readonly #suspectMs: number;
   #heardAt: number;
   /** What waited for the peer at the last look, while that kept it from being listened to. */
   #unread: number | null = null;
 
   constructor(parts: SilenceParts) {
     this.#parts = parts;
+    this.#suspectMs = parts.heartbeatMs * SUSPECT_BEATS;
     this.#heardAt = parts.runtime.now();
     this.#looks = new Recurring(
       parts.runtime,
@@ -39,7 +41,7 @@ export class Silence {
   }
   /** A packet has come. @returns whether its client was suspected */
   heard(now: number): boolean {
-    const wasSuspected = this.#isPast(now, SUSPECT_BEATS);
+    const wasSuspected = now - this.#heardAt > this.#suspectMs && this.#isPast(now, SUSPECT_BEATS);
     this.#heardAt = now;
     return wasSuspected;
   }

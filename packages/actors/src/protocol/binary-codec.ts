@@ -129,8 +129,11 @@ class BinaryReader implements FrameReader {
   get done(): boolean {
     return this.#from.done;
   }
+  get bytesLeft(): number {
+    return this.#from.left;
+  }
   next(): Frame | null {
-    if (this.done) return null;
+    if (this.#from.done) return null;
     if (this.#left-- === 0) throw tooManyFrames();
     return this.codec.read(this.#from, this);
   }

@@ -7,6 +7,8 @@ export interface FrameReader {
   next(): Frame | null;
   /** Nothing stands behind the last frame taken, as far as can be seen without reading on. */
   readonly done: boolean;
+  /** Bytes behind the last frame taken. @default unknown */
+  readonly bytesLeft?: number;
 }
 /** The same frames, each as it is made of the one read. */
 export const changedFrames = (reader: FrameReader, change: (frame: Frame) => Frame): FrameReader => ({
@@ -16,6 +18,9 @@ export const changedFrames = (reader: FrameReader, change: (frame: Frame) => Fra
   },
   get done() {
     return reader.done;
+  },
+  get bytesLeft() {
+    return reader.bytesLeft ?? 0;
   },
 });
 /** All frames that are left. */

@@ -363,6 +363,9 @@ class JsonReader implements FrameReader {
   get done(): boolean {
     return this.#isOver;
   }
+  get bytesLeft(): number {
+    return this.#packet.length - this.#extent.at;
+  }
 
   constructor(packet: Uint8Array, tables: FrameTables, isIntake: boolean) {
     this.#packet = packet;

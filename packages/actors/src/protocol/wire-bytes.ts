@@ -254,7 +254,7 @@ const intBytes = (value: number): 1 | 2 | 4 | 8 => {
 /** Reads what `ByteWriter` wrote. Every read is checked against the packet's end, every length before anything is allocated for it. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #numbers: DataView | null = null;
   #at = 0;
   #containers = 0;
   /** Type of the frame being read, for errors. */
@@ -265,7 +265,12 @@ export class ByteReader {
   constructor(packet: Uint8Array) {
     // a plain view, whatever subclass the packet is: what is cut from it is plain as well
     this.#bytes = new Uint8Array(packet.buffer, packet.byteOffset, packet.byteLength);
-    this.#view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+  }
+  /** Most frames hold no number that is read with it. */
+  get #view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    this.#numbers ??= new DataView(buffer, byteOffset, byteLength);
+    return this.#numbers;
   }
   get done(): boolean {
     return this.#at === this.#bytes.length;
