@@ -15,7 +15,6 @@ export default defineConfig({
       { find: /^@seriatim\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
       { find: /^@seriatim\/([^/]+)\/client$/, replacement: `${packages}$1/src/client.ts` },
       { find: /^@seriatim\/([^/]+)\/internals$/, replacement: `${packages}$1/src/internals.ts` },
-      { find: /^@seriatim\/([^/]+)\/demo$/, replacement: `${packages}$1/src/demo/index.ts` },
     ],
   },
   test: {

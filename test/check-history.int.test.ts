@@ -1,8 +1,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Ended } from "@seriatim/rig";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Ended, inRepository, repository, run } from "./program.fixture.ts";
+import { inRepository, repository, run } from "./program.fixture.ts";
 
 const FIRST = { topic: "orders", queue: 0, offset: 0, logEpoch: 1, id: "m0", key: "a" };
 const SECOND = { ...FIRST, offset: 1, id: "m1" };

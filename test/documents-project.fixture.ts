@@ -2,8 +2,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import type { Ended } from "@seriatim/rig";
 import { type Document, quoted, tableOf } from "./documents.fixture.ts";
-import { type Ended, inRepository, run, runDeno, runNode, tsc } from "./program.fixture.ts";
+import { inRepository, run, runDeno, runNode, tsc } from "./program.fixture.ts";
 
 const probes = [new URL("./types/modules.ts", import.meta.url), new URL("./types/topics.ts", import.meta.url)];
 const compilerOptions = {

@@ -1,6 +1,5 @@
 // A broker killed at any time, and copies of its data that were cut or have wrong bits: everything with a receipt is there, or the data is refused.
 // Runs from dist. `CRASH_SEED` chooses other times and places.
-import { spawn } from "node:child_process";
 import {
   closeSync,
   copyFileSync,
@@ -17,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Program, run } from "@seriatim/rig";
 import { simulatedRuntime } from "@seriatim/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -56,23 +56,13 @@ function copyOf(path: string): string {
 }
 /** Runs the broker, kills it once it has given so many receipts, and notes what it told. */
 async function killed(afterReceipts: number, first: number): Promise<number> {
-  const child = spawn(process.execPath, [program, "run", data, String(first)], { stdio: ["ignore", "pipe", "ignore"] });
-  let text = "";
-  let receipts = 0;
-  const isEnough = new Promise<void>((resolve, reject) => {
-    child.stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      receipts += chunk.toString().split("receipt").length - 1;
-      if (receipts >= afterReceipts) resolve();
-    });
-    child.once("close", () => reject(new Error("the broker ended by itself; is dist built?")));
-  });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  await isEnough;
-  child.kill("SIGKILL");
-  await ended;
+  const broker = new Program(process.execPath, [program, "run", data, String(first)]);
+  const receipts = (): number => broker.lines.filter((line) => line.startsWith("receipt")).length;
+  while (receipts() < afterReceipts) await broker.told(broker.lines.length + 1);
+  broker.kill();
+  await broker.ended;
   let next = first;
-  for (const line of text.split("\n").slice(0, -1)) {
+  for (const line of broker.lines) {
     const [what, queue, offset, n] = line.split(" ");
     if (what === "handled") told.handled.add(`${queue} ${offset}`);
     if (what !== "receipt") continue;
@@ -82,14 +72,8 @@ async function killed(afterReceipts: number, first: number): Promise<number> {
   return next + 1_000_000; // numbers of a process never meet those of the one before
 }
 async function read(path: string): Promise<Answer | null> {
-  const child = spawn(process.execPath, [program, "read", path], { stdio: ["ignore", "pipe", "ignore"] });
-  let text = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  const ended = await new Promise<unknown>((resolve) => child.once("close", (code, signal) => resolve(signal ?? code)));
-  if (typeof ended === "string") return null; // lmdb may end a process on a damaged file
-  return JSON.parse(text) as Answer;
+  const { signal, stdout } = await run(process.execPath, [program, "read", path]);
+  return signal === null ? (JSON.parse(stdout) as Answer) : null; // lmdb may end a process on a damaged file
 }
 
 /** Everything acknowledged is there, in order, and the group goes on where it stood. */

@@ -22,7 +22,7 @@ async function play(system: System): Promise<void> {
     case "serve": {
       const server = await required(system, "serve")(load, at);
       tell({ type: "ready", address: server.address });
-      await orders.stop;
+      await orders.end;
       return await server.close();
     }
     case "probe": {
@@ -30,14 +30,14 @@ async function play(system: System): Promise<void> {
       tell({ type: "ready" });
       await orders.go;
       tell({ type: "probed", ...(await probe(load, at)) });
-      return await orders.stop;
+      return await orders.end;
     }
     case "attack":
       return await attack(required(system, "attacker"), task);
     case "idle": {
       const idlers = await required(system, "idlers")(load, at);
       tell({ type: "ready" });
-      await orders.stop;
+      await orders.end;
       return await idlers.close();
     }
   }

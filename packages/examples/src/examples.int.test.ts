@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deno, Program, runNode, source } from "./program.fixture.ts";
+import { runDeno, runNode, source } from "./program.fixture.ts";
 
 describe("the examples", () => {
   it("quick-start handles the moves in order", async () => {
@@ -25,7 +25,7 @@ describe("the examples", () => {
   });
   it("the quick start runs in Deno, over memory and over its own WebSocket", async () => {
     const args = ["run", "-A", "--node-modules-dir=manual", "--no-remote", source("deno/quick-start")];
-    const { status, stdout, stderr } = await new Program(deno, args, { DENO_NO_UPDATE_CHECK: "1" }).ended;
+    const { status, stdout, stderr } = await runDeno(args).ended;
     expect(stdout, stderr).toMatch(/^Deno \S+ over memory: e4 e5 Nf3\nDeno \S+ over WebSocket: e4 e5 Nf3\n$/);
     expect(status).toBe(0);
   });

@@ -2,10 +2,9 @@
 // once through a plain pool of concurrent handlers, once through Seriatim.
 import { setTimeout as sleep } from "node:timers/promises";
 import { createSystem, topic } from "@seriatim/actors";
+import { generatedLog, type LogEvent, unitOf } from "@seriatim/rig";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { z } from "zod";
-import { generatedLog, type LogEvent } from "./demo/event-log.ts";
-import { unitOf } from "./demo/seeded-random.ts";
 
 const SEED = 7;
 const AT_ONCE = 16;

@@ -1,5 +1,5 @@
 // The lock on a data folder: of many that want it at once one has it, nobody without rights to the folder can stand in the way, and what the dead left does not.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -22,7 +22,7 @@ import { openLmdbStore } from "./lmdb-store.ts";
 import { folder, removeFolders, start } from "./process.fixture.ts";
 import { shortWayTo } from "./short-way.ts";
 
-const processes: ChildProcess[] = [];
+const processes: { kill(signal: "SIGKILL"): unknown }[] = [];
 afterEach(async () => {
   for (const one of processes.splice(0)) one.kill("SIGKILL");
 });
@@ -59,8 +59,8 @@ describe("the lock", () => {
     const path = folder();
     await leftBehind(join(path, "in-use.sock"));
     const runs = Array.from({ length: 5 }, () => start("committing-process.mjs", [path]));
-    for (const run of runs) processes.push(run.process);
-    const told = (await Promise.all(runs.map((run) => run.opened))).map((line) =>
+    for (const run of runs) processes.push(run);
+    const told = (await Promise.all(runs.map((run) => run.told(1)))).map(([line = ""]) =>
       line.split(" ").slice(0, 2).join(" "),
     );
     expect(told.sort()).toEqual([...Array(4).fill("failed STORE_IN_USE"), "open 1"]);
@@ -69,9 +69,9 @@ describe("the lock", () => {
   it("counts as held while its holder stands still", async () => {
     const path = folder();
     const run = start("committing-process.mjs", [path]);
-    processes.push(run.process);
-    await run.opened;
-    run.process.kill("SIGSTOP");
+    processes.push(run);
+    await run.told(1);
+    run.signal("SIGSTOP");
     await expect(lockFolder(path)).rejects.toEqual(inUse);
   });
 

@@ -36,13 +36,13 @@ describe("a data folder", () => {
   it.each(["000", "022", "077", "177"])("is made its owner's alone, and all in it, under umask %s", async (umask) => {
     const path = join(openPlace(), "data");
     const run = start("committing-process.mjs", [path, "65536"], umask);
-    expect(await run.opened).toMatch(/^open 1 /);
+    expect((await run.told(1))[0]).toMatch(/^open 1 /);
     await vi.waitFor(
       () => expect(readdirSync(path).filter((name) => /^journal-.*[01]$/.test(name))).toHaveLength(2),
       60_000,
     );
     const modes = modesIn(path);
-    run.process.kill("SIGKILL");
+    run.kill();
     await run.ended;
     expect(Object.keys(modes)).toEqual(expect.arrayContaining(["data.mdb", "lock.mdb", "store.json"]));
     expect(Object.keys(modes).filter((name) => /^in-use.*sock$/.test(name))).toHaveLength(1);
@@ -53,7 +53,7 @@ describe("a data folder", () => {
     const path = join(openPlace(), "data");
     const run = start("committing-process.mjs", [path, "65536"]);
     await run.told(30);
-    run.process.kill("SIGKILL");
+    run.kill();
     await run.ended;
     for (const name of readdirSync(path)) chmodSync(join(path, name), 0o664);
     chmodSync(path, 0o2775);

@@ -27,7 +27,7 @@ async function killed(journalBytes: number): Promise<string> {
   const run = start("committing-process.mjs", [path, `${journalBytes}`]);
   for (let lines = 1; journalsIn(path).length < 2; lines = run.lines.length + 1) await run.told(lines);
   await run.told(run.lines.length + 200 + below(800));
-  run.process.kill("SIGKILL");
+  run.kill();
   await run.ended;
   return path;
 }

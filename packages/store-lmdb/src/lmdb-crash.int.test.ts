@@ -14,15 +14,15 @@ describe("a folder that another process has open", () => {
   it("is in use while that process lives, and free once it is killed", async () => {
     const path = folder();
     const run = start("committing-process.mjs", [path]);
-    expect(await run.opened).toMatch(/^open 1 /);
+    expect((await run.told(1))[0]).toMatch(/^open 1 /);
     await expect(openLmdbStore({ path })).rejects.toMatchObject({
       code: "STORE_IN_USE",
       message: expect.stringContaining(path),
     });
     const second = start("committing-process.mjs", [path]);
-    expect(await second.opened).toMatch(/^failed STORE_IN_USE /);
+    expect((await second.told(1))[0]).toMatch(/^failed STORE_IN_USE /);
     await second.ended;
-    run.process.kill("SIGKILL");
+    run.kill();
     await run.ended;
     const store = await openLmdbStore({ path });
     await store.verifyOwner();
@@ -34,12 +34,12 @@ describe("a folder that another process has open", () => {
     const store = await openLmdbStore({ path }, { lock: false });
     await store.writer().commit([{ kind: "put", key: "k", value: encode("1") }]).synced;
     const run = start("committing-process.mjs", [path]);
-    expect(await run.opened).toMatch(/^open 2 /);
+    expect((await run.told(1))[0]).toMatch(/^open 2 /);
     await expect(store.verifyOwner()).rejects.toMatchObject({ code: "STORE_IN_USE" });
     await expect(store.writer().commit([{ kind: "put", key: "k", value: encode("2") }]).flushed).rejects.toMatchObject({
       code: "STORE_IN_USE",
     });
-    run.process.kill("SIGKILL");
+    run.kill();
     await run.ended;
     expect(text(await store.get("k"))).toBe("1");
     await store.close();

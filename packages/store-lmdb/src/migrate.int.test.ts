@@ -62,8 +62,8 @@ const noted = () => ({
 /** Opens it as a next version would, in a process of its own. */
 async function migrated(path: string) {
   const run = start("migrating-process.mjs", [path]);
-  const found = JSON.parse(await run.opened) as Record<string, unknown>;
-  expect(await run.ended).toBe(0);
+  const found = JSON.parse((await run.told(1))[0] ?? "") as Record<string, unknown>;
+  expect((await run.ended).status).toBe(0);
   return found;
 }
 const refused = (path: string) =>
@@ -93,8 +93,7 @@ describe("a folder of an older format", () => {
     async (step) => {
       const path = copyOf(old);
       const run = start("migrating-process.mjs", [path, String(step)]);
-      run.opened.catch(() => {});
-      expect(await run.ended).toBe("SIGKILL");
+      expect((await run.ended).signal).toBe("SIGKILL");
       expect(besideData(path)).toMatchObject({ format: NEXT, from: NEWEST });
       expect(await refused(path)).toMatchObject({ code: "FORMAT_UNSUPPORTED" });
       expect(await migrated(path)).toMatchObject({ ...noted(), ownerEpoch: 3, steps: 4 - step });

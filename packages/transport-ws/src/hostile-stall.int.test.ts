@@ -10,15 +10,13 @@ const SENT_MIN = 400 * MIB;
 let broker: Other;
 const target = new Target(0);
 async function memory(): Promise<number> {
-  const told = await broker.ask("memory");
-  return Number(told["heapUsed"]) + Number(told["external"]);
+  const { heapUsed, external } = await broker.command("memory");
+  return heapUsed + external;
 }
 beforeAll(async () => {
-  const [started, { url }] = await Other.start("broker");
-  broker = started;
-  target.url = String(url);
+  [broker, target.url] = await Other.start("broker");
 });
-afterAll(() => broker?.kill());
+afterAll(() => broker?.killNow());
 
 it("batches, settles and requests for leases and lanes without end: what waits is bounded, and all are served once the store is back", async () => {
   const writer = await Attacker.welcome(target.url);
@@ -31,7 +29,7 @@ it("batches, settles and requests for leases and lanes without end: what waits i
   const flood = await Attacker.welcome(target.url);
   const evil = await target.openLane(flood, "flood");
   const before = await memory();
-  await broker.ask("stall");
+  await broker.command("stall");
 
   // batches: taken up to the bound, then refused; the link stays
   const large = Buffer.concat(Array.from({ length: 14 }, () => packedMessage(60_000)));
@@ -70,7 +68,7 @@ it("batches, settles and requests for leases and lanes without end: what waits i
   expect((await memory()) - before).toBeLessThan(GROWTH_MAX);
   expect(broker.isUp).toBe(true);
 
-  await broker.ask("goOn");
+  await broker.command("goOn");
   for (const attacker of [flood, opener]) attacker.socket.terminate();
   const honest = await Attacker.welcome(target.url);
   const lane = await target.openLane(honest, "honest");

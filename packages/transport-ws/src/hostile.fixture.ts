@@ -1,52 +1,33 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { binaryCodec } from "@seriatim/actors";
+import { Child, type Said } from "@seriatim/rig";
 import { expect } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import { Raw, until, upgradeRequest } from "./ws.fixture.ts";
 
 type Frame = Parameters<typeof binaryCodec.encode>[0][number];
-type Told = { readonly type: string } & Readonly<Record<string, number & string>>;
 const program = fileURLToPath(new URL("../test/hostile-process.mjs", import.meta.url));
 
+/** What a process says, once under the name of each command. */
+export type OtherSaid =
+  | { readonly type: "ready"; readonly url?: string }
+  | { readonly type: "stall" | "goOn" }
+  | { readonly type: "memory"; readonly heapUsed: number; readonly external: number; readonly sessions: number }
+  | { readonly type: "mark"; readonly messages: number; readonly p99: number }
+  | { readonly type: "finish"; readonly sent: number; readonly received: number };
+/** Far beyond what any answer takes. */
+const HANGS_MS = 300_000;
+
 /** A broker or a well-behaved client, in a process of its own. */
-export class Other {
-  readonly #child: ChildProcess;
-  #stderr = "";
-  #told: Told[] = [];
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr += text;
-    });
-    child.on("message", (message) => void this.#told.push(message as Told));
+export class Other extends Child<Said, OtherSaid> {
+  /** With the address of a broker. */
+  static async start(role: "broker" | "good", url = ""): Promise<[other: Other, url: string]> {
+    const other = new Other({ name: role, program, args: [role, url], execArgv: ["--expose-gc"] });
+    return [other, (await other.hear("ready", HANGS_MS)).url ?? ""];
   }
-  static async start(...args: string[]): Promise<[Other, Told]> {
-    const child = fork(program, args, { execArgv: ["--expose-gc"], stdio: ["ignore", "ignore", "pipe", "ipc"] });
-    const other = new Other(child);
-    return [other, await other.hear("ready")];
-  }
-  get isUp(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-  get stderr(): string {
-    return this.#stderr;
-  }
-  async ask(command: string, answer = command): Promise<Told> {
-    this.#child.send(command);
-    return await this.hear(answer);
-  }
-  async hear(type: string): Promise<Told> {
-    const find = () => this.#told.find((told) => told.type === type);
-    await until(() => find() !== undefined || !this.isUp, `"${type}" of the other process`);
-    const told = find();
-    if (told === undefined) throw new Error(`the other process has ended: ${this.#stderr}`);
-    this.#told = this.#told.filter((one) => one !== told);
-    return told;
-  }
-  kill(): void {
-    this.#child.kill("SIGKILL");
+  command<T extends OtherSaid["type"]>(type: T) {
+    return this.ask({ type }, type, HANGS_MS);
   }
 }
 

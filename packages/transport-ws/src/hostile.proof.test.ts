@@ -26,9 +26,9 @@ async function memory(): Promise<{ bytes: number; sessions: number }> {
   let bytes = Number.POSITIVE_INFINITY;
   let sessions = 0;
   for (let n = 0; n < 5; n++) {
-    const told = await broker.ask("memory");
-    bytes = Math.min(bytes, Number(told["heapUsed"]) + Number(told["external"]));
-    sessions = Number(told["sessions"]);
+    const told = await broker.command("memory");
+    bytes = Math.min(bytes, told.heapUsed + told.external);
+    sessions = told.sessions;
     await sleep(200);
   }
   return { bytes, sessions };
@@ -43,26 +43,25 @@ async function memoryAtRest(isEnough: (bytes: number) => boolean): Promise<{ byt
 }
 
 beforeAll(async () => {
-  const [first, { url }] = await Other.start("broker");
+  const [first, url] = await Other.start("broker");
   broker = first;
-  for (const target of targets) target.url = String(url);
-  [good] = await Other.start("good", String(url));
-  const [calm, at] = await Other.start("broker");
-  unharmed = [calm, (await Other.start("good", String(at["url"])))[0]];
+  for (const target of targets) target.url = url;
+  [good] = await Other.start("good", url);
+  const [calm, calmUrl] = await Other.start("broker");
+  unharmed = [calm, (await Other.start("good", calmUrl))[0]];
   await sleep(1_000); // code gets compiled
-  for (const client of [good, unharmed[1]]) await client.ask("mark");
+  for (const client of [good, unharmed[1]]) await client.command("mark");
 });
 afterAll(() => {
-  for (const process of [broker, good, ...(unharmed ?? [])]) process?.kill();
+  for (const process of [broker, good, ...(unharmed ?? [])]) process?.killNow();
 });
 
 /** The good client's latencies during each attack, beside those of the one whose broker nobody attacks, ms. */
 const during: { readonly attack: string; readonly p99: number; readonly unharmedP99: number }[] = [];
 afterEach(async ({ task }) => {
   if (task.name.startsWith("the broker")) return;
-  const [{ messages, p99 }, control] = await Promise.all([good.ask("mark"), unharmed[1].ask("mark")]);
-  if (Number(messages) > 0)
-    during.push({ attack: task.name.slice(0, 40), p99: Number(p99), unharmedP99: Number(control["p99"]) });
+  const [{ messages, p99 }, control] = await Promise.all([good.command("mark"), unharmed[1].command("mark")]);
+  if (messages > 0) during.push({ attack: task.name.slice(0, 40), p99, unharmedP99: control.p99 });
 });
 
 describe.each(targets)("round $round", (target) => {
@@ -82,12 +81,12 @@ describe("after all that", () => {
     expect(broker.isUp).toBe(true);
     const left = await memoryAtRest((bytes) => bytes < warmed * MEMORY_FACTOR_MAX);
     const worst = during.sort((a, b) => b.p99 - a.p99).slice(0, 4);
-    const finish = await good.ask("finish");
+    const finish = await good.command("finish");
     process.stdout.write(
       `hostile: ${ROUNDS} rounds; worst ${JSON.stringify(worst)} memory ${warmed} -> ${left.bytes} ${JSON.stringify(finish)}\n`,
     );
     expect(finish).toMatchObject({ failed: 0, outOfOrder: 0 });
-    expect(finish["received"]).toBe(Number(finish["sent"]) + 1);
+    expect(finish.received).toBe(finish.sent + 1);
     // Compared with the busiest time of the one that nobody attacks: the machine's other work comes and goes.
     const unharmedMs = Math.max(...during.map(({ unharmedP99 }) => unharmedP99));
     expect(worst[0]?.p99).toBeLessThan(Math.max(P99_MS_MAX, unharmedMs * P99_FACTOR_MAX));

@@ -64,7 +64,7 @@ async function serve() {
     frameBytesMax: 1024 * 1024,
     heartbeatMs: 2_000,
   });
-  process.on("message", (command) => {
+  process.on("message", (/** @type {{ type: string }} */ { type: command }) => {
     if (command === "stall") {
       stalled = new Promise((resolve) => {
         goOn = resolve;
@@ -126,7 +126,7 @@ async function behave() {
     latencies = [];
     return told;
   };
-  process.on("message", async (command) => {
+  process.on("message", async (/** @type {{ type: string }} */ { type: command }) => {
     if (command === "mark") return tell({ type: "mark", ...figures() });
     clearInterval(sending);
     await producer.flush();

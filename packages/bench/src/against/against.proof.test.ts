@@ -1,9 +1,10 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { Program } from "@seriatim/rig";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AgainstReport } from "./report.ts";
 
@@ -17,30 +18,8 @@ const resolved = async (name: string, folder: string): Promise<string> => {
   return stdout.trim();
 };
 /** A bench that keeps its temporary folders in this one. */
-function start(folder: string, ...args: readonly string[]) {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, TMPDIR: folder } });
-  const said = { stdout: "", stderr: "" };
-  const lines: ((all: string) => void)[] = [];
-  child.stdout.on("data", (chunk: Buffer) => {
-    said.stdout += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    said.stderr += chunk.toString();
-    for (const look of lines) look(said.stderr);
-  });
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  return {
-    said,
-    ended,
-    kill: (signal: NodeJS.Signals) => child.kill(signal),
-    /** Resolves once it has said so on stderr; with what it said instead when it ends first. */
-    says: (text: string): Promise<unknown> =>
-      Promise.race([
-        new Promise<void>((resolve) => lines.push((all) => all.includes(text) && resolve())),
-        ended.then(() => Promise.reject(new Error(`ended before "${text}": ${said.stderr}`))),
-      ]),
-  };
-}
+const start = (folder: string, ...args: readonly string[]): Program =>
+  new Program(process.execPath, [MAIN, ...args], { env: { TMPDIR: folder } });
 
 describe("npm run bench -- --against", () => {
   let folder = "";
@@ -55,8 +34,8 @@ describe("npm run bench -- --against", () => {
       ...["--against", "HEAD", "--rounds", "1", "--messages", "100", "--scenario", "throughput"],
       ...["--only", "embedded: memory store", "--json"],
     );
-    await bench.says("round 1/1  embedded: memory store");
-    bench.kill("SIGSTOP"); // it stands still while it is looked at: the rest of it may take less time than that
+    await bench.printed("round 1/1  embedded: memory store");
+    bench.signal("SIGSTOP"); // it stands still while it is looked at: the rest of it may take less time than that
     const [aside] = (await readdir(folder)).filter((name) => name.startsWith("seriatim-against-"));
     for (const side of ["before", "after"]) {
       const place = pathToFileURL(join(folder, aside!, side, "tree")).href;
@@ -65,9 +44,9 @@ describe("npm run bench -- --against", () => {
         expect(await resolved(`@seriatim/${name}`, program)).toContain(`${place}/packages/`);
       expect(await resolved("hdr-histogram-js", program)).toContain("/node_modules/");
     }
-    bench.kill("SIGCONT");
-    const code = await bench.ended;
-    const report = JSON.parse(bench.said.stdout.trimEnd().split("\n").at(-1) ?? "") as AgainstReport;
+    bench.signal("SIGCONT");
+    const { status, stdout } = await bench.ended;
+    const report = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as AgainstReport;
     expect(report.failures).toEqual([]);
     expect(report.commit).toMatch(/^[0-9a-f]{40}$/);
     expect(report.changes.map(({ row, figure }) => [row, figure])).toEqual([
@@ -78,20 +57,21 @@ describe("npm run bench -- --against", () => {
     expect(ratio?.median).toBeCloseTo(after!.median / before!.median);
     for (const values of Object.values(perRound)) expect(values).toEqual([expect.any(Number)]);
     // So few messages are what they are; what is said of them is what it ends with.
-    expect(code).toBe({ within: 0, gained: 0, told: 0, lost: 1, "too noisy": 2, "no ratio": 2 }[verdict]);
+    expect(status).toBe({ within: 0, gained: 0, told: 0, lost: 1, "too noisy": 2, "no ratio": 2 }[verdict]);
     expect(await readdir(folder)).toEqual([]);
   });
   it("leaves nothing behind when it is told to end while it builds", async () => {
     const bench = start(folder, "--against", "HEAD", "--only", "embedded: memory store");
-    await bench.says("checking out and building");
-    bench.kill("SIGTERM");
-    expect(await bench.ended).toBe(143);
+    await bench.printed("checking out and building");
+    bench.signal("SIGTERM");
+    expect((await bench.ended).status).toBe(143);
     expect(await readdir(folder)).toEqual([]);
   });
   it("names what is no commit", async () => {
     const bench = start(folder, "--against", "no-such-commit");
-    expect(await bench.ended).toBe(1);
-    expect(bench.said.stderr).toContain('expected a commit of this repository, found "no-such-commit"');
+    const { status, stderr } = await bench.ended;
+    expect(status).toBe(1);
+    expect(stderr).toContain('expected a commit of this repository, found "no-such-commit"');
     expect(await readdir(folder)).toEqual([]);
   });
 });

@@ -1,10 +1,11 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
+import { rmSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { killGroup, leftBehind } from "../frame/left-behind.ts";
+import { atExit, Program } from "@seriatim/rig";
 
 /** What is measured: the packages that the programs of `ours` import. All else is the harness, of which both sides get today's. */
 const PRODUCT = [
@@ -47,10 +48,11 @@ export async function openSides(commitish: string, tell: (line: string) => void)
   const changed = (await git("status", "--porcelain", "--untracked-files=no", "--", "packages")) !== "";
   const today = `${await commitOf("HEAD")}${changed ? " with changes" : ""}`;
   const folder = await mkdtemp(join(tmpdir(), "seriatim-against-"));
-  leftBehind.folders.add(folder);
+  const removed = { recursive: true, force: true, maxRetries: 5 };
+  const release = atExit(() => rmSync(folder, removed));
   const remove = async (): Promise<void> => {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-    leftBehind.folders.delete(folder);
+    await rm(folder, removed);
+    release();
   };
   try {
     await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
@@ -133,23 +135,11 @@ async function copyBuilt(tree: string): Promise<void> {
 /** Runs npm in a process group of its own, which ends with this process. @throws with what it said when it fails */
 async function npm(cwd: string, ...args: readonly string[]): Promise<void> {
   // What npm tells the scripts it runs is about this repository.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_")));
-  const windows = process.platform === "win32";
-  const child = spawn("npm", args, { cwd, env, detached: !windows, shell: windows, stdio: ["ignore", "pipe", "pipe"] });
-  const group = child.pid;
-  if (group !== undefined) leftBehind.groups.add(group);
-  let said = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-BUILD_OUTPUT_MAX);
-    });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  if (group !== undefined) {
-    killGroup(group, "SIGKILL");
-    leftBehind.groups.delete(group);
-  }
-  if (code !== 0) throw new Error(`npm ${args.slice(0, 2).join(" ")} of that commit ended with ${code}:\n${said}`);
+  const told = Object.keys(process.env).filter((name) => name.startsWith("npm_"));
+  const env = Object.fromEntries(told.map((name) => [name, undefined]));
+  const program = new Program("npm", args, { cwd, env, ownGroup: true });
+  const { status } = await program.ended;
+  program.kill(); // what it started and did not wait for
+  const said = program.said.slice(-BUILD_OUTPUT_MAX);
+  if (status !== 0) throw new Error(`npm ${args.slice(0, 2).join(" ")} of that commit ended with ${status}:\n${said}`);
 }

@@ -3,15 +3,37 @@ import { createWriteStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { killGroup, leftBehind } from "./left-behind.ts";
+import { atExit } from "@seriatim/rig";
+import type { RunningServer } from "./row.ts";
 import { memoryOf, type ServerMemory } from "./server-memory.ts";
 
 const UP_MS_MAX = 60_000;
 const STOP_MS_MAX = 10_000;
 /** A server that is no part of this project, in a process group of its own. */
 export class ExternalServer {
+  /** One that takes connections on the port. Where it takes none it is stopped. */
+  static async listening(
+    port: number,
+    ...started: ConstructorParameters<typeof ExternalServer>
+  ): Promise<RunningServer> {
+    const server = new ExternalServer(...started);
+    try {
+      await server.listens(port);
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return {
+      address: String(port),
+      cpuMs: () => server.cpuMs(),
+      memory: () => server.memory(),
+      stop: () => server.stop(),
+    };
+  }
+
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
+  readonly #release: () => void;
 
   /** @param folder where it works, and where its output goes */
   constructor(command: string, args: readonly string[], folder: string, env: Readonly<Record<string, string>> = {}) {
@@ -28,7 +50,7 @@ export class ExternalServer {
       this.#child.once("error", () => resolve());
       this.#child.once("exit", () => resolve());
     });
-    if (this.#child.pid !== undefined) leftBehind.groups.add(this.#child.pid);
+    this.#release = atExit(() => this.#signal("SIGKILL"));
   }
   /** Resolves once it takes connections. @throws when it ends first, or takes none in time */
   async listens(port: number): Promise<void> {
@@ -65,14 +87,19 @@ export class ExternalServer {
     return memoryOf(this.#child.pid);
   }
   async stop(): Promise<void> {
-    const group = this.#child.pid;
-    if (group === undefined) return;
-    killGroup(group, "SIGTERM");
-    const timer = setTimeout(() => killGroup(group, "SIGKILL"), STOP_MS_MAX);
+    this.#signal("SIGTERM");
+    const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_MS_MAX);
     await this.#exited;
     clearTimeout(timer);
-    killGroup(group, "SIGKILL"); // what it started and did not wait for
-    leftBehind.groups.delete(group);
+    this.#signal("SIGKILL"); // what it started and did not wait for
+    this.#release();
+  }
+  #signal(signal: NodeJS.Signals): void {
+    try {
+      if (this.#child.pid !== undefined) process.kill(-this.#child.pid, signal);
+    } catch {
+      // it has ended
+    }
   }
 }
 function answers(port: number): Promise<boolean> {

@@ -1,11 +1,10 @@
-import { randomInt } from "node:crypto";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import getPort, { portNumbers } from "get-port";
+import { atExit } from "@seriatim/rig";
 import { ChildRole } from "./child-role.ts";
-import { leftBehind } from "./left-behind.ts";
 import type { Row, RunningServer } from "./row.ts";
 import { memoryOf } from "./server-memory.ts";
 import type { Load } from "./system.ts";
@@ -13,10 +12,8 @@ import type { RoleName } from "./talk.ts";
 
 export const READY_MS_MAX = 120_000;
 export const RUN_MS_MAX = 900_000;
-/** Below the ports that systems give to outgoing connections: a client that reaches for a broker that is down must not get its port. */
-const PORT_MIN = 15_000;
-const PORT_MAX = 30_000;
-const CANDIDATES = 50;
+/** Whoever writes there has been told to end, but may not have ended yet. */
+const REMOVED = { recursive: true, force: true, maxRetries: 5 };
 const ROLE_PROGRAM = fileURLToPath(new URL("../role.js", import.meta.url));
 
 /** The processes and the folder of one run of a row. */
@@ -27,6 +24,7 @@ export class Run {
   readonly #program: string;
   readonly #roles: ChildRole[] = [];
   readonly #brokers: ChildRole[] = [];
+  readonly #release: () => void;
   #server: RunningServer | undefined;
 
   /** @param program of the processes; by default the one built beside this file */
@@ -38,7 +36,7 @@ export class Run {
     this.load = load;
     this.#program = program;
     this.folder = folder;
-    leftBehind.folders.add(folder);
+    this.#release = atExit(() => rmSync(folder, REMOVED));
   }
   #start(role: RoleName, address: string, more: { readonly connectsLate?: true } = {}): ChildRole {
     const { system, variant } = this.row;
@@ -73,20 +71,15 @@ export class Run {
       cpuMs: () => child.cpuMs(),
       memory,
       ...(pid === undefined ? {} : { pid }),
-      stop: () => child.end(),
+      stop: async () => void (await child.end()),
     };
-  }
-  /** A port for a broker that will be started again on it. */
-  static async port(): Promise<string> {
-    const from = randomInt(PORT_MIN, PORT_MAX);
-    return String(await getPort({ host: "127.0.0.1", port: portNumbers(from, from + CANDIDATES) }));
   }
   /** Ends the processes, clients first, and removes the folder. */
   async end(): Promise<void> {
     await Promise.all(this.#roles.map((role) => role.end()));
     await Promise.all(this.#brokers.map((broker) => broker.end()));
     await this.#server?.stop();
-    await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
-    leftBehind.folders.delete(this.folder);
+    await rm(this.folder, REMOVED);
+    this.#release();
   }
 }

@@ -32,7 +32,8 @@ export type ToRole =
   /** To a broker: let go of what nobody uses. */
   | { readonly type: "collect" }
   | { readonly type: "attack"; readonly attack: Attack }
-  | { readonly type: "stop" }
+  /** Close what you have, and exit. */
+  | { readonly type: "end" }
   /** To a consumer: write down what you have handled, and kill yourself at once. */
   | { readonly type: "die" };
 export type FromRole =

@@ -15,5 +15,5 @@ export async function attack(open: NonNullable<System["attacker"]>, { load, at }
     );
   });
   tell({ type: "ready" });
-  await orders.stop;
+  await orders.end;
 }

@@ -21,7 +21,7 @@ export async function embedded(open: NonNullable<System["embedded"]>, { load, at
   const end = done();
   receiver.readBack?.();
   tell({ ...end, wrong: [...coldErrors, ...errors, ...(await handled.verdict())], ...handled.observed });
-  await orders.stop;
+  await orders.end;
   await sender.close();
   await receiver.close();
 }

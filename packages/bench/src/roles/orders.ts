@@ -22,7 +22,7 @@ export const orders = {
   time: told("time"),
   sent: told("sent"),
   judge: told("judge"),
-  stop: told("stop"),
+  end: told("end"),
 };
 
 process.on("disconnect", () => process.exit(1));

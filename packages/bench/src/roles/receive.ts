@@ -29,7 +29,7 @@ export async function receive(open: NonNullable<System["receiver"]>, { load, at,
   clearInterval(progress);
   const wrong = await handled.verdict();
   tell({ ...end, wrong, ...handled.observed });
-  await orders.stop;
+  await orders.end;
   await receiver.close();
 }
 

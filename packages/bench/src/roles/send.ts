@@ -21,7 +21,7 @@ export async function send(open: NonNullable<System["sender"]>, { load, at }: Ta
   const errors = await driver.send(warmUp, sentOf(load), holdBack);
   failOn(errors);
   tell({ ...done(), wrong: [], ...(load.repeats ? { passages } : {}) });
-  await orders.stop;
+  await orders.end;
   await sender.close();
 }
 /** What was not sent is waited for by the consumer, for good: the row ends with the process. */

@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "@seriatim/rig";
 import { expectedOf } from "../frame/arrivals.ts";
 import { nowMs } from "../frame/message.ts";
 import { judgePieces, type Piece } from "../frame/pieces.ts";
 import type { Measured } from "../frame/row.ts";
-import { RUN_MS_MAX, Run } from "../frame/run.ts";
+import { RUN_MS_MAX, type Run } from "../frame/run.ts";
 import { LAST_WORDS_FILE, type LastWords, type Passage } from "../frame/talk.ts";
 import { handledBy, refuse, startClocks, warmUp } from "./judged.ts";
 
@@ -55,7 +56,7 @@ function takenOver(lastWords: LastWords, pieces: readonly Piece[]): readonly num
 /** The broker is killed while messages are sent at a steady rate, and started again at once. */
 export async function brokerKilled(run: Run): Promise<Measured> {
   const { load } = run;
-  const port = await Run.port();
+  const port = String(await freePort());
   const broker = await run.broker(port);
   const receiver = await run.role("receive", broker.address);
   const sender = await run.role("send", broker.address);
@@ -63,8 +64,7 @@ export async function brokerKilled(run: Run): Promise<Measured> {
   await startClocks(sender, [receiver]);
   await sleep(BEFORE_MS);
   const killedAtMs = nowMs();
-  broker.child.kill();
-  await broker.child.ended;
+  await broker.child.kill();
   await run.broker(port);
   const answersMs = nowMs() - killedAtMs;
   const sent = await sender.hear("done", RUN_MS_MAX);

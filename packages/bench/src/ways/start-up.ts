@@ -1,11 +1,12 @@
+import { freePort } from "@seriatim/rig";
 import { nowMs } from "../frame/message.ts";
 import type { Measured } from "../frame/row.ts";
-import { RUN_MS_MAX, Run } from "../frame/run.ts";
+import { RUN_MS_MAX, type Run } from "../frame/run.ts";
 import { handledBy, refuse, startClocks, warmUp } from "./judged.ts";
 
 /** Times run from the start of the broker's process, which takes some itself: a row with little stored tells how much. */
 export async function startUp(run: Run): Promise<Measured> {
-  const port = await Run.port();
+  const port = String(await freePort());
   const first = await run.broker(port);
   const sender = await run.role("send", first.address);
   await warmUp(sender);

@@ -1,6 +1,6 @@
 import { type Context, createClient, type Message, provide, tokens } from "@seriatim/actors";
 import { type EventBody, eventsTopic } from "./events-topic.ts";
-import type { RoleSetting, RunningConsumer, WriteProjection } from "./roles.ts";
+import type { RoleSetting, RunningConsumer, WriteToWorld } from "./roles.ts";
 import { failsNow } from "./trouble.ts";
 
 const realSleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -14,7 +14,7 @@ const fired = (signal: AbortSignal): Promise<void> =>
 /** Handles what its leases bring: each message is one write to the outside world, guarded by the lease's epoch. */
 export async function startConsumer(
   at: RoleSetting & {
-    readonly write: WriteProjection;
+    readonly write: WriteToWorld;
     /** It cannot go on (the group refuses it, say). */
     readonly failed: (error: unknown) => void;
     /** How a handler waits. @default on the real clock */
@@ -58,7 +58,7 @@ export async function startConsumer(
     if (failsNow({ seed: settings.seed, rate: settings.failRate, id: name, attempt }))
       throw new Error("the warehouse did not answer");
     // A careless handler on purpose: it writes although its signal may have fired, so after a freeze only the fence stands between it and the row.
-    const outcome = await write({ key: body.key, ordinal: body.ordinal, fence });
+    const outcome = await write({ row: body.key, ordinal: body.ordinal, fence });
     if (outcome === "refused")
       throw new Error(`${name} was written under epoch ${fence}, and a newer holder has written already`);
   };

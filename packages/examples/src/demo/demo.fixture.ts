@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Program } from "@seriatim/rig";
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { type Program, runNode } from "../program.fixture.ts";
+import { runNode } from "../program.fixture.ts";
 import type { DemoReport } from "./report.ts";
 
 /** Of the file's tests; every program's temporary files are in it too. */

@@ -1,14 +1,14 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { planMarked } from "@seriatim/rig";
 import { beforeEach, describe, expect, it } from "vitest";
 import { demo, dir, NO_VIOLATION, reportOf } from "./demo.fixture.ts";
-import { planFaults } from "./fault-plan.ts";
 
 /** A seed whose first fault is a freeze, early in the run. */
 const FREEZES_FIRST = String(
   Array.from({ length: 100 }, (_, seed) => seed).find(
-    (seed) => planFaults(seed)[0]?.kind === "freeze-consumer" && (planFaults(seed)[0]?.mark ?? 1) < 0.14,
+    (seed) => planMarked(seed)[0]?.kind === "freeze-consumer" && (planMarked(seed)[0]?.mark ?? 1) < 0.14,
   ),
 );
 

@@ -1,7 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { csvLog } from "./csv-log.ts";
-import { DemoError } from "./demo-error.ts";
-import { type EventLog, generatedLog } from "./event-log.ts";
+import { csvLog, type EventLog, generatedLog, ProgramError } from "@seriatim/rig";
 import { LiveView } from "./live-view.ts";
 import { parseOptions } from "./options.ts";
 import { PlainView } from "./plain-view.ts";
@@ -21,9 +19,11 @@ export async function drive(args: readonly string[]): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => {
       if (++signals > 1) process.exit(130); // asked twice: at once
-      interrupted.abort(new DemoError("INTERRUPTED", "interrupted"));
+      interrupted.abort(new ProgramError("INTERRUPTED", "interrupted"));
     });
-  process.stdout.on("error", () => interrupted.abort(new DemoError("INTERRUPTED", "nobody reads the output any more")));
+  process.stdout.on("error", () =>
+    interrupted.abort(new ProgramError("INTERRUPTED", "nobody reads the output any more")),
+  );
   const log = await openLog(options);
   await using folders = await workFolders(options);
   const view: View = process.stdout.isTTY ? new LiveView(process.stdout) : new PlainView((line) => console.log(line));

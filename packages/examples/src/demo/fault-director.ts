@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { allowedBefore, type PlannedFault } from "./fault-plan.ts";
-import { type HistoryWriter, wallNow } from "./history-writer.ts";
+import { allowedBefore, type HistoryWriter, type MarkedFault, unlessAborted, wallNow } from "@seriatim/rig";
 import { BROKER, type Stage } from "./stage.ts";
-import { patiently, unlessAborted } from "./watchdog.ts";
+import { patiently } from "./watchdog.ts";
 
 /** One fault as it struck. */
 export interface FaultRecord {
@@ -35,7 +34,7 @@ const LOOK_MS = 50;
 
 export interface DirectorOptions {
   readonly stage: Stage;
-  readonly plan: readonly PlannedFault[];
+  readonly plan: readonly MarkedFault[];
   readonly history: HistoryWriter;
   readonly leaseTtlMs: number;
   /** Who holds the lease of each queue, as far as it is known; `null`: nobody. */
@@ -67,7 +66,7 @@ export class FaultDirector {
     stage.allow(1);
   }
 
-  async #killConsumer(fault: PlannedFault, next: number): Promise<void> {
+  async #killConsumer(fault: MarkedFault, next: number): Promise<void> {
     const { stage, tell } = this.#options;
     const victim = await this.#victim(fault);
     const inHand = await stage.occupy(victim, DAWDLE_BEFORE_KILL_MS, OCCUPY_PATIENCE_MS);
@@ -80,7 +79,7 @@ export class FaultDirector {
     this.#healed(record);
     tell(`${record.target} replaced by ${stage.incarnation(victim)}`);
   }
-  async #freezeConsumer(fault: PlannedFault, next: number): Promise<void> {
+  async #freezeConsumer(fault: MarkedFault, next: number): Promise<void> {
     const { stage, tell, leaseTtlMs, history, holders } = this.#options;
     const victim = await this.#victim(fault);
     const inHand = await stage.occupy(victim, leaseTtlMs * DAWDLE_BEFORE_FREEZE, OCCUPY_PATIENCE_MS);
@@ -127,7 +126,7 @@ export class FaultDirector {
       return now >= mark * events || (now > 0 && performance.now() - stillSince > STILL_MS);
     });
   }
-  async #victim(fault: PlannedFault): Promise<string> {
+  async #victim(fault: MarkedFault): Promise<string> {
     const { holders } = this.#options;
     const named = (): string[] => [...new Set([...holders().values()].filter((name) => name !== null))].toSorted();
     await this.#until(() => named().length > 0);

@@ -1,6 +1,4 @@
-import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { createInterface } from "node:readline";
+import type { LeaseLine, ReceiptLine } from "@seriatim/rig";
 import { build } from "hdr-histogram-js";
 
 /** A line of a history, as far as it is read here; docs/history.md has the format. */
@@ -16,12 +14,6 @@ interface Line {
   readonly attempt?: number;
   readonly code?: string;
   readonly reason?: string;
-}
-export interface LeaseLine {
-  readonly type: "granted" | "released" | "lost";
-  readonly process: string;
-  readonly queue: number;
-  readonly at: number;
 }
 export interface HistoryStats {
   readonly sent: number;
@@ -41,17 +33,6 @@ export interface HistoryStats {
   /** When receipts came, ms since 1970, one entry a receipt. */
   readonly receipts: readonly ReceiptLine[];
   readonly ended: ReadonlySet<string>;
-}
-
-/** Every history file of a folder, in the order of their names. */
-export async function historyFiles(dir: string): Promise<string[]> {
-  const names = (await readdir(dir)).filter((name) => name.endsWith(".jsonl"));
-  return names.toSorted().map((name) => `${dir}/${name}`);
-}
-/** All lines of all files. */
-export async function* historyLines(dir: string): AsyncIterable<string> {
-  for (const file of await historyFiles(dir))
-    yield* createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
 }
 
 /** Figures for people, from what the processes wrote down; the verdict is the checker's. */
@@ -173,42 +154,3 @@ function parsed(text: string): Line | null {
     return null;
   }
 }
-
-/** A receipt: when it came, and of which incarnation of the log it is. */
-export interface ReceiptLine {
-  readonly at: number;
-  readonly logEpoch: number;
-}
-
-/** How long after `at` the queues that `process` held were granted to someone again, in ms; `null` when one never was. */
-export function servedAgainMs(
-  leases: readonly LeaseLine[],
-  of: { readonly process: string; readonly at: number },
-): number | null {
-  const holder = new Map<number, string>();
-  const waiting = new Set<number>();
-  let collected = false;
-  let last: number | null = null;
-  for (const { type, process, queue, at } of leases) {
-    if (at <= of.at) {
-      if (type === "granted") holder.set(queue, process);
-      else if (holder.get(queue) === process) holder.delete(queue);
-      continue;
-    }
-    if (!collected) {
-      for (const [held, by] of holder) if (by === of.process) waiting.add(held);
-      collected = true;
-    }
-    if (type === "granted" && waiting.delete(queue)) last = at - of.at;
-  }
-  return waiting.size > 0 || last === null ? null : Math.round(last);
-}
-/**
- * How long after the broker died at `at` its successor's first receipt came, in ms. Receipts of the dead one may still be read
- * from the socket: only one under a newer incarnation of the log counts.
- */
-export const receiptAgainMs = (receipts: readonly ReceiptLine[], at: number): number | null => {
-  const before = receipts.findLast((receipt) => receipt.at <= at)?.logEpoch ?? 0;
-  const next = receipts.find((receipt) => receipt.at > at && receipt.logEpoch > before);
-  return next === undefined ? null : Math.round(next.at - at);
-};

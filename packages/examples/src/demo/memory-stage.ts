@@ -1,12 +1,10 @@
 import { type Client, createClient, provide, tokens } from "@seriatim/actors";
+import { HistoryWriter, OutsideWorld, ProgramError, within } from "@seriatim/rig";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { startBroker } from "./broker-role.ts";
 import { startConsumer } from "./consumer-role.ts";
-import { DemoError } from "./demo-error.ts";
 import { FreezableRuntime } from "./freezable-runtime.ts";
-import { HistoryWriter } from "./history-writer.ts";
 import { startProducer } from "./producer-role.ts";
-import { Projection } from "./projection.ts";
 import type {
   ConsumerStatus,
   ProducerStatus,
@@ -25,7 +23,6 @@ import {
   type Stage,
   type StageOptions,
 } from "./stage.ts";
-import { within } from "./watchdog.ts";
 
 interface Member<R> {
   readonly name: string;
@@ -37,7 +34,7 @@ interface Member<R> {
 
 /** The same actors in one process: a kill is a close that waits for nothing, a freeze holds the timers of one client. */
 export class MemoryStage implements Stage {
-  readonly projection = new Projection();
+  readonly world = new OutsideWorld();
   readonly means: Stage["means"] = {
     kill: { fault: "close", text: "closed at once" },
     freeze: { fault: "pause", text: "frozen (its timers are held)" },
@@ -49,7 +46,7 @@ export class MemoryStage implements Stage {
   readonly #consumers = new Map<string, Member<RunningConsumer>>();
   readonly #past: ConsumerStatus[] = [];
   #broker: Member<RunningBroker> | null = null;
-  #fail!: (error: DemoError) => void;
+  #fail!: (error: ProgramError) => void;
   #client: Client | null = null;
 
   constructor(options: StageOptions) {
@@ -158,7 +155,7 @@ export class MemoryStage implements Stage {
     const member = await this.#startMember(name, incarnation, (at, runtime) =>
       startConsumer({
         ...at,
-        write: async (write) => this.projection.apply(write),
+        write: async (write) => this.world.apply(write),
         failed: (error) => this.#failed(name, error),
         sleep: (ms) => new Promise((resolve) => void runtime.setTimeout(resolve, ms)),
       }),
@@ -184,7 +181,7 @@ export class MemoryStage implements Stage {
   }
   #failed(name: string, error: unknown): void {
     this.#fail(
-      new DemoError("PROCESS_FAILED", `${name}: ${error instanceof Error ? error.message : String(error)}`, {
+      new ProgramError("PROCESS_FAILED", `${name}: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,
       }),
     );

@@ -1,14 +1,14 @@
+import { ProgramError } from "@seriatim/rig";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DemoError } from "./demo-error.ts";
 import { parseOptions } from "./options.ts";
 
 const complaint = (...args: string[]): string => {
   try {
     parseOptions(args);
   } catch (error) {
-    expect(error).toBeInstanceOf(DemoError);
-    expect((error as DemoError).exitCode).toBe(2);
-    return (error as DemoError).message;
+    expect(error).toBeInstanceOf(ProgramError);
+    expect((error as ProgramError).exitCode).toBe(2);
+    return (error as ProgramError).message;
   }
   throw new Error(`accepted: ${args.join(" ")}`);
 };

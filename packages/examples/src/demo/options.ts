@@ -1,5 +1,5 @@
+import { ProgramError } from "@seriatim/rig";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { DemoError } from "./demo-error.ts";
 import type { DemoOptions } from "./settings.ts";
 
 /** A number in a range, or one clear line. */
@@ -80,7 +80,7 @@ export function parseOptions(args: readonly string[]): DemoOptions | "help" {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return "help";
-    throw new DemoError("FLAG_INVALID", oneLine(complaint || error.message), { cause: error });
+    throw new ProgramError("FLAG_INVALID", oneLine(complaint || error.message), { cause: error });
   }
   return checked(program.opts());
 }
@@ -97,9 +97,9 @@ type Given = Omit<DemoOptions, "input" | "rate" | "port" | "out" | "data" | "see
 function checked(given: Given): DemoOptions {
   const { input, key, time, ...rest } = given;
   if (input === undefined && (key !== undefined || time !== undefined))
-    throw new DemoError("FLAG_INVALID", `--${key === undefined ? "time" : "key"} needs --input`);
+    throw new ProgramError("FLAG_INVALID", `--${key === undefined ? "time" : "key"} needs --input`);
   if (input !== undefined && (key === undefined || time === undefined))
-    throw new DemoError(
+    throw new ProgramError(
       "FLAG_INVALID",
       `--input needs ${key === undefined ? "--key" : "--time"}: the column that holds the ${key === undefined ? "ordering key" : "time of the event"}`,
     );

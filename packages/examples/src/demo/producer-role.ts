@@ -1,5 +1,5 @@
 import { createClient, provide, tokens } from "@seriatim/actors";
-import type { LogEvent } from "./event-log.ts";
+import type { LogEvent } from "@seriatim/rig";
 import { eventsTopic } from "./events-topic.ts";
 import type { RoleSetting, RunningProducer } from "./roles.ts";
 

@@ -1,9 +1,8 @@
 import type { QueueAccount } from "@seriatim/actors";
+import { type EventLog, type OutsideWorld, receiptAgainMs, servedAgainMs, type WorldCounts } from "@seriatim/rig";
 import type { Verdict } from "@seriatim/testing";
-import type { EventLog } from "./event-log.ts";
 import type { FaultRecord } from "./fault-director.ts";
-import { type HistoryStats, receiptAgainMs, servedAgainMs } from "./history-stats.ts";
-import type { Projection, ProjectionCounts } from "./projection.ts";
+import type { HistoryStats } from "./history-stats.ts";
 import type { DemoOptions } from "./settings.ts";
 import { BROKER } from "./stage.ts";
 
@@ -64,7 +63,7 @@ export interface DemoReport {
   readonly signalsFired: number;
   readonly checks: Readonly<Record<PromiseName, number>>;
   /** What handlers wrote: `completeKeys` have seen all their events, in order. */
-  readonly projection: ProjectionCounts & { readonly completeKeys: number };
+  readonly projection: WorldCounts & { readonly completeKeys: number };
   readonly seed: number;
   readonly source: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -77,10 +76,10 @@ export interface ReportInput {
   readonly verdict: Verdict;
   readonly stats: HistoryStats;
   readonly faults: readonly FaultRecord[];
-  readonly projection: Projection;
+  readonly world: OutsideWorld;
 }
 
-export function demoReport({ options, log, accounts, verdict, stats, faults, projection }: ReportInput): DemoReport {
+export function demoReport({ options, log, accounts, verdict, stats, faults, world }: ReportInput): DemoReport {
   const sum = (of: (account: QueueAccount) => number): number =>
     accounts.reduce((total, account) => total + of(account), 0);
   const settled = sum((account) => account.settled);
@@ -89,7 +88,7 @@ export function demoReport({ options, log, accounts, verdict, stats, faults, pro
   const backlog = sum((account) => account.backlog);
   const elsewhere = sum(({ filtered, skipped, expired, discarded }) => filtered + skipped + expired + discarded.length);
   const haltedBacklog = sum((account) => (account.halted ? account.backlog : 0));
-  const refusedStaleBy = { ...stats.stale, fence: projection.counts.refused };
+  const refusedStaleBy = { ...stats.stale, fence: world.counts.refused };
   const durationMs = Math.max(1, stats.lastStepAt - stats.firstSendingAt);
   const from = Number.isFinite(stats.firstSendingAt) ? stats.firstSendingAt : 0;
   const perPromise = (of: Readonly<Record<PromiseName, number>>) =>
@@ -120,7 +119,7 @@ export function demoReport({ options, log, accounts, verdict, stats, faults, pro
     refusedSends: stats.refusedSends,
     signalsFired: stats.aborted,
     checks: perPromise(verdict.checks),
-    projection: { ...projection.counts, completeKeys: projection.complete(log.keys) },
+    projection: { ...world.counts, completeKeys: world.complete(log.keys) },
     seed: options.seed,
     source: log.source,
     options: { ...flags, ...(input === null ? {} : { input }) },

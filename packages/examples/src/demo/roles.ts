@@ -1,6 +1,5 @@
 import type { createClient } from "@seriatim/actors";
-import type { HistoryWriter } from "./history-writer.ts";
-import type { ProjectionWrite, WriteOutcome } from "./projection.ts";
+import type { HistoryWriter, WorldWrite, WriteOutcome } from "@seriatim/rig";
 import type { RunSettings } from "./settings.ts";
 
 /** What the processes of a run are: their roles know nothing of whether they run alone or share one process. */
@@ -33,7 +32,7 @@ export const NO_PRODUCER_STATUS: ProducerStatus = { sent: 0, acknowledged: 0, re
 export const NO_CONSUMER_STATUS: ConsumerStatus = { handled: 0, failed: 0 };
 
 /** How handlers reach the outside world. */
-export type WriteProjection = (write: ProjectionWrite) => Promise<WriteOutcome>;
+export type WriteToWorld = (write: WorldWrite) => Promise<WriteOutcome>;
 
 export interface RunningBroker {
   close(options: { readonly timeoutMs: number }): Promise<void>;

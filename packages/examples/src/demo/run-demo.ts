@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { QueueAccount } from "@seriatim/actors";
+import { type EventLog, HistoryWriter, historyLines, planMarked, shares, unlessAborted } from "@seriatim/rig";
 import { checkHistory, parseHistory, type Verdict } from "@seriatim/testing";
-import { type EventLog, shares } from "./event-log.ts";
 import { eventsTopic } from "./events-topic.ts";
 import { FaultDirector } from "./fault-director.ts";
-import { planFaults } from "./fault-plan.ts";
-import { type HistoryStats, historyLines, historyStats } from "./history-stats.ts";
-import { HistoryWriter } from "./history-writer.ts";
+import { type HistoryStats, historyStats } from "./history-stats.ts";
 import { MemoryStage } from "./memory-stage.ts";
 import { isDrained, Monitor } from "./monitor.ts";
 import { ProcessStage } from "./process-stage.ts";
@@ -15,7 +13,7 @@ import { type DemoOptions, type RunSettings, replayRate, runSettings } from "./s
 import { BROKER, historyFile, type Stage, type StageOptions } from "./stage.ts";
 import { poisonIds } from "./trouble.ts";
 import type { Frame, View } from "./view.ts";
-import { patiently, unlessAborted, Watchdog } from "./watchdog.ts";
+import { patiently, Watchdog } from "./watchdog.ts";
 import type { WorkFolders } from "./work-folders.ts";
 
 const TICK_MS = 100;
@@ -61,7 +59,7 @@ export async function runDemo(
     );
     const { verdict, stats } = await unlessAborted(checking, signal);
     return {
-      report: demoReport({ options, log, accounts, verdict, stats, faults: run.faults, projection: stage.projection }),
+      report: demoReport({ options, log, accounts, verdict, stats, faults: run.faults, world: stage.world }),
       violations: verdict.violations.map(({ promise, text }) => `${promise}: ${text}`),
     };
   } catch (error) {
@@ -161,7 +159,7 @@ class Run {
     const stopped = new AbortController();
     const director = new FaultDirector({
       stage,
-      plan: this.#options.faults ? planFaults(this.#options.seed) : [],
+      plan: this.#options.faults ? planMarked(this.#options.seed) : [],
       history: this.#history,
       leaseTtlMs: this.#settings.leaseTtlMs,
       holders: () => new Map(monitor.queues.map(({ queue, lease }) => [queue, lease?.holder ?? null])),

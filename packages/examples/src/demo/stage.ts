@@ -1,6 +1,5 @@
 import type { Client } from "@seriatim/actors";
-import type { LogEvent } from "./event-log.ts";
-import type { Projection } from "./projection.ts";
+import type { LogEvent, OutsideWorld } from "@seriatim/rig";
 import { type ConsumerStatus, NO_CONSUMER_STATUS, NO_PRODUCER_STATUS, type ProducerStatus } from "./roles.ts";
 import type { RunSettings } from "./settings.ts";
 
@@ -8,8 +7,8 @@ export const BROKER = "broker";
 
 /** Where a run takes place: real processes over WebSocket, or one process over memory links. Targets are names: `broker`, `consumer-2`. */
 export interface Stage {
-  /** The outside world that handlers write to. */
-  readonly projection: Projection;
+  /** What handlers write to. */
+  readonly world: OutsideWorld;
   /** What strikes here: `kill` and `freeze` as they are done on this stage. */
   readonly means: {
     readonly kill: { readonly fault: "kill" | "close"; readonly text: string };

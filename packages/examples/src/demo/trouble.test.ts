@@ -1,5 +1,5 @@
+import { eventLog, generatedLog } from "@seriatim/rig";
 import { describe, expect, it } from "vitest";
-import { eventLog, generatedLog } from "./event-log.ts";
 import { failsNow, poisonIds } from "./trouble.ts";
 
 describe("failsNow", () => {

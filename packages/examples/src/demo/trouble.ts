@@ -1,5 +1,4 @@
-import type { EventLog } from "./event-log.ts";
-import { seededRandom, unitOf } from "./seeded-random.ts";
+import { type EventLog, seededRandom, unitOf } from "@seriatim/rig";
 
 /** Whether a handler fails this attempt of this message: decided by the seed, so every consumer would decide alike. */
 export const failsNow = (at: {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { patiently, Watchdog, within } from "./watchdog.ts";
+import { patiently, Watchdog } from "./watchdog.ts";
 
 describe("Watchdog", () => {
   beforeEach(() => void vi.useFakeTimers());
@@ -22,19 +22,6 @@ describe("Watchdog", () => {
     const watchdog = new Watchdog({ overallMs: 1_000 });
     vi.advanceTimersByTime(2_000);
     expect(() => watchdog.check({ sent: 1 })).toThrow("not done after 1 s: sent 1");
-  });
-});
-
-describe("within", () => {
-  it("hands on what comes in time", async () => {
-    await expect(within(1_000, "work", Promise.resolve(7))).resolves.toBe(7);
-    await expect(within(1_000, "work", Promise.reject(new Error("no")))).rejects.toThrow("no");
-  });
-  it("names what takes too long", async () => {
-    await expect(within(5, "the start", new Promise(() => {}))).rejects.toMatchObject({
-      code: "STALLED",
-      message: /the start took longer/,
-    });
   });
 });
 

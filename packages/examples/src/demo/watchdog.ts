@@ -1,4 +1,4 @@
-import { DemoError } from "./demo-error.ts";
+import { ProgramError, within } from "@seriatim/rig";
 
 /** Nothing moves for this long: it hangs. Longer than a lease, a quarantine and every time-out in between, on a machine twenty times as busy as it can be. */
 const STALL_MS = 180_000;
@@ -30,9 +30,9 @@ export class Watchdog {
       .map(([name, value]) => `${name} ${value}`)
       .join(", ");
     if (now - this.#movedAt > STALL_MS)
-      throw new DemoError("STALLED", `nothing has moved for ${STALL_MS / 1_000} s: ${text}`);
+      throw new ProgramError("STALLED", `nothing has moved for ${STALL_MS / 1_000} s: ${text}`);
     if (now - this.#started > this.#overallMs)
-      throw new DemoError("STALLED", `not done after ${Math.round(this.#overallMs / 1_000)} s: ${text}`);
+      throw new ProgramError("STALLED", `not done after ${Math.round(this.#overallMs / 1_000)} s: ${text}`);
   }
 }
 
@@ -58,42 +58,10 @@ export async function patiently<T>(
   try {
     return await within(HANGS_MS, what, work);
   } catch (error) {
-    if (!(error instanceof DemoError) || error.code !== "STALLED") throw error;
+    if (!(error instanceof ProgramError) || error.code !== "STALLED") throw error;
     const remedy = "look what keeps the processors busy, or run with less: --consumers 1 --producers 1 --orders 500";
-    throw new DemoError("STALLED", `${error.message}, still waiting for ${whom()}; ${remedy}`);
+    throw new ProgramError("STALLED", `${error.message}, still waiting for ${whom()}; ${remedy}`);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** Rejects with `STALLED` when `work` takes longer. */
-export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new DemoError("STALLED", `${what} took longer than ${Math.round(ms / 1_000)} s`)),
-      ms,
-    );
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** `work`, unless the signal fires before it is done. How the work ends after that is of no interest. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => {});
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { DemoError } from "./demo-error.ts";
+import { ProgramError } from "@seriatim/rig";
 import type { DemoOptions } from "./settings.ts";
 
 /** Where a run keeps what. */
@@ -37,6 +37,6 @@ export async function workFolders(options: Pick<DemoOptions, "out" | "data">): P
     };
   } catch (error) {
     await remove();
-    throw new DemoError("OUT_UNUSABLE", `cannot use that folder: ${(error as Error).message}`, { cause: error });
+    throw new ProgramError("OUT_UNUSABLE", `cannot use that folder: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
 import { createBroker } from "@seriatim/actors";
-import type { HistoryWriter } from "@seriatim/examples/demo";
+import type { HistoryWriter } from "@seriatim/rig";
 import { lmdbStore } from "@seriatim/store-lmdb";
 import { wsTransport } from "@seriatim/transport-ws";
 import type { ChildSpec } from "./child-messages.ts";

@@ -1,43 +1,30 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { FAULT_KINDS, Program } from "@seriatim/rig";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FAULT_KINDS } from "./fault-plan.ts";
 import type { ChaosReport } from "./report.ts";
 
 /** What the deep tests give it; alone it takes the least. */
 const { CHAOS_MINUTES = "2", CHAOS_SEED = "1" } = process.env;
 const MAIN = fileURLToPath(new URL("../../dist/chaos/main.js", import.meta.url));
 let folder: string;
-const started: ChildProcess[] = [];
+const started: Program[] = [];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "seriatim-chaos-test-"));
 });
 afterEach(() => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
+  for (const program of started.splice(0)) program.kill();
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Run {
-  readonly child: ChildProcess;
-  readonly said: () => string;
-  readonly status: Promise<number | null>;
-}
-function chaos(...args: string[]): Run {
-  const child = spawn(process.execPath, [MAIN, "--keep", join(folder, "kept"), ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  started.push(child);
-  let text = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding("utf8").on("data", (chunk: string) => {
-      text += chunk;
-    });
-  const status = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
-  return { child, said: () => text, status };
+function chaos(...args: string[]): Program {
+  const program = new Program(process.execPath, [MAIN, "--keep", join(folder, "kept"), ...args]);
+  started.push(program);
+  return program;
 }
 /** What a run of this folder has left: processes by their arguments or open files, and mounts. */
 function leftovers(): string[] {
@@ -51,8 +38,8 @@ describe("npm run chaos", () => {
   it(`keeps every promise for ${CHAOS_MINUTES} minutes of every kind of fault (seed ${CHAOS_SEED})`, async () => {
     const json = join(folder, "report.json");
     const time = ["--minutes", CHAOS_MINUTES, "--every-kind"];
-    const { status, said } = chaos(...time, "--seed", CHAOS_SEED, "--rate", "1000", "--json", json);
-    expect(await status, said().slice(-8_000)).toBe(0);
+    const program = chaos(...time, "--seed", CHAOS_SEED, "--rate", "1000", "--json", json);
+    expect((await program.ended).status, program.said.slice(-8_000)).toBe(0);
     const report = JSON.parse(readFileSync(json, "utf8")) as ChaosReport;
     expect(report).toMatchObject({ verdict: "clean", failedRounds: 0, acknowledged: report.messages, violations: {} });
     const isHere = (kind: string): boolean => kind !== "io-error" || report.ioErrorsBy === "strace";
@@ -64,18 +51,18 @@ describe("npm run chaos", () => {
   });
 
   it("leaves nothing behind when it is interrupted", async () => {
-    const { child, status, said } = chaos("--rounds", "1", "--from", "4", "--seed", "1", "--rate", "200");
+    const program = chaos("--rounds", "1", "--from", "4", "--seed", "1", "--rate", "200");
     await expect.poll(() => leftovers().length, { interval: 100 }).toBeGreaterThan(3);
-    child.kill("SIGINT");
-    expect(await status).toBe(130);
-    expect(said()).toContain("verdict: interrupted");
+    program.signal("SIGINT");
+    expect((await program.ended).status).toBe(130);
+    expect(program.said).toContain("verdict: interrupted");
     expect(leftovers()).toEqual([]);
     expect(readdirSync(folder)).toEqual([]);
   });
 
   it("refuses what it does not understand in one line", async () => {
-    const { status, said } = chaos("--minutes", "soon");
-    expect(await status).toBe(2);
-    expect(said()).toContain("It must be a number");
+    const program = chaos("--minutes", "soon");
+    expect((await program.ended).status).toBe(2);
+    expect(program.said).toContain("It must be a number");
   });
 });

@@ -1,4 +1,4 @@
-import type { Write, WriteOutcome } from "./outside-world.ts";
+import type { WriteAnswer, WriteQuestion } from "@seriatim/rig";
 import type { RoundSettings } from "./settings.ts";
 
 export type Role = "broker" | "producer" | "consumer";
@@ -21,7 +21,6 @@ export interface ChildSpec {
 
 /** Driver to child. */
 export type Order =
-  | { readonly type: "begin"; readonly spec: ChildSpec }
   /** Producer: send up to this share of the events. */
   | { readonly type: "allow"; readonly upTo: number }
   /** Producer: bytes to add to each body. */
@@ -30,11 +29,7 @@ export type Order =
   | { readonly type: "rest"; readonly resting: boolean }
   /** Consumer: handlers fail no more. */
   | { readonly type: "calm" }
-  /** Consumer: answers to writes, in the order they were asked. */
-  | { readonly type: "written"; readonly outcomes: readonly WriteOutcome[] }
-  /** These are stopped and cannot see the driver go: should that happen, continue them. */
-  | { readonly type: "guard"; readonly pids: readonly number[] }
-  | { readonly type: "close"; readonly timeoutMs: number };
+  | WriteAnswer;
 
 export interface ProducerStatus {
   readonly acknowledged: number;
@@ -47,6 +42,4 @@ export interface ProducerStatus {
 export type Tell =
   | { readonly type: "ready" }
   | { readonly type: "producer"; readonly status: ProducerStatus }
-  | { readonly type: "write"; readonly writes: readonly Write[] }
-  | { readonly type: "failed"; readonly code: string | null; readonly message: string }
-  | { readonly type: "closed" };
+  | WriteQuestion;

@@ -1,5 +1,5 @@
 import { type Client, createClient, provide, tokens } from "@seriatim/actors";
-import type { HistoryWriter } from "@seriatim/examples/demo";
+import type { HistoryWriter } from "@seriatim/rig";
 import { wsTransport } from "@seriatim/transport-ws";
 import type { RoundSettings } from "./settings.ts";
 

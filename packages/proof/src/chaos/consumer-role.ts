@@ -1,7 +1,6 @@
 import { type Client, type Consumer, type Context, isMessagingError, type Message } from "@seriatim/actors";
-import { unitOf } from "@seriatim/examples/demo";
+import { unitOf, type WorldWrite, type WriteOutcome } from "@seriatim/rig";
 import { type RoleSetting, sleep, untilConnected } from "./connect.ts";
-import type { Write, WriteOutcome } from "./outside-world.ts";
 import { type ChaosBody, chaosTopic, GROUPS, type GroupName } from "./settings.ts";
 
 const REJOIN_MS = 500;
@@ -13,7 +12,7 @@ const STILL_POISON = 0.3;
 /** Handles what its leases bring, in both groups: each message is one write to the outside world, guarded by the lease's epoch. */
 export class ConsumerRole {
   readonly #setting: RoleSetting;
-  readonly #write: (write: Write) => Promise<WriteOutcome>;
+  readonly #write: (write: WorldWrite) => Promise<WriteOutcome>;
   readonly #poison: ReadonlySet<string>;
   readonly #ended = new AbortController();
   #client: Client | null = null;
@@ -21,7 +20,7 @@ export class ConsumerRole {
   #calm = false;
   #resting = false;
 
-  constructor(setting: RoleSetting, write: (write: Write) => Promise<WriteOutcome>) {
+  constructor(setting: RoleSetting, write: (write: WorldWrite) => Promise<WriteOutcome>) {
     this.#setting = setting;
     this.#write = write;
     const { topic, attempts, leaseTtlMs, poison } = setting.settings;
@@ -100,7 +99,7 @@ export class ConsumerRole {
       if (draw("fail") < failRate) throw new Error("the warehouse did not answer");
     }
     // Careless on purpose: it writes although its signal may have fired, so after a freeze only the fence stands between it and the row.
-    const outcome = await this.#write({ group, key: message.body.key, ordinal: message.body.ordinal, fence });
+    const outcome = await this.#write({ row: `${message.body.key}, ${group}`, ordinal: message.body.ordinal, fence });
     if (outcome === "refused") throw new Error(`written under epoch ${fence}, and a newer holder has written already`);
   }
 }

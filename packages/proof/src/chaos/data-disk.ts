@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { atExit } from "@seriatim/rig";
 
 const SIZE_BYTES = 160 * 2 ** 20;
 const CHUNK = Buffer.alloc(2 ** 20);
@@ -10,13 +11,14 @@ export class DataDisk {
   readonly dataPath: string;
   readonly #folder: string;
   readonly #mounted: boolean;
+  #release = (): void => {};
 
   private constructor(folder: string, mounted: boolean) {
     this.#folder = folder;
     this.#mounted = mounted;
     this.dataPath = join(folder, "data");
     mkdirSync(this.dataPath, { recursive: true });
-    if (mounted) process.on("exit", this.unmount);
+    if (mounted) this.#release = atExit(this.unmount);
   }
   /** `small`: a file system of its own, where that is allowed; else a folder like any other. */
   static open(folder: string, small: boolean): DataDisk {
@@ -62,7 +64,7 @@ export class DataDisk {
   };
   close(): void {
     this.unmount();
-    process.off("exit", this.unmount);
+    this.#release();
   }
   get #filler(): string {
     return join(this.#folder, "filler");

@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { type HistoryWriter, wallNow } from "@seriatim/examples/demo";
+import { type FaultKind, type HistoryWriter, type PhasePlan, type TimedFault, wallNow } from "@seriatim/rig";
 import type { DataDisk } from "./data-disk.ts";
-import type { FaultKind, PhasePlan, PlannedFault } from "./fault-plan.ts";
 import { injectIoErrors } from "./io-errors.ts";
 import type { CutHow, Direction, FaultyProxy } from "./proxy.ts";
 import { BROKER, CONSUMERS, LEASE_TTL_MS, PRODUCERS } from "./settings.ts";
@@ -68,7 +67,7 @@ export class FaultInjector {
     await Promise.all([...all, this.#sleepUntil(from + phase.lengthMs)]);
   }
 
-  async #strike(fault: PlannedFault): Promise<Struck | null> {
+  async #strike(fault: TimedFault): Promise<Struck | null> {
     switch (fault.kind) {
       case "kill-consumer":
       case "freeze-consumer":
@@ -93,7 +92,7 @@ export class FaultInjector {
         return this.#onOne(fault, CLIENTS);
     }
   }
-  async #onOne(fault: PlannedFault, names: readonly string[]): Promise<Struck | null> {
+  async #onOne(fault: TimedFault, names: readonly string[]): Promise<Struck | null> {
     const name = await this.#take(names, fault.victim);
     if (name === null) return null;
     const atMs = wallNow();
@@ -108,7 +107,7 @@ export class FaultInjector {
       if (name === BROKER && !this.#options.stage.isAlive(BROKER)) await this.#options.stage.start(BROKER);
     }
   }
-  #doTo(name: string, fault: PlannedFault): Promise<Done | null> {
+  #doTo(name: string, fault: TimedFault): Promise<Done | null> {
     const { kind } = fault;
     if (kind.startsWith("kill")) return this.#kill(name, fault);
     if (kind.startsWith("freeze")) return this.#freeze(name, fault);
@@ -116,14 +115,14 @@ export class FaultInjector {
     return this.#onPath(name, this.#options.stage.proxies.get(name) as FaultyProxy, fault);
   }
 
-  async #kill(name: string, { forMs }: PlannedFault): Promise<Done | null> {
+  async #kill(name: string, { forMs }: TimedFault): Promise<Done | null> {
     const { stage } = this.#options;
     const wasAlive = await stage.kill(name);
     await this.#sleep(forMs);
     await stage.start(name);
     return wasAlive ? {} : null;
   }
-  async #freeze(name: string, { forMs }: PlannedFault): Promise<Done | null> {
+  async #freeze(name: string, { forMs }: TimedFault): Promise<Done | null> {
     const { stage } = this.#options;
     const from = performance.now();
     if (!stage.freeze(name)) return null;
@@ -131,7 +130,7 @@ export class FaultInjector {
     stage.thaw(name);
     return performance.now() - from > LEASE_TTL_MS ? {} : null;
   }
-  async #onPath(name: string, proxy: FaultyProxy, { kind, forMs, variant }: PlannedFault): Promise<Done | null> {
+  async #onPath(name: string, proxy: FaultyProxy, { kind, forMs, variant }: TimedFault): Promise<Done | null> {
     const how: CutHow = variant < 0.5 ? "reset" : "end";
     const direction: Direction = (variant * 1_000) % 2 < 1 ? "up" : "down";
     if (!(await this.#until(() => proxy.openLinks > 0))) return null;
@@ -158,7 +157,7 @@ export class FaultInjector {
     }
   }
   /** Whatever else happens to the broker meanwhile, happens with a full disk. */
-  async #fillDisk({ kind, forMs, variant }: PlannedFault): Promise<Struck | null> {
+  async #fillDisk({ kind, forMs, variant }: TimedFault): Promise<Struck | null> {
     const { stage, disk } = this.#options;
     const isDeep = disk.canFill && variant < LEFT_BYTES.everythingShare;
     const means = disk.canFill ? (isDeep ? "tmpfs, no room for anything" : "tmpfs, no room for appends") : "capacity";
@@ -182,7 +181,7 @@ export class FaultInjector {
       this.#later(() => this.#brokerMayEnd--);
     }
   }
-  async #failIo({ forMs, variant }: PlannedFault): Promise<Done | null> {
+  async #failIo({ forMs, variant }: TimedFault): Promise<Done | null> {
     const { stage, folder } = this.#options;
     this.#note("io-error", BROKER);
     this.#brokerMayEnd++;
@@ -191,7 +190,7 @@ export class FaultInjector {
     this.#later(() => this.#brokerMayEnd--);
     return calls > 0 ? { detail: `${calls}` } : null;
   }
-  async #restartAll({ forMs, victim }: PlannedFault): Promise<Struck | null> {
+  async #restartAll({ forMs, victim }: TimedFault): Promise<Struck | null> {
     const { stage } = this.#options;
     const names = [BROKER, ...CLIENTS];
     if (!(await this.#takeAll(names))) return null;
@@ -208,7 +207,7 @@ export class FaultInjector {
       for (const name of names) this.#busy.delete(name);
     }
   }
-  async #rollingRestart({ forMs, victim }: PlannedFault): Promise<Struck | null> {
+  async #rollingRestart({ forMs, victim }: TimedFault): Promise<Struck | null> {
     const { stage } = this.#options;
     const names = [BROKER, ...CLIENTS];
     const turn = victim % names.length;

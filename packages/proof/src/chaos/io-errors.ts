@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { atExit } from "@seriatim/rig";
 
 /** Calls by which lmdb writes and syncs, as one way to fail each. */
 const CALLS = ["fdatasync,fsync,msync", "pwrite64,pwritev", "fdatasync,fsync,pwrite64,pwritev"] as const;
@@ -33,8 +34,7 @@ export async function injectIoErrors(options: {
   const tracer = spawn("strace", [...args, "-e", `inject=${calls}:error=EIO:when=${first}+${step}`], {
     stdio: "ignore",
   });
-  const killNow = (): void => void tracer.kill("SIGKILL");
-  process.on("exit", killNow);
+  const release = atExit(() => tracer.kill("SIGKILL"));
   const ended = new Promise<void>((resolve) => {
     tracer.once("exit", () => resolve()).once("error", () => resolve());
   });
@@ -50,7 +50,7 @@ export async function injectIoErrors(options: {
   await Promise.race([ended, sleep(2_000)]);
   tracer.kill("SIGKILL");
   await ended;
-  process.off("exit", killNow);
+  release();
   const failed = failedCalls(logFile);
   rmSync(logFile, { force: true });
   return failed;

@@ -1,7 +1,4 @@
-import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { historyLines } from "@seriatim/rig";
 import { checkHistory, type HistoryEvent, parseHistory, type Verdict, type Violation } from "@seriatim/testing";
 import { RoundFigures } from "./round-figures.ts";
 
@@ -16,7 +13,7 @@ export interface Judgement {
 /** Holds the histories of a round against the promises. `unclear`: `group key` of orders whose answer never came. */
 export async function judge(historyDir: string, unclear: ReadonlySet<string>): Promise<Judgement> {
   const figures = new RoundFigures();
-  const verdict = await checkHistory(told(parseHistory(linesOf(historyDir)), figures));
+  const verdict = await checkHistory(told(parseHistory(historyLines(historyDir)), figures));
   figures.finish();
   const explained: Record<string, number> = {};
   const violations = verdict.violations.filter((violation) => {
@@ -41,8 +38,4 @@ async function* told(events: AsyncIterable<HistoryEvent>, figures: RoundFigures)
     figures.take(event);
     yield event;
   }
-}
-async function* linesOf(dir: string): AsyncGenerator<string> {
-  for (const name of (await readdir(dir)).toSorted())
-    yield* createInterface({ input: createReadStream(join(dir, name)), crlfDelay: Number.POSITIVE_INFINITY });
 }

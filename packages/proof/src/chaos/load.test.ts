@@ -1,4 +1,4 @@
-import { eventLog } from "@seriatim/examples/demo";
+import { eventLog } from "@seriatim/rig";
 import { describe, expect, it } from "vitest";
 import { poisonOf, stretchOf } from "./load.ts";
 

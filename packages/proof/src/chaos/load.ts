@@ -1,4 +1,4 @@
-import { type EventLog, eventLog, type LogEvent } from "@seriatim/examples/demo";
+import { type EventLog, eventLog } from "@seriatim/rig";
 
 /** The next stretch of the log, `events` long, under keys that no other round has; at the log's end it begins again. */
 export function stretchOf(log: EventLog, round: number, events: number): EventLog {
@@ -18,6 +18,3 @@ export function poisonOf(log: EventLog, everyKeys: number): Set<string> {
   for (const [key, events] of log.keys) if (events >= 3 && index++ % everyKeys === 0) ids.add(`${key}#${events >> 1}`);
   return ids;
 }
-
-export const eventLines = (events: readonly LogEvent[]): string =>
-  events.map((event) => `${JSON.stringify(event)}\n`).join("");

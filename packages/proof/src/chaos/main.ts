@@ -4,8 +4,8 @@ import { setMaxListeners } from "node:events";
 import { CommanderError } from "commander";
 
 if (process.argv[2] === "child") {
-  const { runChild } = await import("./child.ts");
-  runChild();
+  const [{ serveParent }, { startRole }] = await Promise.all([import("@seriatim/rig"), import("./child.ts")]);
+  serveParent(startRole);
 } else {
   const { parseOptions } = await import("./options.ts");
   const { runChaos } = await import("./run-chaos.ts");

@@ -1,5 +1,5 @@
 import { type Client, isMessagingError, type QueueAccount, type SetAsideEntry } from "@seriatim/actors";
-import { type HistoryWriter, unitOf } from "@seriatim/examples/demo";
+import { type HistoryWriter, unitOf } from "@seriatim/rig";
 import { sleep, untilConnected } from "./connect.ts";
 import { type ChaosBody, chaosTopic, GROUPS, type GroupName, type RoundSettings } from "./settings.ts";
 

@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import type { LogEvent } from "@seriatim/examples/demo";
+import { eventsOfLines, type LogEvent } from "@seriatim/rig";
 
 /** A producer's events and which of them are acknowledged, in files: what a restarted producer goes by. */
 export class Outbox {
@@ -9,11 +9,12 @@ export class Outbox {
   #news: number[] = [];
 
   constructor(files: { readonly eventsFile: string; readonly outboxFile: string }) {
-    this.events = linesOf(files.eventsFile).map((line) => JSON.parse(line) as LogEvent);
+    this.events = eventsOfLines(readFileSync(files.eventsFile, "utf8"));
     this.#file = files.outboxFile;
     // a torn last line would be another place: each ends in a mark
     if (existsSync(this.#file))
-      for (const line of linesOf(this.#file)) if (line.endsWith(";")) this.#acknowledged.add(Number(line.slice(0, -1)));
+      for (const line of readFileSync(this.#file, "utf8").split("\n"))
+        if (line.endsWith(";")) this.#acknowledged.add(Number(line.slice(0, -1)));
   }
   get acknowledged(): number {
     return this.#acknowledged.size;
@@ -31,8 +32,3 @@ export class Outbox {
     this.#news = [];
   }
 }
-
-const linesOf = (file: string): string[] =>
-  readFileSync(file, "utf8")
-    .split("\n")
-    .filter((line) => line !== "");

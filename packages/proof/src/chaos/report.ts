@@ -1,5 +1,5 @@
+import { FAULT_KINDS } from "@seriatim/rig";
 import Table from "cli-table3";
-import { FAULT_KINDS } from "./fault-plan.ts";
 import { percentile, type Tally } from "./tally.ts";
 
 export interface ChaosReport extends Omit<Tally, "recoveriesMs"> {

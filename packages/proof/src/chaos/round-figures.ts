@@ -1,4 +1,4 @@
-import { servedAgainMs } from "@seriatim/examples/demo";
+import { type LeaseLine, type ReceiptLine, receiptAgainMs, servedAgainMs } from "@seriatim/rig";
 import type { HistoryEvent } from "@seriatim/testing";
 import { GROUPS } from "./settings.ts";
 import { roleOf } from "./stage.ts";
@@ -18,9 +18,9 @@ export class RoundFigures {
   readonly #open = new Map<string, Set<string>>();
   /** By name without incarnation: when the broker confirmed something to it. */
   readonly #confirmed = new Map<string, number[]>();
-  readonly #receipts: { readonly at: number; readonly logEpoch: number; readonly sinceMs: number }[] = [];
+  readonly #receipts: (ReceiptLine & { readonly sinceMs: number })[] = [];
   readonly #sendingAt = new Map<string, number>();
-  readonly #leases: { type: "granted" | "released" | "lost"; process: string; queue: number; at: number }[] = [];
+  readonly #leases: LeaseLine[] = [];
 
   get handledAgain(): number {
     return this.handled - this.#handledOnce.size;
@@ -84,22 +84,18 @@ export class RoundFigures {
   recoveryMs({ kind, targets, atMs, healedAtMs }: Struck): number | null {
     const [target = ""] = targets;
     const name = target.slice(0, target.indexOf("#"));
-    const nextReceipt = (from: number, newerThan: number): number | null => {
-      const next = this.#receipts.find(({ at, logEpoch }) => at > from && logEpoch > newerThan);
-      return next === undefined ? null : next.at - from;
-    };
     switch (kind) {
       case "kill-consumer":
       case "freeze-consumer":
         return servedAgainMs(this.#leases, { process: target, at: atMs });
       case "kill-broker":
       case "restart-all":
-        return nextReceipt(atMs, this.#receipts.findLast(({ at }) => at <= atMs)?.logEpoch ?? 0);
+        return receiptAgainMs(this.#receipts, atMs);
       case "freeze-broker":
       case "disk-full":
       case "io-error":
       case "rolling-restart":
-        return nextReceipt(healedAtMs, 0);
+        return sinceThen(this.#receipts.find(({ at }) => at > healedAtMs)?.at, healedAtMs);
       case "kill-producer":
         return this.#nextConfirmed(name, atMs);
       default:
@@ -108,8 +104,10 @@ export class RoundFigures {
   }
 
   #nextConfirmed(name: string, from: number): number | null {
-    const next = this.#confirmed.get(name)?.find((at) => at > from);
-    return next === undefined ? null : next - from;
+    return sinceThen(
+      this.#confirmed.get(name)?.find((at) => at > from),
+      from,
+    );
   }
   #confirm(process: string, at: number): void {
     const name = process.slice(0, process.indexOf("#"));
@@ -128,3 +126,4 @@ export class RoundFigures {
 }
 const placeOf = (event: { readonly group: string; readonly queue: number | string; readonly offset: number }): string =>
   `${event.group}/${event.queue}/${event.offset}`;
+const sinceThen = (at: number | undefined, from: number): number | null => (at === undefined ? null : at - from);

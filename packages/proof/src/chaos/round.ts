@@ -1,11 +1,10 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { QueueAccount } from "@seriatim/actors";
-import { type EventLog, HistoryWriter, unlessAborted, within } from "@seriatim/examples/demo";
+import { type EventLog, type FaultKind, HistoryWriter, type RoundPlan, unlessAborted, within } from "@seriatim/rig";
 import { sleep } from "./connect.ts";
 import { DataDisk } from "./data-disk.ts";
 import { FaultInjector } from "./fault-injector.ts";
-import type { FaultKind, RoundPlan } from "./fault-plan.ts";
 import { judge } from "./judge.ts";
 import { poisonOf, stretchOf } from "./load.ts";
 import { Operator } from "./operator.ts";
@@ -276,7 +275,7 @@ class Round {
     tally.staleSettlesRefused += figures.staleSettlesRefused;
     tally.parked += this.#parked;
     tally.redriven += operator.redriven;
-    tally.writesFencedOut += stage.world.refused;
+    tally.writesFencedOut += stage.world.counts.refused;
     tally.skipped += injector.skipped;
     tally.brokerAborts += injector.brokerAborts;
   }

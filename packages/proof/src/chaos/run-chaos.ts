@@ -2,10 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { csvLog, generatedLog } from "@seriatim/examples/demo";
+import { csvLog, describePlan, FAULT_KINDS, type FaultKind, generatedLog, planRounds } from "@seriatim/rig";
 import { provenance } from "../provenance.ts";
 import { DataDisk } from "./data-disk.ts";
-import { describePlan, FAULT_KINDS, type FaultKind, planRounds } from "./fault-plan.ts";
 import { canInjectIoErrors } from "./io-errors.ts";
 import type { ChaosOptions } from "./options.ts";
 import { type ChaosReport, chaosReport, reportText } from "./report.ts";

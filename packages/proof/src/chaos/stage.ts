@@ -1,11 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type EventLog, freePort, type HistoryWriter, shares } from "@seriatim/examples/demo";
-import { ChildHandle } from "./child-handle.ts";
+import { fileURLToPath } from "node:url";
+import { Child, type EventLog, eventLines, freePort, type HistoryWriter, OutsideWorld, shares } from "@seriatim/rig";
 import type { ChildSpec, Order, ProducerStatus, Role, Tell } from "./child-messages.ts";
 import { sleep } from "./connect.ts";
-import { eventLines } from "./load.ts";
-import { OutsideWorld } from "./outside-world.ts";
 import { FaultyProxy } from "./proxy.ts";
 import { BROKER, CONSUMERS, PRODUCERS, type RoundSettings } from "./settings.ts";
 
@@ -27,6 +25,16 @@ export const CLIENTS = NAMES.slice(1);
 export const roleOf = (name: string): Role =>
   name === BROKER ? "broker" : name.startsWith("producer") ? "producer" : "consumer";
 
+/** The program runs again with `child` as its first word to become a child. */
+const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+
+interface Member {
+  readonly spec: ChildSpec;
+  readonly child: Child<Order, Tell>;
+  /** Whether it came up; false when it ended before. */
+  readonly ready: Promise<boolean>;
+}
+
 /** The processes of a round, each client behind a proxy of its own, and the outside world their handlers write to. */
 export class Stage {
   readonly world = new OutsideWorld();
@@ -35,7 +43,7 @@ export class Stage {
   readonly proxies: ReadonlyMap<string, FaultyProxy>;
   readonly brokerPort: number;
   readonly #options: StageOptions;
-  readonly #children = new Map<string, ChildHandle>();
+  readonly #members = new Map<string, Member>();
   readonly #incarnations = new Map<string, number>();
   readonly #starting = new Map<string, Promise<void>>();
   readonly #producers = new Map<string, ProducerStatus>();
@@ -43,9 +51,6 @@ export class Stage {
   #allowed = 0;
   #calm = false;
   #destroyed = false;
-  readonly #onExit = (): void => {
-    for (const child of this.#children.values()) child.killNow();
-  };
 
   private constructor(options: StageOptions, brokerPort: number, proxies: ReadonlyMap<string, FaultyProxy>) {
     this.#options = options;
@@ -55,7 +60,6 @@ export class Stage {
       this.#fail = reject;
     });
     this.failure.catch(() => {});
-    process.on("exit", this.#onExit);
   }
   static async open(options: StageOptions): Promise<Stage> {
     const brokerPort = await freePort();
@@ -72,7 +76,7 @@ export class Stage {
   }
   /** Starts the next incarnation, unless one is starting or alive: several faults may each want it back. A broker whose disk is full is tried again until it has room. */
   start(name: string): Promise<void> {
-    if (this.#children.get(name)?.isAlive === true) return Promise.resolve();
+    if (this.#members.get(name)?.child.isUp === true) return Promise.resolve();
     const starting = this.#starting.get(name) ?? this.#start(name).finally(() => this.#starting.delete(name));
     this.#starting.set(name, starting);
     return starting;
@@ -80,14 +84,14 @@ export class Stage {
   async #start(name: string): Promise<void> {
     const until = performance.now() + RESTART_PATIENCE_MS;
     for (;;) {
-      const child = this.#spawn(name);
-      if (await child.ready) return;
+      const { child, ready } = this.#spawn(name);
+      if (await ready) return;
       const { expected, text } = await child.ended;
       if (this.#destroyed) return;
       // killed by a fault that struck while it started: it is started for that fault, too
       const mayRetry = expected || (name === BROKER && this.#options.mayBrokerEnd() && performance.now() < until);
       if (!mayRetry) {
-        this.#fail(new Error(`${child.incarnation} did not start: ${text}`));
+        this.#fail(new Error(`${child.name} did not start: ${text}\n${child.stderr}`));
         return;
       }
       await sleep(RETRY_MS);
@@ -96,37 +100,37 @@ export class Stage {
   /** SIGKILL; whether it was alive until then. */
   async kill(name: string): Promise<boolean> {
     const child = this.#child(name);
-    this.#options.history.record({ type: "fault", fault: "kill", target: child.incarnation });
+    this.#options.history.record({ type: "fault", fault: "kill", target: child.name });
     return child.kill();
   }
   freeze(name: string): boolean {
     const child = this.#child(name);
     const done = child.freeze();
-    if (done) this.#options.history.record({ type: "fault", fault: "pause", target: child.incarnation });
+    if (done) this.#options.history.record({ type: "fault", fault: "pause", target: child.name });
     this.#guard();
     return done;
   }
   thaw(name: string): void {
     const child = this.#child(name);
-    this.#options.history.record({ type: "fault", fault: "resume", target: child.incarnation });
+    this.#options.history.record({ type: "fault", fault: "resume", target: child.name });
     child.thaw();
     this.#guard();
   }
   /** Ends it in order; one that is late is killed. */
   async close(name: string, timeoutMs: number): Promise<boolean> {
     const child = this.#child(name);
-    const inTime = await child.close(timeoutMs);
-    if (!inTime) this.#options.history.record({ type: "fault", fault: "kill", target: child.incarnation });
+    const inTime = await child.end(timeoutMs);
+    if (!inTime) this.#options.history.record({ type: "fault", fault: "kill", target: child.name });
     return inTime;
   }
   pid(name: string): number {
-    return this.#child(name).pid;
+    return this.#child(name).pid ?? 0;
   }
   isAlive(name: string): boolean {
-    return this.#child(name).isAlive;
+    return this.#child(name).isUp;
   }
   incarnation(name: string): string {
-    return this.#child(name).incarnation;
+    return this.#child(name).name;
   }
 
   /** Producers may send up to this share of their events. */
@@ -156,17 +160,16 @@ export class Stage {
   /** At once; nothing is left running. Idempotent. */
   async destroy(): Promise<void> {
     this.#destroyed = true;
-    await Promise.all([...this.#children.values()].map((child) => child.kill()));
+    await Promise.all([...this.#members.values()].map(({ child }) => child.kill()));
     await Promise.all([...this.proxies.values()].map((proxy) => proxy.close()));
-    process.off("exit", this.#onExit);
   }
 
-  #child(name: string): ChildHandle {
-    const child = this.#children.get(name);
-    if (child === undefined) throw new Error(`there is no process ${name}`);
-    return child;
+  #child(name: string): Child<Order, Tell> {
+    const member = this.#members.get(name);
+    if (member === undefined) throw new Error(`there is no process ${name}`);
+    return member.child;
   }
-  #spawn(name: string): ChildHandle {
+  #spawn(name: string): Member {
     if (this.#destroyed) throw new Error("the round has ended");
     const { folder, historyDir, dataPath, settings } = this.#options;
     const incarnation = (this.#incarnations.get(name) ?? 0) + 1;
@@ -183,32 +186,47 @@ export class Stage {
       eventsFile: join(folder, `${name}.events.jsonl`),
       outboxFile: join(folder, `${name}.outbox`),
     };
-    const child = new ChildHandle(spec, (tell) => this.#hear(child, tell));
-    this.#children.set(name, child);
-    if (role === "producer") void child.ready.then(() => child.order({ type: "allow", upTo: this.#allowed }));
-    if (role === "consumer" && this.#calm) void child.ready.then(() => child.order({ type: "calm" }));
-    void child.ready.then(async (isUp) => {
+    const incarnationName = `${name}#${incarnation}`;
+    const child = new Child<Order, Tell>({
+      name: incarnationName,
+      program: MAIN,
+      args: ["child", incarnationName],
+      spec,
+    });
+    child.takes = (tell) => this.#hear(child, name, tell);
+    const ready = child.hear("ready").then(
+      () => true,
+      () => false,
+    );
+    const member = { spec, child, ready };
+    this.#members.set(name, member);
+    if (role === "producer") child.tell({ type: "allow", upTo: this.#allowed });
+    if (role === "consumer" && this.#calm) child.tell({ type: "calm" });
+    void ready.then(async (isUp) => {
       const { expected, text } = await child.ended;
       if (!isUp || expected || this.#destroyed) return;
       if (name === BROKER && this.#options.mayBrokerEnd()) {
-        this.#options.history.record({ type: "fault", fault: "crash", target: child.incarnation, text });
+        this.#options.history.record({ type: "fault", fault: "crash", target: child.name, text });
         this.#options.onBrokerEnded();
-      } else this.#fail(new Error(`${child.incarnation} ended by itself: ${text}`));
+      } else this.#fail(new Error(`${child.name} ended by itself: ${text}\n${child.stderr}`));
     });
     this.#guard();
-    return child;
+    return member;
   }
-  #hear(child: ChildHandle, tell: Tell): void {
+  #hear(child: Child<Order, Tell>, name: string, tell: Tell): boolean {
+    if (tell.type === "ready") return false;
     if (tell.type === "write")
-      child.order({ type: "written", outcomes: tell.writes.map((write) => this.world.apply(write)) });
-    else if (tell.type === "producer") this.#producers.set(child.spec.name, tell.status);
+      child.tell({ type: "written", outcomes: tell.writes.map((write) => this.world.apply(write)) });
+    else if (tell.type === "producer") this.#producers.set(name, tell.status);
+    return true;
   }
   #toAll(role: Role, order: Order): void {
-    for (const child of this.#children.values()) if (child.spec.role === role) child.order(order);
+    for (const { spec, child } of this.#members.values()) if (spec.role === role) child.tell(order);
   }
   /** Should the driver die, the others continue whoever is stopped then. */
   #guard(): void {
-    const pids = [...this.#children.values()].filter(({ isFrozen }) => isFrozen).map(({ pid }) => pid);
-    for (const child of this.#children.values()) child.order({ type: "guard", pids });
+    const children = [...this.#members.values()].map(({ child }) => child);
+    const pids = children.filter(({ isFrozen }) => isFrozen).flatMap(({ pid }) => pid ?? []);
+    for (const child of children) child.guard(pids);
   }
 }

@@ -1,5 +1,5 @@
+import type { FaultKind } from "@seriatim/rig";
 import { describe, expect, it } from "vitest";
-import type { FaultKind } from "./fault-plan.ts";
 import { countStruck, emptyTally, percentile } from "./tally.ts";
 
 const struck = (kind: FaultKind, targets = ["consumer-1#1"], detail: string | null = null) => ({

@@ -1,4 +1,4 @@
-import { FAULT_KINDS, type FaultKind } from "./fault-plan.ts";
+import { FAULT_KINDS, type FaultKind } from "@seriatim/rig";
 
 /** A fault whose effect was seen. */
 export interface Struck {

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { Program } from "@seriatim/rig";
 import type { Order, Outcome, Part } from "./part.ts";
 
 export type Verdict = "passed" | "passed, not all" | "FAILED" | "cut" | "not reached";
@@ -20,29 +20,21 @@ const SAID_KEPT = 4_000;
 export async function runPart(root: string, part: Part, order: Order, cutMs: number): Promise<PartResult> {
   const from = performance.now();
   const { args, env } = part.command(order);
-  const child = spawn(process.execPath, args, {
+  const program = new Program(process.execPath, args, {
     cwd: root,
-    detached: true, // a group of its own: what it starts ends with it
-    env: { ...process.env, ...env, PATH: `${join(root, "node_modules/.bin")}${delimiter}${process.env["PATH"] ?? ""}` },
-    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...env, PATH: `${join(root, "node_modules/.bin")}${delimiter}${process.env["PATH"] ?? ""}` },
+    ownGroup: true, // what it starts ends with it
   });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (text: Buffer) => {
-      said = `${said}${text.toString()}`.slice(-SAID_KEPT);
-    });
   let isCut = false;
   const cut = setTimeout(
     () => {
       isCut = true;
-      end(child, "SIGTERM");
-      setTimeout(() => end(child, "SIGKILL"), GRACE_MS).unref();
+      program.signal("SIGTERM", "group");
+      setTimeout(() => program.kill(), GRACE_MS).unref();
     },
     Math.max(0, cutMs),
   );
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject).once("close", resolve);
-  });
+  const { status } = await program.ended;
   clearTimeout(cut);
   const outcome = read(part, order);
   const isDone = isCut || (status === 0 && outcome !== null);
@@ -50,7 +42,7 @@ export async function runPart(root: string, part: Part, order: Order, cutMs: num
   const again = isDone || cases.length > 0 ? cases : [asTyped(part, order)];
   const verdict: Verdict =
     again.length > 0 ? "FAILED" : isCut ? "cut" : outcome?.isWhole === true ? "passed" : "passed, not all";
-  if (verdict === "FAILED") console.log(said);
+  if (verdict === "FAILED") console.log(program.said.slice(-SAID_KEPT));
   return {
     name: part.name,
     minutesGiven: order.minutes,
@@ -71,12 +63,5 @@ function read(part: Part, order: Order): Outcome | null {
     return part.outcome(JSON.parse(readFileSync(order.json, "utf8")), order);
   } catch {
     return null; // it did not come to write it
-  }
-}
-function end({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, signal);
-  } catch {
-    // it has ended
   }
 }

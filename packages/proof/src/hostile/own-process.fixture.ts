@@ -1,31 +1,43 @@
 import { fileURLToPath } from "node:url";
 import { DrainWaits, type Link, type LinkCode, type LinkEnd, type Transport } from "@seriatim/actors";
+import { Child } from "@seriatim/rig";
 import { ReplaySubject } from "rxjs";
-import { MeasuredChild, type Said } from "../resources/child-process.ts";
 import type { Memory } from "../resources/memory.ts";
-import type { FromBroker } from "./link-messages.ts";
+import type { FromBroker, FromLink, ToBroker } from "./link-messages.ts";
 import type { HostileBroker } from "./open-broker.ts";
 
 /** It runs from dist: `npm test` builds first. */
 const PROGRAM = fileURLToPath(new URL("../../dist/hostile/main.js", import.meta.url));
 
+/** Far beyond what any answer takes. */
+const HANGS_MS = 120_000;
+
 /** The broker under attack, in a process with a heap of its own. */
 export class OwnProcess {
-  readonly #child: MeasuredChild;
+  readonly #child: Child<ToBroker, FromBroker>;
   readonly #links = new Map<number, CarriedLink>();
   readonly #logged: string[];
   address = "";
   #dialled = 0;
 
   static async start(settings: HostileBroker, heapMiB: number, logged: string[]): Promise<OwnProcess> {
-    const own = new OwnProcess(new MeasuredChild(PROGRAM, "hostile", settings, heapMiB), logged);
-    own.address = (await own.#child.hear<{ readonly address: string }>("ready")).address;
+    const own = new OwnProcess(
+      new Child({
+        name: "hostile",
+        program: PROGRAM,
+        execArgv: ["--expose-gc", `--max-old-space-size=${heapMiB}`],
+        serialization: "advanced",
+        spec: settings,
+      }),
+      logged,
+    );
+    own.address = (await own.#child.hear("ready", HANGS_MS)).address;
     return own;
   }
-  private constructor(child: MeasuredChild, logged: string[]) {
+  private constructor(child: Child<ToBroker, FromBroker>, logged: string[]) {
     this.#logged = logged;
     this.#child = child;
-    child.takes = (said) => this.#take(said as unknown as FromBroker);
+    child.takes = (said) => this.#take(said);
     void child.ended.then(() => {
       const end = { code: "lost", reason: "the broker's process has ended" } as const;
       for (const link of this.#links.values()) link.take({ type: "link.ended", id: 0, end });
@@ -36,9 +48,9 @@ export class OwnProcess {
     dial: ({ token }) =>
       new Promise((resolve, reject) => {
         const id = this.#dialled++;
-        const link = new CarriedLink((type, more) => this.#child.tell(type, { id, ...more }), resolve, reject);
+        const link = new CarriedLink(id, (order) => this.#child.tell(order), resolve, reject);
         this.#links.set(id, link);
-        this.#child.tell("link.dial", { id, token });
+        this.#child.tell({ type: "link.dial", id, token });
       }),
   };
   #take(said: FromBroker): boolean {
@@ -46,7 +58,7 @@ export class OwnProcess {
       this.#logged.push(`${said.level}: ${said.text}`);
       return true;
     }
-    if (!said.type.startsWith("link.")) return false;
+    if (said.type === "ready" || said.type === "memory") return false;
     this.#links.get(said.id)?.take(said);
     return true;
   }
@@ -58,7 +70,7 @@ export class OwnProcess {
   }
   /** After collection. */
   async memory(): Promise<Memory> {
-    return await this.#child.ask<Memory>("memory");
+    return await this.#child.ask({ type: "memory" }, "memory", HANGS_MS);
   }
   async end(): Promise<void> {
     await this.#child.end();
@@ -72,15 +84,18 @@ class CarriedLink implements Link {
   readonly bufferedBytes = 0;
   readonly ended: Promise<LinkEnd>;
   readonly #drains = new DrainWaits();
-  readonly #tell: (type: Said["type"], more?: object) => void;
+  readonly #id: number;
+  readonly #tell: (order: ToBroker) => void;
   readonly #opened: (link: Link) => void;
   readonly #refused: (error: Error) => void;
   #end!: (end: LinkEnd) => void;
   constructor(
-    tell: (type: Said["type"], more?: object) => void,
+    id: number,
+    tell: (order: ToBroker) => void,
     opened: (link: Link) => void,
     refused: (error: Error) => void,
   ) {
+    this.#id = id;
     this.#tell = tell;
     this.#opened = opened;
     this.#refused = refused;
@@ -88,7 +103,7 @@ class CarriedLink implements Link {
       this.#end = resolve;
     });
   }
-  take(said: FromBroker): void {
+  take(said: FromLink): void {
     if (said.type === "link.opened") this.#opened(this);
     else if (said.type === "link.refused") this.#refused(new Error(said.text));
     else if (said.type === "link.frame") this.#packets.next(said.frame);
@@ -100,7 +115,7 @@ class CarriedLink implements Link {
     }
   }
   send(frame: Uint8Array): void {
-    this.#tell("link.send", { frame });
+    this.#tell({ type: "link.send", id: this.#id, frame });
   }
   whenDrained(bytes: number, drained: () => void): void {
     this.#drains.add(bytes, drained);
@@ -109,9 +124,9 @@ class CarriedLink implements Link {
   pause(): void {} // whoever is at this end reads all that comes
   resume(): void {}
   close(_code?: LinkCode, _reason?: string): void {
-    this.#tell("link.close");
+    this.#tell({ type: "link.close", id: this.#id });
   }
   abort(): void {
-    this.#tell("link.abort");
+    this.#tell({ type: "link.abort", id: this.#id });
   }
 }

@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Program, unlessAborted } from "@seriatim/rig";
 import type { Mutant, MutantTest } from "./mutant.ts";
 
 /** What became of a test: how it failed, `null` if it passed. */
@@ -17,6 +17,7 @@ interface Report {
 /** Tells vitest.mutant.config.ts which bug to switch on. */
 export const MUTANT_VARIABLE = "SERIATIM_MUTANT";
 const CONFIG = "packages/proof/vitest.mutant.config.ts";
+const COMPLAINT_KEPT = 2_000;
 
 /** Runs tests by name, of the product as it is or with one mutant's bug in it. @throws when one of them did not run: it is not there, or its file does not load */
 export async function runTests(
@@ -30,10 +31,14 @@ export async function runTests(
     const file = join(folder, "report.json");
     const files = [...new Set(tests.map((test) => test.file))];
     const titles = tests.map(({ title }) => title.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
-    const complaint = await vitest(root, [...files, "-t", titles, "--reporter", "json", "--outputFile", file], {
-      env: { ...process.env, [MUTANT_VARIABLE]: mutant?.name ?? "" },
-      signal,
-    });
+    const options = ["run", "--config", CONFIG, "--maxWorkers", "1", ...files, "-t", titles];
+    const vitest = new Program(
+      process.execPath,
+      [join(root, "node_modules/vitest/vitest.mjs"), ...options, "--reporter", "json", "--outputFile", file],
+      { cwd: root, env: { [MUTANT_VARIABLE]: mutant?.name ?? "" } },
+    );
+    await unlessAborted(vitest.ended, signal).finally(() => vitest.kill());
+    const complaint = vitest.said.slice(-COMPLAINT_KEPT);
     const report = await readFile(file, "utf8").catch(() => {
       throw new Error(`vitest wrote no report of ${files.join(", ")}: ${complaint}`);
     });
@@ -51,24 +56,4 @@ function outcomeOf({ testResults }: Report, { file, title }: MutantTest, complai
   if (results.length === 0) throw new Error(`"${title}" did not run: is it in ${file}? ${complaint}`);
   const failed = results.find(({ status }) => status === "failed");
   return { failure: failed === undefined ? null : (failed.failureMessages[0]?.split("\n")[0] ?? "failed") };
-}
-
-/** Resolves when it has ended, however, with the end of what it said. */
-function vitest(
-  cwd: string,
-  options: readonly string[],
-  { env, signal }: { readonly env: NodeJS.ProcessEnv; readonly signal: AbortSignal },
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const program = join(cwd, "node_modules/vitest/vitest.mjs");
-    const args = [program, "run", "--config", CONFIG, "--maxWorkers", "1", ...options];
-    const child = spawn(process.execPath, args, { cwd, env, signal, stdio: ["ignore", "pipe", "pipe"] });
-    let said = "";
-    const hear = (text: Buffer): void => {
-      said = `${said}${text.toString()}`.slice(-2_000);
-    };
-    child.stdout.on("data", hear);
-    child.stderr.on("data", hear);
-    child.on("error", reject).on("close", () => resolve(said));
-  });
 }

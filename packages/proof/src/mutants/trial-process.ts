@@ -1,4 +1,5 @@
-// usage: trial-process BUNDLE: runs the seeds it is told to, each time until one has a problem, and tells its parent of each. One process for many: warm code is several times as fast.
+// usage: trial-process BUNDLE: runs the seeds it is told to, each time until one has a problem, and tells its parent of
+// each. One process for many: warm code is several times as fast.
 import { pathToFileURL } from "node:url";
 import type { SeedReport, TrialOrder } from "./trial-report.ts";
 
@@ -13,7 +14,7 @@ let seed = 0;
 let isOver = false;
 const tell = (report: SeedReport): Promise<void> =>
   new Promise((resolve) => {
-    process.send?.(report, () => resolve());
+    process.send?.({ ...report, type: "seed" }, () => resolve());
   });
 /** What nobody caught would have ended a real process. */
 const crashed = (error: unknown): void => {

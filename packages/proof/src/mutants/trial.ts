@@ -1,5 +1,5 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { Child, type Said } from "@seriatim/rig";
 import type { SeedReport, TrialOrder } from "./trial-report.ts";
 
 /** How a version of the product did: it was caught at seed number `seeds`, the last it ran, or escaped all of them. */
@@ -18,12 +18,17 @@ const HEAP_MB = 1_024;
 const HANG_MS = 60_000;
 const PROGRAM = fileURLToPath(new URL("./trial-process.js", import.meta.url));
 
-/** Runs seeds of a bundled simulation in a process of its own, one trial after the other. A process that hangs or dies is a problem of its seed; the next trial has a new one. */
+type TrialChild = Child<TrialOrder & Said, SeedReport & Said>;
+
+/**
+ * Runs seeds of a bundled simulation in a process of its own, one trial after the other.
+ * A process that hangs or dies is a problem of its seed; the next trial has a new one.
+ */
 export class Trials {
   readonly #bundle: string;
   readonly #program: string;
   readonly #hangMs: number;
-  #child: ChildProcess | null = null;
+  #child: TrialChild | null = null;
 
   constructor(bundle: string, { program = PROGRAM, hangMs = HANG_MS }: TrialOptions = {}) {
     this.#bundle = bundle;
@@ -35,16 +40,11 @@ export class Trials {
   run(order: TrialOrder): Promise<Trial> {
     const child = this.#child ?? this.#start();
     const { from, seeds } = order;
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       let done = from - 1;
-      let complaint = "";
-      const hear = (text: Buffer): void => {
-        complaint = `${complaint}${text.toString()}`.slice(-2_000);
-      };
       const end = (caughtBy: Trial["caughtBy"]): void => {
         clearTimeout(timer);
-        child.off("message", heard).off("error", reject).off("close", closed);
-        child.stderr?.off("data", hear);
+        child.takes = () => true;
         resolve({ seeds: done, caughtBy });
       };
       const hang = (): void => {
@@ -52,7 +52,7 @@ export class Trials {
         done++;
         end({ promise: "P8", text: `seed ${done} did not end within ${this.#hangMs / 1_000} s of real time` });
       };
-      const heard = ({ seed, problem }: SeedReport): void => {
+      child.takes = ({ seed, problem }) => {
         done = seed;
         if (problem?.promise === "P11") this.close(); // it may have crashed
         if (problem !== null || seed === from + seeds - 1) end(problem);
@@ -60,28 +60,30 @@ export class Trials {
           clearTimeout(timer);
           timer = setTimeout(hang, this.#hangMs);
         }
+        return true;
       };
-      const closed = (code: number | null, signal: string | null): void => {
+      void child.ended.then(({ expected, text }) => {
+        if (expected) return;
         done++;
-        end({ promise: "P11", text: `the process ended by itself (${signal ?? code}): ${complaint}` });
-      };
+        end({ promise: "P11", text: `the process ${text}` });
+      });
       let timer = setTimeout(hang, this.#hangMs);
-      child.on("message", heard).on("error", reject).on("close", closed);
-      child.stderr?.on("data", hear);
-      child.send(order);
+      child.tell({ ...order, type: "run" });
     });
   }
   close(): void {
-    this.#child?.kill("SIGKILL");
+    this.#child?.killNow();
     this.#child = null;
   }
 
-  #start(): ChildProcess {
-    const child = fork(this.#program, [this.#bundle], {
+  #start(): TrialChild {
+    const child: TrialChild = new Child({
+      name: "trial",
+      program: this.#program,
+      args: [this.#bundle],
       execArgv: [`--max-old-space-size=${HEAP_MB}`],
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
-    child.on("exit", () => {
+    void child.ended.then(() => {
       if (this.#child === child) this.#child = null;
     });
     this.#child = child;

@@ -2,12 +2,13 @@
 // Its children are this program again, with `child` as the first word.
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { serveParent } from "@seriatim/rig";
 import Table from "cli-table3";
 import { Command } from "commander";
 import { provenance } from "../provenance.ts";
 import { lineThrough } from "./line.ts";
 import { Bench, type Resource } from "./measure.ts";
-import { runSubject, type SubjectSettings } from "./subjects.ts";
+import { subjectOf } from "./subjects.ts";
 
 /** A resource with what one more of it takes, and whether that is what is promised. */
 interface Finding extends Resource {
@@ -38,7 +39,6 @@ async function main(): Promise<boolean> {
     .opts<{ json?: string }>();
   const madeOn = provenance();
   const bench = new Bench(fileURLToPath(import.meta.url));
-  process.on("exit", () => bench.killAll());
   const findings: Finding[] = [];
   const note = (...resources: Resource[]) => {
     for (const finding of resources.map(findingOf)) {
@@ -69,6 +69,6 @@ async function main(): Promise<boolean> {
   return findings.every(({ kept }) => kept);
 }
 
-const [first, name = "", settings = "{}"] = process.argv.slice(2);
-if (first === "child") await runSubject(name, JSON.parse(settings) as SubjectSettings);
+const [first, name = ""] = process.argv.slice(2);
+if (first === "child") serveParent(subjectOf(name));
 else process.exitCode = (await main()) ? 0 : 1;

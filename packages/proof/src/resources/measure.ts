@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MeasuredChild } from "./child-process.ts";
+import { Child } from "@seriatim/rig";
 import type { Memory } from "./memory.ts";
-import type { SubjectSettings } from "./subjects.ts";
+import type { SubjectOrder, SubjectSettings, SubjectTell } from "./subjects.ts";
 
 /** One size of one thing: what there is more of it in use than without. */
 export interface Sample {
@@ -25,6 +25,8 @@ const NOTHING: SubjectSettings = { store: "memory", dataFolder: "", queues: 0, w
 const IDLE_QUEUE_BYTES = 5_000;
 const IDLE_CONNECTION_BYTES = 20_000;
 const OPEN_10_000_MS = 2_000;
+/** Far beyond what any of them takes. */
+const HANGS_MS = 120_000;
 const QUEUE_SIZES = [10, 1_000, 10_000];
 const CONNECTION_SIZES = [100, 400, 1_000];
 const KEY_SIZES = [500, 2_000, 8_000];
@@ -46,26 +48,21 @@ function quickest(samples: readonly Sample[]): Sample[] {
   return [...bySize.values()];
 }
 
-/** Starts the processes of one measurement, and ends them whatever happens. */
+type Subject = Child<SubjectOrder, SubjectTell>;
+const memoryOf = (subject: Subject): Promise<Memory> => subject.ask({ type: "memory" }, "memory", HANGS_MS);
+async function end(...subjects: Subject[]): Promise<void> {
+  for (const subject of subjects) await subject.end();
+}
+
+/** The processes of one measurement. */
 export class Bench {
   readonly #program: string;
-  readonly #children = new Set<MeasuredChild>();
   constructor(program: string) {
     this.#program = program;
   }
-  async #start(name: string, settings: Partial<SubjectSettings>): Promise<MeasuredChild> {
-    const child = new MeasuredChild(this.#program, name, { ...NOTHING, ...settings });
-    this.#children.add(child);
-    return child;
-  }
-  async #end(...children: MeasuredChild[]): Promise<void> {
-    for (const child of children) {
-      await child.end();
-      this.#children.delete(child);
-    }
-  }
-  killAll(): void {
-    for (const child of this.#children) child.killNow();
+  #start(name: string, settings: Partial<SubjectSettings>): Subject {
+    const spec = { ...NOTHING, ...settings };
+    return new Child({ name, program: this.#program, args: ["child", name], execArgv: ["--expose-gc"], spec });
   }
 
   async queues(store: "memory" | "lmdb", withGroup: boolean): Promise<Resource> {
@@ -74,15 +71,12 @@ export class Bench {
     for (const size of looks) {
       const dataFolder = await mkdtemp(join(tmpdir(), "seriatim-resources-"));
       try {
-        const child = await this.#start("queues", { store, dataFolder, queues: size, withGroup });
-        const { before, after, openMs, describeMs } = await child.hear<{
-          before: Memory;
-          after: Memory;
-          openMs: number;
-          describeMs: number;
-        }>("ready");
+        const child = this.#start("queues", { store, dataFolder, queues: size, withGroup });
+        const { opened } = await child.hear("ready", HANGS_MS);
+        if (opened === undefined) throw new Error("the queues process did not say what its queues take");
+        const { before, after, openMs, describeMs } = opened;
         samples.push({ ...more(size, before, after), openMs: Math.round(openMs), describeMs: Math.round(describeMs) });
-        await this.#end(child);
+        await end(child);
       } finally {
         await rm(dataFolder, { recursive: true, force: true });
       }
@@ -96,17 +90,17 @@ export class Bench {
     const atBroker: Sample[] = [];
     const atClients: Sample[] = [];
     for (const size of CONNECTION_SIZES) {
-      const broker = await this.#start("broker", {});
-      const { url } = await broker.hear<{ url: string }>("ready");
-      const clients = await this.#start("clients", { url });
-      await clients.hear("ready");
-      await clients.ask("connect", { count: 10 }); // code is compiled
-      const before = [await broker.ask<Memory>("memory"), await clients.ask<Memory>("memory")] as const;
-      await clients.ask("connect", { count: 10 + size });
-      const after = [await broker.ask<Memory>("memory"), await clients.ask<Memory>("memory")] as const;
+      const broker = this.#start("broker", {});
+      const { url = "" } = await broker.hear("ready", HANGS_MS);
+      const clients = this.#start("clients", { url });
+      await clients.hear("ready", HANGS_MS);
+      await clients.ask({ type: "connect", count: 10 }, "connect", HANGS_MS); // code is compiled
+      const before = [await memoryOf(broker), await memoryOf(clients)] as const;
+      await clients.ask({ type: "connect", count: 10 + size }, "connect", HANGS_MS);
+      const after = [await memoryOf(broker), await memoryOf(clients)] as const;
       atBroker.push(more(size, before[0], after[0]));
       atClients.push(more(size, before[1], after[1]));
-      await this.#end(clients, broker);
+      await end(clients, broker);
     }
     return [
       { name: "idle connection, at the broker", samples: atBroker, goalBytes: IDLE_CONNECTION_BYTES, goalMs: null },
@@ -121,16 +115,16 @@ export class Bench {
     for (const size of KEY_SIZES) {
       const dataFolder = await mkdtemp(join(tmpdir(), "seriatim-resources-"));
       try {
-        const broker = await this.#start("broker", { store: "lmdb", dataFolder });
-        const { url } = await broker.hear<{ url: string }>("ready");
-        const consumer = await this.#start("keys", { url, keys: size });
-        await consumer.hear("ready");
-        const before = [await broker.ask<Memory>("memory"), await consumer.ask<Memory>("memory")] as const;
-        await consumer.ask("fill");
-        const after = [await broker.ask<Memory>("memory"), await consumer.ask<Memory>("memory")] as const;
+        const broker = this.#start("broker", { store: "lmdb", dataFolder });
+        const { url = "" } = await broker.hear("ready", HANGS_MS);
+        const consumer = this.#start("keys", { url, keys: size });
+        await consumer.hear("ready", HANGS_MS);
+        const before = [await memoryOf(broker), await memoryOf(consumer)] as const;
+        await consumer.ask({ type: "fill" }, "fill", HANGS_MS);
+        const after = [await memoryOf(broker), await memoryOf(consumer)] as const;
         atBroker.push(more(size, before[0], after[0]));
         atConsumer.push(more(size, before[1], after[1]));
-        await this.#end(consumer, broker);
+        await end(consumer, broker);
       } finally {
         await rm(dataFolder, { recursive: true, force: true });
       }

@@ -1,9 +1,10 @@
-// The processes whose memory is measured. Each is a child of main.ts.
+// The processes whose memory is measured. Each is a child of main.ts. Whatever one is told, it says what it has in memory
+// unless the order is to do something else.
 import { type Broker, type Client, createBroker, createClient, memoryStore, topic, typed } from "@seriatim/actors";
+import type { ChildWork } from "@seriatim/rig";
 import { lmdbStore } from "@seriatim/store-lmdb";
 import { wsTransport } from "@seriatim/transport-ws";
-import { answerParent, type Said } from "./child-process.ts";
-import { collectedMemory } from "./memory.ts";
+import { collectedMemory, type Memory } from "./memory.ts";
 
 /** A topic has at most 4,096 queues: many queues are many topics. */
 const QUEUES_PER_TOPIC = 1_000;
@@ -19,11 +20,28 @@ export interface SubjectSettings {
   readonly url: string;
   readonly keys: number;
 }
+export type SubjectOrder =
+  | { readonly type: "memory" | "fill" }
+  /** So many clients in all. */
+  | { readonly type: "connect"; readonly count: number };
+export type SubjectTell =
+  | { readonly type: "ready"; readonly url?: string; readonly opened?: Opened }
+  | { readonly type: "connect" | "fill" }
+  | ({ readonly type: "memory" } & Memory);
+/** What the queues that it opened take, and how long it took. */
+interface Opened {
+  readonly before: Memory;
+  readonly after: Memory;
+  readonly openMs: number;
+  readonly describeMs: number;
+}
+type Work = Promise<ChildWork<SubjectOrder>>;
+
 const storeOf = ({ store, dataFolder }: SubjectSettings) =>
   store === "lmdb" ? lmdbStore({ path: dataFolder }) : memoryStore();
 
 /** Opens that many queues, and says what they take and how long it took. */
-async function queues(settings: SubjectSettings): Promise<void> {
+async function queues(settings: SubjectSettings): Work {
   const many = (count: number, name: string) =>
     Array.from({ length: Math.ceil(count / QUEUES_PER_TOPIC) }, (_, index) =>
       topic(`${name}-${index}`, {
@@ -44,37 +62,31 @@ async function queues(settings: SubjectSettings): Promise<void> {
   await broker.describe();
   const describedAt = performance.now();
   const after = await collectedMemory();
-  answerParent(
-    { before, after, openMs: openedAt - startedAt, describeMs: describedAt - openedAt },
-    async () => undefined,
-    () => broker.close(),
-  );
+  const opened: Opened = { before, after, openMs: openedAt - startedAt, describeMs: describedAt - openedAt };
+  return { ready: { opened }, end: () => broker.close() };
 }
 
-async function broker(settings: SubjectSettings): Promise<void> {
+async function broker(settings: SubjectSettings): Work {
   const node = await createBroker({ topics: [keyTopic], modules: [wsTransport({ port: 0 }), storeOf(settings)] });
-  answerParent({ url: node.address }, memoryOnCommand, () => node.close());
+  return { ready: { url: node.address }, obey: collectedMemory, end: () => node.close() };
 }
-const memoryOnCommand = async ({ type }: Said): Promise<object | undefined> =>
-  type === "memory" ? await collectedMemory() : undefined;
 
 /** Clients that do nothing but be there. */
-async function clients({ url }: SubjectSettings): Promise<void> {
+async function clients({ url }: SubjectSettings): Work {
   const connected: Client[] = [];
-  answerParent(
-    {},
-    async (command) => {
-      if (command.type !== "connect") return await memoryOnCommand(command);
-      while (connected.length < (command["count"] as number))
+  return {
+    async obey(order) {
+      if (order.type !== "connect") return await collectedMemory();
+      while (connected.length < order.count)
         connected.push(await createClient({ name: `idle-${connected.length}`, modules: [wsTransport({ url })] }));
       return {};
     },
-    async () => void (await Promise.all(connected.map((client) => client.close()))),
-  );
+    end: async () => void (await Promise.all(connected.map((client) => client.close()))),
+  };
 }
 
 /** A consumer whose handlers do not end until it is closed: one key in hand for each message. */
-async function keys({ url, keys: count }: SubjectSettings): Promise<void> {
+async function keys({ url, keys: count }: SubjectSettings): Work {
   const client = await createClient({ name: "keys", modules: [wsTransport({ url })] });
   const consumer = client.consumer(keyTopic, {
     group: "group",
@@ -95,33 +107,27 @@ async function keys({ url, keys: count }: SubjectSettings): Promise<void> {
   const producer = client.producer(keyTopic);
   await producer.send("warm"); // its lanes are opened
   for (let queue = 0; queue < KEY_QUEUES * 4; queue++) await producer.send(`warm-${queue}`);
-  answerParent(
-    {},
-    async (command) => {
-      if (command.type !== "fill") return await memoryOnCommand(command);
+  return {
+    async obey({ type }) {
+      if (type !== "fill") return await collectedMemory();
       const from = inHand;
       for (let n = 0; n < count; n++) void producer.send(`key-${n}`).catch((error: unknown) => console.error(error));
       await producer.flush();
       while (inHand < from + count) await new Promise((resolve) => setTimeout(resolve, 10));
       return {};
     },
-    async () => {
+    async end() {
       release();
       await consumer.close();
       await running;
       await client.close();
     },
-  );
+  };
 }
 
-const subjects: Readonly<Record<string, (settings: SubjectSettings) => Promise<void>>> = {
-  queues,
-  broker,
-  clients,
-  keys,
-};
-export async function runSubject(name: string, settings: SubjectSettings): Promise<void> {
+const subjects: Readonly<Record<string, (settings: SubjectSettings) => Work>> = { queues, broker, clients, keys };
+export function subjectOf(name: string): (settings: SubjectSettings) => Work {
   const subject = subjects[name];
   if (subject === undefined) throw new Error(`which subject? found "${name}"`);
-  await subject(settings);
+  return subject;
 }

@@ -2,10 +2,11 @@
 // Its children are this program again, with `child` as the first word.
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { serveParent } from "@seriatim/rig";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { provenance } from "../provenance.ts";
-import { type RoleSettings, runRole } from "./roles.ts";
+import { roleOf } from "./roles.ts";
 import { soak } from "./soak.ts";
 
 const above0 = (text: string): number => {
@@ -49,6 +50,6 @@ async function main(): Promise<boolean> {
   return report.passed;
 }
 
-const [first, name = "", settings = "{}"] = process.argv.slice(2);
-if (first === "child") await runRole(name, JSON.parse(settings) as RoleSettings);
+const [first, name = ""] = process.argv.slice(2);
+if (first === "child") serveParent(roleOf(name));
 else process.exitCode = (await main()) ? 0 : 1;

@@ -2,9 +2,9 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createBroker, createClient, topic, typed } from "@seriatim/actors";
+import type { ChildWork } from "@seriatim/rig";
 import { lmdbStore } from "@seriatim/store-lmdb";
 import { wsTransport } from "@seriatim/transport-ws";
-import { answerParent, type Said } from "../resources/child-process.ts";
 import { collectedMemory } from "../resources/memory.ts";
 
 export interface RoleSettings {
@@ -17,11 +17,21 @@ export interface Look {
   readonly rss: number;
   readonly handles: number;
   readonly fileDescriptors: number;
+  /** Of the broker. */
   readonly storeBytes?: number;
-  readonly sent?: number;
-  readonly handled?: number;
-  readonly wrong?: readonly string[];
 }
+export type SoakOrder =
+  | { readonly type: "look" | "stop" | "count" | "drain" }
+  /** At this rate; `null`: as fast as it is taken. */
+  | { readonly type: "send"; readonly perSecond: number | null };
+export type SoakTell =
+  | { readonly type: "ready"; readonly url?: string }
+  | { readonly type: "send" }
+  | ({ readonly type: "look" } & Look)
+  | { readonly type: "stop"; readonly sent: number; readonly wrong: readonly string[] }
+  | { readonly type: "count" | "drain"; readonly handled: number; readonly wrong: readonly string[] };
+type Work = Promise<ChildWork<SoakOrder>>;
+
 const KEYS = 1_000;
 const BODY_BYTES = 200;
 const TICK_MS = 10;
@@ -48,19 +58,19 @@ async function look(): Promise<Look> {
 const bytesOf = (folder: string): number =>
   readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).blocks * 512, 0);
 
-async function broker({ dataFolder }: RoleSettings): Promise<void> {
+async function broker({ dataFolder }: RoleSettings): Work {
   const node = await createBroker({
     topics: [load],
     modules: [wsTransport({ port: 0 }), lmdbStore({ path: dataFolder })],
   });
-  answerParent(
-    { url: node.address },
-    async () => ({ ...(await look()), storeBytes: bytesOf(dataFolder) }),
-    () => node.close(),
-  );
+  return {
+    ready: { url: node.address },
+    obey: async () => ({ ...(await look()), storeBytes: bytesOf(dataFolder) }),
+    end: () => node.close(),
+  };
 }
 
-async function producer({ url }: RoleSettings): Promise<void> {
+async function producer({ url }: RoleSettings): Work {
   const client = await createClient({ name: "producer", modules: [wsTransport({ url })] });
   const sender = client.producer(load);
   const wrong: string[] = [];
@@ -95,27 +105,25 @@ async function producer({ url }: RoleSettings): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
   }
-  answerParent(
-    {},
-    async ({ type, ...data }: Said) => {
-      if (type === "look") return { ...(await look()), sent, wrong };
+  return {
+    async obey(order) {
+      if (order.type === "look") return await look();
       stop();
       await sending;
-      if (type === "send") {
+      if (order.type === "send") {
         const stopping = new AbortController();
         stop = () => stopping.abort();
-        const { perSecond } = data as { perSecond: number | null };
-        sending = go(perSecond ?? Number.POSITIVE_INFINITY, stopping.signal);
+        sending = go(order.perSecond ?? Number.POSITIVE_INFINITY, stopping.signal);
         return {};
       }
       await sender.flush(); // "stop"
       return { sent, wrong };
     },
-    () => client.close(),
-  );
+    end: () => client.close(),
+  };
 }
 
-async function consumer({ url }: RoleSettings): Promise<void> {
+async function consumer({ url }: RoleSettings): Work {
   const client = await createClient({ name: "consumer", modules: [wsTransport({ url })] });
   const receiver = client.consumer(load, { group: "soak" });
   const next = new Map<string, number>();
@@ -130,24 +138,23 @@ async function consumer({ url }: RoleSettings): Promise<void> {
     handled++;
   });
   await receiver.ready();
-  answerParent(
-    {},
-    async ({ type }: Said) => {
-      if (type === "look") return { ...(await look()), handled, wrong };
+  return {
+    async obey({ type }) {
+      if (type === "look") return await look();
       if (type === "drain") await receiver.caughtUp();
       return { handled, wrong };
     },
-    async () => {
+    async end() {
       await receiver.close();
       await running;
       await client.close();
     },
-  );
+  };
 }
 
-const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<void>>> = { broker, producer, consumer };
-export async function runRole(name: string, settings: RoleSettings): Promise<void> {
+const roles: Readonly<Record<string, (settings: RoleSettings) => Work>> = { broker, producer, consumer };
+export function roleOf(name: string): (settings: RoleSettings) => Work {
   const role = roles[name];
   if (role === undefined) throw new Error(`which role? found "${name}"`);
-  await role(settings);
+  return role;
 }

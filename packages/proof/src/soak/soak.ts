@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MeasuredChild } from "../resources/child-process.ts";
+import { Child } from "@seriatim/rig";
 import { boundVerdict, memoryVerdict, type Series, type Verdict } from "./flat.ts";
-import type { Look, RoleSettings } from "./roles.ts";
+import type { RoleSettings, SoakOrder, SoakTell } from "./roles.ts";
 
 export interface SoakOptions {
   readonly minutes: number;
@@ -32,49 +32,49 @@ type RoleName = (typeof ROLES)[number];
 /** An LMDB file grows by steps, and a look may come while a socket opens or closes. */
 const STORE_SLACK_BYTES = 16 * 1024 * 1024;
 const HANDLES_SLACK = 2;
+/** Far beyond what any answer takes. */
+const HANGS_MS = 120_000;
+type Role = Child<SoakOrder, SoakTell>;
 
 /** Runs broker, producer and consumer over WebSocket and LMDB at half of their peak, and looks at each at intervals, when what was sent has been handled. */
 export async function soak(program: string, options: SoakOptions): Promise<SoakReport> {
   const dataFolder = await mkdtemp(join(tmpdir(), "seriatim-soak-"));
-  const children = new Map<RoleName, MeasuredChild>();
-  const killAll = () => {
-    for (const child of children.values()) child.killNow();
-  };
-  process.on("exit", killAll);
+  const children = new Map<RoleName, Role>();
   try {
     let url = "";
     for (const role of ROLES) {
-      const child = new MeasuredChild(program, role, { url, dataFolder } satisfies RoleSettings);
+      const spec = { url, dataFolder } satisfies RoleSettings;
+      const child: Role = new Child({ name: role, program, args: ["child", role], execArgv: ["--expose-gc"], spec });
       children.set(role, child);
-      const ready = await child.hear<{ url?: string }>("ready");
+      const ready = await child.hear("ready", HANGS_MS);
       url = ready.url ?? url;
     }
-    const report = await run(children as ReadonlyMap<RoleName, MeasuredChild>, options);
+    const report = await run(children, options);
     for (const role of [...ROLES].reverse()) await children.get(role)?.end();
     return report;
   } finally {
-    killAll();
-    process.off("exit", killAll);
+    await Promise.all([...children.values()].map((child) => child.kill()));
     await rm(dataFolder, { recursive: true, force: true });
   }
 }
 
-async function run(children: ReadonlyMap<RoleName, MeasuredChild>, options: SoakOptions): Promise<SoakReport> {
+async function run(children: ReadonlyMap<RoleName, Role>, options: SoakOptions): Promise<SoakReport> {
   const { minutes, peakSeconds, everySeconds, log } = options;
-  const of = (role: RoleName): MeasuredChild => children.get(role) as MeasuredChild;
-  const handled = async (): Promise<number> => (await of("consumer").ask<{ handled: number }>("count")).handled;
+  const ask = <T extends SoakTell["type"]>(role: RoleName, order: SoakOrder & { readonly type: T }) =>
+    (children.get(role) as Role).ask<T>(order, order.type, HANGS_MS);
+  const handled = async (): Promise<number> => (await ask("consumer", { type: "count" })).handled;
 
-  await of("producer").ask("send", { perSecond: null });
+  await ask("producer", { type: "send", perSecond: null });
   await sleep(peakSeconds * 250); // a quarter of it to warm up
   const [from, fromAt] = [await handled(), performance.now()];
   await sleep(peakSeconds * 750);
   const peakPerSecond = Math.round(((await handled()) - from) / ((performance.now() - fromAt) / 1_000));
-  await of("producer").ask("stop");
-  await of("consumer").ask("drain");
+  await ask("producer", { type: "stop" });
+  await ask("consumer", { type: "drain" });
   const loadPerSecond = Math.max(1, Math.round(peakPerSecond / 2));
   log(`peak ${peakPerSecond} msgs/s; ${minutes} minutes at ${loadPerSecond}`);
 
-  await of("producer").ask("send", { perSecond: loadPerSecond });
+  await ask("producer", { type: "send", perSecond: loadPerSecond });
   const startedAt = performance.now();
   const startedWith = await handled();
   const points = new Map<string, { minutes: number; value: number }[]>();
@@ -85,11 +85,11 @@ async function run(children: ReadonlyMap<RoleName, MeasuredChild>, options: Soak
   };
   for (let n = 1; n * everySeconds <= minutes * 60; n++) {
     await sleep(Math.max(0, startedAt + n * everySeconds * 1_000 - performance.now()));
-    await of("producer").ask("stop"); // what is on its way would be noise in what stays
-    await of("consumer").ask("drain");
+    await ask("producer", { type: "stop" }); // what is on its way would be noise in what stays
+    await ask("consumer", { type: "drain" });
     const texts: string[] = [];
     for (const role of ROLES) {
-      const { heap, rss, handles, fileDescriptors, storeBytes } = await of(role).ask<Look>("look");
+      const { heap, rss, handles, fileDescriptors, storeBytes } = await ask(role, { type: "look" });
       note(`${role} heap`, heap);
       note(`${role} rss`, rss);
       note(`${role} handles`, handles);
@@ -97,12 +97,12 @@ async function run(children: ReadonlyMap<RoleName, MeasuredChild>, options: Soak
       if (storeBytes !== undefined) note("store", storeBytes);
       texts.push(`${role} ${(heap / 1e6).toFixed(1)} MB`);
     }
-    await of("producer").ask("send", { perSecond: loadPerSecond });
+    await ask("producer", { type: "send", perSecond: loadPerSecond });
     log(`${Math.round((performance.now() - startedAt) / 1_000)} s: ${texts.join(", ")}`);
   }
   const handledPerSecond = Math.round(((await handled()) - startedWith) / ((performance.now() - startedAt) / 1_000));
-  const sent = await of("producer").ask<{ sent: number; wrong: string[] }>("stop");
-  const seen = await of("consumer").ask<{ handled: number; wrong: string[] }>("drain");
+  const sent = await ask("producer", { type: "stop" });
+  const seen = await ask("consumer", { type: "drain" });
 
   const wrong = [...sent.wrong, ...seen.wrong];
   if (sent.sent !== seen.handled) wrong.push(`${sent.sent} messages were sent, ${seen.handled} handled`);

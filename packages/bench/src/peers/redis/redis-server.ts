@@ -1,4 +1,4 @@
-import getPort from "get-port";
+import { freePort } from "@seriatim/rig";
 import { ExternalServer } from "../../frame/external-server.ts";
 import { find, type Program } from "../../frame/programs.ts";
 import type { RunningServer } from "../../frame/row.ts";
@@ -7,20 +7,8 @@ export const redisProgram: Program = { name: "redis-server", debianPackage: "red
 
 /** @param variant when the append-only file is synced: "always" or "everysec" */
 export async function startRedis(folder: string, variant: string): Promise<RunningServer> {
-  const port = await getPort({ host: "127.0.0.1" });
+  const port = await freePort();
   const options = { port, dir: folder, bind: "127.0.0.1", appendonly: "yes", appendfsync: variant, save: "" };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const server = new ExternalServer(find(redisProgram) ?? redisProgram.name, args, folder);
-  try {
-    await server.listens(port);
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
-  return {
-    address: String(port),
-    cpuMs: () => server.cpuMs(),
-    memory: () => server.memory(),
-    stop: () => server.stop(),
-  };
+  return await ExternalServer.listening(port, find(redisProgram) ?? redisProgram.name, args, folder);
 }

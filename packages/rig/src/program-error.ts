@@ -1,7 +1,7 @@
 import { shown } from "@seriatim/actors/client";
 
 /** What can be wrong with what a person asked for, or with the machine it should run on. */
-export type DemoErrorCode =
+export type ProgramErrorCode =
   | "FLAG_INVALID"
   | "FILE_MISSING"
   | "FILE_UNREADABLE"
@@ -13,11 +13,11 @@ export type DemoErrorCode =
   | "STALLED"
   | "INTERRUPTED";
 
-/** An error a person reads as one line; anything else that is thrown is a bug of the demo. */
-export class DemoError extends Error {
-  override readonly name = "DemoError";
-  readonly code: DemoErrorCode;
-  constructor(code: DemoErrorCode, message: string, options?: ErrorOptions) {
+/** An error a person reads as one line; anything else that is thrown is a bug of the program. */
+export class ProgramError extends Error {
+  override readonly name = "ProgramError";
+  readonly code: ProgramErrorCode;
+  constructor(code: ProgramErrorCode, message: string, options?: ErrorOptions) {
     super(shown(message), options); // it may quote a file of the person's
     this.code = code;
   }

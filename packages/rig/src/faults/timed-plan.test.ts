@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { describePlan, FAULT_KINDS, planRounds, type RoundPlan } from "./fault-plan.ts";
+import { describePlan, FAULT_KINDS, planRounds, type RoundPlan } from "./timed-plan.ts";
 
 function rounds(seed: number, count: number): RoundPlan[] {
   const plans: RoundPlan[] = [];

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { HistorySink, HistoryStep } from "@seriatim/actors";
-import { ordinalOf } from "./event-log.ts";
+import { ordinalOf } from "../load/event-log.ts";
 
 /** What a program adds to the steps its client tells. */
 export type OwnLine =

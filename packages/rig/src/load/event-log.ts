@@ -54,3 +54,12 @@ export function shares(log: EventLog, producers: number): LogEvent[][] {
   for (const event of log.events) split[owner.get(event.key) ?? 0]?.push(event);
   return split;
 }
+
+/** One event a line, for a file that its producer reads. */
+export const eventLines = (events: readonly LogEvent[]): string =>
+  events.map((event) => `${JSON.stringify(event)}\n`).join("");
+export const eventsOfLines = (text: string): LogEvent[] =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as LogEvent);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { allowedBefore, planFaults } from "./fault-plan.ts";
+import { allowedBefore, planMarked } from "./marked-plan.ts";
 
-describe("planFaults", () => {
+describe("planMarked", () => {
   it("strikes each kind once, apart from each other, with the last fifth of the run left to recover", () => {
     for (let seed = 0; seed < 200; seed++) {
-      const plan = planFaults(seed);
+      const plan = planMarked(seed);
       expect(plan.map(({ kind }) => kind).toSorted()).toEqual(["freeze-consumer", "kill-broker", "kill-consumer"]);
       const marks = plan.map(({ mark }) => mark);
       expect(marks).toEqual(marks.toSorted((a, b) => a - b));
@@ -13,9 +13,9 @@ describe("planFaults", () => {
     }
   });
   it("is decided by the seed, and uses every order", () => {
-    expect(planFaults(4)).toEqual(planFaults(4));
+    expect(planMarked(4)).toEqual(planMarked(4));
     const orders = Array.from({ length: 100 }, (_, seed) =>
-      planFaults(seed)
+      planMarked(seed)
         .map(({ kind }) => kind)
         .join(),
     );

@@ -1,4 +1,4 @@
-import { type SeededRandom, seededRandom } from "@seriatim/examples/demo";
+import { type SeededRandom, seededRandom } from "../seeded-random.ts";
 
 export const FAULT_KINDS = [
   "kill-consumer",
@@ -20,7 +20,7 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-export interface PlannedFault {
+export interface TimedFault {
   readonly kind: FaultKind;
   /** Since the beginning of its phase. */
   readonly atMs: number;
@@ -35,7 +35,7 @@ export interface PlannedFault {
 export interface PhasePlan {
   readonly lengthMs: number;
   /** In the order of time. */
-  readonly faults: readonly PlannedFault[];
+  readonly faults: readonly TimedFault[];
 }
 export interface RoundPlan {
   /** From 1. */
@@ -83,7 +83,7 @@ export function* planRounds(seed: number): Generator<RoundPlan, never> {
 }
 
 function planPhase(random: SeededRandom, kinds: readonly FaultKind[]): PhasePlan {
-  const faults: PlannedFault[] = [];
+  const faults: TimedFault[] = [];
   for (const kind of kinds) {
     const { times, forMs } = HABITS[kind];
     const count = times[0] + random.integer(times[1] - times[0] + 1);

@@ -1,4 +1,4 @@
-import { type SeededRandom, seededRandom } from "./seeded-random.ts";
+import { type SeededRandom, seededRandom } from "../seeded-random.ts";
 
 /** One thing that happened to one order. */
 export interface OrderStep {
