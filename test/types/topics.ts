@@ -216,7 +216,7 @@ export async function shown(): Promise<void> {
   for (const worker of system.actors.list("worker"))
     same<
       typeof worker.state,
-      "acquiring" | "waiting" | "handling" | "backingOff" | "settingAside" | "draining" | "released" | "lost"
+      "acquiring" | "waiting" | "handling" | "backingOff" | "settingAside" | "halted" | "draining" | "released" | "lost"
     >(true);
   for (const actor of system.actors.list())
     if (actor.kind === "lane") same<typeof actor.state, "idle" | "sending" | "rewinding" | "blocked" | "fenced">(true);

@@ -1,6 +1,8 @@
 import type { Observable } from "rxjs";
 import { createConsumer } from "../consumer/consumer.ts";
 import type { Consumer, ConsumerOptions, ContextOf } from "../consumer/consumer-api.ts";
+import { KeysInHand } from "../consumer/in-hand.ts";
+import type { ConsumerEnvironment } from "../consumer/scope.ts";
 import type { Actors } from "../contracts/actors.ts";
 import type { SystemEvent } from "../contracts/events.ts";
 import { guardedHistory, guardedLogger } from "../contracts/guarded.ts";
@@ -10,7 +12,6 @@ import type { ClientSettings, CloseOptions } from "../contracts/options.ts";
 import { closeTimeout } from "../contracts/options.ts";
 import type { Transport } from "../contracts/transport.ts";
 import { ask } from "../link/ask.ts";
-import type { ClientEnvironment } from "../link/client-environment.ts";
 import { Connection } from "../link/connection.ts";
 import { LiveTopicDirectory } from "../link/live-topic-directory.ts";
 import { duration } from "../message/duration.ts";
@@ -65,7 +66,7 @@ interface Closeable {
 
 class LiveClient implements Client, Admin {
   readonly name: string;
-  readonly #environment: ClientEnvironment;
+  readonly #environment: ConsumerEnvironment;
   readonly #connection: Connection;
   readonly #registry: ActorRegistry;
   readonly #events: EventBus;
@@ -111,6 +112,7 @@ class LiveClient implements Client, Admin {
       logger,
       history: options.history === undefined ? null : guardedHistory(options.history, logger),
       emitter: (topic) => this.#emitter(topic),
+      inHand: new KeysInHand(),
     };
   }
   async connected(): Promise<void> {

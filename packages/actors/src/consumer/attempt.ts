@@ -2,6 +2,7 @@ import type { SendOptions } from "../contracts/options.ts";
 import type { Epoch } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Keying, Topic } from "../message/topic.ts";
+import type { ConsumerLease } from "./consumer-lease.ts";
 import type { Entry } from "./entry.ts";
 
 /** Why an attempt was told to stop: its time was up; its lease is over; or its worker (a revoke, a close) cannot wait for it any longer. */
@@ -13,22 +14,15 @@ export interface Emit {
   readonly body: unknown;
   readonly options: (SendOptions & { readonly key?: string }) | undefined;
 }
-/** Who runs attempts. */
-export interface AttemptHost {
-  readonly group: string;
-  /** Reads the clock: is this attempt still the one that counts? @throws `STALE_EPOCH` `HANDLER_TIMEOUT` `CLOSED` */
-  assertLive(attempt: Attempt): void;
-  heartbeat(attempt: Attempt): void;
-  /** `released`: put back, as if it had not been started. */
-  end(attempt: Attempt, how: "done" | "failed" | "released", error?: unknown): void;
-}
+/** `released`: put back, as if it had not been started. */
+export type AttemptEnd = "done" | "failed" | "released";
 
 /** One handler call, or one delivery somebody took: from its start until it has ended or was abandoned. Told apart by (epoch, offset, number). */
 export class Attempt {
   readonly entry: Entry;
   readonly number: number;
   readonly epoch: Epoch;
-  readonly host: AttemptHost;
+  readonly lease: ConsumerLease;
   /** `over`: ended or abandoned; whatever it still says is ignored. */
   phase: "running" | "aborted" | "over" = "running";
   cause: AbortCause | null = null;
@@ -41,15 +35,23 @@ export class Attempt {
   /** What its handler has emitted, in order; `null` once it is on its way (nothing can be added). */
   emits: Emit[] | null = NOTHING;
   onOutcome: ((outcome: Outcome, error?: unknown) => void) | null = null;
+  readonly #ended: (attempt: Attempt, how: AttemptEnd, error?: unknown) => void;
   #controller: AbortController | null = null;
   #reason: unknown = null;
 
-  constructor(host: AttemptHost, entry: Entry, epoch: Epoch, timeoutAt: number) {
-    this.host = host;
+  /** `now`: the monotonic clock as just read. `ended`: runs when its taker says how it ends. */
+  constructor(
+    lease: ConsumerLease,
+    entry: Entry,
+    now: number,
+    ended: (attempt: Attempt, how: AttemptEnd, error?: unknown) => void,
+  ) {
+    this.lease = lease;
     this.entry = entry;
     this.number = entry.attempts + 1;
-    this.epoch = epoch;
-    this.timeoutAt = timeoutAt;
+    this.epoch = lease.epoch;
+    this.timeoutAt = now + lease.scope.settings.handlerTimeoutMs;
+    this.#ended = ended;
   }
   /** Made when first asked for: most handlers never do, and it costs more than all the rest of an attempt. */
   get signal(): AbortSignal {
@@ -66,19 +68,47 @@ export class Attempt {
     this.#reason ??= reason;
     this.#controller?.abort(this.#reason);
   }
+  end(how: AttemptEnd, error?: unknown): void {
+    this.#ended(this, how, error);
+  }
   emit(emitted: Emit): void {
-    this.host.assertLive(this);
-    if (this.emits === null) throw handlingOver(this);
+    this.#assertLive();
+    if (this.emits === null) throw this.#overError;
     if (this.emits === NOTHING) this.emits = [emitted];
     else this.emits.push(emitted);
+  }
+  heartbeat(): void {
+    this.#assertLive();
+    const { runtime, settings } = this.lease.scope;
+    if (this.phase === "running") this.timeoutAt = runtime.now() + settings.handlerTimeoutMs;
+  }
+
+  /** Reads the clock: is this attempt still the one that counts? @throws `STALE_EPOCH` `HANDLER_TIMEOUT` `CLOSED` */
+  #assertLive(): void {
+    if (this.cause === "timeout") throw this.timeoutError;
+    if (this.cause === "lease") throw this.staleError;
+    if (this.phase === "over") throw this.#overError;
+    if (!this.lease.isAlive()) throw this.staleError;
+  }
+  get staleError(): MessagingError {
+    return this.lease.staleEpoch(this.epoch);
+  }
+  get timeoutError(): MessagingError<"HANDLER_TIMEOUT"> {
+    const { offset } = this.entry;
+    const timeoutMs = this.lease.scope.settings.handlerTimeoutMs;
+    return new MessagingError(
+      "HANDLER_TIMEOUT",
+      `attempt ${this.number} at message ${offset} took longer than ${timeoutMs} ms`,
+      { data: { offset, attempt: this.number, timeoutMs } },
+    );
+  }
+  get #overError(): MessagingError<"CLOSED"> {
+    return new MessagingError("CLOSED", `attempt ${this.number} at message ${this.entry.offset} has ended`);
   }
 }
 /** What an attempt has come to stays so: one that has timed out has failed, also when its worker stops then; under a lost lease nothing counts. */
 const WEIGHTS: Readonly<Record<AbortCause, number>> = { stop: 0, timeout: 1, lease: 2 };
 const NOTHING: Emit[] = [];
-
-export const handlingOver = (attempt: Attempt): MessagingError<"CLOSED"> =>
-  new MessagingError("CLOSED", `attempt ${attempt.number} at message ${attempt.entry.offset} has ended`);
 
 /** What a handler gets beside its message. Getters, so that `({ emit, signal })` works and nothing is made that is not asked for. */
 export class AttemptContext {
@@ -88,7 +118,7 @@ export class AttemptContext {
     this.#attempt = attempt;
   }
   get group(): string {
-    return this.#attempt.host.group;
+    return this.#attempt.lease.scope.settings.group;
   }
   get attempt(): number {
     return this.#attempt.number;
@@ -105,7 +135,7 @@ export class AttemptContext {
   }
   get heartbeat(): () => void {
     const attempt = this.#attempt;
-    return () => attempt.host.heartbeat(attempt);
+    return () => attempt.heartbeat();
   }
 }
 /** Under a lease there is a fence. */

@@ -2,21 +2,19 @@ import type { Observable } from "rxjs";
 import type { CloseOptions, WaitOptions } from "../contracts/options.ts";
 import { closeTimeout } from "../contracts/options.ts";
 import { ask } from "../link/ask.ts";
-import type { ClientEnvironment } from "../link/client-environment.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Keying, Topic } from "../message/topic.ts";
 import { Waits } from "../runtime/waits.ts";
 import type { AttemptContext } from "./attempt.ts";
 import { type ConsumerRef, consumerMachine } from "./consumer.machine.ts";
 import type { Consumer, ConsumerOptions, ContextOf, Delivery } from "./consumer-api.ts";
-import { type ConsumerSettings, consumerSettings } from "./consumer-settings.ts";
-import type { Form } from "./form.ts";
-import { deliveriesOf, HandlerForm, LoopForm } from "./forms.ts";
+import { consumerSettings } from "./consumer-settings.ts";
+import type { AnyTopic } from "./entry.ts";
+import { deliveriesOf, type Form, HandlerForm, LoopForm } from "./forms.ts";
 import { Membership } from "./membership.ts";
-import { Pace } from "./pace.ts";
 import { RetrySchedule } from "./retry-schedule.ts";
-import { WaitingLine } from "./waiting-line.ts";
-import type { AnyTopic, Work } from "./work.ts";
+import type { ConsumerEnvironment, ConsumerScope } from "./scope.ts";
+import { StartGate } from "./start-gate.ts";
 
 /**
  * A consumer of one topic in one group. It joins the group when its consumption starts, in one of the three forms.
@@ -24,48 +22,46 @@ import type { AnyTopic, Work } from "./work.ts";
  * @throws `OPTION_INVALID`
  */
 export function createConsumer<In, Out, O extends boolean>(
-  environment: ClientEnvironment,
+  environment: ConsumerEnvironment,
   topic: Topic<In, Out, Keying, O>,
   options: ConsumerOptions<O>,
   clientName: string,
   ended: () => void = () => {},
 ): Consumer<Out, ContextOf<O>> {
   const settings = consumerSettings(topic.ordered, options, clientName);
-  return new GroupConsumer(environment, topic as unknown as AnyTopic, settings, ended) as unknown as Consumer<
-    Out,
-    ContextOf<O>
-  >;
+  const scope: ConsumerScope = {
+    environment,
+    topic: topic as unknown as AnyTopic,
+    settings,
+    schedule: new RetrySchedule(settings.retry, () => environment.runtime.random()),
+    path: freePath(environment, `${topic.name}/${settings.group}/${settings.name}`),
+  };
+  return new GroupConsumer(scope, ended) as unknown as Consumer<Out, ContextOf<O>>;
 }
 
 class GroupConsumer implements Consumer<unknown, AttemptContext> {
   readonly name: string;
   readonly group: string;
   readonly deliveries$: Observable<Delivery<unknown, AttemptContext>>;
-  readonly #environment: ClientEnvironment;
-  readonly #topic: AnyTopic;
-  readonly #settings: ConsumerSettings;
+  readonly #scope: ConsumerScope;
   readonly #actor: ConsumerRef;
-  readonly #path: string;
-  readonly #pace: Pace;
-  #joined = false;
+  readonly #gate: StartGate;
   readonly #joins = new Waits<null>();
   readonly #closed = promiseParts<void>();
-  #form: Form | null = null;
+  readonly #ended: () => void;
   #claimed = false;
   #membership: Membership | null = null;
-  #paused = false;
   #over = false;
   /** What it failed with for good. */
   #failure: MessagingError | null = null;
 
-  constructor(environment: ClientEnvironment, topic: AnyTopic, settings: ConsumerSettings, ended: () => void) {
+  constructor(scope: ConsumerScope, ended: () => void) {
+    const { environment, settings, path } = scope;
     this.name = settings.name;
     this.group = settings.group;
-    this.#environment = environment;
-    this.#topic = topic;
-    this.#settings = settings;
-    this.#pace = new Pace(environment.runtime, () => this.#membership?.pump());
-    this.#path = freePath(environment, `${topic.name}/${settings.group}/${settings.name}`);
+    this.#scope = scope;
+    this.#ended = ended;
+    this.#gate = new StartGate(environment.runtime, () => this.#membership?.pump());
     this.deliveries$ = deliveriesOf(
       (form) => {
         this.#claim();
@@ -73,30 +69,20 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
       },
       () => void this.close(),
     );
-    const logic = consumerMachine.provide({
-      guards: { isIdle: () => (this.#membership?.busy ?? 0) === 0 },
-      actions: {
-        join: () => this.#membership?.start(),
-        tellJoined: () => {
-          this.#joined = true;
-          this.#joins.release(() => true);
-        },
-        drainWorkers: (_, timeoutMs) => this.#drain(timeoutMs),
-        leave: (_, failure) => {
-          this.#leave(failure);
-          ended();
-        },
-      },
-    });
     this.#actor = environment.actors.start(
       {
         kind: "consumer",
-        path: this.#path,
+        path,
         failed: (error) => this.#leave(new MessagingError("CLOSED", "the consumer failed", { cause: error })),
       },
-      logic,
+      consumerMachine,
       { input: { graceMs: settings.handlerGraceMs } },
     );
+    this.#actor.on("join.due", () => this.#membership?.start());
+    this.#actor.on("consumer.joined", () => this.#joins.release(() => true));
+    this.#actor.on("drain.begun", ({ timeoutMs }) => this.#drain(timeoutMs));
+    this.#actor.on("drain.late", () => this.#endIf(this.#membership?.busy === 0));
+    this.#actor.on("consumer.closed", ({ failure }) => this.#leave(failure));
   }
 
   /* ---------- the three forms ---------- */
@@ -134,36 +120,15 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
       form.end(null);
       return;
     }
-    this.#form = form;
-    const { retry } = this.#settings;
-    const paused = () => this.#paused;
-    const work: Work = {
-      environment: this.#environment,
-      topic: this.#topic,
-      settings: this.#settings,
-      schedule: new RetrySchedule(retry, () => this.#environment.runtime.random()),
-      form,
-      pace: this.#pace,
-      line: new WaitingLine(),
-      path: this.#path,
-      get paused() {
-        return paused();
-      },
-    };
-    this.#membership = new Membership(work, {
-      joined: () => this.#actor.send({ type: "member.joined" }),
-      failed: (error) => this.#actor.send({ type: "consumption.failed", error }),
-      workerEnded: (left) => {
-        if (left === 0 && !this.#over) this.#actor.send({ type: "workers.ended" });
-      },
-    });
+    this.#gate.form = form;
+    this.#membership = new Membership(this.#scope, this.#gate, this.#actor);
     this.#actor.send({ type: "consumption.started" });
   }
 
   /* ---------- beside them ---------- */
 
   ready(options: WaitOptions = {}): Promise<void> {
-    if (this.#joined) return Promise.resolve();
+    if (this.#actor.getSnapshot().context.joined) return Promise.resolve();
     return this.#over ? Promise.reject(this.#failure ?? this.#closedError()) : this.#joins.wait(null, options);
   }
   caughtUp(options: WaitOptions = {}): Promise<void> {
@@ -180,10 +145,11 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
     options.signal?.addEventListener("abort", onAbort, { once: true });
     this.#stops.add(stop);
     try {
-      const { name: topic } = this.#topic;
-      const ends = await ask(this.#environment, { kind: "ends", topic, group: this.group }, over.signal);
+      const { environment } = this.#scope;
+      const { name: topic } = this.#scope.topic;
+      const ends = await ask(environment, { kind: "ends", topic, group: this.group }, over.signal);
       if (this.#claimed) await this.ready({ signal: over.signal }); // the first member's join makes the group known
-      await ask(this.#environment, { kind: "reached", topic, group: this.group, ends }, over.signal);
+      await ask(environment, { kind: "reached", topic, group: this.group, ends }, over.signal);
     } finally {
       this.#stops.delete(stop);
       options.signal?.removeEventListener("abort", onAbort);
@@ -192,11 +158,11 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   readonly #stops = new Set<() => void>();
 
   pause(): void {
-    this.#paused = true;
+    this.#gate.paused = true;
   }
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (!this.#gate.paused) return;
+    this.#gate.paused = false;
     this.#membership?.pumpAll();
   }
   async close(options: CloseOptions = {}): Promise<void> {
@@ -211,27 +177,31 @@ class GroupConsumer implements Consumer<unknown, AttemptContext> {
   /* ---------- what the machine decided ---------- */
 
   #drain(timeoutMs: number): void {
-    const membership = this.#membership;
-    if (membership === null || membership.workers === 0) this.#actor.send({ type: "workers.ended" });
-    else membership.drain(timeoutMs);
+    this.#membership?.drain(timeoutMs);
+    this.#endIf((this.#membership?.workers ?? 0) === 0);
+  }
+  #endIf(isIdle: boolean): void {
+    if (isIdle) this.#actor.send({ type: "workers.ended" });
   }
   #leave(failure: MessagingError | null): void {
     if (this.#over) return;
     this.#over = true;
     this.#failure = failure;
+    const { environment, topic } = this.#scope;
     if (failure !== null)
-      this.#environment.logger.log(
+      environment.logger.log(
         "error",
-        `consumer "${this.name}" of group "${this.group}" on topic "${this.#topic.name}" failed for good`,
+        `consumer "${this.name}" of group "${this.group}" on topic "${topic.name}" failed for good`,
         { error: failure },
       );
     this.#membership?.leave();
-    this.#pace.stop();
+    this.#gate.stop();
     for (const stop of [...this.#stops]) stop();
     this.#joins.failAll(failure ?? this.#closedError());
     if (failure === null) this.#closed.resolve();
     else this.#closed.reject(failure);
-    this.#form?.end(failure);
+    this.#gate.form?.end(failure);
+    this.#ended();
   }
   #closedError(): MessagingError<"CLOSED"> {
     const cause = this.#failure === null ? {} : { cause: this.#failure };
@@ -256,7 +226,7 @@ function promiseParts<T>(): PromiseParts<T> {
   return { promise, resolve, reject };
 }
 /** The path of an actor is unique among the living: consumers that the broker will refuse for their name still show apart. */
-function freePath({ actors }: ClientEnvironment, path: string): string {
+function freePath({ actors }: ConsumerEnvironment, path: string): string {
   const taken = new Set(actors.list("consumer").map((consumer) => consumer.path));
   let free = path;
   for (let number = 2; taken.has(free); number++) free = `${path}#${number}`;

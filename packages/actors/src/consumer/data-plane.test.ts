@@ -2,11 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { epoch } from "../message/brands.ts";
 import { DoNotRetry, MessagingError, RetryLater } from "../message/errors.ts";
+import { EventBus } from "../runtime/event-bus.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { Credit } from "./credit.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
 import type { Entry } from "./entry.ts";
-import { InHand } from "./in-hand.ts";
+import { HistoryRecorder } from "./history-recorder.ts";
+import { QueueInHand } from "./in-hand.ts";
 import { instant, LeaseClock } from "./lease-clock.ts";
 import { OffsetRanges } from "./offset-ranges.ts";
 import { failureInfo, RetrySchedule } from "./retry-schedule.ts";
@@ -23,7 +25,7 @@ const entry = (offset: number, key: string | null = "k", bytes = 10): Entry => (
   attempts: 0,
   losses: 0,
   next: null,
-  lane: null,
+  line: null,
 });
 
 describe("offset ranges", () => {
@@ -44,6 +46,9 @@ describe("offset ranges", () => {
 
 describe("a settle log", () => {
   const at = epoch(7);
+  const place = { topic: "t", queue: 0, group: "g" };
+  const events = new EventBus(simulatedRuntime({ seed: 1 }), () => {});
+  const emptyLog = () => new SettleLog(new HistoryRecorder({ events, history: null }, place, "c"));
   const step = fc.oneof(
     fc.record({ do: fc.constant("handled" as const), offset: fc.nat(30) }),
     fc.record({ do: fc.constant("failed" as const), offset: fc.nat(30) }),
@@ -53,14 +58,14 @@ describe("a settle log", () => {
   it("tells each handled message to be settled until it is confirmed, and nothing else", () => {
     fc.assert(
       fc.property(fc.array(step), (steps) => {
-        const log = new SettleLog(true);
+        const log = emptyLog();
         const handled = new Set<number>();
         const confirmed = new Set<number>();
         const onTheWay: number[] = [];
         for (const next of steps) {
           if (next.do === "handled" && !handled.has(next.offset)) {
             handled.add(next.offset);
-            log.handled(entry(next.offset), null);
+            log.handled(entry(next.offset), (outcome) => void (outcome === "acked" && confirmed.add(next.offset)));
           } else if (next.do === "failed" && !handled.has(next.offset))
             log.failed({ ...entry(next.offset), attempts: 1 });
           else if (next.do === "seal") {
@@ -69,26 +74,49 @@ describe("a settle log", () => {
             for (const [offset] of settlement.tried)
               expect(settlement.ranges.some(([from, to]) => offset >= from && offset < to)).toBe(false);
           } else if (next.do === "answer" && onTheWay.length > 0)
-            for (const { offset } of log.answered(at, onTheWay.shift()!)?.entries ?? []) confirmed.add(offset);
+            expect(log.settled(at, onTheWay.shift()!, 1)).toBe(true);
         }
         const { ranges, tried } = log.unconfirmed(at);
         const told = ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, index) => from + index));
         expect(told).toEqual([...handled].filter((offset) => !confirmed.has(offset)).sort((a, b) => a - b));
         for (const [offset] of tried) expect(told).not.toContain(offset);
-        log.takeSealed();
+        log.settledAll(2);
         expect(log.empty).toBe(true);
+        expect(confirmed).toEqual(handled);
       }),
     );
   });
   it("numbers settles anew under each grant, and knows them by epoch", () => {
-    const log = new SettleLog(false);
-    log.handled(entry(0), null);
+    const log = emptyLog();
+    const confirmed: number[] = [];
+    log.handled(entry(0), () => confirmed.push(0));
     expect(log.seal(at).number).toBe(0);
     log.restart();
-    log.handled(entry(1), null);
+    log.handled(entry(1), () => confirmed.push(1));
     expect(log.seal(epoch(8)).number).toBe(0);
-    expect(log.answered(epoch(8), 0)?.settlement.ranges).toEqual([[1, 2]]);
-    expect(log.answered(at, 0)?.settlement.ranges).toEqual([[0, 1]]);
+    expect([log.settled(epoch(8), 0, 1), log.settled(epoch(8), 0, 1), log.settled(at, 0, 1)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect(confirmed).toEqual([1, 0]);
+  });
+  it("tells who waits that what was refused, or is dropped, is lost", () => {
+    const log = emptyLog();
+    const lost: unknown[] = [];
+    for (const offset of [0, 1, 2]) {
+      log.handled(entry(offset), (outcome, error) => lost.push([outcome, offset, error]));
+      if (offset < 2) log.seal(at);
+    }
+    const stale = new MessagingError("STALE_EPOCH", "x");
+    expect([log.refused(at, 0, stale), log.refused(at, 0, stale)]).toEqual([true, false]);
+    log.drop("over");
+    expect(lost).toEqual([
+      ["lost", 0, stale],
+      ["lost", 1, "over"],
+      ["lost", 2, "over"],
+    ]);
+    expect(log.empty).toBe(true);
   });
 });
 
@@ -217,7 +245,7 @@ describe("a delivery buffer", () => {
 
 describe("the table of what is in hand", () => {
   it("gives a key to one handler at a time, and tells who waits", () => {
-    const table = new InHand();
+    const table = new QueueInHand();
     let told = 0;
     expect([
       table.take("a", false),

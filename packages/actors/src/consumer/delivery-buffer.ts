@@ -1,30 +1,17 @@
 import type { OffsetRange, RedrivenId } from "../protocol/frames.ts";
 import { Ring } from "../runtime/ring.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, KeyLine } from "./entry.ts";
 import { OffsetRanges } from "./offset-ranges.ts";
-
-/**
- * Messages that are handled strictly one after another: those of one key or, at concurrency 1, of the whole queue. Its head stays in front until it has left
- * our hands, so nothing overtakes it, whether it runs, waits for its next attempt, or is being set aside.
- */
-export interface Lane {
-  readonly key: string | null;
-  head: Entry | null;
-  tail: Entry | null;
-  /** `queued`: its head may run and waits for a place. `held`: its head runs, is being set aside, or waits for something else. `backingOff`: until `dueAt`. */
-  phase: "queued" | "held" | "backingOff";
-  dueAt: number;
-}
 
 /** What was delivered to one worker and has not left its hands: at most the credit it gave, in messages and bytes. */
 export class DeliveryBuffer {
-  /** One lane for everything, a lane per key, or a lane per message. */
+  /** One line for everything, a line per key, or a line per message. */
   readonly #order: "queue" | "key" | "none";
-  readonly #lanes = new Map<string, Lane>();
-  readonly #all = new Set<Lane>();
-  readonly #queued = new Ring<Lane>();
-  readonly #backingOff = new Set<Lane>();
-  #whole: Lane | null = null;
+  readonly #lines = new Map<string, KeyLine>();
+  readonly #all = new Set<KeyLine>();
+  readonly #queued = new Ring<KeyLine>();
+  readonly #backingOff = new Set<KeyLine>();
+  #whole: KeyLine | null = null;
   #messages = 0;
   #bytes = 0;
 
@@ -41,68 +28,68 @@ export class DeliveryBuffer {
   get ready(): boolean {
     return this.#queued.length > 0;
   }
-  /** Lanes whose head waits for its next attempt. */
+  /** Lines whose head waits for its next attempt. */
   get backingOff(): number {
     return this.#backingOff.size;
   }
 
   add(entry: Entry): void {
-    const lane = this.#laneFor(entry.key);
-    entry.lane = lane;
+    const line = this.#lineFor(entry.key);
+    entry.line = line;
     this.#messages++;
     this.#bytes += entry.length;
-    if (lane.tail !== null) lane.tail.next = entry;
-    lane.tail = entry;
-    if (lane.head !== null) return;
-    lane.head = entry;
-    this.#enqueue(lane);
+    if (line.tail !== null) line.tail.next = entry;
+    line.tail = entry;
+    if (line.head !== null) return;
+    line.head = entry;
+    this.#enqueue(line);
   }
-  /** The next lane whose head may run; it is held from now on. */
-  take(): Lane | null {
-    for (let lane = this.#queued.shift(); lane !== undefined; lane = this.#queued.shift()) {
-      if (lane.phase !== "queued" || lane.head === null) continue; // dropped meanwhile
-      lane.phase = "held";
-      return lane;
+  /** The next line whose head may run; it is held from now on. */
+  take(): KeyLine | null {
+    for (let line = this.#queued.shift(); line !== undefined; line = this.#queued.shift()) {
+      if (line.phase !== "queued" || line.head === null) continue; // dropped meanwhile
+      line.phase = "held";
+      return line;
     }
     return null;
   }
-  /** Puts a held lane back to where its head may run. */
-  release(lane: Lane): void {
-    if (lane.phase === "held" && lane.head !== null) this.#enqueue(lane);
+  /** Puts a held line back to where its head may run. */
+  release(line: KeyLine): void {
+    if (line.phase === "held" && line.head !== null) this.#enqueue(line);
   }
   /** The head has left our hands; the one behind it may run. */
   leave(entry: Entry): void {
-    const lane = entry.lane;
-    if (lane === null || lane.head !== entry) return;
+    const line = entry.line;
+    if (line === null || line.head !== entry) return;
     this.#forget(entry);
-    lane.head = entry.next;
+    line.head = entry.next;
     entry.next = null;
-    if (lane.head !== null) {
-      this.#enqueue(lane);
+    if (line.head !== null) {
+      this.#enqueue(line);
       return;
     }
-    lane.tail = null;
-    this.#close(lane);
+    line.tail = null;
+    this.#close(line);
   }
   /** The head runs again at `dueAt`. */
-  backOff(lane: Lane, dueAt: number): void {
-    lane.phase = "backingOff";
-    lane.dueAt = dueAt;
-    this.#backingOff.add(lane);
+  backOff(line: KeyLine, dueAt: number): void {
+    line.phase = "backingOff";
+    line.dueAt = dueAt;
+    this.#backingOff.add(line);
   }
   /** Lets the heads run whose time has come. Returns when the next one is due. */
   due(now: number): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const lane of this.#backingOff)
-      if (lane.dueAt <= now) this.#enqueue(lane);
-      else if (lane.dueAt < next) next = lane.dueAt;
+    for (const line of this.#backingOff)
+      if (line.dueAt <= now) this.#enqueue(line);
+      else if (line.dueAt < next) next = line.dueAt;
     return next;
   }
   /** Takes out what stands behind `head` with the same key. */
   dropBehind(head: Entry): Entry[] {
     const dropped: Entry[] = [];
-    const lane = head.lane;
-    if (lane === null) return dropped;
+    const line = head.line;
+    if (line === null) return dropped;
     let last = head;
     for (let entry = head.next; entry !== null; entry = entry.next)
       if (entry.key === head.key) {
@@ -110,16 +97,16 @@ export class DeliveryBuffer {
         this.#forget(entry);
         last.next = entry.next;
       } else last = entry;
-    lane.tail = last;
+    line.tail = last;
     return dropped;
   }
   clear(): void {
-    this.#lanes.clear();
+    this.#lines.clear();
     this.#backingOff.clear();
     this.#queued.clear();
-    for (const lane of this.#all) {
-      lane.head = null;
-      lane.tail = null;
+    for (const line of this.#all) {
+      line.head = null;
+      line.tail = null;
     }
     this.#all.clear();
     this.#whole = null;
@@ -130,44 +117,44 @@ export class DeliveryBuffer {
   held(): { readonly ranges: readonly OffsetRange[]; readonly redriven: readonly RedrivenId[] } {
     const ranges = new OffsetRanges();
     const redriven: RedrivenId[] = [];
-    for (const lane of this.#all)
-      for (let entry = lane.head; entry !== null; entry = entry.next)
+    for (const line of this.#all)
+      for (let entry = line.head; entry !== null; entry = entry.next)
         if (entry.redriven === null) ranges.add(entry.offset);
         else redriven.push(entry.redriven);
     return { ranges: ranges.joined(), redriven };
   }
 
-  #laneFor(key: string | null): Lane {
+  #lineFor(key: string | null): KeyLine {
     if (this.#order === "queue") {
       this.#whole ??= this.#open(null);
       return this.#whole;
     }
     if (this.#order === "none" || key === null) return this.#open(null);
-    const known = this.#lanes.get(key);
+    const known = this.#lines.get(key);
     if (known !== undefined) return known;
-    const lane = this.#open(key);
-    this.#lanes.set(key, lane);
-    return lane;
+    const line = this.#open(key);
+    this.#lines.set(key, line);
+    return line;
   }
-  #open(key: string | null): Lane {
-    const lane: Lane = { key, head: null, tail: null, phase: "held", dueAt: 0 };
-    this.#all.add(lane);
-    return lane;
+  #open(key: string | null): KeyLine {
+    const line: KeyLine = { key, head: null, tail: null, phase: "held", dueAt: 0 };
+    this.#all.add(line);
+    return line;
   }
-  /** Empty and idle: only then may a lane go, else a later message of its key could overtake. */
-  #close(lane: Lane): void {
-    lane.phase = "held";
-    if (lane === this.#whole) return;
-    this.#all.delete(lane);
-    if (lane.key !== null) this.#lanes.delete(lane.key);
+  /** Empty and idle: only then may a line go, else a later message of its key could overtake. */
+  #close(line: KeyLine): void {
+    line.phase = "held";
+    if (line === this.#whole) return;
+    this.#all.delete(line);
+    if (line.key !== null) this.#lines.delete(line.key);
   }
-  #enqueue(lane: Lane): void {
-    this.#backingOff.delete(lane);
-    lane.phase = "queued";
-    this.#queued.push(lane);
+  #enqueue(line: KeyLine): void {
+    this.#backingOff.delete(line);
+    line.phase = "queued";
+    this.#queued.push(line);
   }
   #forget(entry: Entry): void {
-    entry.lane = null;
+    entry.line = null;
     this.#messages--;
     this.#bytes -= entry.length;
   }

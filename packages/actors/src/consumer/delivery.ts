@@ -1,8 +1,8 @@
 import type { Message } from "../message/message.ts";
-import type { Attempt, AttemptContext, Outcome } from "./attempt.ts";
+import type { Attempt, AttemptContext, AttemptEnd, Outcome } from "./attempt.ts";
 import type { Delivery } from "./consumer-api.ts";
 
-type AnyHandler = (message: Message<unknown>, context: AttemptContext) => unknown;
+export type AnyHandler = (message: Message<unknown>, context: AttemptContext) => unknown;
 
 /** An attempt in the hands of whoever took it: ends when they say how, or when its time or its lease is over. */
 export class TakenDelivery implements Delivery<unknown, AttemptContext> {
@@ -62,10 +62,10 @@ export class TakenDelivery implements Delivery<unknown, AttemptContext> {
   release(): void {
     this.#end("released");
   }
-  #end(how: "done" | "failed" | "released", error?: unknown): void {
+  #end(how: AttemptEnd, error?: unknown): void {
     if (this.#taken) return;
     this.#taken = true;
-    this.#attempt.host.end(this.#attempt, how, error);
+    this.#attempt.end(how, error);
   }
 }
 /** A rejection that nobody reads ends nothing. */

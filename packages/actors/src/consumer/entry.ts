@@ -1,7 +1,12 @@
-import { MessagingError } from "../message/errors.ts";
+import { decodeBody, validate } from "../message/body.ts";
+import { offset as offsetOf } from "../message/brands.ts";
+import { MessagingError, SchemaError } from "../message/errors.ts";
+import type { Message } from "../message/message.ts";
 import { PackedReader } from "../message/packed.ts";
+import type { Keying, Topic } from "../message/topic.ts";
 import type { Deliver, DeliveredBatch, Redeliver, RedrivenId, TriedMessage } from "../protocol/frames.ts";
-import type { Lane } from "./delivery-buffer.ts";
+
+export type AnyTopic = Topic<unknown, unknown, Keying, boolean>;
 
 /** A delivered message, from its arrival until it is settled, set aside, given up or dropped. */
 export interface Entry {
@@ -18,9 +23,25 @@ export interface Entry {
   attempts: number;
   /** Leases that ended with it in hand. */
   readonly losses: number;
-  /** The one behind it in its lane. */
+  /** The one behind it in its line. */
   next: Entry | null;
-  lane: Lane | null;
+  line: KeyLine | null;
+}
+/**
+ * Messages that are handled strictly one after another: those of one key or, at concurrency 1, of the whole queue.
+ * Its head stays in front until it has left our hands, so nothing overtakes it, whether it runs, waits for its next attempt,
+ * or is being set aside.
+ */
+export interface KeyLine {
+  readonly key: string | null;
+  head: Entry | null;
+  tail: Entry | null;
+  /**
+   * `queued`: its head may run and waits for a place. `backingOff`: until `dueAt`.
+   * `held`: its head runs, is being set aside, or waits for something else.
+   */
+  phase: "queued" | "held" | "backingOff";
+  dueAt: number;
 }
 
 /** @throws `PROTOCOL_VIOLATION` when the bytes are no packed messages */
@@ -46,7 +67,7 @@ function addEntries(entries: Entry[], batch: DeliveredBatch, tried: ReadonlyMap<
       attempts: before === undefined ? 0 : before[1],
       losses: before === undefined ? 0 : before[2],
       next: null,
-      lane: null,
+      line: null,
     });
   }
 }
@@ -76,7 +97,7 @@ export function redeliveredEntry({
     attempts,
     losses,
     next: null,
-    lane: null,
+    line: null,
   };
 }
 export function idOf(entry: Entry): string | null {
@@ -84,3 +105,30 @@ export function idOf(entry: Entry): string | null {
   reader.seek(entry.bytes, entry.at, entry.length);
   return reader.id;
 }
+
+/** The message as a handler gets it. @throws `SCHEMA_FAILED` (also for bytes that nobody could have sent), `SCHEMA_ASYNC` */
+export function readMessage(reader: PackedReader, topic: AnyTopic, queue: number, entry: Entry): Message<unknown> {
+  try {
+    reader.seek(entry.bytes, entry.at, entry.length);
+    const raw = decodeBody(reader.encoding, reader.body);
+    return {
+      topic: topic.name,
+      queue,
+      offset: offsetOf(entry.offset),
+      key: entry.key,
+      id: reader.id,
+      headers: reader.headers ?? NO_HEADERS,
+      appendedAtMs: entry.appendedAtMs,
+      body: topic.validate === "send" ? raw : validate(topic, raw),
+    };
+  } catch (error) {
+    if (error instanceof MessagingError && error.code !== "PROTOCOL_VIOLATION") throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new SchemaError(
+      `message ${entry.offset} of topic "${topic.name}" cannot be read: ${message}`,
+      [{ message }],
+      { cause: error },
+    );
+  }
+}
+const NO_HEADERS: Message<unknown>["headers"] = Object.freeze({});

@@ -2,7 +2,6 @@ import { BehaviorSubject, type Observable, Subject } from "rxjs";
 import type { SystemEvent } from "../contracts/events.ts";
 import type { HistoryStep } from "../contracts/history.ts";
 import type { BrokerLink, HeartbeatSource, Instant, MemberFrame, Requests } from "../link/broker-link.ts";
-import type { ClientEnvironment } from "../link/client-environment.ts";
 import { encodeBody } from "../message/body.ts";
 import { type Epoch, epoch, type Offset, offset } from "../message/brands.ts";
 import { type ErrorCode, fromWireError, MessagingError } from "../message/errors.ts";
@@ -13,6 +12,8 @@ import { NEWEST_VERSION } from "../protocol/version.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-runtime.ts";
+import { KeysInHand } from "./in-hand.ts";
+import type { ConsumerEnvironment } from "./scope.ts";
 
 type Sent<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
 interface Stored {
@@ -70,7 +71,7 @@ export class FakeGroup {
   readonly events: SystemEvent[] = [];
   readonly logged: unknown[] = [];
   readonly emitted: { readonly topic: string; readonly body: unknown; readonly id: string | undefined }[] = [];
-  readonly environment: ClientEnvironment;
+  readonly environment: ConsumerEnvironment;
   readonly ordered: boolean;
   /** Frames it does not answer (yet). */
   ignores: (frame: ClientFrame) => boolean = () => false;
@@ -120,6 +121,7 @@ export class FakeGroup {
             this.emitted.push({ topic: topic.name, body, id: sendOptions?.id });
           },
         }) as never,
+      inHand: new KeysInHand(),
     };
     this.connect();
   }

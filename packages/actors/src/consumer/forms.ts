@@ -3,10 +3,20 @@ import { MessagingError, optionInvalid } from "../message/errors.ts";
 import type { Message } from "../message/message.ts";
 import { quoted } from "../message/text.ts";
 import type { Attempt, AttemptContext } from "./attempt.ts";
-import { TakenDelivery } from "./delivery.ts";
-import { BY_TAKER, type Form } from "./form.ts";
+import { type AnyHandler, TakenDelivery } from "./delivery.ts";
 
-type AnyHandler = (message: Message<unknown>, context: AttemptContext) => unknown;
+/** What a form answers when the attempt ends later, by what its taker says. */
+export const BY_TAKER = Symbol("ended by its taker");
+
+/** One of the three ways to consume: says when it wants a message, and takes it. */
+export interface Form {
+  /** Whether it would take one now. */
+  ready(): boolean;
+  /** Takes the message: a promise or nothing, which ends the attempt as a handler does, or `BY_TAKER`. May throw, as a handler may. */
+  take(message: Message<unknown>, context: AttemptContext, attempt: Attempt): unknown;
+  /** No more will come: the consumer is closed, or has failed for good. */
+  end(failure: unknown): void;
+}
 
 /** `run`: a handler for all messages, or one per event type. */
 export class HandlerForm implements Form {

@@ -334,7 +334,7 @@ describe("a consumer's handlers", () => {
       await broker.runtime.advance(20_000);
       expect(started).toEqual(["a"]);
       expect(broker.events.filter((event) => event.type === "queue.halted")).toMatchObject([{ offset: 0 }]);
-      expect(broker.environment.actors.list("worker").map((worker) => worker.state)).toEqual(["settingAside"]);
+      expect(broker.environment.actors.list("worker").map((worker) => worker.state)).toEqual(["halted"]);
       broker.queue().halted = false;
       broker.end();
       broker.offer();

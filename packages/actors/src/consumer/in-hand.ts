@@ -1,10 +1,8 @@
-import type { ClientEnvironment } from "../link/client-environment.ts";
-
 /**
- * What this process has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases, links and workers, so that no handler
- * starts for such a key, whatever epoch delivered the message (P5; rule 20).
+ * What this process has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases, links and workers,
+ * so that no handler starts for such a key, whatever epoch delivered the message (P5; rule 20).
  */
-export class InHand {
+export class QueueInHand {
   /** A key in hand: the only one at concurrency 1, where the set would be filled and emptied with every message. */
   #key: string | null = null;
   /** The others. */
@@ -36,14 +34,14 @@ export class InHand {
   }
 }
 
-/** Keyed by client, so that two clients of one process share nothing; a client's tables go with it. */
-const tables = new WeakMap<ClientEnvironment, Map<string, InHand>>();
+/** One per client, made and owned by it: two clients of one process share nothing, as if they were two processes. */
+export class KeysInHand {
+  readonly #queues = new Map<string, QueueInHand>();
 
-export function inHandOf(environment: ClientEnvironment, topic: string, group: string, queue: number): InHand {
-  const ofClient = tables.get(environment) ?? new Map<string, InHand>();
-  tables.set(environment, ofClient);
-  const name = `${topic}/${group}/${queue}`; // none of them holds a slash
-  const table = ofClient.get(name) ?? new InHand();
-  ofClient.set(name, table);
-  return table;
+  of(topic: string, group: string, queue: number): QueueInHand {
+    const name = `${topic}/${group}/${queue}`; // none of them holds a slash
+    const known = this.#queues.get(name) ?? new QueueInHand();
+    this.#queues.set(name, known);
+    return known;
+  }
 }

@@ -4,8 +4,9 @@ import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer, Context, Handler, OrderedConsumerOptions } from "./consumer-api.ts";
+import { ConsumerLease } from "./consumer-lease.ts";
 import { FakeGroup } from "./fake-group.fixture.ts";
-import { LeaseTalk } from "./lease-talk.ts";
+import { KeysInHand } from "./in-hand.ts";
 
 interface Move {
   readonly game: string;
@@ -534,6 +535,27 @@ describe("a consumer's leases", () => {
     }
   });
 
+  it("keep a key in hand for whoever consumes next in this client, also when its consumer has closed; another client shares nothing", async () => {
+    for (const isSame of [true, false]) {
+      const group = new FakeGroup();
+      fill(group, "a1");
+      const { log, running, handler } = byHand();
+      const first = consume(group, { handlerGraceMs: 60_000 });
+      void first.run(handler);
+      await group.runtime.advance(10);
+      group.end();
+      await group.runtime.run(first.close());
+      const environment = isSame ? group.environment : { ...group.environment, inHand: new KeysInHand() };
+      const second = createConsumer(environment, moves, { group: "g", name: "d" }, "client") as Consumer<Move>;
+      void second.run(handler);
+      await group.runtime.advance(1_000);
+      expect(log).toEqual(isSame ? ["+a1/7"] : ["+a1/7", "+a1/8"]);
+      running.get("a1/7")?.resolve(); // ignored its signal until now
+      await group.runtime.advance(10);
+      expect(log).toEqual(["+a1/7", "+a1/8"]);
+    }
+  });
+
   it("let a lost handler that ignores its signal block its key for its grace, no longer", async () => {
     const group = new FakeGroup();
     fill(group, "a1");
@@ -687,7 +709,7 @@ describe("a consumer's leases", () => {
         ?.leases.map(({ queue }) => queue);
     };
     expect(await listed()).toEqual([0, 1]);
-    vi.spyOn(LeaseTalk.prototype, "beat", "get").mockImplementationOnce(() => {
+    vi.spyOn(ConsumerLease.prototype, "beat", "get").mockImplementationOnce(() => {
       throw new Error("not foreseen");
     });
     group.offers = false;

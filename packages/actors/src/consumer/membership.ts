@@ -4,7 +4,9 @@ import { Refusals } from "../link/refusals.ts";
 import { DURATION_MS_MAX } from "../message/duration.ts";
 import { asMessagingError, fromWireError, isMessagingError, type MessagingError } from "../message/errors.ts";
 import type { MemberJoin } from "../protocol/frames.ts";
-import type { Work } from "./work.ts";
+import type { ConsumerRef } from "./consumer.machine.ts";
+import type { ConsumerScope } from "./scope.ts";
+import type { StartGate } from "./start-gate.ts";
 import { Worker } from "./worker.ts";
 
 /** An offer that a worker on its way out kept from being taken up is taken up this long after, ms. */
@@ -15,18 +17,11 @@ const NAME_RETRY_MS_MAX = 1_000;
 /** The session of a predecessor with the same name may take this long to be found dead, ms. */
 const NAME_WAIT_MS_MIN = 15_000;
 
-export interface MembershipOwner {
-  joined(): void;
-  /** For good: trying again cannot help. */
-  failed(error: MessagingError): void;
-  /** A worker has ended; `left`: how many there still are. */
-  workerEnded(left: number): void;
-}
-
 /** One consumer's place in its group: joins on every link, lists its leases in the heartbeats, and has one worker for each queue it was given. */
 export class Membership implements HeartbeatSource {
-  readonly #work: Work;
-  readonly #owner: MembershipOwner;
+  readonly #scope: ConsumerScope;
+  readonly #gate: StartGate;
+  readonly #consumer: ConsumerRef;
   readonly #workers = new Map<number, Worker>();
   /** Offers that wait for the present worker of their queue to end, by when they came. */
   readonly #offers = new Map<number, number>();
@@ -42,10 +37,11 @@ export class Membership implements HeartbeatSource {
   #closing = false;
   #hasToldFull = false;
 
-  constructor(work: Work, owner: MembershipOwner) {
-    this.#work = work;
-    this.#owner = owner;
-    const { environment, topic, settings } = work;
+  constructor(scope: ConsumerScope, gate: StartGate, consumer: ConsumerRef) {
+    this.#scope = scope;
+    this.#gate = gate;
+    this.#consumer = consumer;
+    const { environment, topic, settings } = scope;
     this.#refusals = new Refusals(environment, { topic: topic.name, queue: null, group: settings.group }, JOIN_PACE);
   }
   get workers(): number {
@@ -54,13 +50,13 @@ export class Membership implements HeartbeatSource {
   /** Handlers that run. */
   get busy(): number {
     let busy = 0;
-    for (const { hands } of this.#workers.values()) busy += hands.busy;
+    for (const { runner } of this.#workers.values()) busy += runner.busy;
     return busy;
   }
 
   /** Finds the topic, then joins on this link and on each that follows. */
   start(): void {
-    const { environment, topic, settings } = this.#work;
+    const { environment, topic, settings } = this.#scope;
     const { topics, connection } = environment;
     topics.find(topic, { group: settings.group, consumer: settings.name }, this.#stop.signal).then(
       () => {
@@ -68,29 +64,28 @@ export class Membership implements HeartbeatSource {
         this.#links = connection.links$.subscribe((link) => this.#guarded(() => this.#onLink(link)));
       },
       (error: unknown) => {
-        if (!this.#stop.signal.aborted) this.#owner.failed(asMessagingError(error));
+        if (!this.#stop.signal.aborted) this.#fail(asMessagingError(error));
       },
     );
   }
   /** Workers that were held up go on, while they may. */
   pump(): void {
-    const { form, line, pace } = this.#work;
-    this.#guarded(() => line.serve(() => !pace.spent && form.ready()));
+    this.#guarded(() => this.#gate.open());
   }
   /** Looks for work everywhere. */
   pumpAll(): void {
-    for (const worker of [...this.#workers.values()]) worker.hands.pump();
+    for (const worker of [...this.#workers.values()]) worker.runner.pump();
   }
   /** Finishes what is in hand, gives the leases back. */
   drain(withinMs: number): void {
     this.#closing = true;
-    for (const worker of [...this.#workers.values()]) worker.drain(withinMs);
+    for (const worker of [...this.#workers.values()]) worker.lease.close(withinMs);
   }
   /** Leaves, with or without goodbye. */
   leave(): void {
     this.#closing = true;
     this.#stop.abort();
-    for (const worker of [...this.#workers.values()]) worker.abandon();
+    for (const worker of [...this.#workers.values()]) worker.lease.lose("revoked");
     if (this.#link?.open === true && this.#member !== 0)
       this.#link.send({ type: "member.leave", member: this.#member });
     this.#unlink();
@@ -101,10 +96,10 @@ export class Membership implements HeartbeatSource {
     const leases: { readonly member: number; readonly queue: number; readonly epoch: number }[] = [];
     for (const worker of this.#workers.values()) {
       try {
-        const lease = worker.beat;
+        const lease = worker.lease.beat;
         if (lease !== null) leases.push({ member: this.#member, ...lease });
       } catch (error) {
-        worker.broken(error); // its lease ends; those of the others are listed
+        worker.lease.broken(error); // its lease ends; those of the others are listed
       }
     }
     return leases;
@@ -112,9 +107,9 @@ export class Membership implements HeartbeatSource {
   answered({ sentAt, renewed, ended }: Parameters<HeartbeatSource["answered"]>[0]): void {
     this.#guarded(() => {
       for (const { member, queue, epoch, ttlMs } of renewed)
-        if (member === this.#member) this.#workers.get(queue)?.beatRenewed(sentAt, epoch, ttlMs);
+        if (member === this.#member) this.#workers.get(queue)?.lease.beatRenewed(sentAt, epoch, ttlMs);
       for (const { member, queue, epoch } of ended)
-        if (member === this.#member) this.#workers.get(queue)?.beatEnded(epoch);
+        if (member === this.#member) this.#workers.get(queue)?.lease.beatEnded(epoch);
     });
   }
 
@@ -156,27 +151,27 @@ export class Membership implements HeartbeatSource {
     this.#joined = true;
     this.#nameTriedSince = null;
     this.#refusals.over();
-    if (this.#work.settings.ordered)
-      for (const worker of [...this.#workers.values()]) worker.resume(link, this.#member);
+    if (this.#scope.settings.ordered)
+      for (const worker of [...this.#workers.values()]) worker.lease.rejoin(link, this.#member);
     link.beat();
-    this.#owner.joined();
+    this.#consumer.send({ type: "member.joined" });
   }
   #onRefused(link: BrokerLink, refused: unknown): void {
     if (!isMessagingError(refused)) throw refused; // the answer could not be read
     const error: MessagingError = refused;
-    const { runtime } = this.#work.environment;
+    const { runtime } = this.#scope.environment;
     let mostMs = Number.POSITIVE_INFINITY;
     if (error.code === "NAME_IN_USE") {
       this.#nameTriedSince ??= runtime.now();
-      const waitMs = Math.max(NAME_WAIT_MS_MIN, 2 * this.#work.settings.leaseTtlMs);
+      const waitMs = Math.max(NAME_WAIT_MS_MIN, 2 * this.#scope.settings.leaseTtlMs);
       const leftMs = this.#nameTriedSince + waitMs - runtime.now();
       if (leftMs <= 0) {
-        this.#owner.failed(error);
+        this.#fail(error);
         return;
       }
       mostMs = Math.min(leftMs, NAME_RETRY_MS_MAX);
     } else if (!error.retryable) {
-      this.#owner.failed(error);
+      this.#fail(error);
       return;
     }
     runtime.setTimeout(
@@ -187,14 +182,18 @@ export class Membership implements HeartbeatSource {
       this.#refusals.again("member.join", error, mostMs),
     );
   }
+  /** For good: trying again cannot help. */
+  #fail(error: MessagingError): void {
+    this.#consumer.send({ type: "consumption.failed", error });
+  }
   /** It may not stay: its leases are over. */
   #onEnded(link: BrokerLink, error: MessagingError): void {
     this.#joined = false;
-    for (const worker of [...this.#workers.values()]) worker.abandon();
+    for (const worker of [...this.#workers.values()]) worker.lease.lose("revoked");
     this.#onRefused(link, error);
   }
   #joinFrame(): Omit<MemberJoin, "request"> {
-    const { topic, settings } = this.#work;
+    const { topic, settings } = this.#scope;
     const { attempts, ...retry } = settings.retry;
     return {
       type: "member.join",
@@ -228,9 +227,9 @@ export class Membership implements HeartbeatSource {
       return;
     }
     if (frame.type === "lease.granted") {
-      if (this.#work.settings.ordered || this.#closing) return;
+      if (this.#scope.settings.ordered || this.#closing) return;
       const worker = this.#workers.get(frame.queue) ?? this.#begin(link, frame.queue);
-      worker.share(link, this.#member, frame);
+      worker.lease.share(frame);
       return;
     }
     this.#workers.get(frame.queue)?.receive(frame);
@@ -242,20 +241,21 @@ export class Membership implements HeartbeatSource {
       if (link.hasLeaseRoom) this.#begin(link, queue);
       else this.#tellFull();
     } else {
-      this.#offers.set(queue, this.#work.environment.runtime.now());
-      worker.offered();
+      this.#offers.set(queue, this.#scope.environment.runtime.now());
+      worker.lease.offered();
     }
   }
   /** The offer passes on to another client. */
   #tellFull(): void {
     if (this.#hasToldFull) return;
     this.#hasToldFull = true;
-    const { environment, settings, topic } = this.#work;
+    const { environment, settings, topic } = this.#scope;
     const text = `consumer "${settings.name}" of "${topic.name}" takes no more queues: a heartbeat of this client has no room for more leases, consume through more clients`;
     environment.logger.log("warn", text, { queues: this.#workers.size });
   }
   #begin(link: BrokerLink, queue: number): Worker {
-    const worker = new Worker(this.#work, queue, link, this.#member, (ended) => this.#onWorkerEnded(ended));
+    const at = { queue, link, member: this.#member };
+    const worker = new Worker(this.#scope, this.#gate, at, (ended) => this.#onWorkerEnded(ended));
     this.#workers.set(queue, worker);
     return worker;
   }
@@ -263,10 +263,9 @@ export class Membership implements HeartbeatSource {
     const { queue } = worker;
     if (this.#workers.get(queue) !== worker) return;
     this.#workers.delete(queue);
-    this.#work.line.leave(worker.hands);
     const offeredAt = this.#offers.get(queue);
     this.#offers.delete(queue);
-    const { runtime } = this.#work.environment;
+    const { runtime } = this.#scope.environment;
     // after the ended worker's machine is done with what it is in the middle of
     if (offeredAt !== undefined && runtime.now() - offeredAt < OFFER_MS)
       runtime.defer(() =>
@@ -274,14 +273,14 @@ export class Membership implements HeartbeatSource {
           if (this.#link?.open === true && this.#joined && !this.#workers.has(queue)) this.#onOffer(this.#link, queue);
         }),
       );
-    this.#owner.workerEnded(this.#workers.size);
+    if (this.#workers.size === 0) this.#consumer.send({ type: "workers.ended" });
   }
   /** What a frame leads to must not throw into the stream that brought it. */
   #guarded(step: () => void): void {
     try {
       step();
     } catch (error) {
-      const { environment, settings, topic } = this.#work;
+      const { environment, settings, topic } = this.#scope;
       const doing = `a frame for consumer "${settings.name}" of "${topic.name}"`;
       if (isMessagingError(error, "PROTOCOL_VIOLATION")) this.#link?.violation(error.message);
       else if (this.#link !== null) this.#link.fault(error, doing);

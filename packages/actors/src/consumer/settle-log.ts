@@ -1,6 +1,8 @@
 import type { Epoch } from "../message/brands.ts";
+import type { MessagingError } from "../message/errors.ts";
 import type { OffsetRange, RedrivenId, Settlement } from "../protocol/frames.ts";
 import type { Entry } from "./entry.ts";
+import type { HistoryRecorder } from "./history-recorder.ts";
 import { OffsetRanges } from "./offset-ranges.ts";
 
 /** Hears how the settling of one message ended. */
@@ -19,17 +21,22 @@ export interface SealedSettle {
 }
 
 /**
- * What has been handled and the broker has not confirmed. Reports pile up until they are sealed into one settle; settles are numbered and several may be on
- * their way; what is not confirmed is told again when a lease is resumed.
+ * What has been handled and the broker has not confirmed. Reports pile up until they are sealed into one settle; settles are numbered,
+ * and several may be on their way. What is not confirmed is told again when a lease is resumed.
+ *
+ * ```
+ *   handled ──▶ open (piles up) ──seal──▶ sealed (on its way) ──settled──▶ confirmed
+ *                                              └─ refused, or the lease is over ──▶ lost
+ * ```
  */
 export class SettleLog {
-  readonly #keepEntries: boolean;
+  readonly #recorder: HistoryRecorder;
   #open = new OpenSettle();
   #sealed: SealedSettle[] = [];
   #next = 0;
 
-  constructor(keepEntries: boolean) {
-    this.#keepEntries = keepEntries;
+  constructor(recorder: HistoryRecorder) {
+    this.#recorder = recorder;
   }
   /** Messages (and failed attempts) not told yet. */
   get piledUp(): number {
@@ -48,7 +55,7 @@ export class SettleLog {
       open.ranges.add(entry.offset);
       if (open.tried.size > 0) open.tried.delete(entry.offset);
     } else open.redriven.push(entry.redriven);
-    if (this.#keepEntries) open.entries.push(entry);
+    if (this.#recorder.keepsHistory) open.entries.push(entry);
     if (listener !== null) open.listeners.push(listener);
   }
   /** It failed so many times, and will be tried again: by us, or (unordered) by anyone. */
@@ -72,31 +79,53 @@ export class SettleLog {
     this.#sealed.push(sealed);
     return sealed;
   }
-  /** The broker answered settle `number` of `epoch`. */
-  answered(epoch: Epoch, number: number): SealedSettle | undefined {
-    const at = this.#sealed.findIndex((settle) => settle.number === number && settle.epoch === epoch);
-    return at < 0 ? undefined : this.#sealed.splice(at, 1)[0];
+  /** The broker has confirmed settle `number` of `epoch`. Returns whether it was on its way. */
+  settled(epoch: Epoch, number: number, revision: number): boolean {
+    const sealed = this.#answered(epoch, number);
+    if (sealed === undefined) return false;
+    this.#confirm(sealed, revision);
+    return true;
+  }
+  /** It has refused it. Returns whether it was on its way. */
+  refused(epoch: Epoch, number: number, error: MessagingError): boolean {
+    const sealed = this.#answered(epoch, number);
+    if (sealed === undefined) return false;
+    this.#recorder.settleRefused(sealed.entries, epoch, error.code, sealed.messages);
+    for (const listener of sealed.listeners) listener("lost", error);
+    return true;
+  }
+  /** A release or a resume has confirmed all that was sealed. */
+  settledAll(revision: number): void {
+    for (const sealed of this.#takeSealed()) this.#confirm(sealed, revision);
   }
   /** Everything not confirmed, in one: what a resume carries. All of it counts as sealed from now on. */
   unconfirmed(epoch: Epoch): Settlement {
     if (this.piledUp > 0) this.seal(epoch, "release");
     return merged(this.#sealed.map(({ settlement }) => settlement));
   }
-  /** All that was sealed: a release or resume confirmed it, or it is lost. */
-  takeSealed(): readonly SealedSettle[] {
-    const sealed = this.#sealed;
-    this.#sealed = [];
-    return sealed;
-  }
   /** The lease is over: none of it counts. */
   drop(error: unknown): void {
-    const listeners = [...this.takeSealed().flatMap((settle) => settle.listeners), ...this.#open.listeners];
+    const listeners = [...this.#takeSealed().flatMap((settle) => settle.listeners), ...this.#open.listeners];
     this.#open = new OpenSettle();
     for (const listener of listeners) listener("lost", error);
   }
   /** Settles are numbered anew under each grant. */
   restart(): void {
     this.#next = 0;
+  }
+
+  #answered(epoch: Epoch, number: number): SealedSettle | undefined {
+    const at = this.#sealed.findIndex((settle) => settle.number === number && settle.epoch === epoch);
+    return at < 0 ? undefined : this.#sealed.splice(at, 1)[0];
+  }
+  #confirm({ entries, epoch, listeners }: SealedSettle, revision: number): void {
+    this.#recorder.settled(entries, epoch, revision);
+    for (const listener of listeners) listener("acked");
+  }
+  #takeSealed(): readonly SealedSettle[] {
+    const sealed = this.#sealed;
+    this.#sealed = [];
+    return sealed;
   }
 }
 

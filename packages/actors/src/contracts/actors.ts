@@ -12,7 +12,16 @@ export interface ActorStates {
   producer: "open" | "closing" | "closed";
   consumer: "open" | "closing" | "closed";
   lane: "idle" | "sending" | "rewinding" | "blocked" | "fenced";
-  worker: "acquiring" | "waiting" | "handling" | "backingOff" | "settingAside" | "draining" | "released" | "lost";
+  worker:
+    | "acquiring"
+    | "waiting"
+    | "handling"
+    | "backingOff"
+    | "settingAside"
+    | "halted"
+    | "draining"
+    | "released"
+    | "lost";
 }
 export type ActorKind = keyof ActorStates;
 export type ActorView<Kind extends ActorKind = ActorKind> = {

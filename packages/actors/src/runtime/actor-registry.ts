@@ -2,6 +2,7 @@ import { Observable, Subject } from "rxjs";
 import {
   type Actor,
   type ActorOptions,
+  type AnyActor,
   type AnyActorLogic,
   type AnyStateMachine,
   createActor,
@@ -15,11 +16,15 @@ import { LightActor, LightStage } from "./light-actor.ts";
 import { requireLight } from "./light-machine.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** Whom to start: `path` is unique among the living; `failed` is called when the machine throws, after the registry has dropped it. */
+/** Whom to start. */
 export interface ActorSeat {
   readonly kind: ActorKind;
+  /** Unique among the living. */
   readonly path: string;
+  /** The machine threw, or somebody who listens to it: it has stopped, and the registry has dropped it. */
   readonly failed?: (error: unknown) => void;
+  /** What is shown for a snapshot of the machine, if that is not the name of its state. Looked at anew after each step, and by `refresh`. */
+  readonly state?: (snapshot: { readonly value?: unknown }) => string;
 }
 /** What their owners need of the machines of which there are very many. */
 export interface LightRef<L extends AnyStateMachine> extends Pick<LightActor<L>, "on"> {
@@ -29,8 +34,9 @@ export interface LightRef<L extends AnyStateMachine> extends Pick<LightActor<L>,
 interface Entry {
   readonly kind: ActorKind;
   readonly path: string;
-  readonly actor: { stop(): unknown };
-  readonly failed: ((error: unknown) => void) | undefined;
+  readonly actor: { stop(): unknown; getSnapshot(): { readonly value?: unknown } };
+  readonly failed: ActorSeat["failed"];
+  readonly shown: ActorSeat["state"];
   state: string;
   sinceMs: number;
 }
@@ -61,7 +67,7 @@ export class ActorRegistry implements Actors {
     this.#onFailure = options.onFailure;
     this.#dropped = dropped;
     this.#inspect = inspect && ((event) => guarded(() => inspect(event), dropped));
-    const entryOf = (actor: { readonly path: string; stop(): void }) => {
+    const entryOf = (actor: Entry["actor"] & { readonly path: string }) => {
       const entry = this.#entries.get(actor.path);
       return entry?.actor === actor ? entry : undefined;
     };
@@ -90,6 +96,7 @@ export class ActorRegistry implements Actors {
       ...(this.#inspect === undefined ? {} : { inspect: this.#inspect }),
     } as ActorOptions<L>) as Actor<L>;
     const entry = this.#enter(as, actor);
+    this.#containListeners(actor, entry);
     actor.subscribe({
       next: (snapshot) => this.#note(entry, snapshot),
       complete: () => this.#drop(entry),
@@ -108,8 +115,22 @@ export class ActorRegistry implements Actors {
     this.#note(this.#enter(as, actor), actor.getSnapshot());
     return actor;
   }
-  #enter({ kind, path, failed }: ActorSeat, actor: Entry["actor"]): Entry {
-    const entry: Entry = { kind, path, actor, failed, state: "", sinceMs: this.#runtime.wallNow() };
+  /** A listener that throws ends its actor, as it ends a light one. XState would throw it at the whole process. */
+  #containListeners(actor: AnyActor, entry: Entry): void {
+    const on = actor.on.bind(actor);
+    actor.on = (type, handler) =>
+      on(type, (event) =>
+        guarded(
+          () => handler(event),
+          (error) => {
+            actor.stop();
+            this.#failed(entry, error);
+          },
+        ),
+      );
+  }
+  #enter({ kind, path, failed, state: shown }: ActorSeat, actor: Entry["actor"]): Entry {
+    const entry: Entry = { kind, path, actor, failed, shown, state: "", sinceMs: this.#runtime.wallNow() };
     this.#entries.set(path, entry);
     return entry;
   }
@@ -122,6 +143,11 @@ export class ActorRegistry implements Actors {
     entry.failed?.(error);
   }
 
+  /** What the actor under `path` shows has changed without a step of its machine. */
+  refresh(path: string): void {
+    const entry = this.#entries.get(path);
+    if (entry !== undefined) this.#note(entry, entry.actor.getSnapshot());
+  }
   /** Stops the actor under `path`, if it is there. */
   stop(path: string): void {
     const entry = this.#entries.get(path);
@@ -152,7 +178,7 @@ export class ActorRegistry implements Actors {
   }
 
   #note(entry: Entry, snapshot: { readonly value?: unknown }): void {
-    const state = stateName(snapshot.value);
+    const state = entry.shown?.(snapshot) ?? stateName(snapshot.value);
     if (state === entry.state) return;
     entry.state = state;
     entry.sinceMs = this.#runtime.wallNow();

@@ -4,7 +4,8 @@ import { brokerMachine } from "../broker/broker.machine.ts";
 import { groupMachine } from "../broker/group.machine.ts";
 import { sessionMachine } from "../broker/session.machine.ts";
 import { consumerMachine } from "../consumer/consumer.machine.ts";
-import { workerMachine } from "../consumer/worker.machine.ts";
+import { ACTIVITIES } from "../consumer/consumer-lease.ts";
+import { leaseMachine } from "../consumer/lease.machine.ts";
 import type { ActorKind, ActorStates } from "../contracts/actors.ts";
 import { connectionMachine } from "../link/connection.machine.ts";
 import { laneMachine } from "../producer/lane.machine.ts";
@@ -12,7 +13,8 @@ import { producerMachine } from "../producer/producer.machine.ts";
 import { queueMachine } from "../queue/queue.machine.ts";
 import { subscriptionMachine } from "../subscription/subscription.machine.ts";
 
-const MACHINES: { readonly [Kind in ActorKind]: AnyStateMachine } = {
+/** A worker shows more than its machine's states: see below. */
+const MACHINES: { readonly [Kind in Exclude<ActorKind, "worker">]: AnyStateMachine } = {
   broker: brokerMachine,
   session: sessionMachine,
   queue: queueMachine,
@@ -22,7 +24,6 @@ const MACHINES: { readonly [Kind in ActorKind]: AnyStateMachine } = {
   producer: producerMachine,
   consumer: consumerMachine,
   lane: laneMachine,
-  worker: workerMachine,
 };
 /** The type as values: a state that is missing here, or is none, does not compile. */
 const STATES: { readonly [Kind in ActorKind]: Readonly<Record<ActorStates[Kind], true>> } = {
@@ -48,18 +49,26 @@ const STATES: { readonly [Kind in ActorKind]: Readonly<Record<ActorStates[Kind],
     handling: true,
     backingOff: true,
     settingAside: true,
+    halted: true,
     draining: true,
     released: true,
     lost: true,
   },
 };
 
-it.each(Object.keys(MACHINES) as ActorKind[])(
+it.each(Object.keys(MACHINES) as (keyof typeof MACHINES)[])(
   "%s: the states of the type are those its machine can come to",
   (kind) => {
     expect(restingStates(MACHINES[kind]).sort()).toEqual(Object.keys(STATES[kind]).sort());
   },
 );
+it("worker: the states of the type are the phases of its lease and, while that serves, what goes on under it", () => {
+  const { held, ...others } = leaseMachine.root.states;
+  const work = Object.values((held as AnyStateNode).states["work"]?.states ?? {}).filter((node) => !passes(node));
+  const phases = [...Object.keys(others), ...work.map(({ key }) => key)];
+  const shown = [...phases.filter((phase) => phase !== "serving"), ...ACTIVITIES];
+  expect(shown.sort()).toEqual(Object.keys(STATES.worker).sort());
+});
 
 /** Every state the machine can be seen in, from its initial one on. */
 function restingStates(machine: AnyStateMachine): string[] {
@@ -77,7 +86,7 @@ function restingStates(machine: AnyStateMachine): string[] {
         for (const to of target ?? []) enter(to);
   };
   enter(machine.root);
-  // one that always goes on is never seen
-  const passes = (node: AnyStateNode): boolean => node.always?.some(({ guard }) => guard === undefined) ?? false;
   return [...seen].filter((node) => !passes(node)).map((node) => node.path.join("."));
 }
+/** One that always goes on is never seen. */
+const passes = (node: AnyStateNode): boolean => node.always?.some(({ guard }) => guard === undefined) ?? false;

@@ -324,7 +324,7 @@ export const BUGS: readonly Bug[] = [
     broke: "a handling repeated after a restart of the broker emitted under other ids, and so twice",
     promises: ["P2", "P10"],
     foundBy: "simulation, seed 4",
-    fixed: "emitted ids do not hold the log's epoch (hands.ts)",
+    fixed: "emitted ids do not hold the log's epoch (handler-runner.ts)",
     kept: { regression: 4 },
   },
   {

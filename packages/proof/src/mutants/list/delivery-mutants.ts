@@ -58,20 +58,20 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     name: "credit-leak",
     breaks: "what is set aside or dropped does not give its credit back",
     promises: ["P8"],
-    file: "consumer/worker.ts",
-    find: "      this.#credit.left(entry.length);\n      this.hands.buffer.leave(entry);\n",
-    replace: "      this.hands.buffer.leave(entry);\n",
+    file: "consumer/setting-aside.ts",
+    find: "      credit.left(entry.length);\n      buffer.leave(entry);\n",
+    replace: "      buffer.leave(entry);\n",
   },
   {
     name: "retry-lets-others-pass",
     breaks: "a message that has failed goes to the end of its key's line",
     promises: ["P6"],
-    file: "consumer/hands.ts",
-    find: "    this.buffer.backOff(lane, dueAt);\n",
-    replace: `    if (lane.head === lane.tail) this.buffer.backOff(lane, dueAt);
+    file: "consumer/handler-runner.ts",
+    find: "    buffer.backOff(line, dueAt);\n",
+    replace: `    if (line.head === line.tail) buffer.backOff(line, dueAt);
     else {
-      this.buffer.leave(entry);
-      this.buffer.add(entry);
+      buffer.leave(entry);
+      buffer.add(entry);
     }
 `,
   },
@@ -79,8 +79,8 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     name: "retry-timer-lost",
     breaks: "no timer wakes a message that waits for its next attempt",
     promises: ["P8"],
-    file: "consumer/hands.ts",
-    find: "    this.#timer.arm(this.buffer.due(now));\n",
+    file: "consumer/handler-runner.ts",
+    find: "    this.#timer.arm(this.#scope.buffer.due(now));\n",
     replace: "",
   },
   {
@@ -95,10 +95,10 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     name: "abandoned-without-raise",
     breaks: "a hung handler is abandoned and its message retried under the same epoch",
     promises: ["P5"],
-    file: "consumer/hands.ts",
-    find: "      this.#hung.add(attempt);\n      this.#owner.hung(attempt);\n",
-    replace: `      this.#failed(attempt, timeoutOf(attempt, this.#work.settings.handlerTimeoutMs));
-      this.#inHand.free(attempt.entry.key);
+    file: "consumer/handler-runner.ts",
+    find: "      this.#hung.add(attempt);\n",
+    replace: `      this.#failed(attempt, attempt.timeoutError);
+      this.#free(attempt);
 `,
   },
   {
@@ -113,9 +113,9 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     name: "parked-still-in-buffer",
     breaks: "the consumer goes on with what it has of a key while that is being parked",
     promises: ["P6"],
-    file: "consumer/worker.ts",
-    find: 'kind === "park" && ordered ? this.hands.buffer.dropBehind(entry) : [];',
-    replace: 'kind === "halt" && !ordered ? this.hands.buffer.dropBehind(entry) : [];',
+    file: "consumer/setting-aside.ts",
+    find: 'kind === "park" && ordered ? buffer.dropBehind(entry) : [];',
+    replace: 'kind === "halt" && !ordered ? buffer.dropBehind(entry) : [];',
   },
   {
     name: "parked-key-delivered",

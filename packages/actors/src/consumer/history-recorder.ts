@@ -3,15 +3,19 @@ import type { ClientEnvironment } from "../link/client-environment.ts";
 import { type Epoch, offset as offsetOf } from "../message/brands.ts";
 import type { ErrorCode } from "../message/errors.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
-import type { Attempt } from "./attempt.ts";
 import { type Entry, idOf } from "./entry.ts";
+import type { LeaseLostReason } from "./lease.machine.ts";
 import { failureInfo } from "./retry-schedule.ts";
-import type { SealedSettle } from "./settle-log.ts";
 
-export type LostReason = "expired" | "fenced" | "revoked";
+/** One attempt, as a history tells it. */
+interface Tried {
+  readonly entry: Entry;
+  readonly epoch: Epoch;
+  readonly number: number;
+}
 
-/** What a worker tells of one queue: lifecycle events, and the history if somebody keeps one. Costs nothing unheard. */
-export class Chronicle {
+/** Records what happens on one queue: as events, and in the history if somebody keeps one. Costs nothing unheard. */
+export class HistoryRecorder {
   readonly #events: EventBus;
   readonly #history: HistorySink | null;
   readonly #at: { readonly topic: string; readonly queue: number; readonly group: string };
@@ -20,12 +24,12 @@ export class Chronicle {
   logEpoch = 0;
 
   constructor(
-    environment: ClientEnvironment,
+    { events, history }: Pick<ClientEnvironment, "events" | "history">,
     at: { readonly topic: string; readonly queue: number; readonly group: string },
     consumer: string,
   ) {
-    this.#events = environment.events;
-    this.#history = environment.history;
+    this.#events = events;
+    this.#history = history;
     this.#at = at;
     this.#consumer = consumer;
   }
@@ -41,44 +45,25 @@ export class Chronicle {
     this.#history?.record({ type: "released", ...this.#lease(epoch), revision });
     if (this.#events.observed) this.#events.emit({ type: "lease.released", ...this.#at, epoch });
   }
-  lost(epoch: Epoch, reason: LostReason): void {
+  lost(epoch: Epoch, reason: LeaseLostReason): void {
     this.#history?.record({ type: "lost", ...this.#lease(epoch), reason });
     if (this.#events.observed) this.#events.emit({ type: "lease.lost", ...this.#at, epoch, reason });
   }
 
-  handling(attempt: Attempt): void {
-    this.#history?.record({
-      type: "handling",
-      ...this.#message(attempt.entry, attempt.epoch),
-      attempt: attempt.number,
-    });
+  handling(attempt: Tried): void {
+    this.#history?.record({ type: "handling", ...this.#attempt(attempt) });
   }
-  handled(attempt: Attempt): void {
-    this.#history?.record({ type: "handled", ...this.#message(attempt.entry, attempt.epoch), attempt: attempt.number });
+  handled(attempt: Tried): void {
+    this.#history?.record({ type: "handled", ...this.#attempt(attempt) });
   }
-  failed(attempt: Attempt, error: unknown): void {
-    this.#history?.record({
-      type: "failed",
-      ...this.#message(attempt.entry, attempt.epoch),
-      attempt: attempt.number,
-      error: failureInfo(error).message,
-    });
+  failed(attempt: Tried, error: unknown): void {
+    this.#history?.record({ type: "failed", ...this.#attempt(attempt), error: failureInfo(error).message });
   }
-  aborted(attempt: Attempt, reason: string): void {
-    this.#history?.record({
-      type: "aborted",
-      ...this.#message(attempt.entry, attempt.epoch),
-      attempt: attempt.number,
-      reason,
-    });
+  aborted(attempt: Tried, reason: string): void {
+    this.#history?.record({ type: "aborted", ...this.#attempt(attempt), reason });
   }
-  abandoned(attempt: Attempt, reason: string): void {
-    this.#history?.record({
-      type: "abandoned",
-      ...this.#message(attempt.entry, attempt.epoch),
-      attempt: attempt.number,
-      reason,
-    });
+  abandoned(attempt: Tried, reason: string): void {
+    this.#history?.record({ type: "abandoned", ...this.#attempt(attempt), reason });
   }
   attemptFailed(entry: Entry, attempt: number, error: unknown, retryInMs: number | null): void {
     if (!this.#events.observed) return;
@@ -93,15 +78,12 @@ export class Chronicle {
     });
   }
 
-  settled(settle: SealedSettle, revision: number): void {
-    for (const entry of settle.entries)
-      this.#history?.record({ type: "settled", ...this.#message(entry, settle.epoch), revision });
+  settled(entries: readonly Entry[], epoch: Epoch, revision: number): void {
+    for (const entry of entries) this.#history?.record({ type: "settled", ...this.#message(entry, epoch), revision });
   }
-  settleRefused(settle: SealedSettle, code: ErrorCode): void {
-    for (const entry of settle.entries)
-      this.#history?.record({ type: "settleRefused", ...this.#message(entry, settle.epoch), code });
-    if (this.#events.observed)
-      this.#events.emit({ type: "settle.refused", ...this.#at, epoch: settle.epoch, code, messages: settle.messages });
+  settleRefused(entries: readonly Entry[], epoch: Epoch, code: ErrorCode, messages: number): void {
+    for (const entry of entries) this.#history?.record({ type: "settleRefused", ...this.#message(entry, epoch), code });
+    if (this.#events.observed) this.#events.emit({ type: "settle.refused", ...this.#at, epoch, code, messages });
   }
   /** `offsets`: all that went aside with `entry`; `dropped`: those of them that were here. */
   setAside(
@@ -135,6 +117,9 @@ export class Chronicle {
     if (this.#events.observed) this.#events.emit({ type: "queue.halted", ...this.#at, offset: offsetOf(entry.offset) });
   }
 
+  #attempt({ entry, epoch, number }: Tried) {
+    return { ...this.#message(entry, epoch), attempt: number };
+  }
   #lease(epoch: Epoch) {
     return { ...this.#at, consumer: this.#consumer, epoch };
   }
