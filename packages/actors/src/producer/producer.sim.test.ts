@@ -1,12 +1,9 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { createClientCore } from "../client/client.ts";
-import type { HistoryStep } from "../contracts/history.ts";
-import { FakeBroker } from "../link/fake-broker.fixture.ts";
+import { TappedBroker } from "../link/tapped-broker.fixture.ts";
 import type { Durability } from "../message/brands.ts";
-import { isMessagingError } from "../message/errors.ts";
+import { isMessagingError, MessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
-import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import type { ProducerOptions } from "./producer-api.ts";
 
 const moves = topic("moves", { schema: typed<{ game: string }>(), key: (body) => body.game, queues: 3 });
@@ -20,8 +17,9 @@ interface Plan {
 type Step =
   | { readonly do: "send"; readonly count: number; readonly keys: number; readonly bytes: number }
   | { readonly do: "wait"; readonly ms: number }
-  | { readonly do: "cut" | "crash" | "flush" }
-  | { readonly do: "refuse"; readonly code: "QUEUE_FULL" | "OUT_OF_SEQUENCE" | "UNAVAILABLE"; readonly times: number }
+  | { readonly do: "cut" | "crash" | "store" }
+  | { readonly do: "fail"; readonly times: number }
+  | { readonly do: "full"; readonly ms: number }
   | { readonly do: "refuseLane"; readonly times: number }
   | { readonly do: "away"; readonly ms: number }
   | { readonly do: "abort" };
@@ -39,16 +37,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 60 }) }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constantFrom("cut" as const, "crash" as const, "flush" as const, "abort" as const) }),
+    arbitrary: fc.record({ do: fc.constantFrom("cut" as const, "crash" as const, "store" as const, "abort" as const) }),
   },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant("refuse" as const),
-      code: fc.constantFrom("QUEUE_FULL" as const, "OUT_OF_SEQUENCE" as const, "UNAVAILABLE" as const),
-      times: fc.integer({ min: 1, max: 5 }),
-    }),
-  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("fail" as const), times: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("full" as const), ms: fc.integer({ min: 1, max: 500 }) }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("refuseLane" as const), times: fc.integer({ min: 1, max: 3 }) }),
@@ -62,37 +54,35 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   steps: fc.array(step, { minLength: 1, maxLength: 25 }),
 });
 
-/** Runs a plan, heals, and says what came of each send. */
+/** Runs a plan against a broker that stores every 100 ms, heals, and says what came of each send. */
 async function run(plan: Plan, options: ProducerOptions) {
-  const runtime = simulatedRuntime({ seed: plan.seed });
-  const broker = new FakeBroker(runtime, { topics: [moves] });
-  broker.autoFlush = false;
-  const history: HistoryStep[] = [];
-  const client = await runtime.run(
-    createClientCore({ transport: broker.transport, runtime, history: { record: (one) => history.push(one) } }),
-  );
-  broker.latencyMs = plan.latencyMs;
+  const broker = await TappedBroker.start({ seed: plan.seed, topics: [moves] });
+  const { runtime, tap, disk } = broker;
+  const client = await broker.connect();
+  tap.latencyMs = plan.latencyMs;
   const producer = client.producer(moves, { ...options, durability: plan.durability });
   const called = new Map<string, string[]>();
   const outcomes = new Map<string, string>();
   let stop = new AbortController();
-  let refusals = { code: "UNAVAILABLE" as Extract<Step, { do: "refuse" }>["code"], times: 0 };
   let lanes = 0;
   let awayUntil = 0;
-  broker.onBatch = () => (refusals.times-- > 0 ? { code: refusals.code, retryAfterMs: 20 } : null);
-  broker.onLaneOpen = () => (lanes-- > 0 ? { code: "UNAVAILABLE" } : null);
-  const away = () => runtime.now() < awayUntil;
-  broker.ignores = (frame) => {
-    if (frame.type === "hello" && away()) broker.cut();
-    return away();
+  tap.refuse("lane.open", () => (lanes-- > 0 ? "UNAVAILABLE" : null));
+  tap.onDial = () => (runtime.now() < awayUntil ? new MessagingError("UNAVAILABLE", "away") : null);
+  let storing = broker.holdStore();
+  const store = () => {
+    storing();
+    runtime.atTurnEnd(() => {
+      storing = broker.holdStore();
+    });
   };
-  let flushing = true;
-  const flushNowAndThen = () => {
-    if (!flushing) return;
-    broker.flush();
-    runtime.setTimeout(flushNowAndThen, 100);
+  let isOver = false;
+  const storeNowAndThen = () => {
+    if (isOver) return storing();
+    store();
+    runtime.setTimeout(storeNowAndThen, 100);
   };
-  runtime.setTimeout(flushNowAndThen, 100);
+  runtime.setTimeout(storeNowAndThen, 100);
+  const { capacityBytes } = disk;
   let n = 0;
   for (const one of plan.steps) {
     if (one.do === "send")
@@ -107,43 +97,52 @@ async function run(plan: Plan, options: ProducerOptions) {
         );
       }
     else if (one.do === "wait") await runtime.advance(one.ms);
-    else if (one.do === "cut") broker.cut();
-    else if (one.do === "crash") broker.crash();
-    else if (one.do === "flush") broker.flush();
-    else if (one.do === "refuse") refusals = { ...one };
-    else if (one.do === "refuseLane") lanes = one.times;
+    else if (one.do === "cut") tap.cut();
+    else if (one.do === "crash") await broker.crash();
+    else if (one.do === "store") store();
+    else if (one.do === "fail") {
+      let left = one.times;
+      disk.beforeApply = () => {
+        if (left-- > 0) throw new Error("the disk failed");
+      };
+    } else if (one.do === "full") {
+      disk.capacityBytes = 1;
+      runtime.setTimeout(() => {
+        disk.capacityBytes = capacityBytes;
+      }, one.ms);
+    } else if (one.do === "refuseLane") lanes = one.times;
     else if (one.do === "abort") {
       stop.abort();
       stop = new AbortController();
     } else if (one.do === "away") {
       awayUntil = runtime.now() + one.ms;
-      broker.cut();
+      tap.cut();
     }
   }
   await runtime.run(producer.flush(), 600_000);
   await runtime.settle();
   await runtime.advance(20_000); // what the lanes go on with
   await runtime.run(client.close());
-  flushing = false;
+  isOver = true;
   await runtime.advance(1_000); // what was on its way
-  expect(runtime.timers).toBe(0);
-  return { broker, called, outcomes, history };
+  expect(broker.clientTimers.size).toBe(0);
+  return { broker, called, outcomes };
 }
 
 it("P1, P2, P3: whatever happens to links and queues, each key's log is its calls, in order, once", async () => {
   await fc.assert(
     fc.asyncProperty(plan, async (drawn) => {
       const calm = { ...drawn, steps: drawn.steps.filter((one) => one.do !== "abort") };
-      const { broker, called, outcomes, history } = await run(calm, {
+      const { broker, called, outcomes } = await run(calm, {
         sendTimeoutMs: 10_000_000,
         waitingMax: 100_000,
         bufferMessagesMax: 500,
       });
-      for (const [key, ids] of called) expect(broker.idsByKey("moves").get(key)).toEqual(ids);
+      for (const [key, ids] of called) expect(broker.idsByKey(moves).get(key)).toEqual(ids);
       expect(new Set(outcomes.values())).toEqual(outcomes.size === 0 ? new Set() : new Set(["sent"]));
-      const sending = history.filter(({ type }) => type === "sending");
+      const sending = broker.history.filter(({ type }) => type === "sending");
       expect(sending).toHaveLength(outcomes.size);
-      expect(history.some(({ type }) => type === "tailLost")).toBe(false);
+      expect(broker.history.some(({ type }) => type === "tailLost")).toBe(false);
     }),
     { numRuns: 300, endOnFailure: false },
   );
@@ -160,10 +159,10 @@ it("P1, P2: with time-outs, aborts and full buffers, what was said of each send 
         bufferBytesMax: 20_000,
         inFlightBatchesMax: 2,
       });
-      const logged = broker.log("moves").map(({ id }) => id as string);
+      const logged = broker.stored(moves).map(({ id }) => id as string);
       expect(new Set(logged).size).toBe(logged.length);
       for (const [key, ids] of called) {
-        const places = (broker.idsByKey("moves").get(key) ?? []).map((id) => ids.indexOf(id as string));
+        const places = (broker.idsByKey(moves).get(key) ?? []).map((id) => ids.indexOf(id as string));
         expect(places).toEqual([...places].sort((a, b) => a - b));
       }
       const inLog = new Set(logged);

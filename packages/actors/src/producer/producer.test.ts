@@ -1,14 +1,10 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type ClientCoreOptions, createClientCore } from "../client/client.ts";
-import type { Client } from "../client/client-api.ts";
-import type { SystemEvent } from "../contracts/events.ts";
-import type { HistoryStep } from "../contracts/history.ts";
-import { FakeBroker } from "../link/fake-broker.fixture.ts";
+import { codeOf, TappedBroker, type TappedOptions } from "../link/tapped-broker.fixture.ts";
+import { sequence } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
-import type { BatchAppend } from "../protocol/frames.ts";
-import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
+import { failOnUnhandledRejections } from "../runtime/unhandled-rejections.fixture.ts";
 
 const orders = topic("orders", {
   schema: typed<{ id: string; n: number; pad?: string }>(),
@@ -18,39 +14,13 @@ const orders = topic("orders", {
 const mails = topic("mails", { schema: typed<{ n: number }>(), key: null, queues: 3 });
 const lines = topic("lines", { schema: typed<string>(), key: "send", queues: 1 });
 
-async function setUp(options: Partial<ClientCoreOptions> = {}) {
-  const runtime = simulatedRuntime({ seed: 42 });
-  const broker = new FakeBroker(runtime, { topics: [orders, mails, lines] });
-  const history: HistoryStep[] = [];
-  const logs: string[] = [];
-  const client: Client = await createClientCore({
-    transport: broker.transport,
-    runtime,
-    history: { record: (step) => history.push(step) },
-    logger: { log: (_level, text) => logs.push(text) },
-    ...options,
-  });
-  const events: SystemEvent[] = [];
-  client.events$.subscribe((event) => events.push(event));
-  return { runtime, broker, client, history, logs, events };
+async function setUp(options: TappedOptions = {}) {
+  const broker = await TappedBroker.start({ seed: 42, topics: [orders, mails, lines], ...options });
+  const client = await broker.connect();
+  return { runtime: broker.runtime, broker, tap: broker.tap, client, history: broker.history };
 }
-const codeOf = async (promise: Promise<unknown>): Promise<string> => {
-  try {
-    await promise;
-    return "fulfilled";
-  } catch (error) {
-    return isMessagingError(error) ? error.code : String(error);
-  }
-};
-const batches = (broker: FakeBroker): BatchAppend[] => broker.frames.filter((frame) => frame.type === "batch.append");
 
-let rejections: unknown[] = [];
-process.on("unhandledRejection", (reason) => rejections.push(reason));
-afterEach(() => {
-  const seen = rejections;
-  rejections = [];
-  expect(seen).toEqual([]);
-});
+failOnUnhandledRejections();
 
 describe("send", () => {
   it("resolves with where the message stands", async () => {
@@ -72,7 +42,7 @@ describe("send", () => {
     const producer = client.producer(orders);
     for (let n = 0; n < 3_000; n++) void producer.send({ id: `o-${n % 7}`, n }, { id: `${n}` });
     await runtime.run(producer.flush());
-    for (const [key, ids] of broker.idsByKey("orders")) {
+    for (const [key, ids] of broker.idsByKey(orders)) {
       const called = Array.from({ length: 3_000 }, (_, n) => n)
         .filter((n) => `o-${n % 7}` === key)
         .map(String);
@@ -80,49 +50,59 @@ describe("send", () => {
     }
   });
   it("sends what has piled up as one batch, and several batches at once", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, tap, client } = await setUp();
     const producer = client.producer(lines);
     for (let n = 0; n < 600; n++) void producer.send(`${n}`, { key: "k" });
     await runtime.run(producer.flush());
-    expect(batches(broker).map(({ sequence, count }) => [sequence, count])).toEqual([
+    expect(tap.sent("batch.append").map(({ sequence, count }) => [sequence, count])).toEqual([
       [0, 256],
       [256, 256],
       [512, 88],
     ]);
   });
   it("bounds a batch in bytes, and sends a larger message alone", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, tap, client } = await setUp();
     const producer = client.producer(lines);
     for (const size of [100_000, 100_000, 100_000, 400_000, 10]) void producer.send("x".repeat(size), { key: "k" });
     await runtime.run(producer.flush());
-    expect(batches(broker).map(({ count }) => count)).toEqual([2, 1, 1, 1]);
+    expect(tap.sent("batch.append").map(({ count }) => count)).toEqual([2, 1, 1, 1]);
   });
   it("keeps no more batches in flight than asked for", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.onBatch = () => "silent";
+    const { runtime, broker, tap, client } = await setUp();
+    const goOn = tap.hold("batch.append");
     const producer = client.producer(lines, { inFlightBatchesMax: 2 });
     for (let n = 0; n < 2_000; n++) void producer.send(`${n}`, { key: "k" });
     await runtime.settle();
-    expect(batches(broker)).toHaveLength(2);
-    broker.onBatch = () => null;
-    broker.cut();
+    expect(tap.sent("batch.append")).toHaveLength(2);
+    tap.cut();
+    goOn();
     await runtime.run(producer.flush());
-    expect(broker.log("lines")).toHaveLength(2_000);
+    expect(broker.stored(lines)).toHaveLength(2_000);
   });
   it("deals messages without a key to all queues in turn", async () => {
     const { runtime, broker, client } = await setUp();
     const producer = client.producer(mails);
     for (let n = 0; n < 9; n++) void producer.send({ n });
     await runtime.run(producer.flush());
-    expect([0, 1, 2].map((queue) => broker.queue("mails", queue).log.length)).toEqual([3, 3, 3]);
+    expect([0, 1, 2].map((queue) => broker.stored(mails).filter((message) => message.queue === queue).length)).toEqual([
+      3, 3, 3,
+    ]);
   });
   it("writes history before the frame leaves, once per message, and after its receipt", async () => {
-    const { runtime, broker, client, history } = await setUp();
+    const { runtime, tap, client, history } = await setUp();
     const producer = client.producer(lines, { name: "p" });
+    const told: number[] = [];
+    tap.on("batch.append", (frame) => {
+      told.push(history.length);
+      return frame;
+    });
+    const goOn = tap.hold("batch.appended");
     void producer.send("a", { key: "k", id: "a" });
     await runtime.settle();
-    broker.cut();
+    tap.cut(); // appended, and the receipt is lost
+    goOn();
     await runtime.run(producer.flush());
+    expect(told).toEqual([1, 1]);
     void producer.send("b", { key: "k", id: "b" });
     await runtime.run(producer.flush());
     expect(history.map((step) => [step.type, "id" in step ? step.id : null])).toEqual([
@@ -144,10 +124,10 @@ describe("refusals at intake", () => {
     const last = producer.send({ id: "k" });
     expect(await runtime.run(codeOf(bad))).toBe("SCHEMA_FAILED");
     await runtime.run(Promise.all([first, last]));
-    expect(broker.log("orders")).toHaveLength(2);
+    expect(broker.stored(orders)).toHaveLength(2);
   });
   it("have a code for each cause", async () => {
-    const { client, runtime } = await setUp({});
+    const { runtime, client } = await setUp({});
     const keyed = client.producer(lines);
     const big = "x".repeat(2_000_000);
     const codes = [
@@ -193,9 +173,9 @@ describe("refusals at intake", () => {
       expect(() => client.producer(orders, options as never)).toThrow(/option "/);
   });
   it("refuse more durability than the store has, and take the most there is by default", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.welcome = { durabilityMax: "memory" };
-    broker.cut();
+    const { runtime, tap, client } = await setUp();
+    tap.on("welcome", (welcome) => ({ ...welcome, durabilityMax: "memory" }));
+    tap.cut();
     await runtime.advance(2_000);
     expect(await codeOf(client.producer(lines, { durability: "flushed" }).send("a", { key: "k" }))).toBe(
       "DURABILITY_UNAVAILABLE",
@@ -207,51 +187,62 @@ describe("refusals at intake", () => {
 describe("rewinding", () => {
   it("goes back to what the queue expects", async () => {
     const { runtime, broker, client } = await setUp();
-    let gap = true;
-    broker.onBatch = ({ sequence }) => {
-      if (sequence !== 256 || !gap) return null;
-      gap = false;
-      return { code: "UNAVAILABLE" };
+    let fails = true;
+    broker.disk.beforeApply = (writes) => {
+      if (!fails || !writes.some((write) => write.kind === "append" && write.first === 256)) return;
+      fails = false;
+      throw new Error("the disk failed");
     };
     const producer = client.producer(lines);
     for (let n = 0; n < 1_000; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
     await runtime.run(producer.flush());
-    expect(broker.idsByKey("lines").get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
+    expect(broker.idsByKey(lines).get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
   });
   it("does so on OUT_OF_SEQUENCE too, after the answers still due, and sends nothing more often than it must", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.latencyMs = 20;
-    let refusals = 3; // the whole flight
-    broker.onBatch = ({ sequence }) => (sequence >= 256 && refusals-- > 0 ? { code: "OUT_OF_SEQUENCE" } : null);
+    const { runtime, broker, tap, client } = await setUp();
+    tap.latencyMs = 20;
     const producer = client.producer(lines);
-    for (let n = 0; n < 1_000; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    for (let n = 0; n < 256; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
     await runtime.run(producer.flush());
-    expect(broker.idsByKey("lines").get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
-    expect(batches(broker).map(({ sequence }) => sequence)).toEqual([0, 256, 512, 768, 256, 512, 768]);
+    // to the broker it looks as if one was lost: it refuses that one, and the whole flight behind it
+    let isLost = false;
+    tap.on("batch.append", (frame) => {
+      if (frame.sequence !== 256 || isLost) return frame;
+      isLost = true;
+      return { ...frame, sequence: sequence(257) };
+    });
+    tap.on("batch.refused", (frame) => (frame.sequence === 257 ? { ...frame, sequence: sequence(256) } : frame));
+    for (let n = 256; n < 1_000; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    await runtime.run(producer.flush());
+    expect(tap.told("batch.refused").map(({ error, expected }) => [error.code, expected])).toEqual(
+      new Array(3).fill(["OUT_OF_SEQUENCE", 256]),
+    );
+    expect(broker.idsByKey(lines).get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
+    expect(tap.sent("batch.append").map(({ sequence }) => sequence)).toEqual([0, 256, 512, 768, 256, 512, 768]);
   });
   it("gets the first receipts for what was appended before the link was lost", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.latencyMs = 10;
+    const { runtime, broker, tap, client } = await setUp();
+    tap.latencyMs = 10;
     const producer = client.producer(lines);
     const sends = Array.from({ length: 500 }, (_, n) => producer.send(`${n}`, { key: "k", id: `${n}` }));
-    while (broker.log("lines").length === 0) await runtime.advance(1);
-    broker.cut(); // appended, and the receipts are lost
+    while (broker.stored(lines).length === 0) await runtime.advance(1);
+    tap.cut(); // appended, and the receipts are lost
     const receipts = await runtime.run(Promise.all(sends));
-    expect(broker.log("lines")).toHaveLength(500);
+    expect(broker.stored(lines)).toHaveLength(500);
     expect(receipts.map(({ offset }) => offset)).toEqual(Array.from({ length: 500 }, (_, n) => n));
     expect(receipts[0]?.duplicate).toBe(true);
   });
   it("waits as long as the queue says when it is full", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, tap, client } = await setUp();
     let full = true;
-    broker.onBatch = () => (full ? { code: "QUEUE_FULL", retryAfterMs: 1_000 } : null);
+    tap.refuse("batch.append", () => (full ? { code: "QUEUE_FULL", retryAfterMs: 1_000 } : null));
     const producer = client.producer(lines);
     const send = producer.send("a", { key: "k" });
     await runtime.advance(10);
     expect(client.actors.list("lane").map(({ state }) => state)).toEqual(["blocked"]);
-    const tried = batches(broker).length;
+    const tried = tap.sent("batch.append").length;
     await runtime.advance(700);
-    expect(batches(broker)).toHaveLength(tried);
+    expect(tap.sent("batch.append")).toHaveLength(tried);
     full = false;
     await runtime.advance(600);
     expect((await send).offset).toBe(0);
@@ -260,46 +251,49 @@ describe("rewinding", () => {
   });
   it("sends what memory receipts promised again after the broker crashed", async () => {
     const { runtime, broker, client, history } = await setUp();
-    broker.autoFlush = false;
     const producer = client.producer(lines, { durability: "memory" });
-    for (let n = 0; n < 10; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+    void producer.send("first", { key: "k", id: "first" });
     await runtime.run(producer.flush());
-    broker.crash();
-    expect(broker.log("lines")).toHaveLength(0);
+    broker.holdStore();
+    history.splice(0);
+    const ids = Array.from({ length: 10 }, (_, n) => `${n}`);
+    for (const id of ids) void producer.send(id, { key: "k", id });
+    await runtime.run(producer.flush());
+    await broker.crash();
+    expect(broker.stored(lines)).toHaveLength(1);
     await runtime.advance(2_000);
-    expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    expect(broker.idsByKey(lines).get("k")).toEqual(["first", ...ids]);
     expect(history.filter(({ type }) => type === "tailLost")).toEqual([]);
     const receipts = history.filter((step) => step.type === "sent");
     const places = (from: number) => receipts.slice(from, from + 10).map(({ id, offset }) => [id, offset]);
     expect(receipts).toHaveLength(20); // the caller had his; where they stand now is told to the history
     expect(places(10)).toEqual(places(0));
-    broker.flush();
-    await runtime.settle();
     void producer.send("10", { key: "k", id: "10" });
     await runtime.run(producer.flush());
-    expect(broker.log("lines")).toHaveLength(11);
+    expect(broker.stored(lines)).toHaveLength(12);
   });
   it("reports a lost tail, takes a new epoch, and goes on in order", async () => {
-    const { runtime, broker, client, history, logs } = await setUp();
+    const { runtime, broker, tap, client, history } = await setUp();
+    broker.disk.keepUndo();
     const producer = client.producer(lines);
-    for (let n = 0; n < 10; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
-    await runtime.run(producer.flush());
-    broker.queue("lines", 0).flushed = 4; // the disk lied
-    broker.crash();
-    for (let n = 10; n < 20; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
-    await runtime.run(producer.flush());
-    expect(broker.idsByKey("lines").get("k")).toEqual([
-      "0",
-      "1",
-      "2",
-      "3",
-      ...Array.from({ length: 10 }, (_, n) => `${n + 10}`),
-    ]);
+    const send = async (from: number, to: number) => {
+      for (let n = from; n < to; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
+      await runtime.run(producer.flush());
+    };
+    await send(0, 4);
+    broker.disk.synced(broker.disk.applied);
+    await send(4, 10);
+    broker.disk.losePower(1); // the disk lied
+    await broker.crash();
+    await send(10, 20);
+    const left = ["0", "1", "2", "3", ...Array.from({ length: 10 }, (_, n) => `${n + 10}`)];
+    expect(broker.idsByKey(lines).get("k")).toEqual(left);
     expect(history.filter(({ type }) => type === "tailLost")).toEqual([
       { type: "tailLost", topic: "lines", queue: 0, producer: producer.name, from: 4, to: 10 },
     ]);
-    expect(logs.join()).toContain("lost messages it had acknowledged");
-    expect(broker.queue("lines", 0).epochs).toBe(2);
+    expect(broker.logged.map(({ text }) => text).join()).toContain("lost messages it had acknowledged");
+    expect(tap.sent("lane.open").map(({ epoch }) => epoch)).toEqual([null, 1, null]);
+    expect(tap.told("lane.opened").map(({ epoch }) => epoch)).toEqual([1, 1, 2]);
   });
   it("reports a lost tail also where its right was gone meanwhile", async () => {
     const revoked: ((broker: FakeBroker) => void)[] = [
@@ -327,18 +321,19 @@ describe("rewinding", () => {
     }
   });
   it("fails what is numbered when the queue no longer knows the producer, and what follows it, and starts anew", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, broker, tap, client } = await setUp();
+    broker.disk.keepUndo();
     const producer = client.producer(lines, { inFlightBatchesMax: 1 });
     void producer.send("0", { key: "a" });
     await runtime.run(producer.flush());
-    broker.onBatch = () => "silent";
+    const goOn = tap.hold("batch.append");
     const numbered = codeOf(producer.send("1", { key: "a" }));
     await runtime.settle();
     const behind = codeOf(producer.send("2", { key: "a" }));
     const other = codeOf(producer.send("3", { key: "b" }));
-    broker.queue("lines", 0).producers.clear();
-    broker.onBatch = () => null;
-    broker.cut();
+    broker.disk.losePower(1); // with all that the queue knew of it
+    await broker.crash();
+    goOn();
     expect(await runtime.run(Promise.all([numbered, behind, other]))).toEqual([
       "OUTCOME_UNKNOWN",
       "PREDECESSOR_FAILED",
@@ -346,43 +341,46 @@ describe("rewinding", () => {
     ]);
   });
   it("fails a batch that is refused for good, and goes on", async () => {
-    const { runtime, broker, client, history } = await setUp();
-    let forbidden = true;
-    broker.onBatch = () => (forbidden ? { code: "FORBIDDEN" } : null);
+    let allowed = true;
+    const { runtime, client, history } = await setUp({ authorize: () => allowed });
     const producer = client.producer(lines);
+    await runtime.run(producer.send("0", { key: "a" }));
+    allowed = false;
+    await runtime.advance(5_000);
     expect(await runtime.run(codeOf(producer.send("1", { key: "a", id: "1" })))).toBe("FORBIDDEN");
     expect(history.at(-1)).toMatchObject({ type: "refused", id: "1", code: "FORBIDDEN", outcome: "notAppended" });
-    forbidden = false;
+    allowed = true;
     expect(await runtime.run(codeOf(producer.send("2", { key: "a" })))).toBe("fulfilled");
   });
   it("fails the lane's sends when it may not be opened", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.onLaneOpen = () => ({ code: "FORBIDDEN" });
+    const { runtime, tap, client } = await setUp();
+    const mayAgain = tap.refuse("lane.open", "FORBIDDEN");
     const producer = client.producer(lines);
     expect(await runtime.run(codeOf(producer.send("1", { key: "a" })))).toBe("FORBIDDEN");
-    broker.onLaneOpen = () => null;
+    mayAgain();
     expect(await runtime.run(codeOf(producer.send("1", { key: "a" })))).toBe("fulfilled");
   });
   it("ends a link whose answers make no sense, and loses nothing", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, broker, tap, client } = await setUp();
     let lie = true;
-    broker.onBatch = ({ lane, epoch, sequence }) => {
-      if (!lie) return null;
+    tap.on("batch.append", (frame, link) => {
+      if (!lie) return frame;
       lie = false;
-      broker.live[0]?.send({ type: "batch.appended", lane, epoch, sequence, count: 7, runs: [], kept: sequence });
-      return "silent";
-    };
+      const { lane, epoch, sequence } = frame;
+      link.tell({ type: "batch.appended", lane, epoch, sequence, count: 7, runs: [], kept: sequence });
+      return null;
+    });
     const producer = client.producer(lines);
     const send = producer.send("1", { key: "a" });
     await runtime.run(send);
-    expect(broker.sessions[0]?.closedWith?.code).toBe("violation");
-    expect(broker.log("lines")).toHaveLength(1);
+    expect(tap.links[0]?.closedWith?.code).toBe("violation");
+    expect(broker.stored(lines)).toHaveLength(1);
   });
 });
 
 describe("fencing", () => {
   it("is final: every send fails, and the event tells", async () => {
-    const { runtime, broker, client, events } = await setUp();
+    const { runtime, broker, client } = await setUp();
     const old = client.producer(orders, { name: "shop" });
     for (let n = 0; n < 8; n++) void old.send({ id: `o-${n}`, n });
     await runtime.run(old.flush());
@@ -392,7 +390,7 @@ describe("fencing", () => {
     expect(await runtime.run(codeOf(old.send({ id: "o-1", n: 1 })))).toBe("PRODUCER_FENCED");
     expect(await codeOf(old.send({ id: "o-2", n: 1 }))).toBe("PRODUCER_FENCED");
     expect(await codeOf(old.ready())).toBe("PRODUCER_FENCED");
-    expect(events.filter(({ type }) => type === "producer.fenced")).toMatchObject([{ producer: "shop" }]);
+    expect(broker.told("producer.fenced")).toMatchObject([{ producer: "shop" }]);
     expect(
       new Set(
         client.actors
@@ -401,7 +399,7 @@ describe("fencing", () => {
           .map(({ state }) => state),
       ),
     ).toEqual(new Set(["fenced"]));
-    expect(broker.log("orders")).toHaveLength(16);
+    expect(broker.stored(orders)).toHaveLength(16);
     expect(await runtime.run(codeOf(successor.send({ id: "o-1", n: 1 })))).toBe("fulfilled");
   });
   it("names what had receipts from memory and nobody will send again", async () => {
@@ -409,9 +407,8 @@ describe("fencing", () => {
     const old = client.producer(lines, { name: "shop", durability: "memory" });
     void old.send("0", { key: "k", id: "0" });
     await runtime.run(old.flush());
-    broker.flush();
     await runtime.settle();
-    broker.autoFlush = false;
+    broker.holdStore();
     for (let n = 1; n < 4; n++) void old.send(`${n}`, { key: "k", id: `${n}` });
     await runtime.run(old.flush());
     const successor = client.producer(lines, { name: "shop" });
@@ -426,32 +423,32 @@ describe("fencing", () => {
 
 describe("bounds", () => {
   it("make sends wait in call order, then refuse", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.onBatch = () => "silent";
+    const { runtime, broker, tap, client } = await setUp();
+    const goOn = tap.hold("batch.append");
     const producer = client.producer(lines, { bufferMessagesMax: 4, waitingMax: 3 });
     const sends = Array.from({ length: 9 }, (_, n) => codeOf(producer.send(`${n}`, { key: "k", id: `${n}` })));
     expect(await Promise.all(sends.slice(7))).toEqual(["BUFFER_FULL", "BUFFER_FULL"]);
-    broker.onBatch = () => null;
     await runtime.settle();
-    broker.cut();
+    tap.cut();
+    goOn();
     expect(await runtime.run(Promise.all(sends.slice(0, 7)))).toEqual(new Array(7).fill("fulfilled"));
-    expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", "4", "5", "6"]);
+    expect(broker.idsByKey(lines).get("k")).toEqual(["0", "1", "2", "3", "4", "5", "6"]);
   });
   it("count bytes too, and let one larger message through", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, broker, tap, client } = await setUp();
     const producer = client.producer(lines, { bufferBytesMax: 1_000 });
     const sizes = [5_000, 400, 400, 400];
     for (const size of sizes) void producer.send("x".repeat(size), { key: "k" });
     await runtime.run(producer.flush());
-    expect(broker.log("lines").map(({ bytes }) => bytes.length > 4_000)).toEqual([true, false, false, false]);
-    expect(batches(broker).map(({ count }) => count)).toEqual([1, 2, 1]);
+    expect(broker.stored(lines).map(({ bytes }) => bytes > 4_000)).toEqual([true, false, false, false]);
+    expect(tap.sent("batch.append").map(({ count }) => count)).toEqual([1, 2, 1]);
   });
   it("let no small message overtake a larger one that waits for room", async () => {
     const { runtime, broker, client } = await setUp();
     const producer = client.producer(lines, { bufferBytesMax: 1_000 });
     for (const size of [600, 700, 10, 20]) void producer.send("x".repeat(size), { key: "k", id: `${size}` });
     await runtime.run(producer.flush());
-    expect(broker.idsByKey("lines").get("k")).toEqual(["600", "700", "10", "20"]);
+    expect(broker.idsByKey(lines).get("k")).toEqual(["600", "700", "10", "20"]);
   });
   it("let a loop wait for room", async () => {
     const { runtime, broker, client } = await setUp();
@@ -464,11 +461,11 @@ describe("bounds", () => {
       await producer.flush();
     };
     await runtime.run(loop());
-    expect(broker.log("lines")).toHaveLength(200);
+    expect(broker.stored(lines)).toHaveLength(200);
   });
   it("stop waiting when the signal fires", async () => {
-    const { broker, client } = await setUp();
-    broker.onBatch = () => "silent";
+    const { tap, client } = await setUp();
+    tap.hold("batch.append");
     const producer = client.producer(lines, { bufferMessagesMax: 1 });
     void producer.send("a", { key: "k" });
     const stop = new AbortController();
@@ -480,49 +477,50 @@ describe("bounds", () => {
 
 describe("time-outs and aborts", () => {
   it("take back what was not numbered, with all that follows of its key", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.onLaneOpen = () => ({ code: "UNAVAILABLE" });
+    const { runtime, broker, tap, client } = await setUp();
+    const opensAgain = tap.refuse("lane.open", "UNAVAILABLE");
     const producer = client.producer(lines, { sendTimeoutMs: 10_000 });
     const early = codeOf(producer.send("1", { key: "a" }));
     await runtime.advance(6_000);
     const late = codeOf(producer.send("2", { key: "a" }));
     const other = codeOf(producer.send("3", { key: "b" }));
     await runtime.advance(5_000);
-    broker.onLaneOpen = () => null;
+    opensAgain();
+    tap.cut(); // the next link does not wait for what is left of the last refusal's pause
     expect(await runtime.run(Promise.all([early, late, other]))).toEqual([
       "SEND_TIMEOUT",
       "PREDECESSOR_FAILED",
       "fulfilled",
     ]);
-    expect(broker.log("lines").map(({ key }) => key)).toEqual(["b"]);
+    expect(broker.stored(lines).map(({ key }) => key)).toEqual(["b"]);
   });
   it("leave the outcome of a numbered one open, while its lane goes on", async () => {
-    const { runtime, broker, client, history } = await setUp();
-    broker.onBatch = () => "silent";
+    const { runtime, broker, tap, client, history } = await setUp();
+    const goOn = tap.hold("batch.append");
     const producer = client.producer(lines, { sendTimeoutMs: 1_000 });
     const send = codeOf(producer.send("1", { key: "a", id: "1" }));
     expect(await runtime.run(send)).toBe("OUTCOME_UNKNOWN");
     expect(history.at(-1)).toMatchObject({ type: "refused", outcome: "unknown" });
-    broker.onBatch = () => null;
-    broker.cut();
+    tap.cut();
+    goOn();
     await runtime.advance(2_000);
-    expect(broker.idsByKey("lines").get("a")).toEqual(["1"]);
+    expect(broker.idsByKey(lines).get("a")).toEqual(["1"]);
     expect(history.at(-1)).toMatchObject({ type: "sent", id: "1" });
   });
   it("take back a message while it has not left, and not afterwards", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, tap, client } = await setUp();
     const stop = new AbortController();
     const producer = client.producer(lines, { inFlightBatchesMax: 1 });
     expect(await codeOf(producer.send("0", { key: "k", signal: AbortSignal.abort() }))).toBe("SEND_ABORTED");
-    broker.onBatch = () => "silent";
+    const goOn = tap.hold("batch.append");
     const left = codeOf(producer.send("1", { key: "a", signal: stop.signal }));
     await runtime.settle();
     const waiting = codeOf(producer.send("2", { key: "b", signal: stop.signal }));
     const behind = codeOf(producer.send("3", { key: "b" }));
     const other = codeOf(producer.send("4", { key: "c" }));
     stop.abort();
-    broker.onBatch = () => null;
-    broker.cut();
+    tap.cut();
+    goOn();
     expect(await runtime.run(Promise.all([left, waiting, behind, other]))).toEqual([
       "fulfilled",
       "SEND_ABORTED",
@@ -531,19 +529,19 @@ describe("time-outs and aborts", () => {
     ]);
   });
   it("leave no timer behind", async () => {
-    const { runtime, client } = await setUp();
-    const before = runtime.timers;
+    const { runtime, broker, client } = await setUp();
+    const before = broker.clientTimers.size;
     const producer = client.producer(lines);
     for (let n = 0; n < 100; n++) void producer.send(`${n}`, { key: "k" });
     await runtime.run(producer.flush());
     await runtime.advance(4_000); // the lane comes to rest
-    expect(runtime.timers).toBe(before);
+    expect(broker.clientTimers.size).toBe(before);
   });
 });
 
 describe("flush", () => {
   it("tells the failures nobody looked at, once", async () => {
-    const { runtime, client, events } = await setUp();
+    const { runtime, broker, client } = await setUp();
     const producer = client.producer(lines);
     void producer.send("x".repeat(2_000_000), { key: "k" });
     const seen = producer.send("x".repeat(2_000_000), { key: "k" });
@@ -558,16 +556,16 @@ describe("flush", () => {
     expect(isMessagingError(error, "FLUSH_FAILED") && error.errors.map(({ code }) => code)).toEqual([
       "MESSAGE_TOO_LARGE",
     ]);
-    expect(events.filter(({ type }) => type === "send.refused")).toHaveLength(2);
+    expect(broker.told("send.refused")).toHaveLength(2);
     await runtime.run(producer.flush());
   });
   it("waits only for what was called before", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, tap, client } = await setUp();
     const producer = client.producer(lines);
     void producer.send("1", { key: "k" });
     const flushed = producer.flush();
     await runtime.run(flushed);
-    broker.onBatch = () => "silent";
+    const goOn = tap.hold("batch.append");
     void producer.send("2", { key: "k" });
     let done = false;
     const second = producer.flush().then(() => {
@@ -575,15 +573,15 @@ describe("flush", () => {
     });
     await runtime.advance(100);
     expect(done).toBe(false);
-    broker.onBatch = () => null;
-    broker.cut();
+    tap.cut();
+    goOn();
     await runtime.run(second);
   });
 });
 
 describe("close", () => {
   it("waits for what is under way, then refuses", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, tap, client } = await setUp();
     const producer = client.producer(lines);
     const sends = [1, 2, 3].map((n) => codeOf(producer.send(`${n}`, { key: "k" })));
     const closed = producer.close();
@@ -592,12 +590,12 @@ describe("close", () => {
     expect(await Promise.all(sends)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
     await producer.close();
     await runtime.settle();
-    expect(broker.frames.at(-1)?.type).toBe("lane.close");
+    expect(tap.up.at(-1)?.type).toBe("lane.close");
     expect([...client.actors.list("producer"), ...client.actors.list("lane")]).toEqual([]);
   });
   it("gives up after its time-out, and says what it knows of each send", async () => {
-    const { runtime, broker, client } = await setUp();
-    broker.onBatch = () => "silent";
+    const { runtime, tap, client } = await setUp();
+    tap.hold("batch.append");
     const producer = client.producer(lines, { inFlightBatchesMax: 1 });
     const numbered = codeOf(producer.send("1", { key: "a" }));
     await runtime.settle();
@@ -607,37 +605,39 @@ describe("close", () => {
     expect(await Promise.all([numbered, waiting])).toEqual(["OUTCOME_UNKNOWN", "CLOSED"]);
   });
   it("is what the client does with all of its producers", async () => {
-    const { runtime, broker, client } = await setUp();
+    const { runtime, broker, tap, client } = await setUp();
     const sends = [client.producer(lines), client.producer(lines)].map((producer) =>
       codeOf(producer.send("1", { key: "k" })),
     );
     await runtime.run(client.close());
     expect(await Promise.all(sends)).toEqual(["fulfilled", "fulfilled"]);
     await runtime.settle();
-    expect(broker.live).toEqual([]);
-    expect(runtime.timers).toBe(0);
+    expect(tap.live).toEqual([]);
+    expect(broker.clientTimers.size).toBe(0);
     expect(() => client.producer(lines)).toThrow(/closed/);
   });
 });
 
 it("a lane that is refused for long is opened again after longer and longer waits, told and logged, until it is", async () => {
-  const { runtime, broker, client, events, logs } = await setUp();
+  const { runtime, broker, tap, client } = await setUp();
   const opens: number[] = [];
   let full = true;
-  broker.onLaneOpen = () => {
+  tap.refuse("lane.open", () => {
     opens.push(runtime.now());
-    return full ? { code: "LIMIT_EXCEEDED" } : null;
-  };
+    return full ? "LIMIT_EXCEEDED" : null;
+  });
   const sent = client.producer(lines, { sendTimeoutMs: 1_000_000 }).send("a", { key: "k" });
   await runtime.advance(300_000);
   const waits = opens.slice(1).map((at, n) => at - (opens[n] as number));
   expect(opens.length).toBeLessThan(75); // 150 at the pace of batches
   expect(Math.max(...waits)).toBeGreaterThan(5_000);
   expect(Math.max(...waits)).toBeLessThanOrEqual(10_001);
-  const told = events.filter((event) => event.type === "request.refused");
+  const told = broker.told("request.refused");
   expect(told).toHaveLength(opens.length);
   expect(told[0]).toMatchObject({ request: "lane.open", topic: "lines", group: null, code: "LIMIT_EXCEEDED" });
-  const warnings = logs.filter((text) => text.startsWith('the broker refuses "lane.open" of topic "lines", queue '));
+  const warnings = broker.logged.filter(({ text }) =>
+    text.startsWith('the broker refuses "lane.open" of topic "lines", queue '),
+  );
   expect(warnings).toHaveLength(5);
   full = false;
   await runtime.run(sent, 11_000);

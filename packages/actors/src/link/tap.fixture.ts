@@ -1,0 +1,294 @@
+// A tap on the links between clients and a broker: a test sees every frame, holds frames back, loses them with their link, and puts others in their place.
+import { ReplaySubject } from "rxjs";
+import type { DialOptions, Link, LinkCode, LinkEnd, Transport } from "../contracts/transport.ts";
+import type { ErrorCode, MessagingError } from "../message/errors.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
+import { binaryCodec } from "../protocol/index.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** Towards the broker, or towards the client. */
+type Way = "up" | "down";
+type FrameOf<T extends Frame["type"]> = Extract<Frame, { readonly type: T }>;
+/** What passes in a frame's place: itself, others, or nothing (`null`). */
+type Fate = Frame | readonly Frame[] | null;
+type Rule<F> = (frame: F, link: TappedLink) => Fate;
+type Refusal = { readonly code: ErrorCode; readonly retryAfterMs?: number };
+type Refusable =
+  | Extract<ClientFrame, { readonly request: number }>["type"]
+  | Extract<ClientFrame, { readonly type: "batch.append" | "settle" }>["type"];
+
+/** What clients dial with: each link leads through the tap to the transport behind it. */
+export class Tap implements Transport {
+  backoff = { initialMs: 100, maxMs: 1_000 };
+  readonly runtime: Runtime;
+  readonly codec: Codec;
+  /** Where the next dial leads. */
+  behind: Transport;
+  readonly links: TappedLink[] = [];
+  readonly tokens: (string | null)[] = [];
+  /** What clients have sent, in order; what came to them. */
+  readonly up: ClientFrame[] = [];
+  readonly down: BrokerFrame[] = [];
+  /** What dialling does: `null` opens a link, an error refuses it, "hang" never answers. */
+  onDial: () => MessagingError | "hang" | null = () => null;
+  /** How long a packet travels, on average: half of it to one and a half, in order. */
+  latencyMs = 0;
+  readonly #rules = new Set<{ readonly type: Frame["type"]; readonly rule: Rule<Frame> }>();
+  /** Frames of these types stop their link in their direction. */
+  readonly stopping = new Set<Frame["type"] | Way>();
+  readonly #awaited = new Set<(frame: Frame) => void>();
+
+  constructor(runtime: Runtime, behind: Transport, codec: Codec = binaryCodec) {
+    this.runtime = runtime;
+    this.behind = behind;
+    this.codec = codec;
+  }
+  async dial(options: DialOptions): Promise<Link> {
+    const { signal, token } = options;
+    this.tokens.push(token);
+    const verdict = this.onDial();
+    if (verdict === "hang")
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    if (verdict !== null) throw verdict;
+    const link = new TappedLink(this, await this.behind.dial(options));
+    this.links.push(link);
+    return link;
+  }
+  get dials(): number {
+    return this.tokens.length;
+  }
+  get live(): TappedLink[] {
+    return this.links.filter(({ isOver }) => !isOver);
+  }
+  /** Cuts every link: what was on its way is lost. */
+  cut(end?: LinkEnd): void {
+    for (const link of this.live) link.cut(end);
+  }
+
+  /* ---------- seeing ---------- */
+
+  sent<T extends ClientFrame["type"]>(type: T): FrameOf<T>[] {
+    return this.up.filter((frame): frame is ClientFrame & FrameOf<T> => frame.type === type);
+  }
+  told<T extends BrokerFrame["type"]>(type: T): FrameOf<T>[] {
+    return this.down.filter((frame): frame is BrokerFrame & FrameOf<T> => frame.type === type);
+  }
+  /** The next frame of this type, in either direction: as it is sent by a client, as it comes to one. */
+  next<T extends Frame["type"]>(type: T): Promise<FrameOf<T>> {
+    return new Promise((resolve) => {
+      const look = (frame: Frame) => {
+        if (frame.type !== type) return;
+        this.#awaited.delete(look);
+        resolve(frame as FrameOf<T>);
+      };
+      this.#awaited.add(look);
+    });
+  }
+  seen(way: Way, frame: Frame): void {
+    if (way === "up") this.up.push(frame as ClientFrame);
+    else this.down.push(frame as BrokerFrame);
+    for (const look of [...this.#awaited]) look(frame);
+  }
+
+  /* ---------- stepping in ---------- */
+
+  /** From now on the rule says what passes in place of frames of this type. Returns what ends that. */
+  on<T extends Frame["type"]>(type: T, rule: Rule<FrameOf<T>>): () => void {
+    const one = { type, rule: rule as unknown as Rule<Frame> };
+    this.#rules.add(one);
+    return () => void this.#rules.delete(one);
+  }
+  passing(frame: Frame, link: TappedLink): readonly Frame[] {
+    for (const { type, rule } of this.#rules) {
+      if (type !== frame.type) continue;
+      const fate = rule(frame, link);
+      if (fate !== frame) return fate === null ? [] : [fate].flat();
+    }
+    return [frame];
+  }
+  /**
+   * Stops every link in one direction: at once, or at its first frame of this type. That frame and all behind it wait, as on a line that has
+   * got slow, until what this returns is called; or they are lost when the link is cut.
+   */
+  hold(at: Frame["type"] | Way): () => void {
+    this.stopping.add(at);
+    return () => {
+      this.stopping.delete(at);
+      for (const link of this.live) link.release();
+    };
+  }
+  /**
+   * The broker refuses what comes of this type, for a reason of its own; `null` takes it after all. Returns what ends that. Of a lane's batches
+   * only one may be on its way, since its answers keep their order.
+   */
+  refuse<T extends Refusable>(
+    type: T,
+    why: ErrorCode | ((frame: FrameOf<T>) => Refusal | ErrorCode | null),
+  ): () => void {
+    return this.on(type, (frame, link) => {
+      const given = typeof why === "function" ? why(frame) : why;
+      if (given === null) return frame as Frame;
+      link.tell(refusalOf(frame as FrameOf<Refusable>, typeof given === "string" ? { code: given } : given));
+      return null;
+    });
+  }
+  /** To the client on the present link, as if the broker had sent it. */
+  tell(...frames: BrokerFrame[]): void {
+    this.live.at(-1)?.tell(...frames);
+  }
+}
+
+function refusalOf(frame: FrameOf<Refusable>, { code, retryAfterMs }: Refusal): BrokerFrame {
+  const error = { code, message: `tap: ${code}`, data: {} };
+  switch (frame.type) {
+    case "batch.append": {
+      const { lane, epoch, sequence } = frame;
+      return {
+        type: "batch.refused",
+        lane,
+        epoch,
+        sequence,
+        error,
+        expected: null,
+        retryAfterMs: retryAfterMs ?? null,
+      };
+    }
+    case "settle": {
+      const { member, queue, epoch, settle } = frame;
+      return { type: "settle.refused", member, queue, epoch, settle, error };
+    }
+    default:
+      return { type: "refused", request: frame.request, error };
+  }
+}
+
+/** One link through the tap, at the client's end. */
+export class TappedLink implements Link {
+  readonly frames$ = new ReplaySubject<Uint8Array>();
+  readonly ended: Promise<LinkEnd>;
+  /** How the client closed it. */
+  closedWith: LinkEnd | null = null;
+  isOver = false;
+  readonly #tap: Tap;
+  readonly #inner: Link;
+  #codec: Codec;
+  #resolve!: (end: LinkEnd) => void;
+  /** What has stopped, in each direction. */
+  readonly #held: Record<Way, Frame[] | null> = { up: null, down: null };
+  readonly #due: Record<Way, number> = { up: 0, down: 0 };
+
+  constructor(tap: Tap, inner: Link) {
+    this.#tap = tap;
+    this.#inner = inner;
+    this.#codec = tap.codec;
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    inner.frames$.subscribe({
+      next: (packet) => this.#arrive("down", packet),
+      complete: () => void inner.ended.then((end) => this.#travel("down", () => this.#end(end))),
+    });
+  }
+
+  /* ---------- the client's side ---------- */
+
+  send(packet: Uint8Array): void {
+    if (!this.isOver) this.#arrive("up", packet);
+  }
+  get bufferedBytes(): number {
+    return this.#inner.bufferedBytes;
+  }
+  whenDrained(bytes: number, drained: () => void): void {
+    this.#inner.whenDrained(bytes, drained);
+  }
+  pause(): void {
+    this.#inner.pause();
+  }
+  resume(): void {
+    this.#inner.resume();
+  }
+  close(code: LinkCode = "normal", reason = ""): void {
+    this.closedWith ??= { code, reason };
+    this.#travel("up", () => this.#inner.close(code, reason));
+    this.#end({ code, reason });
+  }
+  abort(): void {
+    this.cut({ code: "lost", reason: "aborted" });
+  }
+
+  /* ---------- the test's side ---------- */
+
+  /** Ends it at once at both ends. */
+  cut(end: LinkEnd = { code: "lost", reason: "cut" }): void {
+    this.#inner.abort();
+    this.#end(end);
+  }
+  /** To the client, as if the broker had sent it. */
+  tell(...frames: readonly BrokerFrame[]): void {
+    this.#tap.runtime.atTurnEnd(() => this.#pass("down", frames));
+  }
+  /** To the client, as it is. */
+  tellPacket(packet: Uint8Array): void {
+    this.#travel("down", () => this.frames$.next(packet));
+  }
+  /** What was held goes on. */
+  release(): void {
+    for (const way of ["up", "down"] as const) {
+      const frames = this.#held[way] ?? [];
+      this.#held[way] = null;
+      this.#pass(way, frames);
+    }
+  }
+
+  /* ---------- between ---------- */
+
+  #arrive(way: Way, packet: Uint8Array): void {
+    const frames = this.#codec.decode(packet);
+    const passed: Frame[] = [];
+    for (const frame of frames) {
+      if (frame.type === "welcome") this.#codec = this.#codec.at(frame.version);
+      if (way === "up") this.#tap.seen(way, frame);
+      passed.push(...this.#tap.passing(frame, this));
+    }
+    const isSame = passed.length === frames.length && passed.every((frame, at) => frame === frames[at]);
+    this.#pass(way, passed, isSame ? packet : undefined);
+  }
+  /** `packet`: what the frames are when they all go. */
+  #pass(way: Way, frames: readonly Frame[], packet?: Uint8Array): void {
+    const { stopping } = this.#tap;
+    const stopped = this.#held[way] ?? (stopping.has(way) ? [] : null);
+    const from = stopped === null ? frames.findIndex(({ type }) => stopping.has(type)) : 0;
+    const going = from < 0 ? frames : frames.slice(0, from);
+    if (from >= 0) this.#held[way] = [...(stopped ?? []), ...frames.slice(from)];
+    if (going.length === 0) return;
+    const bytes = from < 0 && packet !== undefined ? packet : this.#codec.encode(going);
+    this.#travel(way, () => {
+      if (way === "up") {
+        this.#inner.send(bytes);
+        return;
+      }
+      for (const frame of going) this.#tap.seen(way, frame);
+      this.frames$.next(bytes);
+    });
+  }
+  /** Later, in order, and not at all when the link has ended by then. */
+  #travel(way: Way, arrive: () => void): void {
+    const { runtime, latencyMs } = this.#tap;
+    if (latencyMs === 0 && this.#due[way] <= runtime.now()) {
+      if (!this.isOver) arrive();
+      return;
+    }
+    const due = Math.max(this.#due[way], runtime.now() + latencyMs * (0.5 + runtime.random()));
+    this.#due[way] = due;
+    runtime.setTimeout(() => {
+      if (!this.isOver) arrive();
+    }, due - runtime.now());
+  }
+  #end(end: LinkEnd): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.frames$.complete();
+    this.#resolve(end);
+  }
+}
