@@ -272,8 +272,8 @@ describe("rewinding", () => {
     await runtime.run(producer.flush());
     expect(broker.stored(lines)).toHaveLength(12);
   });
-  it("reports a lost tail, takes a new epoch, and goes on in order", async () => {
-    const { runtime, broker, tap, client, history } = await setUp();
+  /** Ten messages "0" to "9", of which the disk will have the first four when it has lost its power. */
+  async function sendToALyingDisk({ runtime, broker, client }: Awaited<ReturnType<typeof setUp>>) {
     broker.disk.keepUndo();
     const producer = client.producer(lines);
     const send = async (from: number, to: number) => {
@@ -283,7 +283,13 @@ describe("rewinding", () => {
     await send(0, 4);
     broker.disk.synced(broker.disk.applied);
     await send(4, 10);
-    broker.disk.losePower(1); // the disk lied
+    return { producer, send };
+  }
+  it("reports a lost tail, takes a new epoch, and goes on in order", async () => {
+    const bench = await setUp();
+    const { broker, tap, history } = bench;
+    const { producer, send } = await sendToALyingDisk(bench);
+    broker.disk.losePower(1);
     await broker.crash();
     await send(10, 20);
     const left = ["0", "1", "2", "3", ...Array.from({ length: 10 }, (_, n) => `${n + 10}`)];
@@ -296,25 +302,23 @@ describe("rewinding", () => {
     expect(tap.told("lane.opened").map(({ epoch }) => epoch)).toEqual([1, 1, 2]);
   });
   it("reports a lost tail also where its right was gone meanwhile", async () => {
-    const revoked: ((broker: FakeBroker) => void)[] = [
-      (broker) => broker.cut(), // its lane is refused when it comes again
-      (broker) => (broker.onBatch = () => ({ code: "FORBIDDEN" })),
-    ];
-    for (const revoke of revoked) {
-      const { runtime, broker, client, history } = await setUp();
-      const producer = client.producer(lines);
-      for (let n = 0; n < 10; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
-      await runtime.run(producer.flush());
-      broker.onLaneOpen = () => ({ code: "FORBIDDEN" });
-      revoke(broker);
+    for (const refused of ["lane", "batch"] as const) {
+      let allowed = true;
+      const bench = await setUp({ authorize: () => allowed });
+      const { runtime, broker, tap, history } = bench;
+      const { producer } = await sendToALyingDisk(bench);
+      allowed = false;
+      if (refused === "lane")
+        tap.cut(); // it is refused when it comes again
+      else await runtime.advance(5_000);
       expect(await runtime.run(codeOf(producer.send("10", { key: "k" })))).toBe("FORBIDDEN");
-      broker.queue("lines", 0).flushed = 4; // the disk lied
-      broker.crash();
+      expect(tap.told(refused === "lane" ? "refused" : "batch.refused")).not.toEqual([]);
+      broker.disk.losePower(1);
+      await broker.crash();
       expect(await runtime.run(codeOf(producer.send("11", { key: "k" })))).toBe("FORBIDDEN");
-      broker.onLaneOpen = () => null;
-      broker.onBatch = () => null;
+      allowed = true;
       expect(await runtime.run(codeOf(producer.send("12", { key: "k", id: "12" })))).toBe("fulfilled");
-      expect(broker.idsByKey("lines").get("k")).toEqual(["0", "1", "2", "3", "12"]);
+      expect(broker.idsByKey(lines).get("k")).toEqual(["0", "1", "2", "3", "12"]);
       expect(history.filter(({ type }) => type === "tailLost")).toEqual([
         { type: "tailLost", topic: "lines", queue: 0, producer: producer.name, from: 4, to: 10 },
       ]);
