@@ -11,7 +11,7 @@ import {
 import { createClient, type Transport, typed } from "@seriatim/actors/client";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Broker, startBroker } from "../packages/actors/src/broker/broker.ts";
-import { OpenLink } from "../packages/actors/src/link/open-link.ts";
+import { BrokerLink } from "../packages/actors/src/link/broker-link.ts";
 import type { Frame } from "../packages/actors/src/protocol/frames.ts";
 import type { Question } from "../packages/actors/src/protocol/questions.ts";
 import { createMemoryTransport, memoryHub } from "../packages/transport-memory/src/memory-transport.ts";
@@ -66,7 +66,7 @@ const knowing = (codec: Codec, versions: readonly number[]): Codec => ({
   refusal: (frame) => codec.refusal(frame),
 });
 let links = 0;
-async function open(transport: Transport, codec: Codec): Promise<OpenLink> {
+async function open(transport: Transport, codec: Codec): Promise<BrokerLink> {
   const signal = new AbortController().signal;
   const link = await transport.dial({ signal, token: null, frameBytesMax: 64 * KIB * KIB });
   const of = {
@@ -78,11 +78,11 @@ async function open(transport: Transport, codec: Codec): Promise<OpenLink> {
     onLimited: () => {},
     logger: quiet,
   };
-  const opened = new OpenLink({ link, codec, runtime, ...of });
+  const opened = new BrokerLink({ link, codec, runtime, ...of });
   await opened.welcomed;
   return opened;
 }
-async function ask(link: OpenLink, question: Question): Promise<unknown> {
+async function ask(link: BrokerLink, question: Question): Promise<unknown> {
   return timeless((await link.request<"ask">({ type: "ask", question })).answer);
 }
 /** Without what time, and another start of the broker, changes. */

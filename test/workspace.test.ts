@@ -15,6 +15,7 @@ interface Manifest {
 /** What is gone from the sources, and what stands in its place. */
 const GONE: readonly (readonly [what: string, pattern: RegExp, instead: string])[] = [
   ["a look at a subscription's class", /instanceof (?:Leased|Shared)?Subscription\b/, "ask the `GroupSubscription`"],
+  ["a client's only connection", /environment\.connection\b/, "ask for the one to a queue's home: `linkTo(home)`"],
 ];
 
 const root = new URL("../", import.meta.url);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { OpenLink } from "../link/open-link.ts";
+import { BrokerLink } from "../link/broker-link.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ClientFrame, Hello } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
@@ -29,7 +29,7 @@ function openLink(bench: BrokerBench, codec: Codec) {
     onLimited: () => {},
     logger: { log: () => {} },
   };
-  return new OpenLink({ link, codec, runtime: bench.runtime, ...options });
+  return new BrokerLink({ link, codec, runtime: bench.runtime, ...options });
 }
 
 describe("a broker of a next version", () => {

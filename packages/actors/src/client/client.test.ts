@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ask } from "../link/ask.ts";
+import { linkedBy } from "../link/connections.fixture.ts";
 import { codeOf, TappedBroker, type TappedOptions } from "../link/tapped-broker.fixture.ts";
 import { isMessagingError, MessagingError } from "../message/errors.ts";
 import { topic, typed } from "../message/topic.ts";
@@ -201,9 +202,9 @@ describe("questions", () => {
   });
   it("stop when their signal fires", async () => {
     const runtime = simulatedRuntime({ seed: 7 });
-    const connection = { link: null, links$: { subscribe: () => ({ unsubscribe() {} }) } } as never;
+    const brokers = linkedBy();
     const stop = new AbortController();
-    const asked = ask({ connection, runtime }, { kind: "describe" }, stop.signal).catch((reason: unknown) => reason);
+    const asked = ask({ ...brokers, runtime }, { kind: "describe" }, stop.signal).catch((reason: unknown) => reason);
     stop.abort("enough");
     expect(await asked).toBe("enough");
     expect(runtime.timers).toBe(0);

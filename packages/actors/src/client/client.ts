@@ -13,7 +13,8 @@ import { closeTimeout } from "../contracts/options.ts";
 import type { Transport } from "../contracts/transport.ts";
 import { ask } from "../link/ask.ts";
 import { Connection } from "../link/connection.ts";
-import { LiveTopicDirectory } from "../link/live-topic-directory.ts";
+import { Connections, type Home } from "../link/connections.ts";
+import { TopicDirectory } from "../link/topic-directory.ts";
 import { duration } from "../message/duration.ts";
 import { isMessagingError, MessagingError, optionInvalid } from "../message/errors.ts";
 import { isName, type Keying, type Topic, type TopicSpec, topicSpec } from "../message/topic.ts";
@@ -32,7 +33,10 @@ import { checked, createSetAside } from "./set-aside.ts";
 
 /** A client's settings and what it is built on. */
 export interface ClientCoreOptions extends ClientSettings {
+  /** Dials the broker that must be there when the client is created. */
   readonly transport: Transport;
+  /** Dial further brokers, one each: where topics are looked for that those before do not know. @default none */
+  readonly dial?: readonly Transport[] | undefined;
   readonly runtime?: Runtime | undefined;
   /** How frames are written; the broker answers in the same. @default binary */
   readonly codec?: Codec | undefined;
@@ -48,8 +52,10 @@ const SILENT: Logger = { log: () => {} };
  * `VERSION_UNSUPPORTED`, and with `OPTION_INVALID`. Later losses reconnect for ever.
  */
 export async function createClientCore(options: ClientCoreOptions): Promise<Client> {
-  const { transport, token } = options;
+  const { transport, dial = [], token } = options;
   if (typeof transport?.dial !== "function") throw optionInvalid("transport", "a transport", transport);
+  if (!Array.isArray(dial) || dial.some((each) => typeof each?.dial !== "function"))
+    throw optionInvalid("dial", "a list of transports", dial);
   if (options.name !== undefined && !isName(options.name))
     throw optionInvalid("name", "1 to 128 of the characters A-Z a-z 0-9 . _ -", options.name);
   if (token !== undefined && typeof token !== "string" && typeof token !== "function")
@@ -67,7 +73,7 @@ interface Closeable {
 class LiveClient implements Client, Admin {
   readonly name: string;
   readonly #environment: ConsumerEnvironment;
-  readonly #connection: Connection;
+  readonly #connections: Connections;
   readonly #registry: ActorRegistry;
   readonly #events: EventBus;
   readonly #producers = new Set<Closeable>();
@@ -89,24 +95,30 @@ class LiveClient implements Client, Admin {
       onFailure: (path, error) => logger.log("error", `actor ${path} failed`, { error }),
       dropped: (error) => logger.log("error", `an observer of the actors of client "${this.name}" threw`, { error }),
     });
-    this.#connection = new Connection({
-      transport: options.transport,
-      codec: options.codec ?? binaryCodec,
+    const { transport: home, dial = [], codec = binaryCodec, token } = options;
+    const { name } = this;
+    const shared = {
+      codec,
       runtime,
       actors: this.#registry,
       events: this.#events,
       logger,
-      name: this.name,
-      instance,
-      token: options.token,
+      name,
+      token,
       connectTimeoutMs,
-    });
+    };
+    this.#connections = new Connections([home, ...dial], (transport, number) =>
+      number === 1
+        ? new Connection({ ...shared, transport, instance, path: `${name}/connection` })
+        : new Connection({ ...shared, transport, instance: runtime.id(), path: `${name}/connection-${number}` }),
+    );
+    const linkTo = (to: Home): Connection => this.#connections.linkTo(to);
     this.#environment = {
-      name: this.name,
-      instance,
+      name,
       runtime,
-      connection: this.#connection,
-      topics: new LiveTopicDirectory(this.#connection),
+      home,
+      linkTo,
+      topics: new TopicDirectory(this.#connections),
       actors: this.#registry,
       events: this.#events,
       logger,
@@ -117,7 +129,8 @@ class LiveClient implements Client, Admin {
   }
   async connected(): Promise<void> {
     try {
-      await this.#connection.ready;
+      const { home, linkTo } = this.#environment;
+      await linkTo(home).ready;
     } catch (error) {
       this.#end();
       throw error;
@@ -238,7 +251,7 @@ class LiveClient implements Client, Admin {
     this.#end();
   }
   #end(): void {
-    this.#connection.close();
+    this.#connections.close();
     this.#registry.stopAll();
     this.#events.complete();
   }

@@ -1,5 +1,6 @@
 import type { SnapshotFrom } from "xstate";
-import type { BrokerLink, Instant } from "../link/broker-link.ts";
+import type { BrokerLink } from "../link/broker-link.ts";
+import type { Instant } from "../link/heartbeats.ts";
 import { Refusals } from "../link/refusals.ts";
 import { type Epoch, NO_EPOCH } from "../message/brands.ts";
 import { asMessagingError, type MessagingError, StaleEpochError } from "../message/errors.ts";

@@ -1,7 +1,10 @@
 import { BehaviorSubject, type Observable, Subject } from "rxjs";
 import type { SystemEvent } from "../contracts/events.ts";
 import type { HistoryStep } from "../contracts/history.ts";
-import type { BrokerLink, HeartbeatSource, Instant, MemberFrame, Requests } from "../link/broker-link.ts";
+import type { BrokerLink, MemberFrame } from "../link/broker-link.ts";
+import { linkedBy } from "../link/connections.fixture.ts";
+import type { HeartbeatSource, Instant } from "../link/heartbeats.ts";
+import type { Requests } from "../link/requests.ts";
 import { encodeBody } from "../message/body.ts";
 import { type Epoch, epoch, type Offset, offset } from "../message/brands.ts";
 import { type ErrorCode, fromWireError, MessagingError } from "../message/errors.ts";
@@ -91,21 +94,12 @@ export class FakeGroup {
     this.queues = Array.from({ length: options.queues ?? 1 }, (_, index) => new FakeQueue(index));
     const events = new EventBus(this.runtime, () => {});
     events.events$.subscribe((event) => this.events.push(event));
-    const { links$ } = this;
+    const linked = linkedBy(this.links$);
+    linked.topics.find = async () => linked as never;
     this.environment = {
       name: "client",
-      instance: "instance",
       runtime: this.runtime,
-      connection: {
-        links$,
-        get link() {
-          return links$.value;
-        },
-        get welcome() {
-          return WELCOME;
-        },
-      },
-      topics: { known: () => undefined, find: async () => ({}) as never, forget: () => {} },
+      ...linked,
       actors: new ActorRegistry({
         runtime: this.runtime,
         onFailure: (path, error) => this.logged.push(path, error),
@@ -131,7 +125,7 @@ export class FakeGroup {
   connect(): FakeLink {
     const link = new FakeLink(this, ++this.#links);
     this.link = link;
-    this.links$.next(link);
+    this.links$.next(link as unknown as BrokerLink);
     return link;
   }
   cut(): void {
@@ -241,7 +235,7 @@ export class FakeGroup {
   }
 }
 
-export class FakeLink implements BrokerLink {
+export class FakeLink implements Omit<BrokerLink, "welcomed" | "over" | "fault" | "close" | "abort"> {
   readonly number: number;
   readonly welcome = WELCOME;
   readonly batchBytesMax = WELCOME.frameBytesMax;

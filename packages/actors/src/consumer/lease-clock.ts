@@ -1,4 +1,4 @@
-import type { Instant } from "../link/broker-link.ts";
+import type { Instant } from "../link/heartbeats.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** The share of its TTL that a holder uses: the rest is for clocks that run at different speeds. */

@@ -1,9 +1,10 @@
 import type { Subscription } from "rxjs";
-import type { BrokerLink, HeartbeatSource, MemberFrame } from "../link/broker-link.ts";
+import type { BrokerLink, MemberFrame } from "../link/broker-link.ts";
+import type { HeartbeatSource } from "../link/heartbeats.ts";
 import { Refusals } from "../link/refusals.ts";
 import { DURATION_MS_MAX } from "../message/duration.ts";
 import { asMessagingError, fromWireError, isMessagingError, type MessagingError } from "../message/errors.ts";
-import type { MemberJoin } from "../protocol/frames.ts";
+import type { LeaseKey, MemberJoin } from "../protocol/frames.ts";
 import type { ConsumerRef } from "./consumer.machine.ts";
 import type { ConsumerScope } from "./scope.ts";
 import type { StartGate } from "./start-gate.ts";
@@ -57,11 +58,10 @@ export class Membership implements HeartbeatSource {
   /** Finds the topic, then joins on this link and on each that follows. */
   start(): void {
     const { environment, topic, settings } = this.#scope;
-    const { topics, connection } = environment;
-    topics.find(topic, { group: settings.group, consumer: settings.name }, this.#stop.signal).then(
-      () => {
+    environment.topics.find(topic, { group: settings.group, consumer: settings.name }, this.#stop.signal).then(
+      ({ home }) => {
         if (this.#stop.signal.aborted) return;
-        this.#links = connection.links$.subscribe((link) => this.#guarded(() => this.#onLink(link)));
+        this.#links = environment.linkTo(home).links$.subscribe((link) => this.#guarded(() => this.#onLink(link)));
       },
       (error: unknown) => {
         if (!this.#stop.signal.aborted) this.#fail(asMessagingError(error));
@@ -92,8 +92,8 @@ export class Membership implements HeartbeatSource {
     this.#links?.unsubscribe();
   }
 
-  leases(): ReturnType<HeartbeatSource["leases"]> {
-    const leases: { readonly member: number; readonly queue: number; readonly epoch: number }[] = [];
+  leases(): readonly LeaseKey[] {
+    const leases: LeaseKey[] = [];
     for (const worker of this.#workers.values()) {
       try {
         const lease = worker.lease.beat;

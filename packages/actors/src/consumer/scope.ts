@@ -1,4 +1,7 @@
+import type { SendArgs } from "../contracts/options.ts";
 import type { ClientEnvironment } from "../link/client-environment.ts";
+import type { Receipt } from "../message/message.ts";
+import type { Keying, Topic } from "../message/topic.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
 import { Credit } from "./credit.ts";
@@ -12,6 +15,11 @@ import { SettleLog } from "./settle-log.ts";
 /** What the consumers of one client share. */
 export interface ConsumerEnvironment extends ClientEnvironment {
   readonly inHand: KeysInHand;
+  /** What `context.emit` sends through: one for a topic, made when first asked for, closed after all consumers. */
+  emitter<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>): Emitter<In, K>;
+}
+interface Emitter<In, K extends Keying> {
+  send(body: In, ...args: SendArgs<K>): Promise<Receipt>;
 }
 /** What all workers of one consumer share. */
 export interface ConsumerScope {

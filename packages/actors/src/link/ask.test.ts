@@ -5,7 +5,8 @@ import { limitExceeded, type MessagingError } from "../message/errors.ts";
 import type { Question } from "../protocol/questions.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { ask } from "./ask.ts";
-import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
+import type { BrokerLink } from "./broker-link.ts";
+import { linkedBy } from "./connections.fixture.ts";
 
 const full = (retryInMs?: number): MessagingError => limitExceeded("questionsMax", 4, "4 wait", "ask later", retryInMs);
 
@@ -21,12 +22,11 @@ function setUp(takenAt: number, refusal = full(1_000)) {
       return { answer: null };
     },
   } as unknown as BrokerLink;
-  const links$ = new BehaviorSubject<BrokerLink | null>(link);
-  const connection = { link, links$ } as unknown as BrokerConnection;
+  const brokers = linkedBy(new BehaviorSubject<BrokerLink | null>(link));
   return {
     askedAt,
     runtime,
-    asks: (question: Question, signal?: AbortSignal) => ask({ connection, runtime }, question, signal),
+    asks: (question: Question, signal?: AbortSignal) => ask({ ...brokers, runtime }, question, signal),
   };
 }
 const describeAll: Question = { kind: "describe" };

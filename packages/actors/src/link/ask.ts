@@ -2,8 +2,9 @@ import { asMessagingError, isMessagingError, MessagingError } from "../message/e
 import type { Answers, Question } from "../protocol/questions.ts";
 import { Backoff } from "../runtime/backoff.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { BrokerConnection } from "./broker-link.ts";
+import type { ClientEnvironment } from "./client-environment.ts";
 import { nextLink } from "./connection.ts";
+import type { Home } from "./connections.ts";
 
 /** How long a question may take, a link to ask it on included, ms. */
 const ASK_TIMEOUT_MS = 30_000;
@@ -22,15 +23,26 @@ const CHANGES: ReadonlySet<Question["kind"]> = new Set([
 const AGAIN_MAX_MS = 10_000;
 
 /**
- * Asks the broker. What it refuses because too much is asked at once (`LIMIT_EXCEEDED` with `retryInMs`) is asked again, later each time. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`, and twice over a limit, `LIMIT_EXCEEDED`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
+ * Asks the broker: the one of the topic that it is about. What it refuses because too much is asked at once (`LIMIT_EXCEEDED` with `retryInMs`) is asked again, later each time. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`, and twice over a limit, `LIMIT_EXCEEDED`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
  * Rejects with the broker's error, the signal's reason, after 30 s with the limit that kept it from being answered, or else `UNAVAILABLE` (`reached` waits as long as it takes), or `CLOSED`.
  */
-export async function ask<Q extends Question>(
-  environment: { readonly connection: BrokerConnection; readonly runtime: Runtime },
+export function ask<Q extends Question>(
+  environment: Asking,
   question: Q,
   signal?: AbortSignal,
 ): Promise<Answers[Q["kind"]]> {
-  const { connection, runtime } = environment;
+  const at = (home: Home) => askAt(environment, home, question, signal);
+  return "topic" in question ? environment.topics.ask(question.topic, at) : at(environment.home);
+}
+type Asking = Pick<ClientEnvironment, "home" | "linkTo" | "topics" | "runtime">;
+
+async function askAt<Q extends Question>(
+  { linkTo, runtime }: Asking,
+  home: Home,
+  question: Q,
+  signal: AbortSignal | undefined,
+): Promise<Answers[Q["kind"]]> {
+  const connection = linkTo(home);
   const giveUp = new AbortController();
   const onAbort = (): void => giveUp.abort(signal?.reason);
   if (signal?.aborted === true) onAbort();

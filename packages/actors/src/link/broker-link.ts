@@ -1,47 +1,37 @@
-import type { Observable } from "rxjs";
+import { Observable, Subject } from "rxjs";
+import type { Logger } from "../contracts/logger.ts";
+import { FRAME_BYTES_MAX, type Link, type LinkCode } from "../contracts/transport.ts";
+import { fromWireError, InternalError, MessagingError, type WireError } from "../message/errors.ts";
+import { clipped } from "../message/text.ts";
+import type { Codec } from "../protocol/codec.ts";
+import { packedBytesMax } from "../protocol/frame-bytes.ts";
 import type {
-  Answer,
-  AsideDone,
-  AsidePut,
-  Ask,
   BatchAppended,
   BatchRefused,
   ClientFrame,
   Deliver,
+  Frame,
   LaneKept,
-  LaneOpen,
-  LaneOpened,
   LaneRewind,
-  LeaseAcquire,
   LeaseEnded,
   LeaseGranted,
   LeaseOffered,
-  LeaseRaise,
-  LeaseRelease,
-  LeaseReleased,
   LeaseRevoke,
+  Limited,
   MemberEnded,
-  MemberJoin,
-  MemberJoined,
   Redeliver,
   Settled,
   SettleRefused,
-  TopicFind,
-  TopicFound,
   Welcome,
 } from "../protocol/frames.ts";
+import { frameTooLarge, Outbox } from "../protocol/outbox.ts";
+import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
+import { contained } from "../runtime/contained.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type HeartbeatSource, Heartbeats } from "./heartbeats.ts";
+import { Pace } from "./pace.ts";
+import { PendingRequests, type Requests } from "./requests.ts";
 
-/** Requests and what answers each. */
-export interface Requests {
-  readonly "topic.find": [TopicFind, TopicFound];
-  readonly "lane.open": [LaneOpen, LaneOpened];
-  readonly "member.join": [MemberJoin, MemberJoined];
-  readonly "lease.acquire": [LeaseAcquire, LeaseGranted];
-  readonly "lease.raise": [LeaseRaise, LeaseGranted];
-  readonly "lease.release": [LeaseRelease, LeaseReleased];
-  readonly "aside.put": [AsidePut, AsideDone];
-  readonly ask: [Ask, Answer];
-}
 export type LaneFrame = BatchAppended | BatchRefused | LaneKept | LaneRewind;
 /** `lease.granted` arrives here only when nobody asked for it (unordered topics). */
 export type MemberFrame =
@@ -55,68 +45,352 @@ export type MemberFrame =
   | Settled
   | SettleRefused;
 
-/** One open, welcomed link to a broker. When it ends, `request`s under way reject with `UNAVAILABLE`, its streams complete, and `send` does nothing. */
-export interface BrokerLink {
-  /** Grows with every link of this client. */
+/** How a link ended. `error` is `null` when this side closed it. */
+export interface LinkOver {
+  readonly error: MessagingError | null;
+}
+export interface BrokerLinkOptions {
+  readonly link: Link;
+  readonly codec: Codec;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly instance: string;
+  /** The client's name. */
+  readonly client: string;
+  /** Grows with every link of this connection. */
   readonly number: number;
-  /** The broker's limits; `messageBytesMax` is what of it a frame of the link's codec holds. */
-  readonly welcome: Welcome;
-  /** Packed bytes of a batch of several messages, at most. */
-  readonly batchBytesMax: number;
-  readonly open: boolean;
-  /** Queues a frame; all frames of a turn leave together, in order. */
-  send(frame: ClientFrame): void;
-  /** Sends a request under a number of its own. Rejects with the broker's error, or `UNAVAILABLE` when the link ends first. */
-  request<T extends keyof Requests>(frame: Omit<Requests[T][0], "request">): Promise<Requests[T][1]>;
-  /** Numbers for `lane` and `member`, unique on this link, from 1. */
-  nextNumber(): number;
-  /** Frames for one lane, in order; subscribe before `lane.open` is sent. */
-  lane$(lane: number): Observable<LaneFrame>;
-  /** Frames for one member, in order; subscribe before `member.join` is sent. */
-  member$(member: number): Observable<MemberFrame>;
-  /**
-   * Leases that heartbeats of this link list. `leases()` is asked at each beat; `answered` gets the answer and the time (`runtime.now()` and `wallNow()`) the beat was *sent*.
-   * Returns what takes the source away again.
-   */
-  heartbeats(source: HeartbeatSource): () => void;
-  /** Whether a heartbeat has room for one lease more than there are queues at work. */
-  readonly hasLeaseRoom: boolean;
-  /** Sends a heartbeat now (first one on a link: after joins and resumes). */
-  beat(): void;
-  /** Sends one in a turn of its own, however often it is asked for in this one: what is answered in one packet is listed together. */
-  beatSoon(): void;
-  /** The broker sent what it must not: says so and ends the link, which is then dialled anew. Never throws. */
-  violation(reason: string): void;
-  /** Something of ours threw over what came on this link: logs it and ends the link (`INTERNAL`), which is then dialled anew, later each time. Never throws. */
-  fault(thrown: unknown, doing: string): void;
-  readonly bufferedBytes: number;
-}
-export interface HeartbeatSource {
-  /** Queues it is at work on: it lists no more leases than that. */
-  readonly workers: number;
-  leases(): readonly { readonly member: number; readonly queue: number; readonly epoch: number }[];
-  answered(answer: {
-    readonly sentAt: Instant;
-    readonly renewed: readonly {
-      readonly member: number;
-      readonly queue: number;
-      readonly epoch: number;
-      readonly ttlMs: number;
-    }[];
-    readonly ended: readonly { readonly member: number; readonly queue: number; readonly epoch: number }[];
-  }): void;
-}
-/** One moment on both clocks: elapsed time is the larger of the two (a backward step of the wall clock counts 0), so suspends end leases early, never late. */
-export interface Instant {
-  readonly now: number;
-  readonly wallNow: number;
+  readonly ordinal: number | null;
+  /** Called once, synchronously, when the link has ended: before its streams complete and its requests reject. */
+  readonly onEnd: () => void;
+  /** The broker reads this link later, since it sends more than it may. */
+  readonly onLimited: (limited: Limited) => void;
 }
 
-/** The connection to a broker as producers and consumers see it: the open link, or none for now. */
-export interface BrokerConnection {
-  readonly link: BrokerLink | null;
-  /** Limits of the present link's broker or, while there is none, of the last one's. */
-  readonly welcome: Welcome;
-  /** Emits the present link (or null) at once, then each change; completes when the client closes. Never errors: what a reconnect failed with is told on `events$` (`link.closed`), and tried again. */
-  readonly links$: Observable<BrokerLink | null>;
+/**
+ * One link to a broker, from its `hello` on: sends and receives frames, and ends once, for one reason. Then requests
+ * under way reject with `UNAVAILABLE`, its streams complete, and `send` does nothing. Whatever the broker sends, it
+ * throws nothing: the link ends with `violation`, or `internal` when it was this side that failed.
+ */
+export class BrokerLink {
+  readonly number: number;
+  /** Resolves with the broker's `welcome`; rejects when the link ends first. */
+  readonly welcomed: Promise<Welcome>;
+  readonly over: Promise<LinkOver>;
+  readonly #options: BrokerLinkOptions;
+  readonly #link: Link;
+  /** Of the newest version, until `welcome` has told which is spoken. */
+  #codec: Codec;
+  #outbox: Outbox;
+  #welcome: Welcome | null = null;
+  #batchBytesMax = 0;
+  #onWelcome!: (welcome: Welcome) => void;
+  #onRefusal!: (error: MessagingError) => void;
+  #onOver!: (over: LinkOver) => void;
+  #ended = false;
+  #goodbye: MessagingError | null = null;
+  #numbers = 0;
+  readonly #requests = new PendingRequests();
+  readonly #heartbeats: Heartbeats;
+  readonly #pace: Pace;
+  readonly #lanes = new Map<number, Subject<LaneFrame>>();
+  readonly #members = new Map<number, Subject<MemberFrame>>();
+
+  constructor(options: BrokerLinkOptions) {
+    const { runtime } = options;
+    this.#options = options;
+    this.number = options.number;
+    this.#link = options.link;
+    this.#codec = options.codec;
+    this.#pace = new Pace(runtime, (frame) => this.#outbox.push(frame));
+    this.#heartbeats = new Heartbeats(
+      {
+        send: (frame) => this.send(frame),
+        lost: (error) => this.abort(error),
+        contain: (doing, step) => this.#contain(doing, step),
+      },
+      runtime,
+    );
+    this.#outbox = this.#outboxFor(FRAME_BYTES_MAX);
+    this.welcomed = new Promise((resolve, reject) => {
+      this.#onWelcome = resolve;
+      this.#onRefusal = reject;
+    });
+    this.welcomed.catch(() => {}); // `over` tells it too
+    this.over = new Promise((resolve) => {
+      this.#onOver = resolve;
+    });
+    this.#link.frames$.subscribe({
+      next: (packet) => this.#receive(packet),
+      complete: () => void this.#link.ended.then(({ code, reason }) => this.#end(lost(code, reason))),
+    });
+    this.#outbox.push({
+      type: "hello",
+      versions: this.#codec.versions,
+      instance: options.instance,
+      link: options.number,
+      client: options.client,
+      ordinal: options.ordinal,
+    });
+  }
+
+  #outboxFor(frameBytesMax: number): Outbox {
+    return new Outbox(this.#link, this.#codec, this.#options.runtime, {
+      frameBytesMax,
+      peerBytesMax: frameBytesMax,
+      onFault: (error, type) => this.fault(error, `writing "${type}"`),
+      onTooLarge: (frame, bytes) => this.#tooLarge(frame, frameTooLarge(frame.type, bytes, frameBytesMax)),
+    });
+  }
+  /** A request that the broker would not take is refused here, and the link stays. */
+  #tooLarge(frame: Frame, error: MessagingError): void {
+    if (!this.#requests.refuse(frame, error)) this.#leave(error, "tooLarge", error.message.slice(0, 100));
+  }
+  /** The broker's limits; `messageBytesMax` is what of it a frame of the link's codec holds. */
+  get welcome(): Welcome {
+    return this.#welcome as Welcome; // nobody gets the link before
+  }
+  /** Packed bytes of a batch of several messages, at most. */
+  get batchBytesMax(): number {
+    return this.#batchBytesMax;
+  }
+  get open(): boolean {
+    return !this.#ended && this.#welcome !== null;
+  }
+  get bufferedBytes(): number {
+    return this.#outbox.bufferedBytes;
+  }
+  /** Queues a frame; all frames of a turn leave together, in order. */
+  send(frame: ClientFrame): void {
+    if (!this.#ended) this.#outbox.push(frame);
+  }
+  /** Sends a request. Rejects with the broker's error, or `UNAVAILABLE` when the link ends first. */
+  request<T extends keyof Requests>(frame: Omit<Requests[T][0], "request">): Promise<Requests[T][1]> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.open ? this.#codec.refusal(frame as unknown as ClientFrame) : linkGone(this.#goodbye);
+      if (refusal !== null) {
+        reject(refusal);
+        return;
+      }
+      const numbered = this.#requests.add<T>(frame, resolve, reject);
+      if (numbered.type === "ask" || numbered.type === "topic.find") this.#pace.push(numbered);
+      else this.#outbox.push(numbered);
+    });
+  }
+  /** Numbers for `lane` and `member`, unique on this link, from 1. */
+  nextNumber(): number {
+    return ++this.#numbers;
+  }
+  /** Frames for one lane, in order; subscribe before `lane.open` is sent. */
+  lane$(lane: number): Observable<LaneFrame> {
+    return this.#stream(this.#lanes, lane, `a frame of lane ${lane}`);
+  }
+  /** Frames for one member, in order; subscribe before `member.join` is sent. */
+  member$(member: number): Observable<MemberFrame> {
+    return this.#stream(this.#members, member, `a frame of member ${member}`);
+  }
+  /** One subject per number, there while somebody listens. */
+  #stream<F>(streams: Map<number, Subject<F>>, number: number, doing: string): Observable<F> {
+    const frames = new Observable<F>((subscriber) => {
+      if (this.#ended) {
+        subscriber.complete();
+        return undefined;
+      }
+      const stream = streams.get(number) ?? new Subject<F>();
+      streams.set(number, stream);
+      const subscription = stream.subscribe(subscriber);
+      return () => {
+        subscription.unsubscribe();
+        if (!stream.observed && streams.get(number) === stream) streams.delete(number);
+      };
+    });
+    return contained(frames, (error) => this.fault(error, doing));
+  }
+
+  /** Heartbeats list these leases, too. Returns what takes the source away again. */
+  heartbeats(source: HeartbeatSource): () => void {
+    return this.#heartbeats.add(source);
+  }
+  /** Whether a heartbeat has room for one lease more than there are queues at work. */
+  get hasLeaseRoom(): boolean {
+    return this.#heartbeats.hasLeaseRoom;
+  }
+  /** Sends a heartbeat now (first one on a link: after joins and resumes). */
+  beat(): void {
+    this.#heartbeats.beat();
+  }
+  /** In a turn of its own, however often it is asked for in this one: what is answered in one packet is listed together. */
+  beatSoon(): void {
+    this.#heartbeats.beatSoon();
+  }
+
+  /* ---------- receiving ---------- */
+
+  #receive(packet: Uint8Array): void {
+    if (this.#ended) return;
+    this.#heartbeats.heard();
+    let doing = "reading a packet";
+    this.#contain(
+      () => doing,
+      () => {
+        for (const frame of this.#codec.decode(packet)) {
+          if (this.#ended) return;
+          doing = frame.type;
+          this.#dispatch(frame);
+        }
+      },
+    );
+  }
+  /** Runs a step of this link. What it throws ends the link, whose state is not to be trusted any more. */
+  #contain(doing: string | (() => string), step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (brokeProtocol(error)) this.violation(error.message);
+      else this.fault(error, typeof doing === "string" ? doing : doing());
+    }
+  }
+  #dispatch(frame: Frame): void {
+    if (this.#welcome === null) {
+      if (frame.type === "welcome") this.#welcomeBy(frame);
+      else if (frame.type === "goodbye") this.#sayGoodbye(frame.error);
+      else this.violation(`expected "welcome" or "goodbye" as the first frame, found "${frame.type}"`);
+      return;
+    }
+    switch (frame.type) {
+      case "batch.appended":
+      case "batch.refused":
+      case "lane.kept":
+      case "lane.rewind":
+        this.#lanes.get(frame.lane)?.next(frame); // none: the lane was closed while this was on its way
+        return;
+      case "deliver":
+      case "redeliver":
+      case "settled":
+      case "settle.refused":
+      case "lease.offered":
+      case "lease.revoke":
+      case "lease.ended":
+      case "member.ended":
+        this.#members.get(frame.member)?.next(frame);
+        return;
+      case "lease.granted":
+        this.#heartbeats.granted(frame.grant);
+        if (frame.request === null) this.#members.get(frame.member)?.next(frame);
+        else this.#requests.answered(frame.request, frame);
+        return;
+      case "topic.found":
+      case "lane.opened":
+      case "member.joined":
+      case "lease.released":
+      case "aside.done":
+      case "answer":
+      case "refused":
+        this.#requests.answered(frame.request, frame);
+        return;
+      case "heartbeat.answered":
+        this.#heartbeats.answered(frame);
+        return;
+      case "limited":
+        this.#pace.slowDown(frame);
+        this.#options.onLimited(frame);
+        return;
+      case "goodbye":
+        this.#sayGoodbye(frame.error);
+        return;
+      default:
+        this.violation(`expected a frame that brokers send, found "${frame.type}"`);
+    }
+  }
+  #welcomeBy(welcome: Welcome): void {
+    const { name, versions } = this.#codec;
+    if (!versions.includes(welcome.version)) {
+      this.violation(`welcome: expected version ${versions.join(" or ")}, found ${welcome.version}`);
+      return;
+    }
+    const { one, many } = packedBytesMax(name, welcome.frameBytesMax);
+    this.#batchBytesMax = many;
+    this.#welcome = { ...welcome, messageBytesMax: Math.min(welcome.messageBytesMax, one) };
+    this.#outbox.flush();
+    this.#codec = this.#codec.at(welcome.version);
+    this.#outbox = this.#outboxFor(welcome.frameBytesMax);
+    this.#heartbeats.start(welcome, name);
+    this.#onWelcome(this.#welcome);
+  }
+
+  /* ---------- ending ---------- */
+
+  /** The broker sent what it must not: says so and ends the link, which is then dialled anew. Never throws. */
+  violation(reason: string): void {
+    const error = new MessagingError("PROTOCOL_VIOLATION", `the broker broke the protocol: ${reason}`);
+    this.#leave(error, "violation", clipped(reason));
+  }
+  /**
+   * Something of ours threw over what came on this link: logs it and ends the link (`INTERNAL`), which is then dialled
+   * anew, later each time. Never throws.
+   */
+  fault(thrown: unknown, doing: string): InternalError {
+    const { client, runtime, logger } = this.#options;
+    const end = { at: "client", path: `${client}/link/${this.number}`, runtime, logger } as const;
+    const error = ownFault(end, thrown, doing);
+    this.#leave(error, "internal", error.reference);
+    return error;
+  }
+  /** Says goodbye and ends. */
+  close(): void {
+    this.#leave(null, "normal", "the client closes");
+  }
+  /** Ends without a word. */
+  abort(error: MessagingError = linkGone(null)): void {
+    this.#link.abort();
+    this.#end(error);
+  }
+  #leave(error: MessagingError | null, code: LinkCode, reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true; // whatever goes wrong from here on, it ends for this reason
+    // a violation in our own words, or a fault of which it says a reference and nothing else
+    const told = error === null ? null : { code: error.code, message: error.message, data: error.data };
+    this.#outbox.push({ type: "goodbye", error: told });
+    this.#outbox.flush();
+    this.#link.close(code, reason);
+    this.#finish(error);
+  }
+  #sayGoodbye(wire: WireError | null): void {
+    const error = wire === null ? new MessagingError("UNAVAILABLE", "the broker said goodbye") : fromWireError(wire);
+    this.#link.close("normal", "goodbye");
+    this.#end(error);
+  }
+  #end(error: MessagingError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#finish(error);
+  }
+  #finish(error: MessagingError | null): void {
+    this.#goodbye = error;
+    this.#pace.stop();
+    this.#heartbeats.stop();
+    this.#options.onEnd();
+    const gone = linkGone(error);
+    this.#requests.rejectAll(gone);
+    for (const stream of [...this.#lanes.values(), ...this.#members.values()]) stream.complete();
+    this.#lanes.clear();
+    this.#members.clear();
+    this.#onRefusal(error ?? gone);
+    this.#onOver({ error });
+  }
+}
+
+const linkGone = (cause: MessagingError | null): MessagingError<"UNAVAILABLE"> =>
+  new MessagingError("UNAVAILABLE", "the link to the broker has ended", cause === null ? {} : { cause });
+function lost(code: string, reason: string): MessagingError {
+  if (code === "internal") return new InternalError("broker", reason);
+  if (code === "violation")
+    return new MessagingError("PROTOCOL_VIOLATION", `the broker ended the link: ${reason || "protocol violation"}`);
+  if (code === "unauthenticated")
+    return new MessagingError("UNAUTHENTICATED", `the broker ended the link: ${reason || "the token has expired"}`);
+  if (code === "tooLarge" || code === "overloaded")
+    return new MessagingError("LIMIT_EXCEEDED", `the broker ended the link (${code}): ${reason}`);
+  return new MessagingError(
+    "UNAVAILABLE",
+    `the link to the broker was ${code === "lost" ? "lost" : `ended (${code})`}${reason === "" ? "" : `: ${reason}`}`,
+  );
 }

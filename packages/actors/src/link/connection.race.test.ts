@@ -85,6 +85,7 @@ it("lets one link be open at a time, and leaves none open once closed", async ()
           events: new EventBus(runtime, () => {}),
           logger: { log: () => {} },
           name: "c",
+          path: "c/connection",
           instance: "i",
           token: async () => {
             turn++;

@@ -11,9 +11,8 @@ import type { ActorRegistry } from "../runtime/actor-registry.ts";
 import { contained } from "../runtime/contained.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
+import { BrokerLink } from "./broker-link.ts";
 import { type ConnectionFailure, type ConnectionRef, connectionMachine } from "./connection.machine.ts";
-import { OpenLink } from "./open-link.ts";
 
 export interface ConnectionOptions {
   readonly transport: Transport;
@@ -23,6 +22,8 @@ export interface ConnectionOptions {
   readonly events: EventBus;
   readonly logger: Logger;
   readonly name: string;
+  /** Of its actor. */
+  readonly path: string;
   readonly instance: string;
   readonly token: ClientSettings["token"];
   readonly connectTimeoutMs: number;
@@ -35,7 +36,11 @@ const FAULT_BACKOFF = { initialMs: 1_000, maxMs: 60_000 };
 const LIMIT_LOG_MS = 60_000;
 
 /** Keeps one link to the broker: the machine says when, this dials, shakes hands and hands the open link out. */
-export class Connection implements BrokerConnection {
+export class Connection {
+  /**
+   * Emits the present link (or null) at once, then each change; completes when the client closes. Never errors: what a
+   * reconnect failed with is told on `events$` (`link.closed`), and tried again.
+   */
   readonly links$: Observable<BrokerLink | null>;
   readonly #links = new BehaviorSubject<BrokerLink | null>(null);
   /** Resolves with the first welcome; rejects when there will be none. */
@@ -45,7 +50,7 @@ export class Connection implements BrokerConnection {
   #onReady!: () => void;
   #onFailure!: (error: MessagingError) => void;
   #raw: Link | null = null;
-  #opening: OpenLink | null = null;
+  #opening: BrokerLink | null = null;
   #welcome: Welcome | null = null;
   #numbers = 0;
   /** The first welcome from the data that this client works with: says how old it is among clients. */
@@ -72,7 +77,7 @@ export class Connection implements BrokerConnection {
     this.#actor = options.actors.start(
       {
         kind: "connection",
-        path: `${options.name}/connection`,
+        path: options.path,
         failed: (error) => this.#giveUp(asMessagingError(error)),
       },
       connectionMachine.provide({
@@ -95,6 +100,7 @@ export class Connection implements BrokerConnection {
   get link(): BrokerLink | null {
     return this.#links.value;
   }
+  /** Limits of the present link's broker or, while there is none, of the last one's. */
   get welcome(): Welcome {
     return this.#welcome as Welcome; // nobody gets a client before the first welcome
   }
@@ -117,7 +123,7 @@ export class Connection implements BrokerConnection {
   }
   async #handshake(): Promise<void> {
     const { codec, runtime, logger, instance, name } = this.#options;
-    const opening: OpenLink = new OpenLink({
+    const opening: BrokerLink = new BrokerLink({
       link: this.#raw as Link,
       codec,
       runtime,
@@ -140,7 +146,7 @@ export class Connection implements BrokerConnection {
     return isMessagingError(error) ? error : (this.#opening?.fault(error, "welcome") ?? error);
   }
   async #serve(): Promise<never> {
-    const { error } = await (this.#opening as OpenLink).over;
+    const { error } = await (this.#opening as BrokerLink).over;
     return this.#fail(error ?? new MessagingError("CLOSED", "the client closed the link"));
   }
   /** What the machine's `onError` decides by. */
@@ -235,8 +241,11 @@ export class Connection implements BrokerConnection {
 const waitMs = ({ initialMs, maxMs }: typeof BACKOFF, times: number): number =>
   Math.min(initialMs * 2 ** Math.min(times, 30), maxMs);
 
-/** The present link or the next one. Rejects with the signal's reason, or `CLOSED` when the client closes. */
-export function nextLink(connection: BrokerConnection, signal?: AbortSignal): Promise<BrokerLink> {
+/**
+ * The present link or the next one. Rejects with the signal's reason, with `CLOSED` when the client closes, or with what
+ * the first link failed with for good.
+ */
+export function nextLink(connection: Connection, signal?: AbortSignal): Promise<BrokerLink> {
   const present = connection.link;
   if (present !== null && signal?.aborted !== true) return Promise.resolve(present);
   return new Promise((resolve, reject) => {
@@ -254,6 +263,7 @@ export function nextLink(connection: BrokerConnection, signal?: AbortSignal): Pr
       void Promise.resolve().then(() => links.unsubscribe());
     };
     signal?.addEventListener("abort", abort, { once: true });
+    connection.ready.catch(reject);
     const links = connection.links$.subscribe({
       next: (link) => {
         if (link === null) return;

@@ -1,5 +1,6 @@
 import type { BrokerLink, LaneFrame } from "../link/broker-link.ts";
 import type { ClientEnvironment } from "../link/client-environment.ts";
+import type { Connection } from "../link/connection.ts";
 import { Refusals } from "../link/refusals.ts";
 import type { Durability, Epoch } from "../message/brands.ts";
 import { asMessagingError, fromWireError, isMessagingError, MessagingError } from "../message/errors.ts";
@@ -18,6 +19,7 @@ import type { PendingSend } from "./pending-send.ts";
 /** What a lane asks of its producer and tells it. */
 export interface LaneHost extends LaneOwner {
   readonly environment: ClientEnvironment;
+  readonly connection: Connection;
   readonly topic: string;
   readonly name: string;
   readonly path: string;
@@ -25,7 +27,7 @@ export interface LaneHost extends LaneOwner {
   durability(): Durability;
   routeVersion(): number;
   /** The route is not the queue's: ask for the newer one. */
-  wrongRoute(error: MessagingError): void;
+  wrongRoute(): void;
   /** These have failed, in order: not appended, or (`unknown`) perhaps. */
   failed(sends: readonly PendingSend[], error: MessagingError, outcome: "notAppended" | "unknown"): void;
   fenced(lane: Lane, epoch: Epoch | null, error: MessagingError): void;
@@ -78,7 +80,7 @@ export class Lane {
     this.#quiet = new QuietTimer(host.environment.runtime, REST_MS, () => {
       if (this.#sending && this.buffer.isFinished) this.#send({ type: "batch.appended" });
     });
-    this.#link = host.environment.connection.link;
+    this.#link = host.connection.link;
     this.#path = `${host.path}/lane-${queue}`;
     this.#actor = host.environment.actors.start(
       { kind: "lane", path: this.#path, failed: (error) => this.#broken(error) },
@@ -254,7 +256,7 @@ export class Lane {
       }
       return match;
     } catch (error) {
-      if (isMessagingError(error, "WRONG_ROUTE")) this.#host.wrongRoute(error);
+      if (isMessagingError(error, "WRONG_ROUTE")) this.#host.wrongRoute();
       throw error;
     } finally {
       if (!keep) end();
@@ -318,7 +320,7 @@ export class Lane {
         const refusal = this.#refusal(fromWireError(frame.error), frame.retryAfterMs);
         if (refusal.error.code !== "WRONG_ROUTE") return { type: "batch.refused", refusal };
         // these belong to another queue now: they fail, and what is called later goes where the newer route says
-        this.#host.wrongRoute(refusal.error);
+        this.#host.wrongRoute();
         return { type: "batch.refused", refusal: { ...refusal, kind: "final" } };
       }
     }

@@ -2,6 +2,7 @@ import type { Subscription } from "rxjs";
 import type { CloseOptions, SendArgs, WaitOptions } from "../contracts/options.ts";
 import { closeTimeout } from "../contracts/options.ts";
 import type { ClientEnvironment } from "../link/client-environment.ts";
+import type { Connection } from "../link/connection.ts";
 import type { TopicUse, TopicView } from "../link/topic-directory.ts";
 import { atLeastAsDurable, type Durability, type Epoch, type Offset } from "../message/brands.ts";
 import { asMessagingError, type ErrorCode, FlushError, MessagingError } from "../message/errors.ts";
@@ -49,7 +50,9 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   readonly #settings: ProducerSettings;
   readonly #actor: ProducerRef;
   readonly #onClosed: () => void;
-  readonly #links: Subscription;
+  /** Of the topic's broker, as far as that is known: its queues all live there. */
+  connection: Connection;
+  #links: Subscription;
 
   #view: TopicView | undefined;
   #finding: AbortController | null = null;
@@ -113,7 +116,17 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       (sends) => this.#late(sends),
       (error) => environment.logger.log("error", `producer "${name}": late sends could not be failed`, { error }),
     );
-    this.#links = environment.connection.links$.subscribe((link) => {
+    this.connection = environment.linkTo(environment.home);
+    this.#links = this.#follow();
+  }
+  #moveTo(connection: Connection): void {
+    if (connection === this.connection) return;
+    this.#links.unsubscribe();
+    this.connection = connection;
+    this.#links = this.#follow();
+  }
+  #follow(): Subscription {
+    return this.connection.links$.subscribe((link) => {
       for (const lane of this.#lanes) lane?.linked(link);
     });
   }
@@ -133,7 +146,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
       if (key !== null) slot = this.#packer.slotOf(key);
       space = this.#spaceFor(slot);
       length = this.#packer.pack(space, body, key, slot, options);
-      const { messageBytesMax } = this.environment.connection.welcome;
+      const { messageBytesMax } = this.connection.welcome;
       if (length > messageBytesMax)
         throw new MessagingError(
           "MESSAGE_TOO_LARGE",
@@ -176,7 +189,7 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   }
   #checkDurability(): void {
     const { durability } = this.#settings;
-    const { durabilityMax } = this.environment.connection.welcome;
+    const { durabilityMax } = this.connection.welcome;
     if (durability !== null && !atLeastAsDurable(durabilityMax, durability))
       throw new MessagingError(
         "DURABILITY_UNAVAILABLE",
@@ -255,10 +268,12 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
     const finding = new AbortController();
     this.#finding = finding;
     try {
-      this.#view = await this.environment.topics.find(this.#definition, this.#use, finding.signal);
+      const view = await this.environment.topics.find(this.#definition, this.#use, finding.signal);
       if (this.#ended) return;
+      this.#view = view;
+      this.#moveTo(this.environment.linkTo(view.home));
       for (let send = this.#undealt.shift(); send !== undefined; send = this.#undealt.shift())
-        if (send.stage === "admitted") this.#deal(send, this.#view);
+        if (send.stage === "admitted") this.#deal(send, view);
     } catch (error) {
       if (this.#ended) return;
       // nobody has a number: all that was called so far fails together, and what is called later asks again
@@ -278,13 +293,13 @@ class LiveProducer<In, Out> implements Producer<In, Keying>, LaneHost {
   }
   durability(): Durability {
     if (this.#settings.durability !== null) return this.#settings.durability;
-    return this.environment.connection.welcome.durabilityMax === "memory" ? "memory" : "flushed";
+    return this.connection.welcome.durabilityMax === "memory" ? "memory" : "flushed";
   }
   routeVersion(): number {
     return this.#view?.route.version ?? 0;
   }
-  wrongRoute(error: MessagingError): void {
-    this.environment.topics.forget(this.topic, error);
+  wrongRoute(): void {
+    this.environment.topics.forget(this.topic);
     this.environment.topics.find(this.#definition, this.#use).then(
       (view) => {
         this.#view = view;

@@ -1,12 +1,15 @@
 import { BehaviorSubject } from "rxjs";
 import { expect, it, vi } from "vitest";
-import { MessagingError } from "../message/errors.ts";
+import { type ErrorCode, MessagingError } from "../message/errors.ts";
 import { evenRuns, slotOf } from "../message/route.ts";
 import { topicSpec } from "../message/topic.ts";
 import type { TopicFind } from "../protocol/frames.ts";
 import { Waits } from "../runtime/waits.ts";
-import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
-import { LiveTopicDirectory } from "./live-topic-directory.ts";
+import type { BrokerLink } from "./broker-link.ts";
+import type { Connection } from "./connection.ts";
+import { linkedBy } from "./connections.fixture.ts";
+import { Connections, type Home } from "./connections.ts";
+import { TopicDirectory } from "./topic-directory.ts";
 
 const spec = topicSpec({ name: "t", queues: 4 });
 
@@ -23,14 +26,8 @@ function setUp() {
     },
   } as unknown as BrokerLink;
   const links$ = new BehaviorSubject<BrokerLink | null>(link);
-  const connection = {
-    get link() {
-      return links$.value;
-    },
-    links$,
-  } as unknown as BrokerConnection;
   return {
-    directory: new LiveTopicDirectory(connection),
+    directory: linkedBy(links$).topics,
     links$,
     link,
     asked: () => asked,
@@ -53,10 +50,10 @@ it("asks again when told that a route is wrong, and never goes back to an older 
   const { directory, asked, setVersion } = setUp();
   setVersion(5);
   await directory.find(spec, USE);
-  directory.forget("t", new MessagingError("WRONG_ROUTE", "newer"));
+  directory.forget("t");
   setVersion(4);
   expect((await directory.find(spec, USE)).route.version).toBe(5);
-  directory.forget("t", new MessagingError("WRONG_ROUTE", "newer"));
+  directory.forget("t");
   setVersion(6);
   expect((await directory.find(spec, USE)).route.version).toBe(6);
   expect(asked()).toBe(3);
@@ -109,4 +106,33 @@ it("keeps nothing of those who no longer wait, while there is no link", async ()
   expect((waits.mock.contexts[0] as Waits<null>).size).toBe(1);
   links$.next(link);
   expect((await staying).spec).toBe(spec);
+});
+it("looks for a topic at one broker after the other, and asks where it lives from then on", async () => {
+  const asked: string[] = [];
+  const brokerWith = (name: string, refusal: ErrorCode | null) => {
+    const link = {
+      open: true,
+      request: async () => {
+        asked.push(name);
+        if (refusal !== null) throw new MessagingError(refusal, "not here");
+        return { spec, route: { topic: "t", version: 1, ordered: true, homes: [name], runs: evenRuns(4) } };
+      },
+    } as unknown as BrokerLink;
+    return { link, ready: Promise.resolve() } as unknown as Connection;
+  };
+  const brokers = (...refusals: (ErrorCode | null)[]) => {
+    const homes = refusals.map((_, index) => ({ index }) as unknown as Home) as [Home, ...Home[]];
+    return { homes, make: (_: Home, number: number) => brokerWith(`b${number}`, refusals[number - 1] ?? null) };
+  };
+  const { homes, make } = brokers("TOPIC_UNKNOWN", "FORBIDDEN", null, null);
+  const directory = new TopicDirectory(new Connections(homes, make));
+  expect((await directory.find(spec, USE)).home).toBe(homes[2]);
+  expect(asked).toEqual(["b1", "b2", "b3"]);
+  expect(await directory.ask("t", async (home) => home)).toBe(homes[2]);
+  const nowhere = brokers("FORBIDDEN", "TOPIC_UNKNOWN");
+  const other = new TopicDirectory(new Connections(nowhere.homes, nowhere.make));
+  await expect(other.find(spec, USE)).rejects.toMatchObject({ code: "FORBIDDEN" });
+  const full = brokers("LIMIT_EXCEEDED", null);
+  const third = new TopicDirectory(new Connections(full.homes, full.make));
+  await expect(third.find(spec, USE)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
 });

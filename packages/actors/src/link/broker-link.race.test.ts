@@ -8,7 +8,7 @@ import type { BrokerFrame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import { NEWEST_VERSION } from "../protocol/version.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
-import { OpenLink } from "./open-link.ts";
+import { BrokerLink } from "./broker-link.ts";
 
 const act = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom("request", "frame", "frame") },
@@ -53,7 +53,7 @@ it("answers each request once, keeps the order of frames, and ends everything on
         }),
       };
       let ends = 0;
-      const link = new OpenLink({
+      const link = new BrokerLink({
         link: raw,
         codec: binaryCodec,
         runtime,

@@ -5,8 +5,8 @@ import { expect, it } from "vitest";
 import { MessagingError } from "../message/errors.ts";
 import { evenRuns } from "../message/route.ts";
 import { topicSpec } from "../message/topic.ts";
-import type { BrokerConnection, BrokerLink } from "./broker-link.ts";
-import { LiveTopicDirectory } from "./live-topic-directory.ts";
+import type { BrokerLink } from "./broker-link.ts";
+import { linkedBy } from "./connections.fixture.ts";
 
 const spec = topicSpec({ name: "t", queues: 4 });
 const act = fc.constantFrom("find", "find with signal", "forget", "new route", "lose link", "relink");
@@ -33,13 +33,7 @@ it("answers everyone once, asks once at a time, and never goes back to an older 
       };
       let link = connect();
       const links$ = new BehaviorSubject<BrokerLink | null>(link as unknown as BrokerLink);
-      const connection = {
-        get link() {
-          return links$.value;
-        },
-        links$,
-      } as unknown as BrokerConnection;
-      const directory = new LiveTopicDirectory(connection);
+      const directory = linkedBy(links$).topics;
       const answers: Promise<void>[] = [];
       const signals: { readonly controller: AbortController; listeners: number }[] = [];
       let newest = 0;
@@ -59,7 +53,7 @@ it("answers everyone once, asks once at a time, and never goes back to an older 
             signals.push(counted);
             answers.push(find(counted.controller.signal));
             void s.schedule(Promise.resolve(), "abort").then(() => counted.controller.abort("enough"));
-          } else if (one === "forget") directory.forget("t", new MessagingError("WRONG_ROUTE", "newer"));
+          } else if (one === "forget") directory.forget("t");
           else if (one === "new route")
             version = n % 5 === 0 ? Math.max(1, version - 1) : version + 1; // a broker may know less, too
           else if (one === "lose link") {

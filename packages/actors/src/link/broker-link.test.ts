@@ -10,7 +10,7 @@ import type { BrokerFrame, Frame, Welcome } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
 import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
-import { OpenLink } from "./open-link.ts";
+import { BrokerLink } from "./broker-link.ts";
 
 const welcome: Welcome = {
   type: "welcome",
@@ -50,7 +50,7 @@ async function setUp(codec: Codec = binaryCodec) {
       end = resolve;
     }),
   };
-  const link = new OpenLink({
+  const link = new BrokerLink({
     link: raw,
     codec,
     runtime,
