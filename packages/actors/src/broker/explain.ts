@@ -7,7 +7,7 @@ import type { Explanation, KeyView } from "../protocol/views.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { scanLog } from "../subscription/log-scan.ts";
-import { SPAN_MAX } from "../subscription/subscription-context.ts";
+import { SPAN_MAX } from "../subscription/subscription-scope.ts";
 import type { Group } from "./group.ts";
 import { observe } from "./needed-rights.ts";
 import type { QuestionTurn } from "./question-turns.ts";

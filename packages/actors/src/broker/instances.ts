@@ -1,7 +1,7 @@
 import { instanceKey } from "../log/owner.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
-import type { HolderChange } from "../subscription/subscription-context.ts";
+import type { HolderChange } from "../subscription/subscription-scope.ts";
 import type { Session } from "./session.ts";
 import { Shares } from "./shares.ts";
 

@@ -30,7 +30,8 @@ export function renewLeases({ find, held, link }: BeatingLink, frame: Heartbeat)
     else if (subscription.isOver(lease.epoch)) ended.push({ ...lease, current: subscription.currentEpoch });
   }
   for (const subscription of [...held]) {
-    if (listed.has(subscription) || listed.has(`${subscription.context.queue}:${subscription.currentEpoch}`)) continue;
+    if (listed.has(subscription) || listed.has(`${subscription.scope.place.queue}:${subscription.currentEpoch}`))
+      continue;
     const isOnThisLink = subscription.isOn(link);
     const wasSeen = subscription.grant !== 0 && subscription.grant <= frame.grantsSeen;
     if (!isOnThisLink || wasSeen) subscription.end("released");

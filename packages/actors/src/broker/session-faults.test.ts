@@ -5,7 +5,7 @@ import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, changedFrames } from "../protocol/index.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
-import { LeaseKeeper } from "../subscription/lease-keeper.ts";
+import { Lease } from "../subscription/lease.ts";
 import { SubscriptionState } from "../subscription/subscription-state.ts";
 import { BrokerBench, TestClient } from "./broker.fixture.ts";
 import { FRAMES, KINDS, parkedScene, QUESTIONS, QUESTIONS_AT_ONCE, Scene, settlement } from "./every-frame.fixture.ts";
@@ -273,7 +273,7 @@ describe("a fault beside any frame", () => {
     await bench.runtime.advance(10);
     expect(victim.all("deliver")).toHaveLength(1);
     expect(actorState(scene)).toBe("leased.suspended");
-    vi.spyOn(LeaseKeeper.prototype, "tell").mockImplementationOnce(() => faultyEncode());
+    vi.spyOn(Lease.prototype, "send").mockImplementationOnce(() => faultyEncode());
     victim.theirs.bufferedBytes = 0;
     await scene.mustBeContained("a drain");
   });

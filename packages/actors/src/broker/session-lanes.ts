@@ -2,7 +2,8 @@ import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import { isName } from "../message/topic.ts";
 import type { BatchAppend, LaneOpen } from "../protocol/frames.ts";
-import type { LanePort, Queue } from "../queue/queue.ts";
+import type { LanePort } from "../queue/lane-intake.ts";
+import type { Queue } from "../queue/queue.ts";
 import { storeFailure } from "../store/known-errors.ts";
 import { toProduce } from "./needed-rights.ts";
 import type { Session } from "./session.ts";
@@ -95,8 +96,7 @@ export class SessionLanes {
             data: { version: topic.route.version },
           },
         );
-      if (queue.state !== "active" && queue.state !== "full")
-        throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
+      if (!queue.isOpen) throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
       const { epoch: given, expected, ready } = queue.openLane(frame.producer, frame.epoch, this.#session);
       const port: LanePort = {
         lane: frame.lane,

@@ -82,7 +82,7 @@ export class SetAsideOrders {
   async #halted(queue: number, subscription: GroupSubscription, bodies: boolean): Promise<AsideListed | null> {
     const { halt } = subscription.state;
     if (halt === null) return null;
-    const [message] = await copiesOf(subscription.context.log, halt.offset, halt.offset + 1, () => true);
+    const [message] = await copiesOf(subscription.scope.log, halt.offset, halt.offset + 1, () => true);
     if (message === undefined) return null;
     return {
       kind: "halted",
@@ -159,12 +159,12 @@ export class SetAsideOrders {
         if (halt === null) throw entryUnknown(entry);
         const copy = this.#inPlaceOf(old, message);
         const followers = await copiesOf(
-          subscription.context.log,
+          subscription.scope.log,
           old.offset + 1,
           subscription.deliveredEnd,
           (other, key) => key !== null && key === halt.key && !subscription.state.isDone(other),
         );
-        const { runtime } = subscription.context;
+        const { runtime } = subscription.scope.topic;
         const { strand, writes } = subscription.aside.begin(
           subscription.state,
           {
@@ -251,7 +251,7 @@ export class SetAsideOrders {
       if (id.strand === HALT_STRAND) {
         if (subscription.state.halt?.offset !== id.offset) throw entryUnknown(entry);
         const { key } = subscription.state.halt;
-        const [message] = await copiesOf(subscription.context.log, id.offset, id.offset + 1, () => true);
+        const [message] = await copiesOf(subscription.scope.log, id.offset, id.offset + 1, () => true);
         if (message === undefined) throw entryUnknown(entry);
         const writes = await order.halted(subscription, message);
         subscription.state.halt = null;

@@ -4,6 +4,7 @@ import { ProducerNames } from "../log/producer-names.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../log/records.ts";
 import type { StoreBacklog } from "../log/store-backlog.ts";
 import type { TailBudget } from "../log/tail-cache.ts";
+import type { TopicScope } from "../log/topic-scope.ts";
 import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { evenRuns, type Route, slotTable } from "../message/route.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
@@ -15,7 +16,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
 import type { Store } from "../store/store.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
-import type { HolderChange } from "../subscription/subscription-context.ts";
+import type { HolderChange } from "../subscription/subscription-scope.ts";
 import { Group } from "./group.ts";
 
 export interface TopicHomeOptions {
@@ -96,31 +97,16 @@ export class TopicHome {
       homes: Array.from({ length: stored.spec.queues }, () => stored.home),
       runs: stored.runs,
     };
-    const table = slotTable(this.route);
-    const { store, runtime, actors, events, logger, tails, backlog, messageBytesMax, leaseTtlMsMax } = options;
-    const counters = options.counters === null ? null : new TopicCounters(options.counters, stored.spec.name);
-    const producerNames = new ProducerNames(stored.spec.name);
-    this.queues = Array.from(
-      { length: stored.spec.queues },
-      (_, queue) =>
-        new Queue({
-          spec: stored.spec,
-          queue,
-          routeVersion: stored.version,
-          table,
-          messageBytesMax,
-          leaseTtlMsMax,
-          store,
-          runtime,
-          actors,
-          events,
-          logger,
-          counters,
-          tails,
-          producerNames,
-          backlog,
-        }),
-    );
+    const { counters } = options;
+    const scope: TopicScope = {
+      ...options,
+      spec: stored.spec,
+      routeVersion: stored.version,
+      table: slotTable(this.route),
+      counters: counters === null ? null : new TopicCounters(counters, stored.spec.name),
+      producerNames: new ProducerNames(stored.spec.name),
+    };
+    this.queues = Array.from({ length: stored.spec.queues }, (_, queue) => new Queue(scope, queue));
   }
 
   get messageBytesMax(): number {

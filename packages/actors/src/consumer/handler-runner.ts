@@ -2,6 +2,7 @@ import { MessagingError } from "../message/errors.ts";
 import type { Message } from "../message/message.ts";
 import { PackedReader } from "../message/packed.ts";
 import { LOSSES_MAX } from "../protocol/frames.ts";
+import { SweepTimer } from "../runtime/sweep-timer.ts";
 import { type AbortCause, Attempt, AttemptContext, type AttemptEnd, FencedContext } from "./attempt.ts";
 import type { ConsumerLease } from "./consumer-lease.ts";
 import { type Entry, type KeyLine, readMessage } from "./entry.ts";
@@ -10,7 +11,6 @@ import type { QueueScope } from "./scope.ts";
 import type { SettingAside } from "./setting-aside.ts";
 import type { SettleSender } from "./settle-sender.ts";
 import type { StartGate } from "./start-gate.ts";
-import { SweepTimer } from "./sweep-timer.ts";
 
 /** Runs the handlers of one queue: who may start, and what becomes of how it ended. It outlives its lease for as long as a handler does. */
 export class HandlerRunner {

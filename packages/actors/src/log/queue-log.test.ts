@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Epoch, type Sequence, sequence } from "../message/brands.ts";
 import { concatBytes } from "../message/packed.ts";
-import { evenRuns, slotTable } from "../message/route.ts";
 import type { BatchAppended, BatchRefused } from "../protocol/frames.ts";
 import { message, QueueBench } from "../queue/queue.fixture.ts";
 import type { Store } from "../store/store.ts";
@@ -320,7 +319,7 @@ describe("a failed commit", () => {
 describe("what was flushed and could not be synced", () => {
   it("is a failure, and a repeat that asks for synced waits until it is", async () => {
     const bench = new QueueBench();
-    const { store, runtime, spec } = bench;
+    const { store } = bench;
     let failing = 0;
     const unsynced: Promise<void>[] = [];
     const commits: Promise<void>[] = [];
@@ -354,17 +353,8 @@ describe("what was flushed and could not be synced", () => {
       [Symbol.asyncDispose]: () => store.close(),
     };
     const failures: string[] = [];
-    const log = new QueueLog(
-      {
-        spec,
-        queue: 0,
-        routeVersion: 1,
-        table: slotTable({ runs: evenRuns(spec.queues) }),
-        messageBytesMax: 1_024,
-        store: halfBroken,
-        runtime,
-      },
-      (error) => failures.push(String(error)),
+    const log = new QueueLog({ ...bench.scope, messageBytesMax: 1_024, store: halfBroken }, 0, (error) =>
+      failures.push(String(error)),
     );
     await log.recover();
     const { epoch } = log.openLane("p", null, by("i"));

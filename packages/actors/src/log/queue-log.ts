@@ -2,13 +2,10 @@ import { type Epoch, epoch, type Offset, offset, type Sequence, sequence } from 
 import { MessagingError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
 import { NO_SLOT } from "../message/route.ts";
-import type { TopicSpec } from "../message/topic.ts";
 import type { AppendedRun } from "../protocol/frames.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import type { Commit, Store, StoreWrite, StoreWriter } from "../store/store.ts";
+import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
 import { IDS_MAX, IdWindow } from "./id-window.ts";
 import type { Owner } from "./owner.ts";
-import { ProducerNames } from "./producer-names.ts";
 import {
   expectedOf,
   type ProducerInstance,
@@ -19,22 +16,9 @@ import {
 import { decodeRecord, encodeRecord, storeKeys } from "./records.ts";
 import { RemovedIds } from "./removed-ids.ts";
 import { decodeBatch, encodeBatch, type LogBatch, messagesOf } from "./stored-batch.ts";
-import { TailBudget, TailCache } from "./tail-cache.ts";
+import { TailCache } from "./tail-cache.ts";
+import type { TopicScope } from "./topic-scope.ts";
 
-export interface QueueLogOptions {
-  readonly spec: TopicSpec;
-  readonly queue: number;
-  readonly routeVersion: number;
-  /** The queue of each slot. */
-  readonly table: Uint16Array;
-  readonly messageBytesMax: number;
-  readonly store: Store;
-  readonly runtime: Runtime;
-  /** Shared by all queues of a broker. @default one of its own */
-  readonly tails?: TailBudget;
-  /** Shared by all queues of a topic. @default of its own */
-  readonly producerNames?: ProducerNames;
-}
 /** What became of a batch: its places, and when they are durable. */
 export interface Appended {
   readonly runs: readonly AppendedRun[];
@@ -63,10 +47,10 @@ const NOTHING_PENDING: Commit = { flushed: Promise.resolve(), synced: Promise.re
  */
 export class QueueLog {
   readonly name: string;
-  readonly #options: QueueLogOptions;
+  readonly #scope: TopicScope;
+  readonly queue: number;
   readonly #onFailed: (error: unknown) => void;
   #writer: StoreWriter;
-  readonly #producerNames: ProducerNames;
   #producers: ProducerTable;
   #ids: IdWindow;
   readonly #removedIds: RemovedIds;
@@ -83,20 +67,17 @@ export class QueueLog {
   #generation = 0;
 
   /** `onFailed`: a commit failed, so nothing in memory above the watermark counts until `recover` (rule 2). */
-  constructor(options: QueueLogOptions, onFailed: (error: unknown) => void) {
-    this.#options = options;
+  constructor(scope: TopicScope, queue: number, onFailed: (error: unknown) => void) {
+    this.#scope = scope;
+    this.queue = queue;
     this.#onFailed = onFailed;
-    this.name = storeKeys.log(options.spec.name, options.queue);
-    this.#cache = new TailCache(options.tails ?? new TailBudget());
-    this.#writer = options.store.writer();
-    this.#producerNames = options.producerNames ?? new ProducerNames(options.spec.name);
-    this.#producers = new ProducerTable(this.#producerNames);
-    const { name: topic, idWindowMs } = options.spec;
+    this.name = storeKeys.log(scope.spec.name, queue);
+    this.#cache = new TailCache(scope.tails);
+    this.#writer = scope.store.writer();
+    this.#producers = new ProducerTable(this.#scope.producerNames);
+    const { name: topic, idWindowMs } = scope.spec;
     this.#ids = new IdWindow(idWindowMs);
-    this.#removedIds = new RemovedIds({ topic, queue: options.queue, windowMs: idWindowMs });
-  }
-  get queue(): number {
-    return this.#options.queue;
+    this.#removedIds = new RemovedIds({ topic, queue, windowMs: idWindowMs });
   }
   get start(): Offset {
     return offset(this.#start);
@@ -118,7 +99,8 @@ export class QueueLog {
 
   /** Takes up what the store holds: ends, sequences, epochs and ids. What was in memory only is forgotten. @throws `STORE_DAMAGED` */
   async recover(): Promise<void> {
-    const { store, spec, queue, runtime } = this.#options;
+    const { queue } = this;
+    const { store, spec, runtime } = this.#scope;
     await this.#lastCommit.flushed.catch(() => {}); // what was on its way has arrived or failed
     await this.#lastFlushed.synced.catch(() => {
       this.#isUnsynced = true;
@@ -133,7 +115,7 @@ export class QueueLog {
     if (state !== undefined)
       this.#producerEpoch = decodeRecord<readonly [number]>(storeKeys.queue(spec.name, queue), state)[0];
     const key = storeKeys.producers(spec.name, queue);
-    const producers = new ProducerTable(this.#producerNames);
+    const producers = new ProducerTable(this.#scope.producerNames);
     producers.load(key, await store.list(key));
     producers.replace(this.#producers);
     this.#producers = producers;
@@ -165,7 +147,7 @@ export class QueueLog {
   }
   /** Whether ids of the batch at this offset may still be asked for. */
   async #isWithinIdWindow(at: number): Promise<boolean> {
-    const { store, spec, runtime } = this.#options;
+    const { store, spec, runtime } = this.#scope;
     const [batch] = at < 0 ? [] : await store.read(this.name, at, { bytesMax: 1 });
     return batch === undefined || runtime.wallNow() - decodeBatch(this.name, batch).appendedAtMs <= spec.idWindowMs;
   }
@@ -176,7 +158,7 @@ export class QueueLog {
   }
   #rememberId(id: string, at: number, sinceMs: number, nowMs: number): void {
     const ageMs = Math.max(0, nowMs - sinceMs);
-    if (ageMs <= this.#options.spec.idWindowMs) this.#ids.note(id, at, this.#options.runtime.now() - ageMs);
+    if (ageMs <= this.#scope.spec.idWindowMs) this.#ids.note(id, at, this.#scope.runtime.now() - ageMs);
   }
 
   /**
@@ -199,7 +181,7 @@ export class QueueLog {
     }
     if (known !== undefined && known.instance !== by.instance && known.ordinal > by.ordinal)
       throw producerOutdated(producer, this.name, by.ordinal, known);
-    const nowMs = this.#options.runtime.wallNow();
+    const nowMs = this.#scope.runtime.wallNow();
     const state = this.#producers.begin(producer, epoch(this.#producerEpoch + 1), by, nowMs);
     this.#producerEpoch++;
     const past = known === undefined ? [] : this.#runsGone(known);
@@ -227,7 +209,7 @@ export class QueueLog {
    * @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `OUT_OF_SEQUENCE` (with `expected`) `WRONG_ROUTE` `MESSAGE_TOO_LARGE` `PROTOCOL_VIOLATION`; nothing has changed then.
    */
   append(lane: LaneIdentity, from: Sequence, count: number, messages: Uint8Array): Appended {
-    const { runtime, routeVersion } = this.#options;
+    const { runtime, routeVersion } = this.#scope;
     const producer = this.#producers.get(lane.producer);
     if (producer === undefined) throw producerUnknown(lane.producer, this.name);
     if (producer.epoch !== lane.epoch || producer.instance !== lane.instance)
@@ -284,7 +266,8 @@ export class QueueLog {
 
   /** Walks the messages behind the first `known`: right queue, right size, ids known or not. */
   #examine(messages: Uint8Array, count: number, known: number, nowMs: number) {
-    const { table, queue, messageBytesMax } = this.#options;
+    const { queue } = this;
+    const { table, messageBytesMax } = this.#scope;
     const reader = new PackedReader(messages);
     const runs: ExaminedRun[] = [];
     const parts: Uint8Array[] = [];
@@ -351,14 +334,14 @@ export class QueueLog {
     if (from >= this.#flushedEnd) return [];
     const cached = this.#cache.read(from, this.#flushedEnd, bytesMax);
     if (cached !== undefined) return cached;
-    return this.#options.store
+    return this.#scope.store
       .read(this.name, from, { bytesMax })
       .then((batches) => batches.map((batch) => decodeBatch(this.name, batch)));
   }
 
   /** Removes batches that lie wholly below `before`. */
   truncate(before: number, freedBytes: number): Commit {
-    const { runtime } = this.#options;
+    const { runtime } = this.#scope;
     const wallMs = runtime.wallNow();
     const aheadMs = wallMs - runtime.now();
     const ids = this.#ids.remove(this.#start, before, runtime.now());
@@ -370,7 +353,8 @@ export class QueueLog {
   }
   /** Forgets producers that have been away for a week. */
   forgetIdleProducers(isLinked: (name: string) => boolean): void {
-    const { spec, queue, runtime } = this.#options;
+    const { queue } = this;
+    const { spec, runtime } = this.#scope;
     const { gone, seen } = this.#producers.forgetIdle(runtime.wallNow(), isLinked);
     const removals = gone.flatMap((state): StoreWrite[] => [
       { kind: "remove", key: storeKeys.producer(spec.name, queue, state.name) },
@@ -410,7 +394,8 @@ export class QueueLog {
   }
   /** What has changed of a producer; of its runs, those that are not stored for good yet. */
   #producerWrites(state: ProducerState): StoreWrite[] {
-    const { spec, queue } = this.#options;
+    const { queue } = this;
+    const { spec } = this.#scope;
     const key = storeKeys.producer(spec.name, queue, state.name);
     const writes: StoreWrite[] = [{ kind: "put", key, value: encodeRecord(storedProducer(state)) }];
     for (const { place, part } of state.runs.takeFull())
@@ -419,7 +404,8 @@ export class QueueLog {
   }
   /** Under another epoch, sequence numbers begin anew. */
   #runsGone({ name, runs }: ProducerState): StoreWrite[] {
-    const { spec, queue } = this.#options;
+    const { queue } = this;
+    const { spec } = this.#scope;
     const key = storeKeys.producer(spec.name, queue, name);
     return Array.from({ length: runs.placesTaken }, (_, place) => ({
       kind: "remove",
@@ -427,7 +413,8 @@ export class QueueLog {
     }));
   }
   #counterWrite(): StoreWrite {
-    const { spec, queue } = this.#options;
+    const { queue } = this;
+    const { spec } = this.#scope;
     return { kind: "put", key: storeKeys.queue(spec.name, queue), value: encodeRecord([this.#producerEpoch]) };
   }
 }

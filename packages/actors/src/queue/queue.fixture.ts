@@ -1,6 +1,10 @@
 import type { Metrics } from "../contracts/metrics.ts";
 import { Counters, TopicCounters } from "../log/counters.ts";
 import type { Owner } from "../log/owner.ts";
+import { ProducerNames } from "../log/producer-names.ts";
+import { StoreBacklog } from "../log/store-backlog.ts";
+import { TailBudget } from "../log/tail-cache.ts";
+import type { TopicScope } from "../log/topic-scope.ts";
 import { type Durability, type Epoch, offset, sequence } from "../message/brands.ts";
 import type { MessagingError } from "../message/errors.ts";
 import { concatBytes, packMessage } from "../message/packed.ts";
@@ -14,6 +18,7 @@ import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-ru
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
+import type { Holder } from "../subscription/holder.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
 import type { SharedSubscription } from "../subscription/shared-subscription.ts";
 import type { Subscription } from "../subscription/subscription.ts";
@@ -117,6 +122,7 @@ export class QueueBench {
   readonly spec: TopicSpec;
   store;
   actors!: ActorRegistry;
+  scope!: TopicScope;
   queue!: Queue;
   vacancies = 0;
   readonly told: string[] = [];
@@ -158,9 +164,8 @@ export class QueueBench {
     const events = new EventBus(runtime, () => {});
     events.events$.subscribe((event) => this.told.push(event.type));
     this.actors = actors;
-    this.queue = new Queue({
+    this.scope = {
       spec,
-      queue: 0,
       routeVersion: 1,
       table: slotTable({ runs: evenRuns(spec.queues) }),
       messageBytesMax: 1024 * 1024,
@@ -171,7 +176,11 @@ export class QueueBench {
       events,
       logger,
       counters: this.#metrics === null ? null : new TopicCounters(new Counters(this.#metrics, logger), spec.name),
-    });
+      producerNames: new ProducerNames(spec.name),
+      tails: new TailBudget(),
+      backlog: new StoreBacklog(),
+    };
+    this.queue = new Queue(this.scope, 0);
   }
   /** The process dies and another takes the data up. */
   async restart(): Promise<void> {
@@ -339,7 +348,7 @@ export function accountProblem(subscription: { account(): ReturnType<Subscriptio
 /** What the subscription would be if it were loaded from the store now, beside what it is. */
 export async function storedBeside(bench: QueueBench, subscription: GroupSubscription) {
   const { Ledger } = await import("../subscription/ledger.ts");
-  const stored = await Ledger.open(subscription.context, 0);
+  const stored = await Ledger.open(subscription.scope, 0);
   const plain = ({ account, strands }: { account: unknown; strands: unknown }) => JSON.stringify({ account, strands });
   const strands = (aside: typeof stored.aside) =>
     [...aside.strands()]
@@ -355,16 +364,11 @@ export async function storedBeside(bench: QueueBench, subscription: GroupSubscri
         one.losses,
         one.error,
       ]);
-  const of = (one: { state: typeof stored.state; aside: typeof stored.aside }) =>
+  const of = (one: Pick<GroupSubscription, "state" | "aside">, epoch: Epoch, holder: Holder | null) =>
     plain({
-      account: [
-        one.state.account(bench.queue.log.flushedEnd),
-        one.state.epoch,
-        one.state.lease,
-        [...one.state.tried],
-        one.state.halt,
-      ],
+      account: [one.state.account(bench.queue.log.flushedEnd), epoch, holder, [...one.state.tried], one.state.halt],
       strands: strands(one.aside),
     });
-  return { memory: of(subscription), store: of(stored) };
+  const { epoch, holder } = stored.lease;
+  return { memory: of(subscription, subscription.currentEpoch, subscription.holder), store: of(stored, epoch, holder) };
 }

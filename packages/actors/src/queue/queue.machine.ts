@@ -1,33 +1,72 @@
-// queue.machine.ts: may this queue take messages right now?
-import { emit, setup } from "xstate";
+// queue.machine.ts: may this queue take messages right now, and when is it read anew after a failure?
+import { emit, type SnapshotFrom, setup } from "xstate";
+
+/** A store that fails again and again is not asked without a pause: producers that wait for nothing send again at once. */
+const RECOVER_EACH_MS = 500;
 
 export type QueueEvent =
   | { readonly type: "queue.recovered" }
-  | { readonly type: "queue.damaged" }
-  | { readonly type: "commit.failed" }
+  /** `isFinal`: trying again cannot help, its data are damaged. */
+  | { readonly type: "recovery.failed"; readonly isFinal: boolean }
+  | { readonly type: "commit.failed"; readonly sinceRecoveryMs: number }
   | { readonly type: "queue.filled" }
   | { readonly type: "queue.drained" }
   | { readonly type: "queue.close" };
-export type QueueEmitted = { readonly type: "recovery.due" };
+/** The log is to be read from the store, so long from now. */
+export type QueueDecision = { readonly type: "recovery.due"; readonly inMs: number };
 
+/**
+ *     recovering ◀──────── commit.failed ────────┐
+ *       │  ▲ └─ recovery.failed: once more       │
+ *       │  │                                     │
+ *       │  └─────────────────── active ◀──▶ full: no room for the batch that came
+ *       └─ queue.recovered ──────▲
+ *
+ * failed: its data are damaged, it refuses everything.
+ */
 export const queueMachine = setup({
-  types: { events: {} as QueueEvent, emitted: {} as QueueEmitted },
-  actions: { askForRecovery: emit({ type: "recovery.due" }) },
+  types: { events: {} as QueueEvent, emitted: {} as QueueDecision, tags: {} as "open" },
+  guards: { isFinal: (_, isFinal: boolean) => isFinal },
+  actions: { askForRecovery: emit((_, inMs: number) => ({ type: "recovery.due" as const, inMs })) },
 }).createMachine({
   id: "queue",
   initial: "recovering",
   on: { "queue.close": ".closing" },
   states: {
     recovering: {
-      on: { "queue.recovered": "active", "queue.damaged": "failed" },
+      on: {
+        "queue.recovered": "active",
+        "recovery.failed": [
+          { guard: { type: "isFinal", params: ({ event }) => event.isFinal }, target: "failed" },
+          { actions: { type: "askForRecovery", params: RECOVER_EACH_MS } },
+        ],
+      },
     },
     active: {
-      on: { "queue.filled": "full", "commit.failed": { target: "recovering", actions: "askForRecovery" } },
+      tags: "open",
+      on: {
+        "queue.filled": "full",
+        "commit.failed": {
+          target: "recovering",
+          actions: { type: "askForRecovery", params: ({ event }) => RECOVER_EACH_MS - event.sinceRecoveryMs },
+        },
+      },
     },
     full: {
-      on: { "queue.drained": "active", "commit.failed": { target: "recovering", actions: "askForRecovery" } },
+      tags: "open",
+      on: {
+        "queue.drained": "active",
+        "commit.failed": {
+          target: "recovering",
+          actions: { type: "askForRecovery", params: ({ event }) => RECOVER_EACH_MS - event.sinceRecoveryMs },
+        },
+      },
     },
-    failed: {}, // refuses everything: its data are damaged
+    failed: {},
     closing: {},
   },
 });
+type QueueSnapshot = SnapshotFrom<typeof queueMachine>;
+/** Its log may be changed: it is neither being read, nor damaged, nor closing. */
+export const isOpen = (snapshot: QueueSnapshot): boolean => snapshot.hasTag("open");
+export const isFull = (snapshot: QueueSnapshot): boolean => snapshot.value === "full";

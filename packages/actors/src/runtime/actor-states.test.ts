@@ -11,7 +11,7 @@ import { connectionMachine } from "../link/connection.machine.ts";
 import { laneMachine } from "../producer/lane.machine.ts";
 import { producerMachine } from "../producer/producer.machine.ts";
 import { queueMachine } from "../queue/queue.machine.ts";
-import { subscriptionMachine } from "../subscription/subscription.machine.ts";
+import { leaseMachine as subscriptionMachine } from "../subscription/lease.machine.ts";
 
 /** A worker shows more than its machine's states: see below. */
 const MACHINES: { readonly [Kind in Exclude<ActorKind, "worker">]: AnyStateMachine } = {

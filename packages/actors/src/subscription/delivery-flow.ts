@@ -1,14 +1,14 @@
-import type { QueueLog } from "../log/queue-log.ts";
 import { RangeSet } from "../log/range-set.ts";
 import type { LogBatch } from "../log/stored-batch.ts";
-import { type Epoch, offset } from "../message/brands.ts";
+import { type Offset, offset } from "../message/brands.ts";
 import { PackedReader } from "../message/packed.ts";
 import type { DeliveredBatch, OffsetRange, RedrivenId, TriedMessage } from "../protocol/frames.ts";
 import type { StoreWrite } from "../store/store.ts";
+import type { FlowEvent } from "./lease.machine.ts";
+import type { Ledger } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
-import type { AsideCopy, SetAside, Strand } from "./set-aside.ts";
-import { SPAN_MAX } from "./subscription-context.ts";
-import type { SubscriptionState } from "./subscription-state.ts";
+import type { AsideCopy, Strand } from "./set-aside.ts";
+import { SPAN_MAX } from "./subscription-scope.ts";
 
 /** Message bytes of one frame; a single larger message goes alone. */
 const DELIVER_BYTES_MAX = 256 * 1024;
@@ -19,32 +19,37 @@ const READ_BYTES_PER_MESSAGE = 32 * 1024;
 
 const NOTHING_READ: readonly LogBatch[] = [];
 
-export interface FlowOwner {
-  readonly state: SubscriptionState;
-  readonly aside: SetAside;
-  readonly log: QueueLog;
-  readonly parkedMessagesMax: number;
-  /** So much waits for the store that nothing more is to be delivered until it has come along; `pump` is called then. */
-  readonly isBehind: boolean;
-  /** Messages of parked keys were set behind their heads: commit that. */
-  captured(writes: StoreWrite[]): void;
+/** To whom a flow goes, and what is there already. */
+export interface FlowStart {
+  readonly port: MemberPort;
+  readonly deliveredEnd: number;
+  readonly kept: readonly OffsetRange[];
+  readonly keptRedriven: readonly RedrivenId[];
+}
+/** What a flow does not do by itself. */
+export interface FlowHooks {
+  /** The flow stands (its span is used up, its link congested), or goes on. */
+  send(event: FlowEvent): void;
+  /** Messages of parked keys have been set behind their heads, and that is committed. */
+  captured(): void;
   /** Nothing more may be set aside (`parkedMessagesMax`): the queue halts rather than overtake. */
-  asideFull(at: { readonly offset: number; readonly key: string }): void;
-  /** A frame with so many messages has gone to the holder. */
-  sent(messages: number): void;
-  /** The flow stands (span, congestion) or goes on. */
-  suspended(reason: "span" | "congested" | null): void;
-  failed(error: unknown): void;
+  asideFull(at: { readonly offset: Offset; readonly key: string }): void;
 }
 
 /**
- * Messages on their way to the holder of a lease: what is next, how much it can take, what it has in hand. Lives as long as one grant on one link.
- * It decides nothing about leases; it stops when told.
+ * Messages on their way to the holder of a lease: what is next, how much it can take, what it has in hand. Lives as long as one
+ * grant on one link. It decides nothing about leases; it stops when told.
+ *
+ *     log     │ … 40  41 │ 42   43   44   45   46 │ 47   48 …
+ *             │   done   │ sent, some settled     │ to be read and sent, as far as credit and span go
+ *                     cursor               position
+ *
+ * Redriven strands, which are older, go first. What is done is passed over; what has a parked key is set behind its head.
  */
 export class DeliveryFlow {
-  readonly #owner: FlowOwner;
+  readonly #ledger: Ledger;
+  readonly #on: FlowHooks;
   readonly port: MemberPort;
-  epoch: Epoch;
   /** Read and sent (or found done) up to here. */
   #position: number;
   /** Highest offset ever sent under this lease, plus one: nothing above can be settled. */
@@ -73,32 +78,19 @@ export class DeliveryFlow {
   /** Read from the store and not used up, in order: at most one read of it. */
   #ahead: readonly LogBatch[] = NOTHING_READ;
 
-  constructor(
-    owner: FlowOwner,
-    at: {
-      readonly port: MemberPort;
-      readonly epoch: Epoch;
-      readonly deliveredEnd: number;
-      readonly kept: readonly OffsetRange[];
-      readonly keptRedriven: readonly RedrivenId[];
-    },
-  ) {
-    this.#owner = owner;
-    this.port = at.port;
-    this.epoch = at.epoch;
-    this.#position = owner.state.cursor;
-    this.deliveredEnd = Math.max(at.deliveredEnd, owner.state.cursor);
-    this.#kept = new RangeSet(at.kept);
-    for (const { strand: run, offset } of at.keptRedriven) {
-      const { id } = owner.aside.ofRun(run) ?? {};
+  constructor(ledger: Ledger, start: FlowStart, on: FlowHooks) {
+    this.#ledger = ledger;
+    this.#on = on;
+    this.port = start.port;
+    this.#position = ledger.state.cursor;
+    this.deliveredEnd = Math.max(start.deliveredEnd, ledger.state.cursor);
+    this.#kept = new RangeSet(start.kept);
+    for (const { strand: run, offset } of start.keptRedriven) {
+      const { id } = ledger.aside.ofRun(run) ?? {};
       if (id !== undefined) this.#redriven.set(id, Math.max(this.#redriven.get(id) ?? -1, offset));
     }
   }
 
-  /** Whether a settle of this range can be of something that was sent. */
-  wasDelivered(from: number, to: number): boolean {
-    return from < to && to <= this.deliveredEnd;
-  }
   credit(messages: number, bytes: number): void {
     if (messages <= this.#creditMessages && bytes <= this.#creditBytes) return;
     this.#creditMessages = Math.max(this.#creditMessages, messages);
@@ -120,9 +112,8 @@ export class DeliveryFlow {
   halt(): void {
     this.#halted = true;
   }
-  /** A raised lease: what is in hand stays, credit counts from 0 again. */
-  renumber(to: Epoch): void {
-    this.epoch = to;
+  /** The lease was raised: what is in hand stays, credit counts from 0 again. */
+  restartCredit(): void {
     this.#creditMessages = 0;
     this.#creditBytes = 0;
     this.#sentMessages = 0;
@@ -151,7 +142,7 @@ export class DeliveryFlow {
   /** The first messages sent that are not done: what the holder's handlers were busy with, if it died. */
   heads(count: number): number[] {
     const heads: number[] = [];
-    const { state } = this.#owner;
+    const { state } = this.#ledger;
     for (let at = state.cursor; at < this.deliveredEnd && heads.length < count; at++)
       if (!state.isDone(at)) heads.push(at);
     return heads;
@@ -160,7 +151,7 @@ export class DeliveryFlow {
   /** Heads of redriven strands that were sent. */
   redrivenHeads(): { readonly strand: Strand; readonly offset: number }[] {
     const heads: { readonly strand: Strand; readonly offset: number }[] = [];
-    for (const strand of this.#owner.aside.redriving()) {
+    for (const strand of this.#ledger.aside.redriving()) {
       const head = strand.offsets[0];
       if (head !== undefined && this.hasSent(strand.id, head)) heads.push({ strand, offset: head });
     }
@@ -181,14 +172,14 @@ export class DeliveryFlow {
         more = this.#step();
       } catch (error) {
         this.#stopped = true;
-        this.#owner.failed(error);
+        this.#ledger.fail(error);
         break;
       }
       if (more instanceof Promise) {
         void more
           .catch((error: unknown) => {
             this.#stopped = true;
-            this.#owner.failed(error);
+            this.#ledger.fail(error);
             return false;
           })
           .then((moved) => {
@@ -208,7 +199,7 @@ export class DeliveryFlow {
   }
   /** Whether the holder has anything that is not done: while it has, a message too large for the byte credit waits. */
   #hasInHand(): boolean {
-    const { state } = this.#owner;
+    const { state } = this.#ledger;
     if (state.cursor < this.#position) return true; // the message at the cursor is not done, and was sent
     this.#kept.remove(0, state.cursor);
     for (const at of this.#kept.offsets()) if (!state.isDone(at)) return true;
@@ -219,15 +210,15 @@ export class DeliveryFlow {
   }
   /** True when there may be more to send, a promise when that has to be read first. */
   #step(): boolean | Promise<boolean> {
-    if (!this.#mayFlow() || this.#roomMessages <= 0 || this.#owner.isBehind) return false;
+    if (!this.#mayFlow() || this.#roomMessages <= 0 || this.#ledger.isBehind) return false;
     if (this.port.congested) {
       if (!this.#waitsForDrain) {
         this.#waitsForDrain = true;
-        this.#owner.suspended("congested");
+        this.#on.send({ type: "flow.suspend" });
         this.port.onDrained(() => {
           this.#waitsForDrain = false;
           if (this.#stopped) return;
-          this.#owner.suspended(null);
+          this.#on.send({ type: "flow.resume" });
           this.pump();
         });
       }
@@ -238,11 +229,12 @@ export class DeliveryFlow {
       if (this.#redrivenBytes > this.#creditBytes - this.#sentBytes && this.#hasInHand()) return false;
       return this.#redeliver(strand).then(() => true);
     }
-    const { state, log } = this.#owner;
+    const { state } = this.#ledger;
+    const { log } = this.#ledger.scope;
     if (this.#position < state.cursor) this.#position = state.cursor;
     if (this.#position >= log.flushedEnd) return false;
     if (this.#position - state.cursor >= SPAN_MAX) {
-      this.#owner.suspended("span");
+      this.#on.send({ type: "flow.suspend" });
       return false;
     }
     if (this.#isReadAhead()) return this.#send(this.#ahead);
@@ -268,7 +260,7 @@ export class DeliveryFlow {
   /** Sends from `batches` what is not done, not parked, and fits; true when it moved. */
   #send(batches: readonly LogBatch[]): boolean {
     if (!this.#mayFlow()) return false;
-    const { state, aside } = this.#owner;
+    const { state, aside } = this.#ledger;
     const pieces: DeliveredBatch[] = [];
     const captured: StoreWrite[] = [];
     const before = this.#position;
@@ -308,7 +300,7 @@ export class DeliveryFlow {
       }
       if (!taken.complete) break;
     }
-    if (captured.length > 0) this.#owner.captured(captured);
+    if (captured.length > 0) this.#capture(captured);
     if (pieces.length === 0) return this.#position > before;
     const first = pieces[0]!.offset;
     this.deliveredEnd = Math.max(this.deliveredEnd, this.#position);
@@ -318,19 +310,19 @@ export class DeliveryFlow {
       type: "deliver",
       member: this.port.member,
       queue: this.#queue,
-      epoch: this.epoch,
+      epoch: this.#ledger.lease.epoch,
       batches: pieces,
       tried: this.#tried(first, this.#position),
     });
-    this.#owner.sent(messages);
+    this.#ledger.scope.counters?.delivered(messages);
     return true;
   }
   get #queue(): number {
-    return this.#owner.log.queue;
+    return this.#ledger.scope.place.queue;
   }
   #tried(from: number, to: number): TriedMessage[] {
     const tried: TriedMessage[] = [];
-    for (const [at, { attempts, losses }] of this.#owner.state.tried)
+    for (const [at, { attempts, losses }] of this.#ledger.state.tried)
       if (at >= from && at < to) tried.push([at, attempts, losses]);
     return tried;
   }
@@ -341,7 +333,7 @@ export class DeliveryFlow {
     so: { readonly limit: number; readonly messages: number; readonly bytes: number },
     captured: StoreWrite[],
   ) {
-    const { state, aside } = this.#owner;
+    const { state, aside } = this.#ledger;
     const pieces: DeliveredBatch[] = [];
     const reader = new PackedReader(batch.messages);
     let messages = so.messages;
@@ -383,7 +375,7 @@ export class DeliveryFlow {
         closeRun(reader.at);
         if (!this.#mayCapture()) {
           // a strand that runs again makes room by itself: wait for that
-          if (strand.phase === "waiting") this.#owner.asideFull({ offset: at, key: key! });
+          if (strand.phase === "waiting") this.#on.asideFull({ offset: offset(at), key: key! });
           complete = false;
           break;
         }
@@ -417,13 +409,21 @@ export class DeliveryFlow {
     this.#mark = { batch: batch.first, offset: at, byte: complete ? batch.messages.length : reader.at };
     return { pieces, complete };
   }
+  /** Messages of parked keys were set behind their heads. */
+  #capture(writes: StoreWrite[]): void {
+    this.#ledger.state.advance();
+    this.#ledger.commit(writes).commit.flushed.then(
+      () => this.#on.captured(),
+      () => {}, // the commit's failure ends the lease
+    );
+  }
   #mayCapture(): boolean {
-    return this.#owner.aside.messages < this.#owner.parkedMessagesMax;
+    return this.#ledger.aside.messages < this.#ledger.scope.topic.spec.parkedMessagesMax;
   }
 
   #strandToSend(): Strand | undefined {
-    if (!this.#owner.aside.isRedriving) return undefined;
-    for (const strand of this.#owner.aside.redriving()) {
+    if (!this.#ledger.aside.isRedriving) return undefined;
+    for (const strand of this.#ledger.aside.redriving()) {
       if (this.#unflushed.has(strand.id)) continue;
       const last = strand.offsets.at(-1);
       if (last !== undefined && !this.hasSent(strand.id, last)) return strand;
@@ -431,7 +431,7 @@ export class DeliveryFlow {
     return undefined;
   }
   async #redeliver(strand: Strand): Promise<void> {
-    const { aside } = this.#owner;
+    const { aside } = this.#ledger;
     const flushes = this.#asideFlushes;
     const from = (this.#redriven.get(strand.id) ?? -1) + 1;
     const copies = await aside.copies(strand, from, Math.min(REDELIVER_MESSAGES_MAX, this.#roomMessages));
@@ -467,7 +467,7 @@ export class DeliveryFlow {
       type: "redeliver",
       member: this.port.member,
       queue: this.#queue,
-      epoch: this.epoch,
+      epoch: this.#ledger.lease.epoch,
       entries: entries.map((entry) => ({
         strand: strand.run,
         offset: offset(entry.offset),
@@ -477,6 +477,6 @@ export class DeliveryFlow {
         message: entry.message,
       })),
     });
-    this.#owner.sent(entries.length);
+    this.#ledger.scope.counters?.delivered(entries.length);
   }
 }

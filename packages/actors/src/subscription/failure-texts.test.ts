@@ -6,6 +6,7 @@ import { message } from "../queue/queue.fixture.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import { FAILURES_BYTES_MAX, FailureTexts } from "./failure-texts.ts";
+import { NO_LEASE } from "./holder.ts";
 import { SetAside } from "./set-aside.ts";
 import { SubscriptionState } from "./subscription-state.ts";
 
@@ -73,7 +74,7 @@ describe("failures that a subscription keeps", () => {
     expect(aside.strand(7)?.offsets).toEqual([3]);
     const state = new SubscriptionState();
     state.halt = { offset: 3, key: "k", attempts: 1, error: long("x"), sinceMs: 0 };
-    const read = SubscriptionState.decode("s", state.encode(), undefined);
+    const read = SubscriptionState.decode("s", state.encode(NO_LEASE), undefined).state;
     expect(read.halt).toMatchObject({ offset: 3, key: "k", attempts: 1 });
     expect(failureBytes(read.halt?.error as FailureInfo)).toBeLessThanOrEqual(KEPT_MAX);
   });

@@ -2,19 +2,20 @@ import type { Epoch } from "../message/brands.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { LeaseView, QueueView } from "../protocol/views.ts";
+import type { Holder } from "./holder.ts";
+import type { LeaseEndReason } from "./lease.machine.ts";
 import type { Change } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import type { SetAside, Strand } from "./set-aside.ts";
-import type { Holder, LeaseEndReason } from "./subscription.machine.ts";
-import type { SubscriptionContextOf } from "./subscription-context.ts";
+import type { SubscriptionScope } from "./subscription-scope.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
 /**
- * One group on one queue. `Subscription` delivers an ordered topic's queue to the holder of its lease, `SharedSubscription` an unordered one's to all members side by side:
- * there nobody holds a lease, and whoever asks for one is refused.
+ * One group on one queue. `Subscription` delivers an ordered topic's queue to the holder of its lease, `SharedSubscription` an
+ * unordered one's to all members side by side: there nobody holds a lease, and whoever asks for one is refused.
  */
 export interface GroupSubscription {
-  readonly context: SubscriptionContextOf;
+  readonly scope: SubscriptionScope;
   readonly path: string;
   readonly state: SubscriptionState;
   readonly aside: SetAside;
@@ -54,13 +55,19 @@ export interface GroupSubscription {
   acquire(port: MemberPort, frame: LeaseAcquire): void;
   raise(port: MemberPort, frame: LeaseRaise): void;
   release(port: MemberPort, frame: LeaseRelease): void;
-  /** Renews for the holder: its TTL; null when this epoch is over for it, past the time that a revoke left it, or where there are no leases. */
+  /**
+   * Renews for the holder: its TTL; null when this epoch is over for it, past the time that a revoke left it, or where there
+   * are no leases.
+   */
   renew(port: MemberPort, epoch: Epoch): number | null;
   /** Whether a lease of this epoch has ended. One that its holder has asked to resume has not. */
   isOver(epoch: Epoch): boolean;
   /** Asks the holder to finish its attempt and release. */
   revoke(): void;
-  /** Ends the present lease (its holder says it is not its own, or has left), unless it has ended by itself before this has its turn. */
+  /**
+   * Ends the present lease (its holder says it is not its own, or has left), unless it has ended by itself before this has its
+   * turn.
+   */
   end(reason: LeaseEndReason): void;
 
   /* ---------- messages ---------- */

@@ -1,14 +1,16 @@
 import { flat, storeKeys } from "../log/records.ts";
-import { NO_EPOCH } from "../message/brands.ts";
+import { offset } from "../message/brands.ts";
 import { isMessagingError, limitExceeded, MessagingError } from "../message/errors.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import { SerialQueue } from "../runtime/serial-queue.ts";
 import { storeFailure, whenStored } from "../store/known-errors.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
 import { CursorWaits } from "./cursor-waits.ts";
+import { GatheredCommit } from "./gathered-commit.ts";
+import { type LeaseRecord, NO_LEASE } from "./holder.ts";
 import type { MemberPort } from "./member-port.ts";
 import { SetAside } from "./set-aside.ts";
-import type { SubscriptionContextOf } from "./subscription-context.ts";
+import type { SubscriptionScope } from "./subscription-scope.ts";
 import { SubscriptionState } from "./subscription-state.ts";
 
 const RELOAD_AFTER_MS = 500;
@@ -25,11 +27,14 @@ export interface Change<T> {
   readonly result: T;
   readonly after?: () => void;
 }
+/** Whoever delivers what the ledger keeps account of. */
 export interface LedgerOwner {
+  /** Who may consume, under which epoch: stored with each commit. */
+  readonly record: LeaseRecord;
   /** A commit failed: lets go, now, of all that rests on what is in memory. */
   failed(): void;
-  /** State and set-aside are those of the store again. */
-  reloaded(): void;
+  /** State and set-aside are those of the store again; so is the lease, from here on. */
+  reloaded(record: LeaseRecord): void;
   /** Delivers nothing until the function returned is called. */
   pause(): () => void;
   /** A change ordered from outside was committed. */
@@ -37,23 +42,29 @@ export interface LedgerOwner {
 }
 
 /**
- * What one group has done with one queue, in memory and in the store, and the one order in which that changes (rule 3). Each change is one commit; after a failed one
- * everything is read anew from the store, before any change that waits.
+ * What one group has done with one queue, in memory and in the store, and the one order in which that changes (rule 3). Each
+ * change is one commit; after a failed one everything is read anew from the store, before any change that waits.
+ *
+ *     frames, orders, retention ──▶ turn: one after another ──▶ memory ──▶ commit 7 ─▶ commit 6 ─▶ store
+ *                                                                 ▲                                 │
+ *                                                                 └── a commit failed: read anew ◀──┘
  */
 export class Ledger {
-  readonly context: SubscriptionContextOf;
+  readonly scope: SubscriptionScope;
   readonly path: string;
   state: SubscriptionState;
   aside: SetAside;
   readonly turn: SerialQueue;
   #owner: LedgerOwner | null = null;
+  /** Where the lease stands: with the owner, and in what was read until there is one. */
+  #lease: Pick<LedgerOwner, "record">;
   #writer: StoreWriter;
   #generation = 0;
   #last: Commit | null = null;
   #underWay = 0;
   /** What changed nothing and waits for the store nevertheless. */
   #repeats = 0;
-  #gathered: Gathered | null = null;
+  #gathered: GatheredCommit | null = null;
   #committedCursor: number;
   /** What is in commits, of that which is counted. */
   #counted = NOTHING_COUNTED;
@@ -63,26 +74,33 @@ export class Ledger {
   #waits: CursorWaits | null = null;
 
   /** Loads it from the store, or begins it where the group's settings say. @throws `STORE_DAMAGED` */
-  static async open(context: SubscriptionContextOf, begin: number): Promise<Ledger> {
-    const { state, aside, isNew } = await load(context, begin);
-    const ledger = new Ledger(context, state, aside);
-    const lost = state.expire(context.log.start) !== null; // retention went on while nobody looked
-    if (isNew || lost) await whenStored(ledger.commit().commit.flushed); // a group's start is persisted before anything relies on it
+  static async open(scope: SubscriptionScope, begin: number): Promise<Ledger> {
+    const loaded = await load(scope, begin);
+    const ledger = new Ledger(scope, loaded);
+    const lost = ledger.state.expire(scope.log.start) !== null; // retention went on while nobody looked
+    if (loaded.isNew || lost) await whenStored(ledger.commit().commit.flushed); // a group's start is persisted before anything relies on it
     return ledger;
   }
-  private constructor(context: SubscriptionContextOf, state: SubscriptionState, aside: SetAside) {
-    this.context = context;
-    this.path = flat("queue", context.spec.name, context.queue, context.group);
+  private constructor(scope: SubscriptionScope, { state, aside, record }: Loaded) {
+    const { topic, queue, group } = scope.place;
+    this.scope = scope;
+    this.path = flat("queue", topic, queue, group);
     this.state = state;
     this.aside = aside;
+    this.#lease = { record };
     this.#committedCursor = state.cursor;
-    if (context.counters !== null) this.#counted = countsOf(state, aside);
-    this.#writer = context.store.writer();
+    if (scope.counters !== null) this.#counted = countsOf(state, aside);
+    this.#writer = scope.topic.store.writer();
     this.turn = new SerialQueue((error) => this.fail(error));
   }
-  /** Who lives on it; told when it fails. */
+  /** Who lives on it: keeps the lease from now on, and is told when a commit fails. */
   own(owner: LedgerOwner): void {
     this.#owner = owner;
+    this.#lease = owner;
+  }
+  /** Who may consume, under which epoch. */
+  get lease(): LeaseRecord {
+    return this.#lease.record;
   }
   /** Grows with every failure: a change that awaited something looks whether what it saw still counts. */
   get generation(): number {
@@ -93,8 +111,8 @@ export class Ledger {
     return this.#committedCursor;
   }
   account(): QueueAccount {
-    const { log, queue, store } = this.context;
-    return { ...this.state.account(log.flushedEnd), queue, logEpoch: store.ownerEpoch };
+    const { topic, place, log } = this.scope;
+    return { ...this.state.account(log.flushedEnd), queue: place.queue, logEpoch: topic.store.ownerEpoch };
   }
 
   /** Changes that wait: for their turn, or for a store that does not come along. */
@@ -112,7 +130,7 @@ export class Ledger {
   commit(writes: readonly StoreWrite[] = [], mayWait = false): { readonly commit: Commit; readonly revision: number } {
     const revision = ++this.state.revision;
     if (this.#underWay < COMMITS_MAX) return { commit: this.#hand(writes, mayWait), revision };
-    this.#gathered ??= new Gathered();
+    this.#gathered ??= new GatheredCommit();
     return { commit: this.#gathered.add(writes), revision };
   }
   /** Nothing is to be stored for what changes nothing, but it rests on all that has changed so far: the commit that this is on its way in. */
@@ -127,12 +145,12 @@ export class Ledger {
   }
   #hand(writes: readonly StoreWrite[], mayWait: boolean): Commit {
     const { state } = this;
-    const { spec, queue, group } = this.context;
-    const key = storeKeys.subscription(spec.name, queue, group);
-    const all: StoreWrite[] = [...writes, { kind: "put", key, value: state.encode() }];
+    const { topic, queue, group } = this.scope.place;
+    const key = storeKeys.subscription(topic, queue, group);
+    const all: StoreWrite[] = [...writes, { kind: "put", key, value: state.encode(this.lease) }];
     if (state.discardedChanged) {
       state.discardedChanged = false;
-      all.push({ kind: "put", key: storeKeys.discarded(spec.name, queue, group), value: state.encodeDiscarded() });
+      all.push({ kind: "put", key: storeKeys.discarded(topic, queue, group), value: state.encodeDiscarded() });
     }
     const generation = this.#generation;
     const { cursor } = state;
@@ -171,7 +189,7 @@ export class Ledger {
   }
   /** Counts what this commit settles and sets aside, once it is through; null when nobody counts. */
   #counting(): (() => void) | null {
-    const { counters } = this.context;
+    const { counters } = this.scope;
     if (counters === null) return null;
     const before = this.#counted;
     const now = countsOf(this.state, this.aside);
@@ -237,16 +255,9 @@ export class Ledger {
       this.turn.run(() => {
         const from = this.state.expire(before);
         if (from === null) return resolve();
-        const { spec, queue, group, events } = this.context;
+        const { topic, place } = this.scope;
         this.commit().commit.flushed.then(() => {
-          events.emit({
-            type: "message.expired",
-            topic: spec.name,
-            queue,
-            group,
-            from: from as never,
-            to: before as never,
-          });
+          topic.events.emit({ type: "message.expired", ...place, from: offset(from), to: offset(before) });
           resolve();
         }, reject);
       }, reject),
@@ -275,19 +286,20 @@ export class Ledger {
     // a fault of ours is for the log, not for who waits for something else
     this.#gathered?.fail(isMessagingError(error) ? error : unavailable(this.path));
     this.#gathered = null;
-    this.context.logger.log("error", `${this.path}: a change failed; reloading from the store`, {
+    const { logger } = this.scope.topic;
+    logger.log("error", `${this.path}: a change failed; reloading from the store`, {
       error: String(error),
       stack: error instanceof Error ? error.stack : undefined,
     });
     try {
       this.#owner?.failed();
     } catch (again) {
-      this.context.logger.log("error", `${this.path}: a fault of our own while letting go`, { error: String(again) });
+      logger.log("error", `${this.path}: a fault of our own while letting go`, { error: String(again) });
     }
     this.turn.runNext(() => this.#reload());
   }
   async #reload(): Promise<void> {
-    const { runtime, logger, store } = this.context;
+    const { runtime, logger, store } = this.scope.topic;
     // a store that fails again is given time: offer, grant, failed commit and reload would go round as fast as the links carry them
     const wait = this.#reloadedAt + RELOAD_AFTER_MS - runtime.now();
     if (wait > 0) await new Promise<void>((resolve) => void runtime.setTimeout(resolve, wait));
@@ -295,14 +307,14 @@ export class Ledger {
       try {
         await this.#last?.flushed.catch(() => {}); // what was on its way has arrived or failed
         this.#last = null;
-        const { state, aside } = await load(this.context, this.state.start);
+        const { state, aside, record } = await load(this.scope, this.state.start);
         this.state = state;
         this.aside = aside;
-        if (this.context.counters !== null) this.#counted = countsOf(state, aside);
+        if (this.scope.counters !== null) this.#counted = countsOf(state, aside);
         this.#writer = store.writer();
         this.#reloading = false;
         this.#reloadedAt = runtime.now();
-        this.#owner?.reloaded();
+        this.#owner?.reloaded(record);
         this.#reach(state.cursor);
         return;
       } catch (error) {
@@ -328,23 +340,31 @@ export class Ledger {
   }
 }
 
-async function load(context: SubscriptionContextOf, begin: number) {
-  const { spec, queue, group, store, log } = context;
-  const key = storeKeys.subscription(spec.name, queue, group);
+interface Loaded {
+  readonly state: SubscriptionState;
+  readonly aside: SetAside;
+  readonly record: LeaseRecord;
+  readonly isNew: boolean;
+}
+async function load(scope: SubscriptionScope, begin: number): Promise<Loaded> {
+  const { store } = scope.topic;
+  const { place, log } = scope;
+  const { topic, queue, group } = place;
+  const key = storeKeys.subscription(topic, queue, group);
   const stored = await store.get(key);
-  const aside = new SetAside({ topic: spec.name, queue, group }, store);
+  const aside = new SetAside(place, store);
   if (stored === undefined) {
     const state = new SubscriptionState();
-    state.epoch = NO_EPOCH;
     state.start = log.start;
     state.cursor = Math.max(begin, log.start);
     state.skipped = state.cursor - state.start;
-    return { state, aside, isNew: true };
+    return { state, aside, record: NO_LEASE, isNew: true };
   }
-  const state = SubscriptionState.decode(key, stored, await store.get(storeKeys.discarded(spec.name, queue, group)));
+  const discarded = await store.get(storeKeys.discarded(topic, queue, group));
+  const { state, record } = SubscriptionState.decode(key, stored, discarded);
   state.check(key, log.flushedEnd);
   await aside.recover(state);
-  return { state, aside, isNew: false };
+  return { state, aside, record, isNew: false };
 }
 const NOTHING_UNDER_WAY: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
 const NOTHING_COUNTED = { settled: 0, parked: 0, deadLettered: 0 };
@@ -367,35 +387,3 @@ const tooMany = (path: string): MessagingError =>
     `${CHANGES_MAX} changes of ${path} wait for their turn or for the store`,
     "try again later",
   );
-
-/** Changes that go to the store as one commit, once it has come along. */
-class Gathered {
-  readonly writes: StoreWrite[] = [];
-  changes = 0;
-  readonly commit: Commit;
-  #become!: (commit: Commit) => void;
-  #fail!: (error: unknown) => void;
-
-  constructor() {
-    const commit = new Promise<Commit>((resolve, reject) => {
-      // a commit is no promise, but has two
-      this.#become = (become) => resolve(become);
-      this.#fail = reject;
-    });
-    const flushed = commit.then((become) => become.flushed);
-    const synced = commit.then((become) => become.synced);
-    for (const promise of [flushed, synced]) promise.catch(() => {}); // a rejection that nobody reads ends nothing
-    this.commit = { flushed, synced };
-  }
-  add(writes: readonly StoreWrite[]): Commit {
-    this.changes++;
-    this.writes.push(...writes);
-    return this.commit;
-  }
-  become(commit: Commit): void {
-    this.#become(commit);
-  }
-  fail(error: unknown): void {
-    this.#fail(error);
-  }
-}

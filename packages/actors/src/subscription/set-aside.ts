@@ -5,6 +5,7 @@ import { quoted } from "../message/text.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
 import type { Store, StoreWrite } from "../store/store.ts";
 import { FailureTexts } from "./failure-texts.ts";
+import type { SubscriptionPlace } from "./subscription-scope.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
 /** A key's log of set-aside messages, in order; or one dead letter. */
@@ -58,18 +59,12 @@ const NO_KEYS = new Map<string, Strand>();
 const NO_RUNS = new Map<number, Strand>();
 const NONE_REDRIVING = new Set<Strand>();
 
-export interface SetAsideOf {
-  readonly topic: string;
-  readonly queue: number;
-  readonly group: string;
-}
-
 /**
  * What a group has set aside in one queue: logs of the source queue, in its store (rule 26). The methods change memory and return what belongs into the same commit;
  * the caller commits it with the subscription's state, in one transaction.
  */
 export class SetAside {
-  readonly #of: SetAsideOf;
+  readonly #of: SubscriptionPlace;
   readonly #store: Store;
   #strands = NO_STRANDS;
   #parkedKeys = NO_KEYS;
@@ -82,7 +77,7 @@ export class SetAside {
   /** Messages set aside so far, since it was loaded; only grows. */
   readonly taken: Record<Strand["kind"], number> = { parked: 0, "dead-letter": 0 };
 
-  constructor(of: SetAsideOf, store: Store) {
+  constructor(of: SubscriptionPlace, store: Store) {
     this.#of = of;
     this.#store = store;
   }
@@ -341,6 +336,12 @@ export const entryUnknown = (entry: string): MessagingError<"ENTRY_UNKNOWN"> =>
     "ENTRY_UNKNOWN",
     `nothing is set aside under ${quoted(entry)}: it may have been redriven, skipped or discarded meanwhile`,
     { data: { entry } },
+  );
+export const asideFull = (path: string, max: number): MessagingError =>
+  new MessagingError(
+    "LIMIT_EXCEEDED",
+    `${path} has set ${max} messages aside, its limit: it halts until some are redriven or discarded`,
+    { data: { parkedMessagesMax: max } },
   );
 /** The key of a packed message. */
 export const keyOf = (message: Uint8Array): string | null => {

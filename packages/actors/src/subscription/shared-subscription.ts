@@ -3,16 +3,17 @@ import { isMessagingError, MessagingError } from "../message/errors.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { QueueView } from "../protocol/views.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { StoreWrite } from "../store/store.ts";
-import { applyRedriven } from "./apply-settlement.ts";
 import type { GroupSubscription } from "./group-subscription.ts";
+import { NO_LEASE } from "./holder.ts";
 import { type Change, changeFailure, Ledger } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
-import { asideFull } from "./put-aside.ts";
-import { type AsideCopy, holds, type SetAside, type Strand } from "./set-aside.ts";
+import { type AsideCopy, asideFull, holds, type SetAside, type Strand } from "./set-aside.ts";
+import { applyRedriven } from "./settle.ts";
 import { type Claim, type SharedMember, SharedMembers } from "./shared-members.ts";
-import { SPAN_MAX, type SubscriptionContextOf } from "./subscription-context.ts";
+import { SPAN_MAX, type SubscriptionScope } from "./subscription-scope.ts";
 import type { SubscriptionState } from "./subscription-state.ts";
 
 const EPOCH = epoch(0);
@@ -26,7 +27,6 @@ const TICK_MS = 250;
  * Gives up P4 to P6. The same state and the same commits as an ordered subscription, without a lease.
  */
 export class SharedSubscription implements GroupSubscription {
-  readonly context: SubscriptionContextOf;
   readonly #ledger: Ledger;
   readonly #members = new SharedMembers(() => this.#pump());
   readonly #claims = new Map<number, Claim>();
@@ -44,14 +44,14 @@ export class SharedSubscription implements GroupSubscription {
   #closed = false;
 
   /** @throws `STORE_DAMAGED` */
-  static async open(context: SubscriptionContextOf, begin: number): Promise<SharedSubscription> {
-    return new SharedSubscription(await Ledger.open(context, begin));
+  static async open(scope: SubscriptionScope, begin: number): Promise<SharedSubscription> {
+    return new SharedSubscription(await Ledger.open(scope, begin));
   }
   private constructor(ledger: Ledger) {
-    this.context = ledger.context;
     this.#ledger = ledger;
     this.#position = ledger.state.cursor;
     ledger.own({
+      record: NO_LEASE,
       // at least once: what was with a member comes again from what the store knows
       failed: () => {
         this.#claims.clear();
@@ -70,6 +70,9 @@ export class SharedSubscription implements GroupSubscription {
     });
   }
 
+  get scope(): SubscriptionScope {
+    return this.#ledger.scope;
+  }
   get path(): string {
     return this.#ledger.path;
   }
@@ -86,11 +89,11 @@ export class SharedSubscription implements GroupSubscription {
     return this.#ledger.account();
   }
   view(lagMs: number): QueueView {
-    const { queue, log } = this.context;
+    const { place, log } = this.scope;
     const state = this.#members.size === 0 ? "vacant" : "leased";
     const { backlog } = this.state.counts(log.flushedEnd);
     return {
-      queue,
+      queue: place.queue,
       state,
       halted: false,
       lease: null,
@@ -99,6 +102,9 @@ export class SharedSubscription implements GroupSubscription {
       backlog,
       lagMs,
     };
+  }
+  get #runtime(): Runtime {
+    return this.scope.topic.runtime;
   }
   /** Everything below was given to some member once, since this broker began. */
   get #given(): number {
@@ -114,12 +120,12 @@ export class SharedSubscription implements GroupSubscription {
       type: "lease.granted",
       request: null,
       member: port.member,
-      queue: this.context.queue,
+      queue: this.scope.place.queue,
       epoch: EPOCH,
       ttlMs: 0,
       grant: port.nextGrant(),
       revision: this.state.revision,
-      logEpoch: this.context.store.ownerEpoch,
+      logEpoch: this.scope.topic.store.ownerEpoch,
     });
   }
   /** Its link has ended: what it had comes again at once, to others; what its handlers were busy with counts as lost with it. */
@@ -154,10 +160,10 @@ export class SharedSubscription implements GroupSubscription {
     this.#ledger.take(port, frame, () => {
       const { state } = this;
       const { settlement } = frame;
-      const answer = { member: port.member, queue: this.context.queue, epoch: EPOCH, settle: frame.settle };
+      const answer = { member: port.member, queue: this.scope.place.queue, epoch: EPOCH, settle: frame.settle };
       const beyond = settlement.ranges.find(([, to]) => to > this.#given);
       const refuse = (error: MessagingError) => {
-        this.context.counters?.settleRefused(error.code);
+        this.scope.counters?.settleRefused(error.code);
         port.refuse({ type: "settle.refused", ...answer, error });
       };
       if (beyond !== undefined)
@@ -196,7 +202,8 @@ export class SharedSubscription implements GroupSubscription {
   async #putAside(port: MemberPort, frame: AsidePut): Promise<void> {
     const { state, aside } = this;
     const { generation } = this.#ledger;
-    const { spec, runtime, events, queue, group, log } = this.context;
+    const { topic, place, log } = this.scope;
+    const { parkedMessagesMax } = topic.spec;
     const { attempts, error, key } = frame;
     const refuse = (error: MessagingError) => port.refuse({ type: "refused", request: frame.request, error });
     const writes: StoreWrite[] = [];
@@ -218,16 +225,16 @@ export class SharedSubscription implements GroupSubscription {
             "PROTOCOL_VIOLATION",
             `offset ${frame.offset} of ${this.path} was set aside, but never delivered`,
           );
-        if (aside.messages >= spec.parkedMessagesMax) throw asideFull(this.path, spec.parkedMessagesMax);
+        if (aside.messages >= parkedMessagesMax) throw asideFull(this.path, parkedMessagesMax);
         const [head] = await copiesOf(log, frame.offset, frame.offset + 1, () => true);
         if (generation !== this.#ledger.generation)
           throw new MessagingError("UNAVAILABLE", `${this.path} is reloading; try again`);
         if (head !== undefined && !state.isDone(frame.offset)) {
           this.#forget(frame.offset);
           state.tried.delete(frame.offset);
-          const of = { key, sinceMs: runtime.wallNow(), revision: now.revision, attempts, error };
+          const of = { key, sinceMs: topic.runtime.wallNow(), revision: now.revision, attempts, error };
           writes.push(...aside.begin(state, { kind: "dead-letter", ...of }, head, []).writes);
-          events.emit({ type: "message.deadLettered", topic: spec.name, queue, group, offset: frame.offset, key });
+          topic.events.emit({ type: "message.deadLettered", ...place, offset: frame.offset, key });
           put = now;
         }
       }
@@ -243,7 +250,7 @@ export class SharedSubscription implements GroupSubscription {
         type: "aside.done",
         request: frame.request,
         member: port.member,
-        queue,
+        queue: place.queue,
         epoch: EPOCH,
         revision: put?.revision ?? revision,
         offsets: (put?.offsets ?? []) as Offset[],
@@ -271,7 +278,7 @@ export class SharedSubscription implements GroupSubscription {
   }
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#timer !== null) this.context.runtime.clearTimeout(this.#timer);
+    if (this.#timer !== null) this.#runtime.clearTimeout(this.#timer);
     await this.#ledger.close(() => {});
   }
 
@@ -331,7 +338,7 @@ export class SharedSubscription implements GroupSubscription {
     const { initialMs, factor, maxMs, jitter } = port.join.retry;
     if (initialMs === 0) return 0; // the power of a long series of attempts is Infinity, and 0 times that is no number
     const wait = Math.min(maxMs, initialMs * factor ** Math.max(0, attempts - 1));
-    return wait * (1 - jitter * this.context.runtime.random());
+    return wait * (1 - jitter * this.#runtime.random());
   }
   #forget(at: number): void {
     this.#claims.delete(at);
@@ -340,7 +347,7 @@ export class SharedSubscription implements GroupSubscription {
   #comesAgain(at: number, afterMs: number): void {
     this.#claims.delete(at);
     if (this.state.isDone(at)) return;
-    this.#again.set(at, this.context.runtime.now() + afterMs);
+    this.#again.set(at, this.#runtime.now() + afterMs);
     this.#watch();
   }
   /** One timer looks after waits and overdue claims. */
@@ -349,7 +356,7 @@ export class SharedSubscription implements GroupSubscription {
   }
   #tickSoon(): void {
     if (this.#timer !== null || this.#closed) return;
-    this.#timer = this.context.runtime.setTimeout(() => {
+    this.#timer = this.#runtime.setTimeout(() => {
       this.#timer = null;
       try {
         this.#tick();
@@ -360,7 +367,7 @@ export class SharedSubscription implements GroupSubscription {
     }, TICK_MS);
   }
   #tick(): void {
-    const now = this.context.runtime.now();
+    const now = this.#runtime.now();
     const overdue = [...this.#claims].filter(([, claim]) => claim.untilMs <= now).map(([at]) => at);
     for (const at of overdue) this.#comesAgain(at, 0);
     this.#lost(overdue);
@@ -369,7 +376,7 @@ export class SharedSubscription implements GroupSubscription {
   }
   /** What could not be given out now is tried again a tick later, whether or not anything else comes. */
   #broken(error: unknown): void {
-    this.context.logger.log("error", `${this.path}: delivery failed`, { error: String(error) });
+    this.scope.topic.logger.log("error", `${this.path}: delivery failed`, { error: String(error) });
     this.#tickSoon();
   }
 
@@ -409,9 +416,9 @@ export class SharedSubscription implements GroupSubscription {
     this.#watch();
   }
   async #giveAgain(): Promise<void> {
-    const { log, runtime } = this.context;
+    const { log } = this.scope;
     for (const [at, due] of [...this.#again]) {
-      if (due > runtime.now()) continue;
+      if (due > this.#runtime.now()) continue;
       const member = this.#members.next();
       if (member === undefined) return;
       const { generation } = this.#ledger;
@@ -422,14 +429,14 @@ export class SharedSubscription implements GroupSubscription {
     }
   }
   async #giveRedriven(): Promise<void> {
-    const { runtime, queue } = this.context;
+    const { queue } = this.scope.place;
     for (const strand of this.aside.redriving()) {
       const member = this.#redriven.has(strand) ? undefined : this.#members.next();
       if (member === undefined) continue;
       const [copy] = await this.aside.copies(strand, 0, 1);
       if (!this.#mayGive() || this.aside.strand(strand.id) !== strand) return;
       if (copy === undefined || strand.phase !== "redriving" || strand.offsets[0] !== copy.offset) continue;
-      this.#redriven.set(strand, { member, untilMs: runtime.now() + member.port.join.invisibleMs });
+      this.#redriven.set(strand, { member, untilMs: this.#runtime.now() + member.port.join.invisibleMs });
       this.#members.took(member, 1, copy.message.length);
       const { attempts, losses } = strand;
       const entry = {
@@ -441,11 +448,11 @@ export class SharedSubscription implements GroupSubscription {
         message: copy.message,
       };
       member.port.send({ type: "redeliver", member: member.port.member, queue, epoch: EPOCH, entries: [entry] });
-      this.context.counters?.delivered(1);
+      this.scope.counters?.delivered(1);
     }
   }
   async #giveNew(): Promise<void> {
-    const { log } = this.context;
+    const { log } = this.scope;
     for (;;) {
       const { state } = this;
       if (!this.#mayGive() || this.#position >= log.flushedEnd || this.#position - state.cursor >= SPAN_MAX) return;
@@ -477,7 +484,7 @@ export class SharedSubscription implements GroupSubscription {
       return;
     }
     const { port } = member;
-    const untilMs = this.context.runtime.now() + port.join.invisibleMs;
+    const untilMs = this.#runtime.now() + port.join.invisibleMs;
     for (const copy of copies) {
       this.#claims.set(copy.offset, { member, untilMs });
       this.#members.took(member, 1, copy.message.length);
@@ -485,7 +492,7 @@ export class SharedSubscription implements GroupSubscription {
     port.send({
       type: "deliver",
       member: port.member,
-      queue: this.context.queue,
+      queue: this.scope.place.queue,
       epoch: EPOCH,
       batches: copies.map((copy) => ({
         offset: offset(copy.offset),
@@ -498,7 +505,7 @@ export class SharedSubscription implements GroupSubscription {
         return tried === undefined ? [] : [[copy.offset, tried.attempts, tried.losses] as const];
       }),
     });
-    this.context.counters?.delivered(copies.length);
+    this.scope.counters?.delivered(copies.length);
     this.#watch();
   }
 }

@@ -1,20 +1,13 @@
 import { RangeSet } from "../log/range-set.ts";
 import { decodeRecord, encodeRecord } from "../log/records.ts";
-import { type Epoch, epoch, NO_EPOCH, type Offset } from "../message/brands.ts";
+import { epoch, type Offset } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { cutFailure } from "../protocol/cut-texts.ts";
 import type { FailureInfo, OffsetRange } from "../protocol/frames.ts";
 import type { QueueAccount } from "../protocol/questions.ts";
 import type { OffsetClass } from "../protocol/views.ts";
+import type { Holder, LeaseRecord } from "./holder.ts";
 
-/** Who a lease was granted to, as it is stored: what a restarted broker needs to know. */
-export interface StoredLease {
-  readonly instance: string;
-  readonly member: string;
-  readonly ttlMs: number;
-  /** Whose instance and member these are; absent where nobody is told apart, and in data from before it was stored. */
-  readonly principal?: string;
-}
 /** The message at which the queue stands still for the group. */
 export interface Halt {
   readonly offset: number;
@@ -34,7 +27,7 @@ type Stored = readonly [
   cursor: number,
   settled: readonly OffsetRange[],
   tried: readonly (readonly [number, number, number])[],
-  lease: StoredLease | null,
+  holder: Holder | null,
   skipped: number,
   expired: number,
   halt: Halt | null,
@@ -45,12 +38,18 @@ type Stored = readonly [
 const NOTHING_TRIED = new Map<number, Tried>();
 
 /**
- * What one group has done with one queue: the class of every offset (P9), the lease's epoch, attempts so far. Each change is part of one commit; `revision` counts them.
- * Below the cursor an offset is settled unless one of the sets names it; above, it is backlog unless one of them does.
+ * What one group has done with one queue: the class of every offset (P9), attempts so far. Each change is part of one commit;
+ * `revision` counts them. Below the cursor an offset is settled unless one of the sets names it; above, it is backlog unless one
+ * of them does.
+ *
+ *     offsets    0 … 41 │ 42  43  44  45  46  47 │ 48 …
+ *                       │  ·   s   s   ·   p   · │             s: in `settled`, p: in `parked`, ·: backlog
+ *                     cursor                    log's end
+ *
+ * When 42 is settled the cursor moves over 43 and 44, too, and stands at 45.
  */
 export class SubscriptionState {
   revision = 0;
-  epoch: Epoch = NO_EPOCH;
   /** Where the group's account begins. */
   start = 0;
   cursor = 0;
@@ -66,38 +65,40 @@ export class SubscriptionState {
   skipped = 0;
   expired = 0;
   tried = NOTHING_TRIED;
-  lease: StoredLease | null = null;
   halt: Halt | null = null;
   strandNext = 1;
 
   /** @throws `STORE_DAMAGED` */
-  static decode(key: string, bytes: Uint8Array, discarded: Uint8Array | undefined): SubscriptionState {
+  static decode(
+    key: string,
+    bytes: Uint8Array,
+    discarded: Uint8Array | undefined,
+  ): { readonly state: SubscriptionState; readonly record: LeaseRecord } {
     const state = new SubscriptionState();
-    const [revision, at, start, cursor, settled, tried, lease, skipped, expired, halt, strandNext] =
+    const [revision, at, start, cursor, settled, tried, holder, skipped, expired, halt, strandNext] =
       decodeRecord<Stored>(key, bytes);
     state.revision = revision;
-    state.epoch = epoch(at);
     state.start = start;
     state.cursor = cursor;
     state.settled = new RangeSet(settled);
     for (const [offset, attempts, losses] of tried) state.#setTried(offset, { attempts, losses });
-    state.lease = lease;
     state.skipped = skipped;
     state.expired = expired;
     state.halt = halt === null ? null : { ...halt, error: cutFailure(halt.error) }; // earlier versions kept longer texts
     state.strandNext = strandNext;
     if (discarded !== undefined) state.discarded = new RangeSet(decodeRecord<readonly OffsetRange[]>(key, discarded));
-    return state;
+    return { state, record: { epoch: epoch(at), holder } };
   }
-  encode(): Uint8Array {
+  /** @param lease as it stands now: it is kept elsewhere, and stored in the same record */
+  encode(lease: LeaseRecord): Uint8Array {
     return encodeRecord([
       this.revision,
-      this.epoch,
+      lease.epoch,
       this.start,
       this.cursor,
       this.settled.pairs(),
       [...this.tried].map(([offset, { attempts, losses }]) => [offset, attempts, losses] as const),
-      this.lease,
+      lease.holder,
       this.skipped,
       this.expired,
       this.halt,

@@ -59,7 +59,7 @@ export const BUGS: readonly Bug[] = [
       "what had been settled when the answer was lost with its link was told by the resume, and counted as settled in the change of the resume",
     promises: [],
     foundBy: "review of the next one",
-    fixed: "the answers that may have been lost are sent again ahead of the grant (repeats.ts, holding.ts)",
+    fixed: "the answers that may have been lost are sent again ahead of the grant (repeats.ts, lease-requests.ts)",
     kept: { file: REPEAT_TESTS, test: "is answered with the change in which it was applied, before the grant; once" },
   },
   {
@@ -68,7 +68,7 @@ export const BUGS: readonly Bug[] = [
     promises: ["P4", "P6"],
     foundBy: "simulation, seed 7310133",
     fixed:
-      "each message set aside is stored with the change in which its holder did that, or with none; a repeat is answered from it (set-aside.ts, put-aside.ts)",
+      "each message set aside is stored with the change in which its holder did that, or with none; a repeat is answered from it (set-aside.ts, settle.ts)",
     kept: { regression: 7310133 },
   },
   {
@@ -261,7 +261,7 @@ export const BUGS: readonly Bug[] = [
       "a park repeated after a redrive was answered with a new revision, so the history had it parked after it was redriven; it was handled in order",
     promises: ["P6"],
     foundBy: "process chaos, seed 3",
-    fixed: "a repeated park names the change it belongs to (put-aside.ts, set-aside.ts)",
+    fixed: "a repeated park names the change it belongs to (settle.ts, set-aside.ts)",
     kept: { file: ASIDE_TESTS, test: "names the change in which they were set aside" },
   },
   {
@@ -339,7 +339,7 @@ export const BUGS: readonly Bug[] = [
       "a halted queue set its message aside when a place became free, then stood halted at a message that nobody could list",
     promises: ["P8"],
     foundBy: "simulation, seed 1095",
-    fixed: "it stays at its message until the halt is ended (put-aside.ts)",
+    fixed: "it stays at its message until the halt is ended (settle.ts)",
     kept: { regression: 1095 },
   },
   {
@@ -419,7 +419,7 @@ export const BUGS: readonly Bug[] = [
     broke: "messages of a key were delivered on before its park was stored, and the run hung",
     promises: ["P6", "P8"],
     foundBy: "demo run",
-    fixed: "nothing more of the key goes out until it is parked (put-aside.ts)",
+    fixed: "nothing more of the key goes out until it is parked (settle.ts)",
     kept: { file: ASIDE_TESTS, test: "delivers nothing of the key while the parked ones are being read" },
   },
   {

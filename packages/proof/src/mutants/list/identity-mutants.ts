@@ -71,7 +71,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     name: "lease-of-any-principal",
     breaks: "whoever shows a holder's instance and name takes its lease",
     promises: ["P7", "P11"],
-    file: "subscription/subscription.machine.ts",
+    file: "subscription/holder.ts",
     find: "a.instance === b.instance && a.member === b.member && mayHave(a.principal ?? null, b.principal ?? null);",
     replace: "a.instance === b.instance && a.member === b.member;",
     test: of(

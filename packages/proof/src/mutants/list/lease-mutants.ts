@@ -6,30 +6,24 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "no-epoch-check",
     breaks: "a settle counts whoever sends it, under whatever epoch",
     promises: ["P7"],
-    file: "subscription/subscription.ts",
-    find: "      if (flow === null || !this.#holding.isCurrent(port, frame.epoch))\n        return this.#refuseSettle(",
-    replace: "      if (flow === null)\n        return this.#refuseSettle(",
+    file: "subscription/settle.ts",
+    find: "    const flow = lease.flowTo(port, frame.epoch);\n    if (flow === null) return refuseSettle(",
+    replace: "    const { flow } = lease;\n    if (flow === null) return refuseSettle(",
   },
   {
     name: "epoch-checked-on-arrival",
     breaks: "a settle is judged when it arrives, and applied later without a second look",
     promises: ["P7"],
-    file: "subscription/subscription.ts",
-    find: `    this.#ledger.take(port, frame, () => {
-      this.#holding.check();
-      const { queue } = this.context;
-      const answer = { member: port.member, queue, epoch: frame.epoch, settle: frame.settle };
-      const { flow } = this;
-      if (flow === null || !this.#holding.isCurrent(port, frame.epoch))
-        return this.#refuseSettle(port, frame, this.#holding.stale(frame.epoch));
+    file: "subscription/settle.ts",
+    find: `  ledger.take(port, frame, () => {
+    lease.check();
+    const flow = lease.flowTo(port, frame.epoch);
+    if (flow === null) return refuseSettle(ledger, port, frame, lease.stale(frame.epoch));
 `,
-    replace: `    this.#holding.check();
-    const { queue } = this.context;
-    const answer = { member: port.member, queue, epoch: frame.epoch, settle: frame.settle };
-    const { flow } = this;
-    if (flow === null || !this.#holding.isCurrent(port, frame.epoch))
-      return this.#refuseSettle(port, frame, this.#holding.stale(frame.epoch));
-    ((apply: () => void) => this.context.runtime.setTimeout(apply, 50))(() => {
+    replace: `  lease.check();
+  const flow = lease.flowTo(port, frame.epoch);
+  if (flow === null) return refuseSettle(ledger, port, frame, lease.stale(frame.epoch));
+  ((apply: () => void) => ledger.scope.topic.runtime.setTimeout(apply, 50))(() => {
 `,
   },
   {
@@ -37,38 +31,38 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a lease's epoch is stored when the lease ends, not before it is used",
     promises: ["P7"],
     file: "subscription/subscription-state.ts",
-    find: "      this.revision,\n      this.epoch,\n",
-    replace: "      this.revision,\n      this.lease === null ? this.epoch : this.epoch - 1,\n",
+    find: "      this.revision,\n      lease.epoch,\n",
+    replace: "      this.revision,\n      lease.holder === null ? lease.epoch : lease.epoch - 1,\n",
   },
   {
     name: "granted-before-stored",
     breaks: "a grant is answered before its epoch is in the store",
     promises: ["P7"],
-    file: "subscription/holding.ts",
-    find: `      const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
-        this.#sendGranted(`,
-    replace: `      const { revision } = this.#ledger.commit();
-      this.#answer(Promise.resolve(), { epoch: granted, port, frame }, () => {
-        this.#sendGranted(`,
+    file: "subscription/lease-requests.ts",
+    find: `    const { commit, revision } = ledger.commit();
+    answer(lease, commit.synced, { epoch, port, frame }, () => {
+      sendGranted(`,
+    replace: `    const { revision } = ledger.commit();
+    answer(lease, Promise.resolve(), { epoch, port, frame }, () => {
+      sendGranted(`,
   },
   {
     name: "granted-before-synced",
     breaks: "a grant is answered when its epoch survives the process, not the power",
     promises: ["P7"],
-    file: "subscription/holding.ts",
-    find: `const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.synced, { epoch: granted, port, frame }, () => {
-        this.#sendGranted(`,
-    replace: `const { commit, revision } = this.#ledger.commit();
-      this.#answer(commit.flushed, { epoch: granted, port, frame }, () => {
-        this.#sendGranted(`,
+    file: "subscription/lease-requests.ts",
+    find: `const { commit, revision } = ledger.commit();
+    answer(lease, commit.synced, { epoch, port, frame }, () => {
+      sendGranted(`,
+    replace: `const { commit, revision } = ledger.commit();
+    answer(lease, commit.flushed, { epoch, port, frame }, () => {
+      sendGranted(`,
   },
   {
     name: "old-epoch-after-restart",
     breaks: "who held the lease before a restart takes it up again under its old epoch",
     promises: ["P7"],
-    file: "subscription/subscription.machine.ts",
+    file: "subscription/lease.machine.ts",
     find: "epoch: context.epoch === NO_EPOCH ? context.firstEpoch : epoch(context.epoch + 1),",
     replace:
       "epoch: context.epoch === NO_EPOCH ? context.firstEpoch : context.holder?.instance === holder.instance ? context.epoch : epoch(context.epoch + 1),",
@@ -109,26 +103,33 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "quarantine-skipped",
     breaks: "a restarted broker grants at once what was leased before",
     promises: ["P4"],
-    file: "subscription/subscription.machine.ts",
-    find: "    holder: input.recorded,\n",
+    file: "subscription/lease.machine.ts",
+    find: "    holder: input.recorded.holder,\n",
     replace: "    holder: null,\n",
   },
   {
     name: "quarantine-with-configured-ttl",
     breaks: "the quarantine after a restart lasts the TTL that is configured now, not the one that was granted",
     promises: ["P4"],
-    file: "subscription/lease-keeper.ts",
-    find: "recorded: state.lease,",
-    replace:
-      "recorded: state.lease && { ...state.lease, ttlMs: Math.min(state.lease.ttlMs, this.#context.leaseTtlMsMax) },",
+    file: "subscription/lease.ts",
+    find: "      { recorded, firstEpoch:",
+    replace: `      {
+        recorded: {
+          ...recorded,
+          holder: recorded.holder && {
+            ...recorded.holder,
+            ttlMs: Math.min(recorded.holder.ttlMs, this.ledger.scope.topic.leaseTtlMsMax),
+          },
+        },
+        firstEpoch:`,
   },
   {
     name: "timer-lost",
     breaks: "when a lease was renewed before its timer fired, no timer is set for the new deadline",
     promises: ["P8"],
-    file: "subscription/holding.ts",
-    find: "          this.check();\n          this.#lease.watch();\n",
-    replace: "          this.check();\n",
+    file: "subscription/lease.ts",
+    find: "        this.check();\n        this.#watch();\n",
+    replace: "        this.check();\n",
   },
   {
     name: "holder-keyed-by-name",
@@ -159,30 +160,30 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "resume-redelivers-in-hand",
     breaks: "after a resume the holder is sent again what it has in hand",
     promises: ["P5", "P6"],
-    file: "subscription/holding.ts",
-    find: "      kept,\n      keptRedriven: resume.redrivenInHand,\n",
-    replace: "      kept: [],\n      keptRedriven: [],\n",
+    file: "subscription/lease-requests.ts",
+    find: "kept, keptRedriven: resumed.redrivenInHand }",
+    replace: "kept: [], keptRedriven: [] }",
   },
   {
     name: "settled-before-stored",
     breaks: "a settle is confirmed before it is committed",
     promises: ["P3", "P7"],
-    file: "subscription/subscription.ts",
-    find: `      commit.flushed.then(
-        () => port.send({ type: "settled", ...answer, revision }),
-        () => {}, // the commit's failure ends the lease
-      );
+    file: "subscription/settle.ts",
+    find: `    commit.flushed.then(
+      () => port.send({ type: "settled", ...answer, revision }),
+      () => {}, // the commit's failure ends the lease
+    );
 `,
-    replace: `      void commit;
-      port.send({ type: "settled", ...answer, revision });
+    replace: `    void commit;
+    port.send({ type: "settled", ...answer, revision });
 `,
   },
   {
     name: "release-drops-last-settles",
     breaks: "the last settles, which a release carries, are not applied with it",
     promises: ["P3"],
-    file: "subscription/holding.ts",
-    find: "const { writes } = applySettlement(this.#ledger, frame.settle, this.#flow?.deliveredEnd ?? 0);\n",
+    file: "subscription/lease-requests.ts",
+    find: "const { writes } = applySettlement(ledger, frame.settle, flow.deliveredEnd);\n",
     replace: "const writes: never[] = [];\n",
   },
   {
@@ -197,9 +198,9 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     name: "renewed-after-revoke",
     breaks: "heartbeats of a holder that does not give its lease back are answered as renewals without end",
     promises: ["P4", "P8"],
-    file: "subscription/holding.ts",
-    find: "if (at >= this.#lease.deadline || at >= this.#lease.renewUntil || !this.isCurrent(port, epoch)) return null;",
-    replace: "if (at >= this.#lease.deadline || !this.isCurrent(port, epoch)) return null;",
+    file: "subscription/lease.ts",
+    find: "if (at >= this.deadline || at >= this.renewUntil || this.flowTo(port, under) === null) return null;",
+    replace: "if (at >= this.deadline || this.flowTo(port, under) === null) return null;",
     test: {
       file: "packages/actors/src/subscription/subscription-lease.test.ts",
       title: "lets renewals go on for as long as it said, and no longer",

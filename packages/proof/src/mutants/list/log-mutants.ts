@@ -6,9 +6,9 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     name: "ack-before-commit",
     breaks: "a send is answered when its batch was numbered, not when it was committed",
     promises: ["P3"],
-    file: "queue/queue.ts",
+    file: "queue/lane-intake.ts",
     find: "    this.#answer(lane, frame, appended);\n",
-    replace: `    appended.commit.flushed.then(() => this.#notifyFlushed(), () => {});
+    replace: `    appended.commit.flushed.then(() => this.#on.flushed(), () => {});
     this.#answer(lane, frame, { ...appended, commit: { flushed: Promise.resolve(), synced: Promise.resolve() } });
 `,
   },
@@ -16,7 +16,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     name: "synced-answered-at-flush",
     breaks: "a send that asked for `synced` is answered when its batch survives the process, not the power",
     promises: ["P3"],
-    file: "queue/queue.ts",
+    file: "queue/lane-intake.ts",
     find: "commit.synced.then(appended,",
     replace: "commit.flushed.then(appended,",
   },
@@ -156,9 +156,9 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     name: "reserve-not-kept",
     breaks: "appends may use what a store keeps for settles and retention",
     promises: ["P8"],
-    file: "queue/queue.ts",
-    find: "return this.log.bytes < this.#bytesMax && hasRoom && bytes + COMMIT_OVERHEAD_BYTES <= room;",
-    replace: "return this.log.bytes < this.#bytesMax;",
+    file: "queue/queue-room.ts",
+    find: "return this.#log.bytes < this.#bytesMax && hasRoom && bytes + COMMIT_OVERHEAD_BYTES <= room;",
+    replace: "return this.#log.bytes < this.#bytesMax;",
     test: {
       file: "packages/actors/src/log/retention.test.ts",
       title:

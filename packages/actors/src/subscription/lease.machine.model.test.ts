@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createActor } from "xstate";
 import { type Epoch, NO_EPOCH } from "../message/brands.ts";
-import { type Holder, isHeld, type SubscriptionEmitted, subscriptionMachine } from "./subscription.machine.ts";
+import type { Holder } from "./holder.ts";
+import { isHeld, type LeaseDecision, leaseMachine } from "./lease.machine.ts";
 
 const FIRST_EPOCH = 1_000 as Epoch;
 const HOLDERS: readonly Holder[] = [
@@ -43,7 +44,6 @@ class Model {
     if (!this.held) return;
     this.epoch += 1;
     this.renew(now);
-    this.told.push(`raised ${this.epoch}`);
   }
   revoke(withinMs: number, now: number): void {
     if (this.held && this.noRenewalFrom === Number.POSITIVE_INFINITY) this.noRenewalFrom = now + withinMs;
@@ -82,16 +82,15 @@ it("has one holder under an epoch that only grows, until the clock, the holder o
       const model = new Model();
       const told: string[] = [];
       let now = 0;
-      const tell = (event: SubscriptionEmitted) => {
+      const note = (event: LeaseDecision) => {
         if (event.type === "lease.granted") told.push(`granted ${event.epoch}`);
-        else if (event.type === "lease.raised") told.push(`raised ${event.epoch}`);
         else if (event.type === "queue.vacant") told.push("vacant");
         else told.push(`ended ${event.epoch} ${event.reason} ${event.holder.instance} ${event.holder.member}`);
       };
       const start = () => {
-        const input = { epoch: model.epoch as Epoch, firstEpoch: FIRST_EPOCH, recorded: model.holder, at: now };
-        const started = createActor(subscriptionMachine, { input });
-        started.on("*", tell);
+        const recorded = { epoch: model.epoch as Epoch, holder: model.holder };
+        const started = createActor(leaseMachine, { input: { recorded, firstEpoch: FIRST_EPOCH, at: now } });
+        started.on("*", note);
         started.start();
         return started;
       };

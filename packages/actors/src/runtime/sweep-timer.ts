@@ -1,4 +1,4 @@
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** One timer for many dues: it rings at the earliest it was told since it last rang. Being told costs nothing when it rings early enough already. */
 export class SweepTimer {
