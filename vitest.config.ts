@@ -13,7 +13,7 @@ export default defineConfig({
     // Programs that a test starts as processes of their own run from dist: `npm test` builds first.
     alias: [
       { find: /^@seriatim\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
-      { find: /^@seriatim\/([^/]+)\/client$/, replacement: `${packages}$1/src/client.ts` },
+      { find: /^@seriatim\/([^/]+)\/(client|store|transport)$/, replacement: `${packages}$1/src/$2.ts` },
       { find: /^@seriatim\/([^/]+)\/internals$/, replacement: `${packages}$1/src/internals.ts` },
     ],
   },

@@ -1,14 +1,7 @@
 // Every question whose answer can be large, with an answer just as large as one frame holds, some at a time: all are answered, and no link ends over it. Messages of every size that is allowed go both ways, too.
-import {
-  binaryCodec,
-  type Codec,
-  createMemoryStore,
-  jsonCodec,
-  MemoryDisk,
-  systemRuntime,
-  topic,
-} from "@seriatim/actors";
+import { binaryCodec, type Codec, jsonCodec, systemRuntime, topic } from "@seriatim/actors";
 import { createClient, type Transport, typed } from "@seriatim/actors/client";
+import { createMemoryStore, MemoryDisk } from "@seriatim/actors/store";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Broker, startBroker } from "../packages/actors/src/broker/broker.ts";
 import { BrokerLink } from "../packages/actors/src/link/broker-link.ts";

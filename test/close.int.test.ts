@@ -1,15 +1,6 @@
 // Closing, with a store that has stopped answering: in virtual time.
-import {
-  createMemoryStore,
-  createSystem,
-  type Logger,
-  MemoryDisk,
-  provide,
-  type Store,
-  tokens,
-  topic,
-  typed,
-} from "@seriatim/actors";
+import { createSystem, type Logger, provide, tokens, topic, typed } from "@seriatim/actors";
+import { createMemoryStore, MemoryDisk, type Store } from "@seriatim/actors/store";
 import { simulatedRuntime } from "@seriatim/testing";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { expect, it } from "vitest";

@@ -1,15 +1,6 @@
 // Why a key is where it is: the sentence, the state and what blocks it, from a system at work.
-import {
-  createBroker,
-  createClient,
-  createMemoryStore,
-  MemoryDisk,
-  provide,
-  systemRuntime,
-  tokens,
-  topic,
-  typed,
-} from "@seriatim/actors";
+import { createBroker, createClient, provide, systemRuntime, tokens, topic, typed } from "@seriatim/actors";
+import { createMemoryStore, MemoryDisk } from "@seriatim/actors/store";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { describe, expect, it } from "vitest";
 import { LinesScene, lines, until } from "./lines.fixture.ts";

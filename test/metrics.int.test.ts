@@ -1,14 +1,6 @@
 import { readFileSync } from "node:fs";
-import {
-  createMemoryStore,
-  createSystem,
-  MemoryDisk,
-  type Metrics,
-  provide,
-  tokens,
-  topic,
-  typed,
-} from "@seriatim/actors";
+import { createSystem, type Metrics, provide, tokens, topic, typed } from "@seriatim/actors";
+import { createMemoryStore, MemoryDisk } from "@seriatim/actors/store";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { describe, expect, it } from "vitest";
 import { quoted, tableOf } from "./documents.fixture.ts";

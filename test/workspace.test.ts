@@ -132,6 +132,13 @@ describe("lint", () => {
       'import { topic } from "@seriatim/actors/client";\nexport const it = topic;\n';
     expect(linted(files)).toEqual(Object.fromEntries(Object.keys(files).map((path) => [path, [RESTRICTED]])));
   });
+  it("refuses an import of a door from inside", () => {
+    const doors = ["client", "internals", "store", "transport"];
+    const files = Object.fromEntries(
+      doors.map((door) => [`${src}/broker/${door}-door.ts`, `export { found } from "../${door}.ts";\n`]),
+    );
+    expect(linted(files)).toEqual(Object.fromEntries(Object.keys(files).map((path) => [path, [RESTRICTED]])));
+  });
   it("takes one from a lower floor", () => {
     const files: Record<string, string> = {};
     for (const [lower, upper] of FLOORS) files[`${src}/${upper}/${lower}.ts`] = importing(lower).value;

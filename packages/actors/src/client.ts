@@ -10,7 +10,6 @@ export type * from "./contracts/history.ts";
 export type * from "./contracts/logger.ts";
 export type * from "./contracts/metrics.ts";
 export type { ClientSettings, CloseOptions, SendArgs, SendOptions, WaitOptions } from "./contracts/options.ts";
-export { tokenUnchecked } from "./contracts/token-unchecked.ts";
 export type * from "./contracts/transport.ts";
 export type { Branded, Durability, Epoch, Offset, Sequence } from "./message/brands.ts";
 export {
@@ -49,8 +48,6 @@ export type * from "./producer/producer-api.ts";
 export type { FailureInfo, OffsetRange } from "./protocol/frames.ts";
 export type { AsideListed, QueueAccount } from "./protocol/questions.ts";
 export type * from "./protocol/views.ts";
-export { DrainWaits } from "./runtime/drain-waits.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { systemRuntime } from "./runtime/system-runtime.ts";
-export { TokenBucket } from "./runtime/token-bucket.ts";
 export type * from "./store/store.ts";

@@ -4,11 +4,6 @@ export * from "./client.ts";
 export { binaryCodec } from "./protocol/binary-codec.ts";
 export type { Codec, FrameReader } from "./protocol/codec.ts";
 export { jsonCodec } from "./protocol/json-codec.ts";
-export { MemoryDisk } from "./store/memory-disk.ts";
-export { createMemoryStore } from "./store/memory-store.ts";
-export { SortedRecords } from "./store/sorted-records.ts";
-export { STORE_KEY_BYTES_MAX } from "./store/store.ts";
-export { isStoreKey, storeReserveBytes, storeWriteProblem } from "./store/store-rules.ts";
 export {
   type BrokerOptions,
   type ClientOptions,

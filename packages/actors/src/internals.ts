@@ -10,5 +10,3 @@ export type { AsideChanged, Question } from "./protocol/questions.ts";
 export { seededRandom } from "./runtime/random.ts";
 export { randomId } from "./runtime/runtime.ts";
 export { type SimulatedRuntime, simulatedRuntime } from "./runtime/simulated-runtime.ts";
-export { MemoryDisk } from "./store/memory-disk.ts";
-export { createMemoryStore } from "./store/memory-store.ts";

@@ -1,5 +1,5 @@
 // Changes that are in the journal and not in lmdb yet, as they are read: the last word on each log and record, and the batches still to be kept.
-import { SortedRecords, type StoredRecord } from "@seriatim/actors";
+import { SortedRecords, type StoredRecord } from "@seriatim/actors/store";
 import type { Changes, NewBatch } from "./changes.ts";
 import type { LogState } from "./encoding.ts";
 

@@ -1,5 +1,5 @@
 // What is read from lmdb's tables, checked on the way.
-import { isStoreKey, type StoredBatch, type StoredRecord } from "@seriatim/actors";
+import { isStoreKey, type StoredBatch, type StoredRecord } from "@seriatim/actors/store";
 import { batchKey, batchOfKey, type LogState, readBatch, readRecord, textKey, textOfKey } from "./encoding.ts";
 import type { Environment } from "./environment.ts";
 import { damaged } from "./errors.ts";

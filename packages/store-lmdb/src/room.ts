@@ -1,5 +1,6 @@
 // How much may still be written: the capacity, its reserve for records, and what the disk has left.
-import { MessagingError, type Runtime, type StoreUsage, storeReserveBytes } from "@seriatim/actors";
+import { MessagingError, type Runtime } from "@seriatim/actors";
+import { type StoreUsage, storeReserveBytes } from "@seriatim/actors/store";
 import { freeBytesOf } from "./data-folder.ts";
 import { COST_FACTOR, type FileUse } from "./file-use.ts";
 

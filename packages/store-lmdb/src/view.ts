@@ -1,5 +1,5 @@
 // The data as of the last commit: what lmdb holds, under what is in the journal and not in lmdb yet.
-import { isStoreKey, type StoredBatch, type StoredRecord } from "@seriatim/actors";
+import { isStoreKey, type StoredBatch, type StoredRecord } from "@seriatim/actors/store";
 import type { NewBatch } from "./changes.ts";
 import type { LogState } from "./encoding.ts";
 import { AHEAD_MAX, type LayerRecord } from "./layer.ts";

@@ -1,5 +1,6 @@
 // One write transaction: the commits it takes, each whole or not at all, and what they change.
-import { MessagingError, type StoreWrite, storeWriteProblem } from "@seriatim/actors";
+import { MessagingError } from "@seriatim/actors";
+import { type StoreWrite, storeWriteProblem } from "@seriatim/actors/store";
 import type { Changes, NewBatch } from "./changes.ts";
 import { type PendingCommit, writeCost } from "./commit-queue.ts";
 import { BATCH_COUNT_MAX, EMPTY_LOG, type LogState } from "./encoding.ts";

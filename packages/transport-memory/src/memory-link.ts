@@ -5,7 +5,7 @@ import {
   type LinkCode,
   type LinkEnd,
   type Principal,
-} from "@seriatim/actors";
+} from "@seriatim/actors/transport";
 import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
 import type { Turns } from "./turns.ts";

@@ -1,15 +1,14 @@
+import { MessagingError, type Runtime } from "@seriatim/actors";
 import {
   type DialOptions,
   type IncomingLink,
   type Link,
   type Listener,
   type ListenOptions,
-  MessagingError,
   type Principal,
-  type Runtime,
   type Transport,
   tokenUnchecked,
-} from "@seriatim/actors";
+} from "@seriatim/actors/transport";
 import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
 import { IncomingMemoryLink, MemoryLink } from "./memory-link.ts";

@@ -1,4 +1,5 @@
-import { type Runtime, TokenBucket } from "@seriatim/actors/client";
+import type { Runtime } from "@seriatim/actors/client";
+import { TokenBucket } from "@seriatim/actors/transport";
 import { isLoopback, limitGroup } from "./addresses.ts";
 import { proxiesOf, type WsListenOptions } from "./options.ts";
 

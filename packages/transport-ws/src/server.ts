@@ -3,15 +3,14 @@ import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "n
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { MessagingError, type Runtime } from "@seriatim/actors/client";
 import {
   type IncomingLink,
   type Listener,
   type ListenOptions,
-  MessagingError,
   type Principal,
-  type Runtime,
   tokenUnchecked,
-} from "@seriatim/actors/client";
+} from "@seriatim/actors/transport";
 import type { Observable } from "rxjs";
 import { type WebSocket, WebSocketServer } from "ws";
 import { dialUrl, forwardedAddress, isLoopback, plainAddress } from "./addresses.ts";

@@ -1,3 +1,4 @@
+import type { Runtime } from "@seriatim/actors/client";
 import {
   DrainWaits,
   type IncomingLink,
@@ -5,9 +6,8 @@ import {
   type LinkCode,
   type LinkEnd,
   type Principal,
-  type Runtime,
   TokenBucket,
-} from "@seriatim/actors/client";
+} from "@seriatim/actors/transport";
 import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
 import { linkEndOf } from "./wire.ts";

@@ -2,9 +2,7 @@ import {
   auth,
   type Broker,
   createBroker,
-  createMemoryStore,
   type Logger,
-  MemoryDisk,
   type Principal,
   provide,
   type Retention,
@@ -15,6 +13,7 @@ import {
   topic,
   typed,
 } from "@seriatim/actors";
+import { createMemoryStore, MemoryDisk } from "@seriatim/actors/store";
 import { lmdbStore } from "@seriatim/store-lmdb";
 import { memoryTransport } from "@seriatim/transport-memory";
 import { wsTransport } from "@seriatim/transport-ws";

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { DrainWaits, type Link, type LinkCode, type LinkEnd, type Transport } from "@seriatim/actors";
+import { DrainWaits, type Link, type LinkCode, type LinkEnd, type Transport } from "@seriatim/actors/transport";
 import { Child } from "@seriatim/rig";
 import { ReplaySubject } from "rxjs";
 import type { Memory } from "../resources/memory.ts";

@@ -1,4 +1,4 @@
-import { createMemoryStore, MemoryDisk } from "@seriatim/actors";
+import { createMemoryStore, MemoryDisk } from "@seriatim/actors/store";
 import { describe, it } from "vitest";
 import { storeCompliance } from "./store-compliance.ts";
 

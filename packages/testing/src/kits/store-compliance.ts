@@ -1,12 +1,11 @@
+import { type ErrorCode, isMessagingError } from "@seriatim/actors";
 import {
   type Commit,
-  type ErrorCode,
-  isMessagingError,
   STORE_KEY_BYTES_MAX,
   type Store,
   type StoredBatch,
   type StoreWrite,
-} from "@seriatim/actors";
+} from "@seriatim/actors/store";
 
 /** What the kit needs of a test runner; vitest, node:test, mocha and Deno's bdd fit. */
 export interface ComplianceRunner {

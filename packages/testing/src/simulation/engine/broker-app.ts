@@ -1,14 +1,7 @@
 import type { Broker, Codec } from "@seriatim/actors";
 import { isMessagingError } from "@seriatim/actors/client";
-import {
-  binaryCodec,
-  Codecs,
-  changedFrames,
-  createMemoryStore,
-  FaultyFrame,
-  jsonCodec,
-  startBroker,
-} from "@seriatim/actors/internals";
+import { binaryCodec, Codecs, changedFrames, FaultyFrame, jsonCodec, startBroker } from "@seriatim/actors/internals";
+import { createMemoryStore } from "@seriatim/actors/store";
 import { SECRET } from "../watch/secret-watch.ts";
 import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
 import { SyncingStore } from "./syncing-store.ts";

@@ -10,7 +10,7 @@ import {
   type StoreUsage,
   type StoreWriter,
 } from "@seriatim/actors/client";
-import type { MemoryDisk } from "@seriatim/actors/internals";
+import type { MemoryDisk } from "@seriatim/actors/store";
 import { SECRET } from "../watch/secret-watch.ts";
 
 /** A store whose commits are synced some time after they are flushed: what a disk behind a cache looks like. */

@@ -1,5 +1,6 @@
 import type { TopicSpec } from "@seriatim/actors/client";
-import { MemoryDisk, type SimulatedRuntime, seededRandom, simulatedRuntime } from "@seriatim/actors/internals";
+import { type SimulatedRuntime, seededRandom, simulatedRuntime } from "@seriatim/actors/internals";
+import { MemoryDisk } from "@seriatim/actors/store";
 import type { PromiseId } from "../../history/verdict.ts";
 import { chance, TraceHash } from "../chance/trace-hash.ts";
 import type { LinkSide } from "../network/simulated-link.ts";

@@ -1,4 +1,4 @@
-import { DrainWaits, type IncomingLink, type LinkCode, type LinkEnd, type Principal } from "@seriatim/actors/client";
+import { DrainWaits, type IncomingLink, type LinkCode, type LinkEnd, type Principal } from "@seriatim/actors/transport";
 import { Observable, type Subscriber } from "rxjs";
 import type { ProcessRuntime } from "./process-runtime.ts";
 
