@@ -2,7 +2,7 @@ import type { Link } from "@seriatim/actors/client";
 import { binaryCodec, type ClientFrame, type Frame, type Question } from "@seriatim/actors/internals";
 import { Dice } from "../chance/dice.ts";
 import { ProcessRuntime } from "../network/process-runtime.ts";
-import type { LinkSide } from "../network/simulated-link.ts";
+import type { LinkSide } from "../network/wires.ts";
 import { BULK } from "../watch/strangers.ts";
 import type { BulkPlan } from "./fault-plan.ts";
 import { describeError } from "./process-slot.ts";

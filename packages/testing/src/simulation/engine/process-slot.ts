@@ -1,6 +1,6 @@
 import { isMessagingError } from "@seriatim/actors/client";
 import { ProcessRuntime } from "../network/process-runtime.ts";
-import type { LinkSide } from "../network/simulated-link.ts";
+import type { LinkSide } from "../network/wires.ts";
 import type { ProcessHistory } from "../watch/history-book.ts";
 import type { World } from "./world.ts";
 
@@ -17,6 +17,13 @@ export interface Incarnation {
 export interface App {
   /** Ends in order. */
   close(): Promise<void>;
+  /** Whether it consumes, and where. */
+  readonly consumes?: boolean;
+  consumesIn?(topic: string, group: string): boolean;
+  /** What it still has to do; null: nothing. */
+  readonly todo?: string | null;
+  /** Resolves when its consumers have dealt with all there was. */
+  caughtUp?(): Promise<void>;
   /** Takes no new messages for a while. */
   pause?(): void;
   resume?(): void;
@@ -25,6 +32,8 @@ export interface App {
 /** A process that crashes, freezes and comes back, under one name. */
 export class ProcessSlot<A extends App = App> {
   readonly name: string;
+  /** What its program ended with last, when a fault explains that. */
+  lastExit: string | null = null;
   readonly #world: World;
   readonly #role: string;
   readonly #settings: object;

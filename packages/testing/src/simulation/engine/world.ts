@@ -3,8 +3,8 @@ import { type SimulatedRuntime, seededRandom, simulatedRuntime } from "@seriatim
 import { MemoryDisk } from "@seriatim/actors/store";
 import type { PromiseId } from "../../history/verdict.ts";
 import { chance, TraceHash } from "../chance/trace-hash.ts";
-import type { LinkSide } from "../network/simulated-link.ts";
 import { SimulatedNetwork } from "../network/simulated-network.ts";
+import type { LinkSide } from "../network/wires.ts";
 import { SometimesCounters } from "../watch/counters.ts";
 import { ExclusiveWatch } from "../watch/exclusive-watch.ts";
 import { HistoryBook, type ProcessHistory } from "../watch/history-book.ts";
@@ -75,6 +75,8 @@ export class World {
   tokenGoodForMs: number | null = null;
   /** Phase 2: nothing fails on purpose any more. */
   healed = false;
+  /** Everything is dealt with: whoever goes now stays away. */
+  isOver = false;
 
   constructor({ seed, broker, network, topics }: WorldOptions) {
     this.seed = seed;
@@ -99,6 +101,9 @@ export class World {
     });
     this.counters.now = () => this.runtime.now();
     this.disk = new MemoryDisk({ runtime: this.runtime });
+  }
+  spec(topic: string): TopicSpec {
+    return this.topicSpecs.find(({ name }) => name === topic) as TopicSpec;
   }
   /** A stream of random numbers of its own for each purpose, so that one fault more or less does not change all the others. */
   stream(of: string): () => number {

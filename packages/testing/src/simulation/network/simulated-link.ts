@@ -1,32 +1,17 @@
 import { DrainWaits, type IncomingLink, type LinkCode, type LinkEnd, type Principal } from "@seriatim/actors/transport";
 import { Observable, type Subscriber } from "rxjs";
-import type { ProcessRuntime } from "./process-runtime.ts";
+import type { LinkSide, Wires } from "./wires.ts";
 
 /** What travels: a packet, or the news that the link has ended. */
 type Parcel = { readonly packet: Uint8Array; readonly at: number } | { readonly end: LinkEnd; readonly at: number };
 
-/** What a link asks of the network it runs through. */
-export interface LinkHost {
-  now(): number;
-  after(ms: number, fn: () => void): void;
-  /** One trip between the two, ms. */
-  delay(from: string, to: string): number;
-  isBlocked(from: string, to: string): boolean;
-  random(): number;
-  /** Whether the link breaks over this packet, which is lost. */
-  breaksOver(link: SimulatedLink, packet: Uint8Array): boolean;
+export interface LinkOptions {
+  readonly side: LinkSide;
+  readonly remote: string;
+  readonly principal: Principal;
   /** A packet has come to the other machine, whether or not anybody reads it there. */
-  reached(link: SimulatedLink): void;
-  /** A process reads no more of a link for now. */
-  heldBack(): void;
-  /** A side has ended: the network forgets the link when both have. */
-  sideEnded(link: SimulatedLink): void;
-  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: LinkSide): void;
-}
-export interface LinkSide {
-  /** Name without incarnation. */
-  readonly name: string;
-  readonly runtime: ProcessRuntime;
+  readonly onReached: (link: SimulatedLink) => void;
+  readonly onEnded: (link: SimulatedLink) => void;
 }
 const CLOSE_WITHIN_MS = 2_000;
 
@@ -40,7 +25,8 @@ export class SimulatedLink implements IncomingLink {
   peer!: SimulatedLink;
   /** Whose link it is, of the two. */
   dialler!: LinkSide;
-  readonly #host: LinkHost;
+  readonly #wires: Wires;
+  readonly #options: LinkOptions;
   #resolveEnded!: (end: LinkEnd) => void;
   #reader: Subscriber<Uint8Array> | null = null;
   /** Handed over before anybody subscribed, or while whoever has holds back. */
@@ -60,11 +46,12 @@ export class SimulatedLink implements IncomingLink {
   /** What it sends waits on its way, and nothing else does. */
   #heldBack = false;
 
-  constructor(host: LinkHost, side: LinkSide, remote: string, principal: Principal) {
-    this.#host = host;
-    this.side = side;
-    this.remote = remote;
-    this.principal = principal;
+  constructor(wires: Wires, options: LinkOptions) {
+    this.#wires = wires;
+    this.#options = options;
+    this.side = options.side;
+    this.remote = options.remote;
+    this.principal = options.principal;
     this.frames$ = new Observable((reader) => {
       this.#reader = reader;
       this.#handOver();
@@ -90,13 +77,13 @@ export class SimulatedLink implements IncomingLink {
     return this.#phase === "ended" ? 0 : this.#outBytes;
   }
   pause(): void {
-    if (!this.#paused) this.#host.heldBack();
+    if (!this.#paused) this.#wires.heldBack();
     this.#paused = true;
   }
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#host.after(0, () => this.side.runtime.deliver(() => this.#handOver()));
+    this.#wires.after(0, () => this.side.runtime.deliver(() => this.#handOver()));
   }
   /** What was kept, as far as it is taken; the end once all of it is. */
   #handOver(): void {
@@ -111,18 +98,18 @@ export class SimulatedLink implements IncomingLink {
   /** In a turn of its own, of the process that sends. */
   #lookDrained(): void {
     if (!this.#drains.any) return;
-    this.#host.after(0, () => this.side.runtime.deliver(() => this.#drains.look(this.bufferedBytes)));
+    this.#wires.after(0, () => this.side.runtime.deliver(() => this.#drains.look(this.bufferedBytes)));
   }
   send(packet: Uint8Array): void {
     if (this.#phase !== "open") return;
-    if (!this.#severed && this.#host.breaksOver(this, packet)) {
-      this.#host.packet("lost", this.side.name, this.peer.side.name, packet, this.dialler);
+    if (!this.#severed && this.#wires.breaksOver(this.side.name, this.peer.side.name, packet)) {
+      this.#wires.packet("lost", this.side.name, this.peer.side.name, packet, this.dialler);
       this.#post({ end: LOST, at: this.#arrival() });
       this.#severed = true;
       this.peer.cut(true);
       return;
     }
-    this.#host.packet(this.#severed ? "lost" : "sent", this.side.name, this.peer.side.name, packet, this.dialler);
+    this.#wires.packet(this.#severed ? "lost" : "sent", this.side.name, this.peer.side.name, packet, this.dialler);
     if (this.#severed) return;
     this.#outBytes += packet.byteLength;
     this.#post({ packet, at: this.#arrival() });
@@ -137,7 +124,7 @@ export class SimulatedLink implements IncomingLink {
       return;
     }
     this.#post({ end, at: this.#arrival() });
-    this.#host.after(CLOSE_WITHIN_MS, () => this.side.runtime.deliver(() => this.finish(end)));
+    this.#wires.after(CLOSE_WITHIN_MS, () => this.side.runtime.deliver(() => this.finish(end)));
   }
   abort(): void {
     if (this.#phase === "ended") return;
@@ -169,7 +156,7 @@ export class SimulatedLink implements IncomingLink {
   /** Its process has died: nothing more comes from here, nothing is heard here. */
   die(): void {
     this.#phase = "ended";
-    this.#host.sideEnded(this);
+    this.#options.onEnded(this);
   }
   finish(end: LinkEnd): void {
     if (this.#phase === "ended") return;
@@ -178,19 +165,19 @@ export class SimulatedLink implements IncomingLink {
     this.#lookDrained();
     if (this.#kept.length === 0) this.#reader?.complete();
     this.#resolveEnded(end);
-    this.#host.sideEnded(this);
+    this.#options.onEnded(this);
   }
   /** Lets what waits behind a partition go on. */
   pump(): void {
     if (this.#pumping || this.#heldBack) return;
     const parcel = this.#out[0];
-    if (parcel === undefined || this.#host.isBlocked(this.side.name, this.peer.side.name)) return;
+    if (parcel === undefined || this.#wires.isBlocked(this.side.name, this.peer.side.name)) return;
     this.#pumping = true;
-    this.#host.after(Math.max(0, parcel.at - this.#host.now()), () => {
+    this.#wires.after(Math.max(0, parcel.at - this.#wires.now()), () => {
       this.#pumping = false;
       if (this.#out[0] !== parcel) return this.pump();
       if (this.#heldBack) return;
-      if (this.#host.isBlocked(this.side.name, this.peer.side.name)) return;
+      if (this.#wires.isBlocked(this.side.name, this.peer.side.name)) return;
       this.#out.shift();
       this.#arrive(parcel);
       this.pump();
@@ -204,11 +191,11 @@ export class SimulatedLink implements IncomingLink {
   }
   #arrival(): number {
     const { name } = this.side;
-    return Math.max(this.#lastArrival, this.#host.now() + this.#host.delay(name, this.peer.side.name));
+    return Math.max(this.#lastArrival, this.#wires.now() + this.#wires.delay(name, this.peer.side.name));
   }
   #arrive(parcel: Parcel): void {
     const { peer } = this;
-    if ("packet" in parcel) this.#host.reached(this);
+    if ("packet" in parcel) this.#options.onReached(this);
     if (peer.#phase === "ended") {
       if ("packet" in parcel) this.#outBytes -= parcel.packet.byteLength;
       this.#lookDrained();
@@ -225,27 +212,27 @@ export class SimulatedLink implements IncomingLink {
       const { peer } = this;
       this.finish(parcel.end);
       if (peer.#phase === "closing")
-        this.#host.after(this.#host.delay(this.side.name, peer.side.name), () =>
+        this.#wires.after(this.#wires.delay(this.side.name, peer.side.name), () =>
           peer.side.runtime.deliver(() => peer.finish(parcel.end)),
         );
       return;
     }
     this.peer.#outBytes -= parcel.packet.byteLength;
     this.peer.#lookDrained();
-    this.#host.packet("arrived", this.peer.side.name, this.side.name, parcel.packet, this.dialler);
+    this.#wires.packet("arrived", this.peer.side.name, this.side.name, parcel.packet, this.dialler);
     if (this.#phase !== "open") return;
     if (this.#reader === null || this.#paused || this.#kept.length > 0) this.#kept.push(parcel.packet);
     else this.#reader.next(parcel.packet);
   }
   /** Loses the end of what is on its way. */
   #dropTail(): void {
-    const kept = Math.floor(this.#host.random() * (this.#out.length + 1));
+    const kept = Math.floor(this.#wires.random() * (this.#out.length + 1));
     for (const parcel of this.#out.splice(kept)) {
       if (!("packet" in parcel)) continue;
       this.#outBytes -= parcel.packet.byteLength;
-      this.#host.packet("lost", this.side.name, this.peer.side.name, parcel.packet, this.dialler);
+      this.#wires.packet("lost", this.side.name, this.peer.side.name, parcel.packet, this.dialler);
     }
-    this.#lastArrival = this.#out.at(-1)?.at ?? this.#host.now();
+    this.#lastArrival = this.#out.at(-1)?.at ?? this.#wires.now();
     this.#lookDrained();
   }
 }

@@ -6,60 +6,28 @@ import {
   MessagingError,
   type Transport,
 } from "@seriatim/actors/client";
-import type { SimulatedRuntime } from "@seriatim/actors/internals";
 import { Observable, type Subscriber } from "rxjs";
-import type { TraceHash } from "../chance/trace-hash.ts";
-import { type LinkHost, type LinkSide, SimulatedLink } from "./simulated-link.ts";
+import { SimulatedLink } from "./simulated-link.ts";
+import { type LinkSide, Wires, type WiresOptions } from "./wires.ts";
 
-export interface NetworkOptions {
-  readonly runtime: SimulatedRuntime;
-  readonly random: () => number;
-  readonly trace: TraceHash;
-  readonly delayMs: number;
-  readonly jitterMs: number;
+export interface NetworkOptions extends WiresOptions {
   /** When a side that nobody told finds out by itself that a link is dead, ms. */
   readonly pingTimeoutMs: number;
-  /** Sees every packet. */
-  readonly tap: (
-    what: "sent" | "arrived" | "lost",
-    from: string,
-    to: string,
-    packet: Uint8Array,
-    dialler: LinkSide,
-  ) => void;
   /** A packet came in on a link after a newer link of the same process had been heard. */
   readonly onOutdated?: () => void;
-  /** A process reads no more of a link for now. */
-  readonly onHeldBack?: () => void;
-}
-/** Waits for a packet. */
-interface Trap {
-  readonly from: string;
-  readonly to: string;
-  /** Says whether this is the packet. */
-  readonly takes: (packet: Uint8Array) => boolean;
 }
 interface Listening {
   readonly side: LinkSide;
   readonly options: ListenOptions;
   readonly accept: (link: SimulatedLink) => void;
 }
-interface Blocked {
-  readonly from: string;
-  readonly to: string;
-}
-
 /** The one address there is: the broker's. */
 const ADDRESS = "simulated";
 
 /** A network in one process: delays with jitter, cuts, half-open links, partitions in one or both directions, slow links. Order holds within a link and only there. */
-export class SimulatedNetwork implements LinkHost {
+export class SimulatedNetwork extends Wires {
   readonly #options: NetworkOptions;
   readonly #links = new Set<SimulatedLink>();
-  readonly #blocked = new Set<Blocked>();
-  readonly #slow = new Map<string, number>();
-  #held: { readonly from: string; readonly to: string; readonly fn: () => void }[] = [];
-  readonly #traps = new Set<Trap>();
   /** What happens to the next link of a process, as soon as it is made. */
   readonly #nextLink = new Map<string, (link: SimulatedLink) => void>();
   /** Links to the broker in the order in which they were made, and by process the newest that was heard. */
@@ -70,9 +38,17 @@ export class SimulatedNetwork implements LinkHost {
   /** Processes in the order in which they came: the address goes to the newest that asks for it. */
   readonly #born = new WeakMap<LinkSide, number>();
   #sidesBorn = 0;
+  readonly #hears = {
+    onReached: (link: SimulatedLink) => this.#reached(link),
+    onEnded: (link: SimulatedLink) => this.#sideEnded(link),
+  };
 
   constructor(options: NetworkOptions) {
+    super(options);
     this.#options = options;
+  }
+  protected override opened(): void {
+    for (const link of this.#links) link.pump();
   }
 
   /** The network as one process sees it. */
@@ -119,24 +95,6 @@ export class SimulatedNetwork implements LinkHost {
     }
     if (this.#listening?.side === side) this.#listening = null;
   }
-  /** Holds back what goes from one to the other. Returns what heals it. */
-  block(from: string, to: string): () => void {
-    const rule = { from, to };
-    this.#blocked.add(rule);
-    return () => {
-      if (!this.#blocked.delete(rule)) return;
-      const held = this.#held;
-      this.#held = [];
-      for (const each of held) this.#arrive(each.from, each.to, each.fn);
-      for (const link of this.#links) link.pump();
-    };
-  }
-  /** Links break over the next packet that `takes` says yes to. */
-  trap(from: string, to: string, takes: (packet: Uint8Array) => boolean): () => void {
-    const trap = { from, to, takes };
-    this.#traps.add(trap);
-    return () => void this.#traps.delete(trap);
-  }
   /**
    * What a process sends on its link for `gatherMs` is held back, then it alone hears that the link is dead; `lateMs` later all of it arrives.
    * `tail`: its present links. `hello`: the next one it makes, from its first packet on; the present ones are cut.
@@ -153,78 +111,30 @@ export class SimulatedNetwork implements LinkHost {
       else this.cut(link);
     }
   }
-  slowDown(name: string, factor: number): () => void {
-    this.#slow.set(name, factor);
-    return () => void this.#slow.delete(name);
-  }
-
-  /* ---------- what links ask ---------- */
-
-  now(): number {
-    return this.#options.runtime.now();
-  }
-  after(ms: number, fn: () => void): void {
-    this.#options.runtime.setTimeout(fn, ms);
-  }
-  delay(from: string, to: string): number {
-    const { delayMs, jitterMs, random } = this.#options;
-    return (delayMs + random() * jitterMs) * Math.max(this.#slow.get(from) ?? 1, this.#slow.get(to) ?? 1);
-  }
-  isBlocked(from: string, to: string): boolean {
-    for (const rule of this.#blocked) if (rule.from === from && rule.to === to) return true;
-    return false;
-  }
-  random(): number {
-    return this.#options.random();
-  }
-  breaksOver(link: SimulatedLink, packet: Uint8Array): boolean {
-    for (const trap of this.#traps) {
-      if (trap.from !== link.side.name || trap.to !== link.peer.side.name || !trap.takes(packet)) continue;
-      this.#traps.delete(trap);
-      return true;
-    }
-    return false;
-  }
-  reached(link: SimulatedLink): void {
+  #reached(link: SimulatedLink): void {
     const made = this.#made.get(link);
     if (made === undefined) return;
     const newest = this.#heard.get(link.side) ?? 0;
     if (made < newest) this.#options.onOutdated?.();
     else this.#heard.set(link.side, made);
   }
-  heldBack(): void {
-    this.#options.onHeldBack?.();
-  }
-  sideEnded(link: SimulatedLink): void {
+  #sideEnded(link: SimulatedLink): void {
     // what is on its way from a side that has ended still arrives
     if (!link.peer.isOver) return;
     this.#links.delete(link);
     this.#links.delete(link.peer);
   }
-  packet(what: "sent" | "arrived" | "lost", from: string, to: string, packet: Uint8Array, dialler: LinkSide): void {
-    const { trace, tap } = this.#options;
-    trace.text(`${what} ${from}>${to} ${this.now()}`);
-    if (what === "sent") trace.bytes(packet);
-    tap(what, from, to, packet, dialler);
-  }
 
   /* ---------- dialling, listening ---------- */
 
-  #trip(from: string, to: string, fn: () => void): void {
-    this.after(this.delay(from, to), () => this.#arrive(from, to, fn));
-  }
-  #arrive(from: string, to: string, fn: () => void): void {
-    if (this.isBlocked(from, to)) this.#held.push({ from, to, fn });
-    else fn();
-  }
   #dial(dialler: LinkSide, { signal, token }: DialOptions): Promise<Link> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       const host = this.#listening?.side.name ?? "broker";
-      const back = (fn: () => void) => this.#trip(host, dialler.name, () => dialler.runtime.deliver(fn));
+      const back = (fn: () => void) => this.trip(host, dialler.name, () => dialler.runtime.deliver(fn));
       const refuse = (error: MessagingError) => back(() => reject(error));
-      this.#trip(dialler.name, host, () => {
+      this.trip(dialler.name, host, () => {
         const listening = this.#listening;
         if (listening === null || listening.side.runtime.isDead)
           return refuse(new MessagingError("UNAVAILABLE", "nobody listens"));
@@ -233,8 +143,13 @@ export class SimulatedNetwork implements LinkHost {
             (principal) => {
               if (principal === null) return refuse(new MessagingError("UNAUTHENTICATED", "the token was refused"));
               if (this.#listening !== listening) return refuse(new MessagingError("UNAVAILABLE", "nobody listens"));
-              const near = new SimulatedLink(this, dialler, ADDRESS, principal);
-              const far = new SimulatedLink(this, listening.side, dialler.name, principal);
+              const near = new SimulatedLink(this, { side: dialler, remote: ADDRESS, principal, ...this.#hears });
+              const far = new SimulatedLink(this, {
+                side: listening.side,
+                remote: dialler.name,
+                principal,
+                ...this.#hears,
+              });
               SimulatedLink.join(near, far);
               this.#links.add(near).add(far);
               this.#made.set(near, ++this.#linksMade);

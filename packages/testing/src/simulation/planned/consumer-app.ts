@@ -18,6 +18,7 @@ const DOWN_MS = 300;
 
 /** A process that consumes in some groups. Its handlers take time, fail, hang and change the world. */
 export class ConsumerApp implements App {
+  readonly consumes = true;
   readonly #world: PlannedWorld;
   readonly #incarnation: Incarnation;
   readonly #plan: ConsumerPlan;
@@ -35,7 +36,7 @@ export class ConsumerApp implements App {
     void this.#start();
   }
   async #start(): Promise<void> {
-    this.#client = await connectClient(this.#incarnation, () => this.#closed);
+    this.#client = await connectClient(this.#incarnation, { isOver: () => this.#closed });
     const { runtime } = this.#incarnation;
     for (const { topic, group } of this.#plan.memberships) {
       const waitMs = this.#group(topic, group).joinsAtMs - this.#world.runtime.now();
@@ -126,6 +127,9 @@ export class ConsumerApp implements App {
     });
   }
 
+  consumesIn(topic: string, group: string): boolean {
+    return this.#plan.memberships.some((each) => each.topic === topic && each.group === group);
+  }
   pause(): void {
     this.#paused = true;
     for (const consumer of this.#consumers) consumer.pause();

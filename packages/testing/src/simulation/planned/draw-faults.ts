@@ -1,4 +1,5 @@
 import type { Dice } from "../chance/dice.ts";
+import { drawFault as drawUsualFault, type FaultRanges } from "../engine/draw-fault.ts";
 import type { FaultPlan } from "../engine/fault-plan.ts";
 import type { ConsumerPlan, ProducerPlan } from "./plan.ts";
 
@@ -46,60 +47,15 @@ function canStrike(kind: FaultKind, { producers }: Stage): boolean {
   return true;
 }
 
-function drawFault(dice: Dice, kind: FaultKind, { producers, consumers, overMs, heartbeatMs }: Stage): FaultPlan {
+function drawFault(dice: Dice, kind: FaultKind, stage: Stage): FaultPlan {
+  const { producers, consumers, overMs, heartbeatMs } = stage;
   const atMs = dice.whole(300, overMs);
   const consumerNames = consumers.map(({ name }) => name);
   const clients = [...producers.map(({ name }) => name), ...consumerNames];
   const target = dice.pick(["broker", ...clients]);
   switch (kind) {
-    case "kill":
-      return { atMs, kind, target, downMs: dice.pick([0, 50, 1_500, 5_000]), silent: dice.chance(0.3) };
-    case "leave":
-      return { atMs, kind, target: dice.pick(consumerNames), downMs: dice.pick([0, 500, 3_000]) };
-    case "freeze":
-      return {
-        atMs,
-        kind,
-        target,
-        forMs: dice.pick([200, 1_500, 4_000, 9_000]),
-        clockStops: dice.chance(0.3),
-        deliveriesFirst: dice.chance(0.5),
-      };
-    case "takeOver":
-      return { atMs, kind, wakesAfterMs: dice.pick([200, 2_000, 6_000]) };
-    case "wallJump":
-      return { atMs, kind, target, byMs: dice.pick([-3_600_000, -2_000, 1_500, 5_000, 3_600_000]) };
-    case "cut":
-      return { atMs, kind, target };
-    case "halfOpen":
-      return { atMs, kind, target, blind: dice.pick(["dialler", "listener", "both"] as const) };
-    case "partition":
-      return {
-        atMs,
-        kind,
-        target,
-        direction: dice.pick(["in", "out", "out", "both"] as const),
-        // the last but one: longer than a short lease, and not so long that the link counts as silent
-        forMs: dice.pick([300, 2_000, heartbeatMs * 3, 6_000]),
-      };
-    case "slowLink":
-      return { atMs, kind, target, factor: dice.pick([10, 50, 200]), forMs: dice.pick([1_000, 4_000]) };
-    case "slowStore":
-      return { atMs, kind, eachMs: dice.pick([5, 50, 400]), forMs: dice.pick([500, 2_500]) };
-    case "failStore":
-      return { atMs, kind, rate: dice.pick([0.02, 0.2, 1]), forMs: dice.pick([100, 1_000]) };
     case "pauseConsumer":
       return { atMs, kind, target: dice.pick(consumerNames), forMs: dice.pick([300, 3_000]) };
-    case "powerLoss":
-      return {
-        atMs,
-        kind,
-        downMs: dice.pick([0, 300, 2_000]),
-        lostShare: dice.pick([1, 1, 0.5]),
-        onGrant: atMs % 2 === 0,
-      };
-    case "fillStore":
-      return { atMs, kind, forMs: dice.pick([500, 2_000, 5_000]) };
     case "restartShorterTtl":
       return {
         atMs,
@@ -120,18 +76,29 @@ function drawFault(dice: Dice, kind: FaultKind, { producers, consumers, overMs, 
         gatherMs: dice.pick([20, 200, 800]),
         lateMs: dice.pick([100, 600, 2_000]),
       };
-    case "outlive": {
-      const names = [...producers.filter(({ stableName }) => stableName).map(({ name }) => name), ...consumerNames];
-      return {
-        atMs,
-        kind,
-        target: dice.pick(names),
-        wakesAfterMs: dice.pick([100, 1_000, 4_000]),
-        timersFirst: dice.chance(0.3),
-      };
+    default: {
+      const fault = drawUsualFault(dice, kind, { atMs, target }, rangesOf(stage));
+      if (fault.kind === "powerLoss") return { ...fault, onGrant: atMs % 2 === 0 };
+      return fault.kind === "outlive" ? { ...fault, timersFirst: dice.chance(0.3) } : fault;
     }
   }
 }
+const rangesOf = ({ producers, consumers, heartbeatMs }: Stage): FaultRanges => {
+  const consumerNames = consumers.map(({ name }) => name);
+  return {
+    killedMs: [0, 50, 1_500, 5_000],
+    leftMs: [0, 500, 3_000],
+    leavers: consumerNames,
+    frozenMs: [200, 1_500, 4_000, 9_000],
+    // the last but one: longer than a short lease, and not so long that the link counts as silent
+    partitionedMs: [300, 2_000, heartbeatMs * 3, 6_000],
+    directions: ["in", "out", "out", "both"],
+    takenOverMs: [200, 2_000, 6_000],
+    outlivers: [...producers.filter(({ stableName }) => stableName).map(({ name }) => name), ...consumerNames],
+    outlivedMs: [100, 1_000, 4_000],
+    jumpsMs: () => [-3_600_000, -2_000, 1_500, 5_000, 3_600_000],
+  };
+};
 
 /** Frames whose handling does something, and how many looks into each there are, about. */
 const FAULTY = [

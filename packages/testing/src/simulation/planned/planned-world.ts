@@ -1,7 +1,7 @@
 import { type Message, type Topic, topic, typed } from "@seriatim/actors/client";
 import { topicSpec } from "@seriatim/actors/internals";
 import { World } from "../engine/world.ts";
-import type { LinkSide } from "../network/simulated-link.ts";
+import type { LinkSide } from "../network/wires.ts";
 import { Effects } from "./effects.ts";
 import type { Plan, TopicPlan } from "./plan.ts";
 
@@ -18,8 +18,6 @@ export class PlannedWorld extends World {
   readonly topics: readonly SimulatedTopic[];
   /** Keys about which an order's outcome is not known: it may have been carried out without a line that says so. */
   readonly unclear = new Set<string>();
-  /** Everything is dealt with: whoever goes now stays away. */
-  isOver = false;
   readonly #kills = new Map<string, number>();
   readonly #mended = new Set<string>();
 

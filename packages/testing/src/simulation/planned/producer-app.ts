@@ -87,7 +87,7 @@ export class ProducerApp implements App {
     void this.#start();
   }
   async #start(): Promise<void> {
-    this.#client = await connectClient(this.#incarnation, () => this.#closed);
+    this.#client = await connectClient(this.#incarnation, { isOver: () => this.#closed });
     for (const of of this.#outbox.keys) this.#pump(of);
   }
   #producer(topic: string): Producer<SimulatedBody, "derived"> {
@@ -145,6 +145,10 @@ export class ProducerApp implements App {
       progress.next = 0;
       this.#pump(of);
     }, AGAIN_MS);
+  }
+  get todo(): string | null {
+    const { pending } = this.#outbox;
+    return pending > 0 ? `waits for ${pending} receipts` : null;
   }
   async close(): Promise<void> {
     this.#closed = true;

@@ -1,5 +1,6 @@
 import { TraceHash } from "../chance/trace-hash.ts";
 import type { FaultPlan } from "../engine/fault-plan.ts";
+import { fewest } from "../engine/fewest.ts";
 import { SOMETIMES, type Sometimes } from "../watch/sometimes.ts";
 import {
   describeSimulation,
@@ -10,7 +11,7 @@ import {
   type SimulationPlan,
 } from "./draw-plan.ts";
 import { type CheckedOptions, checkOptions, type SimulatedRun, type SimulationOptions } from "./options.ts";
-import { runSimulation, type SimulationResult } from "./run-programs.ts";
+import { runPrograms, type SimulationResult } from "./run-programs.ts";
 import { SimulationError } from "./simulation-error.ts";
 
 /** What all seeds together came to, when they passed. */
@@ -25,8 +26,6 @@ export interface SimulationReport {
   readonly historyLines: number;
   readonly virtualMs: number;
 }
-
-const SHRINK_RUNS_MAX = 40;
 
 /**
  * Runs your processes with a broker in one simulated world, seed by seed: no real time, no real network; first faults that the seed draws, then all is healed and
@@ -43,7 +42,7 @@ export async function simulate<Shared = undefined>(options: SimulationOptions<Sh
   const sometimes = zeros(SOMETIMES);
   const faults = zeros(SIMULATED_FAULTS);
   for (const seed of checked.seeds) {
-    const result = await runSimulation(drawPlan(seed, { ...checked, processes }), checked, checked.onLine);
+    const result = await runPrograms(drawPlan(seed, { ...checked, processes }), checked, checked.onLine);
     if (result.problems.length > 0) throw await failure(result, checked);
     const { traceHash, history, virtualMs, plan } = result;
     for (const name of SOMETIMES) sometimes[name] += result.sometimes[name];
@@ -65,7 +64,7 @@ export async function simulate<Shared = undefined>(options: SimulationOptions<Sh
 /** Runs a failed seed again, to see that it takes the same course, and then without each of its faults. */
 async function failure<Shared>(failed: SimulationResult, options: CheckedOptions<Shared>): Promise<SimulationError> {
   const { plan, problems, traceHash, history } = failed;
-  const again = options.shrink === false ? failed : await runSimulation(plan, options);
+  const again = options.shrink === false ? failed : await runPrograms(plan, options);
   const isUnsteady = again.traceHash !== traceHash;
   const needed = options.shrink === false || isUnsteady ? null : await neededFaults(failed, options);
   const text = describeSimulation(plan, needed);
@@ -78,15 +77,9 @@ async function neededFaults<Shared>(
   const broken = problems[0]?.broken;
   const fails = async (faults: readonly FaultPlan[]): Promise<boolean> => {
     const smaller: SimulationPlan = { ...plan, faults };
-    return (await runSimulation(smaller, options)).problems.some((problem) => problem.broken === broken);
+    return (await runPrograms(smaller, options)).problems.some((problem) => problem.broken === broken);
   };
-  if (await fails([])) return [];
-  let needed = plan.faults;
-  for (const fault of plan.faults.toReversed().slice(0, SHRINK_RUNS_MAX)) {
-    const without = needed.filter((each) => each !== fault);
-    if (await fails(without)) needed = without;
-  }
-  return needed;
+  return (await fails([])) ? [] : fewest(plan.faults, fails);
 }
 
 function hashOf(runs: readonly SimulatedRun[]): string {

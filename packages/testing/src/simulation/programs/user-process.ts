@@ -1,44 +1,44 @@
-import { type Client, createClient, type FlushError, isMessagingError, type Runtime } from "@seriatim/actors/client";
-import { type App, describeError, type Incarnation } from "../engine/process-slot.ts";
-import { type ClientNotes, notedClient } from "./noted-client.ts";
+import { type Client, type FlushError, isMessagingError, type Runtime } from "@seriatim/actors/client";
+import { connectClient, errorIn } from "../engine/connect-client.ts";
+import type { App, Incarnation } from "../engine/process-slot.ts";
+import { type GroupNotes, notedClient } from "./noted-client.ts";
 import type { SimulatedProcess } from "./options.ts";
 
 const CLOSE_MS = 10_000;
-const CONNECT_AGAIN_MS = 200;
 
 /** What a run gives each of its processes. */
-export interface Stage<Shared> {
+export interface Part<Shared> {
   readonly shared: Shared;
-  readonly notes: ClientNotes;
+  readonly notes: GroupNotes;
+  readonly start: SimulatedProcess<Shared>["start"];
   /** Its program threw, or what it had a timer run did. */
-  threw(incarnation: Incarnation, error: unknown): void;
+  readonly threw: (error: unknown) => void;
 }
 
 /** One life of a user's process: a client, and the user's program with it. */
 export class UserProcess<Shared> implements App {
   readonly #incarnation: Incarnation;
-  readonly #stage: Stage<Shared>;
-  readonly #start: SimulatedProcess<Shared>["start"];
+  readonly #part: Part<Shared>;
   readonly #closing = new AbortController();
   #client: Client | null = null;
   #ended = false;
 
-  constructor(incarnation: Incarnation, stage: Stage<Shared>, start: SimulatedProcess<Shared>["start"]) {
+  constructor(incarnation: Incarnation, part: Part<Shared>) {
     this.#incarnation = incarnation;
-    this.#stage = stage;
-    this.#start = start;
+    this.#part = part;
     void this.#run();
   }
   async #run(): Promise<void> {
     const { runtime, side, process } = this.#incarnation;
     const { signal } = this.#closing;
-    const client = await this.#connect();
+    const client = await connectClient(this.#incarnation, { isOver: () => signal.aborted, isFault });
     if (client === null) return;
     this.#client = client;
+    const { shared, notes, start } = this.#part;
     try {
-      await this.#start({
-        client: notedClient(client, this.#stage.notes),
-        shared: this.#stage.shared,
+      await start({
+        client: notedClient(client, notes),
+        shared,
         name: side.name,
         incarnation: Number(process.slice(process.lastIndexOf("#") + 1)),
         runtime: this.#userRuntime(),
@@ -49,36 +49,6 @@ export class UserProcess<Shared> implements App {
     } catch (error) {
       this.#threw(error);
     }
-  }
-  /** As soon as there is a broker for it. Null: it was told to end meanwhile. */
-  async #connect(): Promise<Client | null> {
-    const { world, runtime, side, history, process } = this.#incarnation;
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        const client = await createClient({
-          name: side.name,
-          token: side.name,
-          transport: world.network.transport(side),
-          runtime,
-          history,
-          logger: {
-            log: (level, text, data) => {
-              world.trace.text(`${process} ${level} ${text}`);
-              const { error } = data as { readonly error?: unknown };
-              // what the framework has a code for comes to the user too; anything else is a fault of its own
-              if (level === "error" && error !== undefined && !isMessagingError(error))
-                world.violate("P11", `${process} logged an error: ${text} ${describeError(error)}`);
-            },
-          },
-        });
-        if (!signal.aborted) return client;
-        await client.close();
-      } catch {
-        await new Promise<void>((resolve) => void runtime.setTimeout(resolve, CONNECT_AGAIN_MS));
-      }
-    }
-    return null;
   }
   /** Its own runtime; what a timer of the user's throws is the user's. */
   #userRuntime(): Runtime {
@@ -107,7 +77,7 @@ export class UserProcess<Shared> implements App {
     if (this.#incarnation.runtime.isDead) return;
     // told to end, it may say so with whatever its client or its signal gave it
     if (signal.aborted && (error === signal.reason || isMessagingError(error))) return;
-    this.#stage.threw(this.#incarnation, error);
+    this.#part.threw(error);
   }
 
   /** Whether it consumes: then its program may go on for as long as it likes. */
@@ -120,12 +90,12 @@ export class UserProcess<Shared> implements App {
   get #consumers() {
     return this.#client?.actors.list("consumer").filter(({ state }) => state === "open") ?? [];
   }
-  /** Its program has not ended, and neither does it wait for messages. */
-  get isUnderWay(): boolean {
-    return !this.#ended && !this.consumes;
+  get todo(): string | null {
+    if (!this.#ended && !this.consumes) return "its program has neither ended nor does it consume";
+    return this.#isQuiet ? null : "still has something to send, or no link";
   }
   /** Nothing is on its way between it and the broker that it knows of. */
-  get isQuiet(): boolean {
+  get #isQuiet(): boolean {
     const actors = this.#client?.actors;
     if (actors === undefined) return false;
     if (actors.list("connection").some(({ state }) => state !== "open" && state !== "closed")) return false;
@@ -136,6 +106,10 @@ export class UserProcess<Shared> implements App {
     await this.#client?.close({ timeoutMs: CLOSE_MS });
   }
 }
+
+/** What the framework has a code for comes to the user too; anything else is a fault of its own. */
+const isFault = (_: Incarnation, _text: string, data: object): boolean =>
+  errorIn(data) !== undefined && !isMessagingError(errorIn(data));
 
 const BY_FAULTS: ReadonlySet<string> = new Set([
   "OUTCOME_UNKNOWN",

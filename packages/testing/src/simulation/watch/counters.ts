@@ -1,7 +1,7 @@
 import type { SystemEvent } from "@seriatim/actors/client";
 import { codecOf, type Frame } from "@seriatim/actors/internals";
 import type { HistoryEvent } from "../../history/history-event.ts";
-import type { LinkSide } from "../network/simulated-link.ts";
+import type { LinkSide } from "../network/wires.ts";
 import { isEmitted } from "./emitted-lines.ts";
 import { FrameCounters } from "./frame-counters.ts";
 import { SOMETIMES, type Sometimes } from "./sometimes.ts";
