@@ -38,7 +38,7 @@ async function serve(disk: MemoryDisk, over: "memory" | "ws", limits: Limits) {
     { topics: [wide, many, lines], ...limits },
     {
       runtime,
-      transport: listening,
+      transports: [listening],
       store: createMemoryStore({ runtime, disk }),
       authenticator: { authenticate: async () => ({ id: "anybody" }) },
       authorizer: { authorize: () => true },

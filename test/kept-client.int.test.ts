@@ -63,7 +63,7 @@ class Scene implements AsyncDisposable {
       { topics: [this.lines], heartbeatMs: 100 },
       {
         runtime,
-        transport: createWsTransport(runtime, { port }, () => {}),
+        transports: [createWsTransport(runtime, { port }, () => {})],
         store: await openLmdbStore({ path: this.folder, bytesMax: 64 * 2 ** 20 }),
         authenticator: { authenticate: async () => ({ id: "anonymous" }) },
         authorizer: { authorize: () => true },

@@ -1,5 +1,6 @@
 // `@seriatim/actors`: brokers, clients and systems, wired with inversify.
-export type { Broker, BrokerSettings } from "./broker/broker.ts";
+export type { Broker } from "./broker/broker.ts";
+export type { BrokerSettings } from "./broker/broker-settings.ts";
 export * from "./client.ts";
 export { binaryCodec } from "./protocol/binary-codec.ts";
 export type { Codec, FrameReader } from "./protocol/codec.ts";

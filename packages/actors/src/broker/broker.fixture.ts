@@ -17,7 +17,8 @@ import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-ru
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
-import { type Broker, type BrokerSettings, startBroker } from "./broker.ts";
+import { type Broker, startBroker } from "./broker.ts";
+import type { BrokerSettings } from "./broker-settings.ts";
 
 /** One end of a link inside a test: packets arrive a microtask later. */
 class TestLink implements IncomingLink {
@@ -145,7 +146,7 @@ export class BrokerBench {
     bench.broker = await startBroker(
       { topics: options.topics ?? [topicSpec({ name: "t", queues: 2 })], ...options.settings },
       {
-        transport,
+        transports: [transport],
         runtime,
         store: (options.store ?? ((store) => store))(createMemoryStore({ runtime, disk })),
         authenticator: { authenticate: async () => ({ id: "anybody" }) },

@@ -4,7 +4,7 @@ import { MessagingError } from "../message/errors.ts";
 import { topicSpec } from "../message/topic.ts";
 import { SubscriptionState } from "../subscription/subscription-state.ts";
 import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
-import { Session } from "./session.ts";
+import { Silence } from "./silence.ts";
 
 const broken = () => new Error("not foreseen");
 const never = new Promise<never>(() => {});
@@ -106,7 +106,7 @@ describe("what comes round goes on after it threw:", () => {
     await bench.runtime.advance(1_500); // both stand; each is offered a queue
     const offered = () => clients.reduce((sum, client) => sum + client.offered.length, 0);
     const before = offered();
-    const looks = vi.spyOn(Session.prototype, "isSilent", "get").mockImplementationOnce(() => {
+    const looks = vi.spyOn(Silence.prototype, "isSuspected", "get").mockImplementationOnce(() => {
       throw broken();
     });
     await bench.runtime.advance(12_000);

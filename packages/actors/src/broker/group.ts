@@ -1,19 +1,15 @@
 import type { Actor } from "xstate";
-import type { Logger } from "../contracts/logger.ts";
 import type { Owner } from "../log/owner.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { ActorRegistry } from "../runtime/actor-registry.ts";
-import type { EventBus } from "../runtime/event-bus.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import type { Store } from "../store/store.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { type Holder, holderOf, isSameHolder } from "../subscription/holder.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
 import type { GroupPart, HolderChange } from "../subscription/subscription-scope.ts";
 import { type Allocation, allocate } from "./allocation.ts";
+import type { BrokerScope } from "./broker-scope.ts";
 import { groupMachine } from "./group.machine.ts";
 import { MemberNames } from "./member-names.ts";
 
@@ -26,14 +22,7 @@ export interface GroupOptions {
   readonly spec: TopicSpec;
   readonly name: string;
   readonly settings: GroupSettings;
-  /** The topic's queues that live at this broker. */
   readonly queues: readonly Queue[];
-  readonly store: Store;
-  readonly runtime: Runtime;
-  readonly actors: ActorRegistry;
-  readonly events: EventBus;
-  readonly logger: Logger;
-  readonly onHolder: (subscription: GroupSubscription, change: HolderChange) => void;
 }
 
 /** One consumer group at this broker: its members, and which of them is offered which queue. The lease decides, the plan only advises. */
@@ -41,7 +30,10 @@ export class Group implements GroupPart {
   readonly name: string;
   /** Chosen by the first member that joins. */
   settings: GroupSettings;
-  readonly #options: GroupOptions;
+  readonly #scope: BrokerScope;
+  readonly #spec: TopicSpec;
+  /** The topic's queues that live at this broker. */
+  readonly #queues: readonly Queue[];
   readonly #machine: Actor<typeof groupMachine>;
   readonly #names: MemberNames;
   readonly #members = new Map<string, MemberPort>();
@@ -55,34 +47,32 @@ export class Group implements GroupPart {
   /** Will look what is left of the plan, once for all grants of this turn. */
   #looking = false;
 
-  constructor(options: GroupOptions) {
-    this.#options = options;
-    this.name = options.name;
-    this.settings = options.settings;
-    const { spec, store, runtime, logger } = options;
+  constructor(scope: BrokerScope, { spec, name, settings, queues }: GroupOptions) {
+    this.#scope = scope;
+    this.#spec = spec;
+    this.#queues = queues;
+    this.name = name;
+    this.settings = settings;
+    const { store, runtime, logger } = scope;
     this.#names = new MemberNames({
       topic: spec.name,
-      group: options.name,
+      group: name,
       store,
       runtime,
       logger,
-      isLiving: (name) => this.#isLiving(name),
-      isHolding: (name) => this.#holding(name).length > 0,
+      isLiving: (member) => this.#isLiving(member),
+      isHolding: (member) => this.#holding(member).length > 0,
     });
-    this.#machine = options.actors.start(
-      { kind: "group", path: `group/${options.spec.name}/${options.name}` },
-      groupMachine,
-      {},
-    );
-    this.#machine.on("plan.due", () => options.runtime.defer(() => this.#contain(() => this.#carryOut())));
+    this.#machine = scope.actors.start({ kind: "group", path: `group/${spec.name}/${name}` }, groupMachine, {});
+    this.#machine.on("plan.due", () => runtime.defer(() => this.#contain(() => this.#carryOut())));
   }
   /** A fault of ours in dealing out the queues: no member's link can be singled out, so all of them end, and their clients come again, later each time. */
   #contain(step: () => void): void {
     try {
       step();
     } catch (error) {
-      const { logger, spec } = this.#options;
-      logger.log("error", `group "${this.name}" of "${spec.name}": its queues could not be dealt out`, { error });
+      const text = `group "${this.name}" of "${this.#spec.name}": its queues could not be dealt out`;
+      this.#scope.logger.log("error", text, { error });
       for (const port of [...this.#members.values()])
         if (port.open) port.fault(error, `dealing out the queues of group "${this.name}"`);
     }
@@ -90,7 +80,7 @@ export class Group implements GroupPart {
   /** Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one cannot be begun, none. */
   async open(): Promise<void> {
     await this.#names.load();
-    const { queues } = this.#options;
+    const queues = this.#queues;
     const begun = await Promise.allSettled(
       queues.map(async (queue) => {
         this.#subscriptions.set(queue.index, await queue.subscribe(this));
@@ -130,8 +120,7 @@ export class Group implements GroupPart {
   /** @throws `NAME_IN_USE` when a living member has the name: an older link of the same client has been closed by now */
   requireFree(name: string): void {
     if (!this.#isLiving(name)) return;
-    const { spec } = this.#options;
-    const text = `group "${this.name}" of topic "${spec.name}" has a living member "${name}": give each consumer a name of its own`;
+    const text = `group "${this.name}" of topic "${this.#spec.name}" has a living member "${name}": give each consumer a name of its own`;
     throw new MessagingError("NAME_IN_USE", text, { data: { name } });
   }
   /** The name is free for whoever comes next, once whoever has it now has gone; resolves with whether it was anybody's. */
@@ -204,7 +193,7 @@ export class Group implements GroupPart {
   onVacant(queue: number): void {
     this.#offers.delete(queue);
     if (this.#closed) return;
-    this.#options.runtime.defer(() =>
+    this.#scope.runtime.defer(() =>
       this.#contain(() => {
         this.#offer(queue);
         this.#offerMore();
@@ -214,12 +203,12 @@ export class Group implements GroupPart {
   onHolder(queue: number, change: HolderChange): void {
     const subscription = this.#subscriptions.get(queue);
     if (subscription === undefined) return;
-    this.#options.onHolder(subscription, change);
+    this.#scope.instances.noteHolder(subscription, change);
     if (!change.held) return;
     this.#offers.delete(queue);
     if (this.#looking) return;
     this.#looking = true;
-    this.#options.runtime.defer(() => {
+    this.#scope.runtime.defer(() => {
       this.#looking = false;
       this.#contain(() => {
         this.#offerMore();
@@ -230,7 +219,7 @@ export class Group implements GroupPart {
 
   #carryOut(): void {
     for (const [name, port] of this.#members) if (!port.open) this.#members.delete(name);
-    if (this.#closed || !this.#options.spec.ordered) return void this.#machine.send({ type: "plan.done" });
+    if (this.#closed || !this.#spec.ordered) return void this.#machine.send({ type: "plan.done" });
     const living = [...this.#members.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const queues = [...this.#subscriptions.keys()].sort((a, b) => a - b);
     const strategy: Allocation = living[0]?.join.allocation ?? "sticky";
@@ -258,8 +247,8 @@ export class Group implements GroupPart {
         subscription.revoke();
       } else if (subscription.isQuarantined) this.#offer(queue);
     }
-    const { events, spec } = this.#options;
-    events.emit({ type: "group.rebalanced", topic: spec.name, group: this.name, members: living.length, moved });
+    const { events } = this.#scope;
+    events.emit({ type: "group.rebalanced", topic: this.#spec.name, group: this.name, members: living.length, moved });
     this.#lookWhetherDone();
   }
   #lookWhetherDone(): void {
@@ -301,7 +290,7 @@ export class Group implements GroupPart {
     const at = reachable.find((turn) => this.#members.get(ranking[turn] as string)?.silent === false) ?? reachable[0];
     if (at === undefined) return;
     const port = this.#members.get(ranking[at] as string) as MemberPort;
-    this.#offers.set(queue, { port, rank: at, atMs: this.#options.runtime.now() });
+    this.#offers.set(queue, { port, rank: at, atMs: this.#scope.runtime.now() });
     port.send({ type: "lease.offered", member: port.member, queue });
     this.#watchOffers();
   }
@@ -319,13 +308,13 @@ export class Group implements GroupPart {
   /** One timer for all offers. */
   #watchOffers(): void {
     if (this.#timer !== null || this.#offers.size + this.#unoffered.size === 0 || this.#closed) return;
-    this.#timer = this.#options.runtime.setTimeout(() => {
+    this.#timer = this.#scope.runtime.setTimeout(() => {
       this.#timer = null;
       try {
         this.#passOn();
       } catch (error) {
-        const { logger, spec } = this.#options;
-        logger.log("error", `group "${this.name}" of "${spec.name}": an offer could not be passed on`, { error });
+        const text = `group "${this.name}" of "${this.#spec.name}": an offer could not be passed on`;
+        this.#scope.logger.log("error", text, { error });
       } finally {
         this.#watchOffers();
       }
@@ -333,7 +322,7 @@ export class Group implements GroupPart {
   }
   /** What was not taken up in time is offered to the next. */
   #passOn(): void {
-    const now = this.#options.runtime.now();
+    const now = this.#scope.runtime.now();
     for (const [queue, offer] of [...this.#offers]) {
       if (now - offer.atMs < OFFER_MS) continue;
       this.#offers.delete(queue);
@@ -343,6 +332,6 @@ export class Group implements GroupPart {
   }
   close(): void {
     this.#closed = true;
-    if (this.#timer !== null) this.#options.runtime.clearTimeout(this.#timer);
+    if (this.#timer !== null) this.#scope.runtime.clearTimeout(this.#timer);
   }
 }

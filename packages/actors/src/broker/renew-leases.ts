@@ -1,23 +1,20 @@
-import type { Heartbeat, HeartbeatAnswered, LeaseKey } from "../protocol/frames.ts";
-import type { GroupSubscription } from "../subscription/group-subscription.ts";
-import type { MemberPort } from "../subscription/member-port.ts";
-
-/** A link, as its heartbeats are judged. */
-export interface BeatingLink {
-  /** The subscription a lease is about, and the member's port; undefined while that member's join is still being answered. */
-  find(lease: LeaseKey): { readonly subscription: GroupSubscription; readonly port: MemberPort } | undefined;
-  /** All leases of the link's client here. */
-  readonly held: Iterable<GroupSubscription>;
-  readonly link: object;
-}
+import type { Link } from "../contracts/transport.ts";
+import type { Heartbeat, HeartbeatAnswered } from "../protocol/frames.ts";
+import type { Admitted } from "./instances.ts";
+import type { SessionMembers } from "./session-members.ts";
 
 /** Renews what a heartbeat lists, gives back what it does not, and says what is over (rule 5). */
-export function renewLeases({ find, held, link }: BeatingLink, frame: Heartbeat): HeartbeatAnswered {
+export function renewLeases(
+  frame: Heartbeat,
+  members: SessionMembers,
+  client: Admitted,
+  link: Link,
+): HeartbeatAnswered {
   const renewed: HeartbeatAnswered["renewed"][number][] = [];
   const ended: HeartbeatAnswered["ended"][number][] = [];
   const listed = new Set<unknown>();
   for (const lease of frame.leases) {
-    const at = find(lease);
+    const at = members.subscription(lease);
     if (at === undefined) {
       listed.add(`${lease.queue}:${lease.epoch}`); // neither renewed nor given back
       continue;
@@ -29,7 +26,7 @@ export function renewLeases({ find, held, link }: BeatingLink, frame: Heartbeat)
     // asked to resume, not answered yet: neither renewed nor over
     else if (subscription.isOver(lease.epoch)) ended.push({ ...lease, current: subscription.currentEpoch });
   }
-  for (const subscription of [...held]) {
+  for (const subscription of [...client.held()]) {
     if (listed.has(subscription) || listed.has(`${subscription.scope.place.queue}:${subscription.currentEpoch}`))
       continue;
     const isOnThisLink = subscription.isOn(link);

@@ -6,7 +6,7 @@ import type { LanePort } from "../queue/lane-intake.ts";
 import type { Queue } from "../queue/queue.ts";
 import { storeFailure } from "../store/known-errors.ts";
 import { toProduce } from "./needed-rights.ts";
-import type { Session } from "./session.ts";
+import type { SessionScope } from "./session-scope.ts";
 
 const LANES_MAX = 10_000;
 /** Batches of a lane without an answer, at most: what `welcome` announces. */
@@ -26,13 +26,11 @@ interface Lane {
 }
 /** The lanes of one link: each is a producer's way to one queue. */
 export class SessionLanes {
-  readonly #session: Session;
-  readonly #logEpoch: number;
+  readonly #session: SessionScope;
   readonly #lanes = new Map<number, Lane>();
 
-  constructor(session: Session, logEpoch: number) {
+  constructor(session: SessionScope) {
     this.#session = session;
-    this.#logEpoch = logEpoch;
   }
   *producing(): Iterable<{ readonly queue: Queue; readonly producer: string }> {
     for (const { queue, port } of this.#lanes.values()) yield { queue, producer: port.producer };
@@ -58,23 +56,30 @@ export class SessionLanes {
     lane.refused.push({ epoch: frame.epoch, sequence: frame.sequence, error });
     this.#refuse(lane);
   }
-  /** Refuses what came after the right was revoked. Answers keep the order of the batches: not before the queue has answered what it got until then. */
+  /**
+   * Refuses what came after the right was revoked. Answers keep the order of the batches: not before the queue has answered what it got
+   * until then.
+   */
   #refuse(lane: Lane): void {
     if (lane.refused.length === 0 || lane.refused.length < lane.inFlight) return;
     lane.inFlight = 0;
     const { lane: number } = lane.port;
     for (const batch of lane.refused.splice(0))
-      this.#session.tellRefusal({ type: "batch.refused", lane: number, ...batch, expected: null, retryAfterMs: null });
+      this.#session.sender.refuse({
+        ...{ type: "batch.refused", lane: number, expected: null, retryAfterMs: null },
+        ...batch,
+      });
   }
   #answered(lane: Lane): void {
     lane.inFlight--;
     if (lane.refused.length > 0) this.#refuse(lane);
   }
   open(frame: LaneOpen): void {
-    this.#session.answering(frame, () => {
+    const { sender, rights, topics, client, scope, life } = this.#session;
+    sender.answering(frame, () => {
       const right = toProduce(frame.topic, frame.producer);
-      this.#session.rights.require(right);
-      const topic = this.#session.topic(frame.topic);
+      rights.require(right);
+      const topic = topics.require(frame.topic);
       if (!isName(frame.producer))
         throw new MessagingError(
           "OPTION_INVALID",
@@ -97,22 +102,22 @@ export class SessionLanes {
           },
         );
       if (!queue.isOpen) throw new MessagingError("UNAVAILABLE", `${queue.path} is ${queue.state}`);
-      const { epoch: given, expected, ready } = queue.openLane(frame.producer, frame.epoch, this.#session);
+      const { epoch: given, expected, ready } = queue.openLane(frame.producer, frame.epoch, client);
       const port: LanePort = {
         lane: frame.lane,
         producer: frame.producer,
-        instance: this.#session.instance,
+        instance: client.instance,
         epoch: given,
         send: (answer) => {
-          this.#session.send(answer);
+          sender.send(answer);
           if (answer.type === "batch.appended") this.#answered(lane);
         },
         refuse: (refusal) => {
-          this.#session.tellRefusal(refusal);
+          sender.refuse(refusal);
           this.#answered(lane);
         },
       };
-      const letGo = this.#session.rights.watch(right, (refusal) => {
+      const letGo = rights.watch(right, (refusal) => {
         lane.refusal = refusal;
       });
       const lane: Lane = { queue, port, inFlight: 0, refusal: null, refused: [], letGo };
@@ -120,22 +125,22 @@ export class SessionLanes {
       this.#lanes.set(frame.lane, lane);
       const answered = ready.then(
         () => {
-          this.#session.send({
+          sender.send({
             type: "lane.opened",
             request: frame.request,
             lane: frame.lane,
             epoch: given,
             expected,
-            logEpoch: this.#logEpoch,
+            logEpoch: scope.store.ownerEpoch,
           });
           if (frame.epoch !== null) queue.tellKept(port);
         },
         (error: unknown) => {
           if (this.#lanes.get(frame.lane) === lane) this.close(frame.lane);
-          this.#session.refuse(frame.request, storeFailure(error), frame.type);
+          sender.refuseRequest(frame.request, storeFailure(error), frame.type);
         },
       );
-      answered.catch((error: unknown) => this.#session.fault(error, frame.type));
+      answered.catch((error: unknown) => life.fault(error, frame.type));
     });
   }
   close(lane: number): void {

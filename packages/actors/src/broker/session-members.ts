@@ -5,10 +5,9 @@ import { untraced } from "../message/untraced.ts";
 import type { Credit, MemberJoin, Settle } from "../protocol/frames.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
-import type { Drain } from "./drain.ts";
 import type { Group } from "./group.ts";
 import { toConsume } from "./needed-rights.ts";
-import type { Session } from "./session.ts";
+import type { SessionScope } from "./session-scope.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 const MEMBERS_MAX = 1_000;
@@ -24,8 +23,7 @@ interface Member {
 
 /** The members of groups that have joined on one link. */
 export class SessionMembers {
-  readonly #session: Session;
-  readonly #drain: Drain;
+  readonly #session: SessionScope;
   readonly #members = new Map<number, Member>();
   /** Why members may not stay, by their numbers, until those are taken again. */
   readonly #expelled = new Map<number, MessagingError>();
@@ -36,14 +34,10 @@ export class SessionMembers {
   #working = 0;
   /** Joins that wait for their turn, in order. */
   readonly #waiting: (() => void)[] = [];
-  readonly #later: (goOn: () => void) => void;
   #grants = 0;
 
-  /** `later`: goes on in the link's next turn. */
-  constructor(session: Session, drain: Drain, later: (goOn: () => void) => void) {
+  constructor(session: SessionScope) {
     this.#session = session;
-    this.#drain = drain;
-    this.#later = later;
   }
   /** @throws `UNAVAILABLE`; what it was expelled for */
   get(member: number): Member {
@@ -64,7 +58,7 @@ export class SessionMembers {
     const member = this.#members.get(frame.member);
     member?.group.subscription(frame.queue)?.settle(member.port, frame);
   }
-  /** The subscription a lease is of, and its member; undefined for one of a member that has left. */
+  /** The subscription a lease is of, and its member; undefined for one of a member that has left, or whose join is still being answered. */
   subscription(frame: {
     readonly member: number;
     readonly queue: number;
@@ -74,9 +68,10 @@ export class SessionMembers {
     return member === undefined || subscription === undefined ? undefined : { subscription, port: member.port };
   }
   async join(frame: MemberJoin): Promise<void> {
+    const { sender, rights, topics } = this.#session;
     try {
-      this.#session.rights.require(toConsume(frame));
-      const topic = this.#session.topic(frame.topic);
+      rights.require(toConsume(frame));
+      const topic = topics.require(frame.topic);
       if (!isName(frame.group) || !isName(frame.name))
         throw new MessagingError(
           "OPTION_INVALID",
@@ -95,7 +90,7 @@ export class SessionMembers {
       this.#joins++;
       await this.#inTurn(() => this.#enter(frame, topic));
     } catch (error) {
-      this.#session.refuse(frame.request, error, frame.type);
+      sender.refuseRequest(frame.request, error, frame.type);
     }
   }
   /** Rule 44: what the joins of one packet lead to is not done in one go. */
@@ -107,11 +102,12 @@ export class SessionMembers {
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#working--;
-      else this.#later(next);
+      else this.#session.later(next);
     }
   }
   async #enter(frame: MemberJoin, topic: TopicHome): Promise<void> {
-    if (!this.#session.isOpen) return;
+    const { sender, rights } = this.#session;
+    if (!sender.isOpen) return;
     const { member } = frame;
     const group = await this.#open(topic, frame)
       .catch((error: unknown) => {
@@ -120,50 +116,49 @@ export class SessionMembers {
       })
       .finally(() => this.#joins--);
     const isWanted = this.#joining.delete(member);
-    if (!this.#session.isOpen) return;
+    if (!sender.isOpen) return;
     if (!isWanted) throw new MessagingError("CLOSED", `member ${member} has left before it had joined`);
     group.requireFree(frame.name);
     const right = toConsume(frame);
-    this.#session.rights.require(right); // the group may have taken long to open
+    rights.require(right); // the group may have taken long to open
     const port = this.#port(frame);
-    const letGo = this.#session.rights.watch(right, (refusal) => {
+    const letGo = rights.watch(right, (refusal) => {
       if (refusal !== null) this.#expel(member, refusal);
     });
     this.#members.set(member, { port, group, letGo });
     this.#expelled.delete(member);
-    this.#session.send({ type: "member.joined", request: frame.request, member, ordered: topic.spec.ordered });
+    sender.send({ type: "member.joined", request: frame.request, member, ordered: topic.spec.ordered });
     group.join(port);
   }
   /** The group, under a name that is its principal's. */
   async #open(topic: TopicHome, { group: named, settings, name }: MemberJoin): Promise<Group> {
     const group = await topic.group(named, settings);
-    await group.claim(name, this.#session.principal);
+    await group.claim(name, this.#session.client.principal);
     return group;
   }
   #port(join: MemberJoin): MemberPort {
-    const session = this.#session;
-    const drain = this.#drain;
+    const { client, link, life, sender, isSilent } = this.#session;
     return {
-      instance: session.instance,
-      principal: session.principal,
+      instance: client.instance,
+      principal: client.principal,
       name: join.name,
       member: join.member,
       join,
-      link: session,
+      link,
       get open() {
-        return session.isOpen;
+        return life.isOpen;
       },
       get silent() {
-        return session.isSilent;
+        return isSilent();
       },
       get congested() {
-        return drain.congested;
+        return sender.drain.congested;
       },
-      onDrained: (resume) => drain.whenDrained(resume),
-      send: (frame) => this.#session.send(frame),
-      refuse: (refusal) => this.#session.tellRefusal(refusal),
-      fault: (error, doing) => this.#session.fault(error, doing),
-      overloaded: (error) => this.#session.close(error, "overloaded"),
+      onDrained: (resume) => sender.drain.whenDrained(resume),
+      send: (frame) => sender.send(frame),
+      refuse: (refusal) => sender.refuse(refusal),
+      fault: (error, doing) => life.fault(error, doing),
+      overloaded: (error) => life.close(error, "overloaded"),
       nextGrant: () => ++this.#grants,
     };
   }
@@ -174,7 +169,10 @@ export class SessionMembers {
     member?.letGo();
     member?.group.leave(member.port, reason);
   }
-  /** Its right has been revoked: its leases pass on, what it has in hand is another's. A client that cannot be told so joins again on its next link, and is refused. */
+  /**
+   * Its right has been revoked: its leases pass on, what it has in hand is another's. A client that cannot be told so joins again on its
+   * next link, and is refused.
+   */
   #expel(number: number, error: MessagingError): void {
     this.leave(number, "revoked");
     this.#expelled.set(number, error);
@@ -182,7 +180,9 @@ export class SessionMembers {
       if (this.#expelled.size <= MEMBERS_MAX) break;
       this.#expelled.delete(oldest);
     }
-    if (!this.#session.tellEnded(number, error)) this.#session.close(error, "unavailable");
+    const { sender, life } = this.#session;
+    const isTold = sender.sendIfSpoken({ type: "member.ended", member: number, error: sender.told(error) });
+    if (!isTold) life.close(error, "unavailable");
   }
   /** The link was silent, and is heard again. */
   heardAgain(): void {
@@ -195,7 +195,7 @@ export class SessionMembers {
       try {
         group.linkEnded(port);
       } catch (error) {
-        this.#session.fault(error, `the end of member "${port.name}"`);
+        this.#session.life.fault(error, `the end of member "${port.name}"`);
       }
   }
 }

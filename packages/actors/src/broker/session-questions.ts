@@ -1,10 +1,10 @@
 import { limitExceeded } from "../message/errors.ts";
 import type { AnyAnswer } from "../protocol/answer-parts.ts";
 import type { Ask, TopicFind } from "../protocol/frames.ts";
-import type { Question } from "../protocol/questions.ts";
 import type { Departure } from "../runtime/departure.ts";
-import type { Drain } from "./drain.ts";
+import { answerQuestion } from "./answer-question.ts";
 import { type Asker, RETRY_IN_MS } from "./question-turns.ts";
+import type { SessionScope } from "./session-scope.ts";
 import type { TopicHome } from "./topic-home.ts";
 
 /** Questions of a link that wait for their answer, at most: some wait for a cursor, for as long as it takes. */
@@ -14,44 +14,28 @@ const ASKED_BYTES_MAX = 64 * 1024 * 1024;
 /** Routes that a link has asked for and that wait until it reads, at most. */
 const FINDS_MAX = 1_000;
 
-/** What its session does for it. */
-export interface AskingSession {
-  readonly principal: string;
-  readonly departure: Departure;
-  /** @throws `TOPIC_UNKNOWN` */
-  topic(name: string): TopicHome;
-  work(question: Question): Promise<unknown>;
-  /** Resolves once the link has taken it. @throws `LIMIT_EXCEEDED` where it does not fit */
-  answer(request: number, kind: Question["kind"], answer: AnyAnswer): Promise<void>;
-  found(request: number, topic: TopicHome): void;
-  refuse(request: number, error: unknown, doing: string): void;
-  fault(error: unknown, doing: string): void;
-}
-
 /** What one link asks: how much of it may wait, and that answers wait for a link that does not read them. */
 export class SessionQuestions implements Asker {
-  readonly #session: AskingSession;
-  readonly #drain: Drain;
+  readonly #session: SessionScope;
   #asked = 0;
   #askedBytes = 0;
   /** Finds that are answered once the link has drained. */
   #finds: { readonly request: number; readonly topic: TopicHome }[] = [];
 
-  constructor(session: AskingSession, drain: Drain) {
+  constructor(session: SessionScope) {
     this.#session = session;
-    this.#drain = drain;
   }
   get principal(): string {
-    return this.#session.principal;
+    return this.#session.link.principal.id;
   }
   get departure(): Departure {
     return this.#session.departure;
   }
   get congested(): boolean {
-    return this.#drain.congested;
+    return this.#session.sender.drain.congested;
   }
   onDrained(goOn: () => void): void {
-    this.#drain.whenDrained(goOn);
+    this.#session.sender.drain.whenDrained(goOn);
   }
 
   /** @throws `LIMIT_EXCEEDED` */
@@ -76,22 +60,22 @@ export class SessionQuestions implements Asker {
     this.#asked++;
     this.#askedBytes += bytes;
     const doing = `ask "${question.kind}"`;
-    this.#session
-      .work(question)
-      .then((answer) => this.#session.answer(request, question.kind, answer as AnyAnswer))
+    const { asked, rights, sender, life } = this.#session;
+    answerQuestion(asked, question, { asker: this, rights })
+      .then((answer) => sender.answer(request, question.kind, answer as AnyAnswer))
       .finally(() => {
         this.#asked--;
         this.#askedBytes -= bytes;
       })
-      .catch((error: unknown) => this.#session.refuse(request, error, doing))
-      .catch((error: unknown) => this.#session.fault(error, doing));
+      .catch((error: unknown) => sender.refuseRequest(request, error, doing))
+      .catch((error: unknown) => life.fault(error, doing));
   }
 
   /** Answered at once, or, where the link does not read, when it does. @throws `TOPIC_UNKNOWN` `LIMIT_EXCEEDED` */
   find({ request, topic: name }: TopicFind): void {
-    const topic = this.#session.topic(name);
+    const topic = this.#session.topics.require(name);
     if (this.#finds.length === 0 && !this.congested) {
-      this.#session.found(request, topic);
+      this.#found(request, topic);
       return;
     }
     if (this.#finds.length >= FINDS_MAX)
@@ -105,11 +89,14 @@ export class SessionQuestions implements Asker {
     this.#finds.push({ request, topic });
     if (this.#finds.length === 1) this.onDrained(() => this.#findOn());
   }
+  #found(request: number, { route, spec }: TopicHome): void {
+    this.#session.sender.send({ type: "topic.found", request, route, spec });
+  }
   #findOn(): void {
     let answered = 0;
     for (const { request, topic } of this.#finds) {
       if (this.congested) break;
-      this.#session.found(request, topic);
+      this.#found(request, topic);
       answered++;
     }
     this.#finds = this.#finds.slice(answered);

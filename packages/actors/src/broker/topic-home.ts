@@ -1,39 +1,16 @@
-import type { Logger } from "../contracts/logger.ts";
-import { type Counters, TopicCounters } from "../log/counters.ts";
+import { TopicCounters } from "../log/counters.ts";
 import { ProducerNames } from "../log/producer-names.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../log/records.ts";
-import type { StoreBacklog } from "../log/store-backlog.ts";
-import type { TailBudget } from "../log/tail-cache.ts";
 import type { TopicScope } from "../log/topic-scope.ts";
 import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { evenRuns, type Route, slotTable } from "../message/route.ts";
-import { type TopicSpec, topicSpec } from "../message/topic.ts";
+import type { TopicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
 import { Queue } from "../queue/queue.ts";
-import type { ActorRegistry } from "../runtime/actor-registry.ts";
-import type { EventBus } from "../runtime/event-bus.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
-import type { Store } from "../store/store.ts";
-import type { GroupSubscription } from "../subscription/group-subscription.ts";
-import type { HolderChange } from "../subscription/subscription-scope.ts";
+import type { BrokerScope } from "./broker-scope.ts";
 import { Group } from "./group.ts";
 
-export interface TopicHomeOptions {
-  readonly brokerId: string;
-  readonly store: Store;
-  readonly runtime: Runtime;
-  readonly actors: ActorRegistry;
-  readonly events: EventBus;
-  readonly logger: Logger;
-  readonly counters: Counters | null;
-  readonly tails: TailBudget;
-  readonly backlog: StoreBacklog;
-  readonly messageBytesMax: number;
-  readonly leaseTtlMsMax: number;
-  /** A lease of a client has begun or ended. */
-  readonly onHolder: (subscription: GroupSubscription, change: HolderChange) => void;
-}
 interface StoredTopic {
   readonly spec: TopicSpec;
   readonly version: number;
@@ -48,15 +25,15 @@ export class TopicHome {
   readonly spec: TopicSpec;
   readonly route: Route;
   readonly queues: readonly Queue[];
-  readonly #options: TopicHomeOptions;
+  readonly #scope: BrokerScope;
   readonly #groups = new Map<string, Promise<Group>>();
   readonly #opened = new Map<string, Group>();
   /** Groups whose settings were not chosen by a member yet: the first that joins decides. */
   readonly #preset = new Set<string>();
 
   /** Loads or creates a topic. @throws `TOPIC_MISMATCH` when it is stored with another number of queues, or ordered otherwise; `STORE_DAMAGED` */
-  static async open(options: TopicHomeOptions, given: TopicSpec): Promise<TopicHome> {
-    const { store, brokerId } = options;
+  static async open(scope: BrokerScope, given: TopicSpec): Promise<TopicHome> {
+    const { store } = scope;
     const key = storeKeys.topic(given.name);
     const bytes = await store.get(key);
     const stored = bytes === undefined ? null : decodeRecord<StoredTopic>(key, bytes);
@@ -70,10 +47,10 @@ export class TopicHome {
       spec: given,
       version: stored?.version ?? 1,
       runs: stored?.runs ?? evenRuns(given.queues),
-      home: stored?.home ?? brokerId,
+      home: stored?.home ?? store.id,
     };
     await whenStored(store.writer().commit([{ kind: "put", key, value: encodeRecord(next) }]).synced);
-    const home = new TopicHome(options, next);
+    const home = new TopicHome(scope, next);
     await Promise.all(home.queues.map((queue) => queue.open()));
     for (const { key: groupKey, value } of await store.list(storeKeys.groups(given.name)))
       await home.#openGroup(
@@ -87,8 +64,8 @@ export class TopicHome {
       }
     return home;
   }
-  private constructor(options: TopicHomeOptions, stored: StoredTopic) {
-    this.#options = options;
+  private constructor(scope: BrokerScope, stored: StoredTopic) {
+    this.#scope = scope;
     this.spec = stored.spec;
     this.route = {
       topic: stored.spec.name,
@@ -97,20 +74,21 @@ export class TopicHome {
       homes: Array.from({ length: stored.spec.queues }, () => stored.home),
       runs: stored.runs,
     };
-    const { counters } = options;
-    const scope: TopicScope = {
-      ...options,
+    const { counters } = scope;
+    const topic: TopicScope = {
+      ...scope,
+      ...scope.limits,
       spec: stored.spec,
       routeVersion: stored.version,
       table: slotTable(this.route),
       counters: counters === null ? null : new TopicCounters(counters, stored.spec.name),
       producerNames: new ProducerNames(stored.spec.name),
     };
-    this.queues = Array.from({ length: stored.spec.queues }, (_, queue) => new Queue(scope, queue));
+    this.queues = Array.from({ length: stored.spec.queues }, (_, queue) => new Queue(topic, queue));
   }
 
   get messageBytesMax(): number {
-    return this.#options.messageBytesMax;
+    return this.#scope.limits.messageBytesMax;
   }
   get groups(): readonly Group[] {
     return [...this.#opened.values()];
@@ -152,26 +130,14 @@ export class TopicHome {
   /** Persists a new group's settings, then begins its subscriptions; for one named with the topic they are there, only its settings are chosen now. */
   async #begin(name: string, settings: GroupSettings, preset: Promise<Group> | undefined): Promise<Group> {
     const key = storeKeys.group(this.spec.name, name);
-    await whenStored(this.#options.store.writer().commit([{ kind: "put", key, value: encodeRecord(settings) }]).synced);
+    await whenStored(this.#scope.store.writer().commit([{ kind: "put", key, value: encodeRecord(settings) }]).synced);
     if (preset === undefined) return await this.#openGroup(name, settings);
     const group = await preset;
     group.settings = settings;
     return group;
   }
   #openGroup(name: string, settings: GroupSettings): Promise<Group> {
-    const { store, runtime, actors, events, logger, onHolder } = this.#options;
-    const group = new Group({
-      spec: this.spec,
-      name,
-      settings,
-      queues: this.queues,
-      store,
-      runtime,
-      actors,
-      events,
-      logger,
-      onHolder,
-    });
+    const group = new Group(this.#scope, { spec: this.spec, name, settings, queues: this.queues });
     const opening = group.open().then(
       () => {
         this.#opened.set(name, group);
@@ -201,5 +167,3 @@ const settingThatDiffers = (ours: GroupSettings, theirs: GroupSettings): "exhaus
   if (ours.attempts !== theirs.attempts) return "attempts";
   return null; // `startAt` is of a new group only
 };
-/** A topic as a client declared it, checked. @throws `OPTION_INVALID` */
-export const checkedSpec = (given: TopicSpec): TopicSpec => topicSpec(given);

@@ -1,5 +1,6 @@
 import type { ContainerModule } from "inversify";
-import { type Broker, type BrokerSettings, startBroker } from "../broker/broker.ts";
+import { type Broker, startBroker } from "../broker/broker.ts";
+import type { BrokerSettings } from "../broker/broker-settings.ts";
 import { createClientCore } from "../client/client.ts";
 import type { Client } from "../client/client-api.ts";
 import type { ClientSettings, CloseOptions } from "../contracts/options.ts";
@@ -85,7 +86,7 @@ async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker>
       { data: { token: "authorizer" } },
     );
   return await startBroker(settings, {
-    transport,
+    transports: [transport],
     runtime,
     authenticator,
     tellsApart,

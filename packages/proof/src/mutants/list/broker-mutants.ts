@@ -9,7 +9,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     breaks: "an older link of a client is listened to beside the newer one",
     promises: ["P1", "P2"],
     file: "broker/instances.ts",
-    find: `older?.close(new MessagingError("CLOSED", "a newer link of the same client has taken this one's place"), "normal");`,
+    find: `older?.(new MessagingError("CLOSED", "a newer link of the same client has taken this one's place"), "normal");`,
     replace: "",
     test: of(
       "session.test.ts",
@@ -20,7 +20,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     name: "logger-unguarded",
     breaks: "a logger that throws keeps a subscription from being read anew after a change that failed",
     promises: ["P8"],
-    file: "broker/broker.ts",
+    file: "broker/broker-scope.ts",
     find: "const logger = guardedLogger(parts.logger);",
     replace: "const { logger } = parts;",
     test: of(

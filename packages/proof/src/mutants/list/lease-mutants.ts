@@ -136,7 +136,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a lease belongs to whoever has its holder's name, not to the instance it was granted to",
     promises: ["P4", "P5"],
     file: "broker/session-members.ts",
-    find: "instance: session.instance,",
+    find: "instance: client.instance,",
     replace: "instance: join.name,",
   },
   {

@@ -63,7 +63,7 @@ export class BrokerApp implements App {
           questionsPerSecondMax: world.broker.questionsPerSecondMax,
         },
         {
-          transport: network.transport(side),
+          transports: [network.transport(side)],
           store,
           runtime,
           codecs: codecsThatFail(world),
