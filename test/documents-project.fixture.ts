@@ -46,6 +46,7 @@ export const SAID: Readonly<Record<string, readonly RegExp[]>> = {
     /^refused: \[ 'cents' \]$/m,
     /^\[ 'SCHEMA_FAILED' \]$/m,
   ],
+  "docs/api.md/brokers.ts": [/^audit 1 orders \d\n$/],
   "docs/api.md/metrics.ts": [/^2 1\n$/],
   "docs/api.md/deno.ts": [/^o-1 0\n$/],
   "docs/testing.md/main.ts": [/^20 seeds passed, with crashes\n$/],

@@ -30,6 +30,11 @@ export interface Parts {
   readonly authorizer: Authorizer | null;
   /** Opened when asked for: a client needs none. */
   store(): Promise<Store>;
+  /**
+   * The transports of further modules, one of each, beside `transport`; they may use what the others bound.
+   * @throws `OPTION_INVALID`, of this option
+   */
+  transportsOf(option: string, modules: readonly ContainerModule[] | undefined): Promise<readonly Transport[]>;
 }
 
 /** Without either everybody comes in, as the same principal, and may do everything: the setting for one process or one trusted machine. */
@@ -38,7 +43,6 @@ const everything: Authorizer = { authorize: () => true };
 
 /** Loads modules into a container, the built-in parts first, so that of two for one contract the later wins. @throws `MODULE_MISSING` `OPTION_INVALID` */
 export async function assemble(modules: readonly ContainerModule[]): Promise<Parts> {
-  if (!Array.isArray(modules)) throw optionInvalid("modules", "a list of container modules", modules);
   const container = new Container();
   container
     .bind(tokens.runtime)
@@ -46,11 +50,7 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
     .inSingletonScope();
   container.bind(tokens.codec).toConstantValue(binaryCodec);
   container.bind(tokens.logger).toConstantValue(quietLogger);
-  for (const module of modules) {
-    if (typeof (module as { load?: unknown } | null)?.load !== "function")
-      throw optionInvalid("modules", "container modules, such as memoryTransport() or provide(token, create)", module);
-    await container.loadAsync(module);
-  }
+  for (const module of checked("modules", modules)) await container.loadAsync(module);
   container.onActivation<Logger>(tokens.logger, (_, logger) => guardedLogger(logger)); // modules log, too
   if (!container.isBound(tokens.transport))
     throw new MessagingError(
@@ -76,5 +76,23 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
       container.isBound(tokens.authenticator) ? null : everything,
     ),
     store: async () => (container.isBound(tokens.store) ? await get(tokens.store) : createMemoryStore({ runtime })),
+    transportsOf: async (option, more = []) => {
+      const transports: Transport[] = [];
+      for (const module of checked(option, more)) {
+        const beside = new Container({ parent: container });
+        await beside.loadAsync(module);
+        if (!beside.isCurrentBound(tokens.transport))
+          throw optionInvalid(option, "modules with a transport, such as wsTransport()", module);
+        transports.push(await beside.getAsync<Transport>(tokens.transport));
+      }
+      return transports;
+    },
   };
+}
+function checked(option: string, modules: readonly ContainerModule[]): readonly ContainerModule[] {
+  if (!Array.isArray(modules)) throw optionInvalid(option, "a list of container modules", modules);
+  for (const module of modules as readonly unknown[])
+    if (typeof (module as { load?: unknown } | null)?.load !== "function")
+      throw optionInvalid(option, "container modules, such as memoryTransport() or provide(token, create)", module);
+  return modules;
 }

@@ -5,6 +5,7 @@ import { createClientCore } from "../client/client.ts";
 import type { Client } from "../client/client-api.ts";
 import type { ClientSettings, CloseOptions } from "../contracts/options.ts";
 import { closeTimeout } from "../contracts/options.ts";
+import type { Transport } from "../contracts/transport.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { assemble, type Parts } from "./assemble.ts";
@@ -14,7 +15,13 @@ export interface BrokerOptions extends BrokerSettings {
   readonly modules: readonly ContainerModule[];
 }
 export interface ClientOptions extends ClientSettings {
+  /** The transport that is bound here dials the broker that must be there when the client is created. */
   readonly modules: readonly ContainerModule[];
+  /**
+   * Transports to further brokers, one module each. A topic is looked for at the first broker, then at these, in order;
+   * a link is opened when it is first needed. Each is shown the same `token`. @default none
+   */
+  readonly dial?: readonly ContainerModule[] | undefined;
 }
 export interface SystemOptions extends BrokerOptions {
   /** What the system's own client shows the authenticator. */
@@ -34,7 +41,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
 }
 /** @throws `MODULE_MISSING` `OPTION_INVALID` `CONNECT_TIMEOUT` `UNAUTHENTICATED` `FORBIDDEN` `VERSION_UNSUPPORTED` */
 export async function createClient(options: ClientOptions): Promise<Client> {
-  return await clientOn(await assemble(options.modules), options);
+  const parts = await assemble(options.modules);
+  return await clientOn(parts, options, await parts.transportsOf("dial", options.dial));
 }
 /** Starts a broker and a client of it in this process. Throws what `createBroker` and `createClient` do. */
 export async function createSystem(options: SystemOptions): Promise<System> {
@@ -96,11 +104,12 @@ async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker>
     store: await parts.store(),
   });
 }
-async function clientOn(parts: Parts, settings: ClientSettings): Promise<Client> {
+async function clientOn(parts: Parts, settings: ClientSettings, dial: readonly Transport[] = []): Promise<Client> {
   const { transport, runtime, codec, logger, history } = parts;
   return await createClientCore({
     ...settings,
     transport,
+    dial,
     runtime,
     codec,
     logger,
