@@ -1,50 +1,48 @@
 import { describe, expect, it } from "vitest";
-import { topic, typed } from "../message/topic.ts";
+import { SLOTS, slotOf } from "../message/route.ts";
+import type { ClientFrame } from "../protocol/frames.ts";
 import { seededRandom } from "../runtime/random.ts";
-import { createConsumer } from "./consumer.ts";
 import type { Consumer } from "./consumer-api.ts";
-import { FakeGroup } from "./fake-group.fixture.ts";
+import { type Move, TappedGroup } from "./tapped-group.fixture.ts";
 
-interface Move {
-  readonly key: string;
-  readonly n: number;
-}
-const moves = topic("moves", { schema: typed<Move>(), key: (body) => body.key, encoding: "json", queues: 2 });
 const QUEUES = 2;
 const MESSAGES = 60;
 const SEEDS = 150;
+/** Five keys of each queue. */
+const KEYS = [true, false].map((isLow) =>
+  Array.from({ length: 100 }, (_, n) => `k${n}`)
+    .filter((key) => slotOf(key) < SLOTS / 2 === isLow)
+    .slice(0, 5),
+);
 
 /** One consumer against faults of every kind it can meet; then they stop, and everything must drain. */
 async function simulate(
   seed: number,
-): Promise<{ readonly group: FakeGroup; readonly met: ReadonlySet<string>; readonly violations: readonly string[] }> {
+): Promise<{ readonly group: TappedGroup; readonly met: ReadonlySet<string>; readonly violations: readonly string[] }> {
   const random = seededRandom(seed);
   const chance = (share: number) => random() < share;
-  const group = new FakeGroup({ queues: QUEUES, seed });
-  const { runtime } = group;
+  const anyQueue = () => Math.floor(random() * QUEUES);
+  const group = await TappedGroup.start({ queues: QUEUES, seed, wallNow: 1_767_225_600_000 });
+  const { runtime, tap, broker } = group;
   const met = new Set<string>();
   const violations: string[] = [];
   let faulty = true;
-  for (const queue of group.queues)
-    for (let n = 0; n < MESSAGES; n++) queue.append(`k${Math.floor(random() * 5)}`, { key: "", n });
+  for (const keys of KEYS)
+    for (let n = 0; n < MESSAGES; n++) group.send(keys[Math.floor(random() * 5)] ?? "", { game: "", n });
+  await runtime.settle();
 
   const running = new Map<string, Set<string>>();
   let consumer: Consumer<Move>;
   const start = () => {
-    consumer = createConsumer(
-      group.environment,
-      moves,
-      {
-        group: "g",
-        concurrency: 1 + (seed % 3),
-        retry: { attempts: 4, initialMs: 20, maxMs: 200 },
-        exhausted: seed % 5 === 0 ? "dead-letter" : "park",
-        handlerTimeoutMs: 800,
-        handlerGraceMs: 300,
-        inFlightMax: 8,
-      },
-      "client",
-    ) as Consumer<Move>;
+    consumer = group.consume({
+      name: "c",
+      concurrency: 1 + (seed % 3),
+      retry: { attempts: 4, initialMs: 20, maxMs: 200 },
+      exhausted: seed % 5 === 0 ? "dead-letter" : "park",
+      handlerTimeoutMs: 800,
+      handlerGraceMs: 300,
+      inFlightMax: 8,
+    });
     void consumer.run(async ({ queue, key, offset, body }, context) => {
       const place = `${queue}/${key}`;
       const mine = `${place}/${offset}/${context.fence}/${context.attempt}`;
@@ -53,7 +51,7 @@ async function simulate(
       // P5: beside a handler of its key only above one that was abandoned, under a higher epoch
       for (const other of others) {
         const [, , at, fence, attempt] = other.split("/").map(Number);
-        const abandoned = group.history.some(
+        const abandoned = broker.history.some(
           (step) =>
             step.type === "abandoned" &&
             step.queue === queue &&
@@ -73,25 +71,35 @@ async function simulate(
   };
   start();
 
+  let awayUntil = 0;
+  tap.onDial = () => {
+    const ms = awayUntil - runtime.now();
+    return ms > 0 ? new Promise((resolve) => void runtime.setTimeout(resolve, ms)) : null;
+  };
+  const away = (ms: number) => {
+    awayUntil = Math.max(awayUntil, runtime.now() + ms);
+    tap.cut();
+  };
   const faults: Record<string, () => void | Promise<void>> = {
-    cut: () => {
-      group.cut();
-      runtime.setTimeout(() => group.link ?? group.connect(), chance(0.2) ? 12_000 : random() * 2_000);
+    cut: () => away(chance(0.2) ? 12_000 : random() * 2_000),
+    end: () => group.end(anyQueue()),
+    silentEnd: () => {
+      const end = tap.refuse("settle", () => {
+        end();
+        return "STALE_EPOCH";
+      });
     },
-    end: () => group.end(group.queue(Math.floor(random() * QUEUES)), "expired"),
-    silentEnd: () => group.vacate(group.queue(Math.floor(random() * QUEUES))),
-    revoke: () => group.revoke(random() * 1_000, group.queue(Math.floor(random() * QUEUES))),
+    restart: () => broker.crash(),
+    revoke: () => group.revoke(random() * 1_000, anyQueue()),
     freeze: () => runtime.jumpWallClock(chance(0.5) ? 20_000 : 2_000),
     stepBack: () => runtime.jumpWallClock(-3_600_000),
     deaf: () => {
       const types = ["settle", "aside.put", "lease.raise", "lease.release", "heartbeat", "lease.acquire", "credit"];
-      const lost = types[Math.floor(random() * types.length)];
-      group.ignores = (frame) => frame.type === lost;
+      const goOn = tap.hold(types[Math.floor(random() * types.length)] as ClientFrame["type"]);
       // a link that loses a frame is a link that ends
       runtime.setTimeout(() => {
-        group.cut();
-        group.ignores = () => false;
-        runtime.setTimeout(() => group.link ?? group.connect(), 100);
+        away(100);
+        goOn();
       }, 200);
     },
     pause: () => {
@@ -106,19 +114,16 @@ async function simulate(
   const names = Object.keys(faults);
   for (let turn = 0; turn < 60; turn++) {
     await runtime.advance(random() * 300);
-    for (const queue of group.queues) if (queue.holder === null) group.offer(queue);
     if (!chance(0.35)) continue;
     const name = names[Math.floor(random() * names.length)] ?? "cut";
     met.add(name);
     await faults[name]?.();
   }
   faulty = false;
-  group.ignores = () => false;
   for (let turn = 0; turn < 200; turn++) {
     await runtime.advance(500);
-    if (group.link === null) group.connect();
-    for (const queue of group.queues) if (queue.holder === null) group.offer(queue);
-    if (group.queues.every((queue) => queue.settled.size + queue.aside.size >= MESSAGES)) break;
+    const accounts = await broker.account(group.moves);
+    if (accounts.every(({ backlog }) => backlog === 0)) break;
   }
   await runtime.run(consumer!.close());
   return { group, met, violations };
@@ -133,10 +138,15 @@ describe("a consumer under faults", () => {
       for (const name of here) met.add(name);
       const where = `seed ${seed}`;
       expect(violations, where).toEqual([]);
-      expect(group.logged, where).toEqual([]);
+      expect(
+        group.broker.logged.filter(({ level }) => level === "error"),
+        where,
+      ).toEqual([]);
+      const keys = KEYS.map((_, queue) => group.broker.stored(group.moves).filter((one) => one.queue === queue));
+      const asideAtBroker = [await group.aside(0), await group.aside(1)];
       const handled = new Set<string>();
       const aside = new Set<string>();
-      for (const step of group.history) {
+      for (const step of group.broker.history) {
         steps.set(step.type, (steps.get(step.type) ?? 0) + 1);
         if (!("offset" in step) || !("queue" in step)) continue;
         const place = `${step.queue}/${step.offset}`;
@@ -145,28 +155,39 @@ describe("a consumer under faults", () => {
         else if (step.type === "settled") expect(handled, where).toContain(place);
         else if (step.type === "handling" && step.attempt === 1) {
           // P6: whatever stands before it with its key was handled or set aside (also at the broker alone, when its answer was lost)
-          const queue = group.queue(step.queue);
           for (let at = 0; at < step.offset; at++)
             if (
-              queue.log[at]?.key === step.key &&
+              keys[step.queue]?.[at]?.key === step.key &&
               !handled.has(`${step.queue}/${at}`) &&
               !aside.has(`${step.queue}/${at}`) &&
-              !queue.aside.has(at)
+              !asideAtBroker[step.queue]?.includes(at)
             )
               throw new Error(`${where}: message ${step.offset} of queue ${step.queue} overtook ${at}`);
         }
       }
-      for (const queue of group.queues) {
-        for (const at of queue.settled) expect(handled, where).toContain(`${queue.index}/${at}`);
+      for (const queue of [0, 1]) {
+        const settled = await group.settled(queue);
+        for (const at of settled) expect(handled, where).toContain(`${queue}/${at}`);
         expect(
-          [...queue.settled].filter((at) => queue.aside.has(at)),
+          settled.filter((at) => asideAtBroker[queue]?.includes(at)),
           where,
         ).toEqual([]);
-        expect(queue.settled.size + queue.aside.size, `${where}, queue ${queue.index}`).toBe(MESSAGES);
+        expect(settled.length + (asideAtBroker[queue]?.length ?? 0), `${where}, queue ${queue}`).toBe(MESSAGES);
       }
     }
     // the hard cases were reached
-    for (const fault of ["cut", "end", "silentEnd", "revoke", "freeze", "stepBack", "deaf", "pause", "close"])
+    for (const fault of [
+      "cut",
+      "end",
+      "silentEnd",
+      "restart",
+      "revoke",
+      "freeze",
+      "stepBack",
+      "deaf",
+      "pause",
+      "close",
+    ])
       expect(met).toContain(fault);
     for (const step of [
       "granted",

@@ -327,6 +327,22 @@ describe("a consumer", () => {
       expect(other.broker.steps("lost").length).toBe(1);
     });
 
+    it("ends on the next link when its lease has run out meanwhile", async () => {
+      const warned = vi.spyOn(console, "warn");
+      const group = await TappedGroup.start();
+      group.fill("a1");
+      const consumer = group.consume();
+      void consumer.run(byHand().handler);
+      await group.runtime.advance(10);
+      const back = group.away();
+      const closed = consumer.close({ timeoutMs: 60_000 });
+      group.runtime.jumpWallClock(20_000); // no timer fires: the next link's resume finds out
+      await back();
+      await group.runtime.run(closed, 6_000);
+      expect(group.broker.steps("lost", "released")).toEqual(["lost"]);
+      expect(warned).not.toHaveBeenCalled();
+    });
+
     it("gives a lease back that comes while it closes", async () => {
       const group = await TappedGroup.start();
       group.fill("a1");

@@ -153,6 +153,7 @@ export class Membership implements HeartbeatSource {
     this.#refusals.over();
     if (this.#scope.settings.ordered)
       for (const worker of [...this.#workers.values()]) worker.lease.rejoin(link, this.#member);
+    if (this.#link !== link) return; // it was closing, and the last lease had run out: it has left
     link.beat();
     this.#consumer.send({ type: "member.joined" });
   }

@@ -1,38 +1,26 @@
 import { expect, it } from "vitest";
-import type { SystemEvent } from "../contracts/events.ts";
-import { topic, typed } from "../message/topic.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
-import { createConsumer } from "./consumer.ts";
-import type { OrderedConsumerOptions } from "./consumer-api.ts";
-import { FakeGroup } from "./fake-group.fixture.ts";
+import { TappedGroup } from "./tapped-group.fixture.ts";
 
-const moves = topic("moves", { schema: typed<number>(), key: () => "k", encoding: "json", queues: 1 });
-const consume = (group: FakeGroup, options: Partial<OrderedConsumerOptions> = {}) =>
-  createConsumer(group.environment, moves, { group: "g", name: "c", ...options }, "client");
-
-type Refused = Extract<SystemEvent, { readonly type: "request.refused" }>;
-const told = ({ events }: FakeGroup): Refused[] =>
-  events.filter((event): event is Refused => event.type === "request.refused");
-const warnings = ({ logged }: FakeGroup): string[] =>
-  logged.filter((line): line is string => typeof line === "string" && line.startsWith("the broker refuses"));
-/** When frames of a type were sent, from the first on, ms. */
-function times(group: FakeGroup, type: ClientFrame["type"]): number[] {
+const warnings = ({ broker }: TappedGroup): string[] =>
+  broker.logged.map(({ text }) => text).filter((text) => text.startsWith("the broker refuses"));
+/** When frames of a type were sent, from now on, ms. */
+function times({ runtime, tap }: TappedGroup, type: ClientFrame["type"]): number[] {
   const at: number[] = [];
-  const { ignores } = group;
-  group.ignores = (frame) => {
-    if (frame.type === type) at.push(Math.round(group.runtime.now()));
-    return ignores(frame);
-  };
+  tap.on(type, (frame) => {
+    at.push(Math.round(runtime.now()));
+    return frame;
+  });
   return at;
 }
 const gaps = (at: readonly number[]): number[] => at.slice(1).map((time, n) => time - (at[n] as number));
 
 it("a join that is refused for long is tried again after longer and longer waits, told and logged, until it is taken", async () => {
-  const group = new FakeGroup();
+  const group = await TappedGroup.start();
   let full = true;
-  group.refuses = (frame) => (frame.type === "member.join" && full ? "LIMIT_EXCEEDED" : null);
   const joins = times(group, "member.join");
-  const consumer = consume(group);
+  group.tap.refuse("member.join", () => (full ? "LIMIT_EXCEEDED" : null));
+  const consumer = group.consume();
   void consumer.run(() => {});
   await group.runtime.advance(600_000);
   // 2,400 at a fixed pace
@@ -45,8 +33,8 @@ it("a join that is refused for long is tried again after longer and longer waits
     expect(wait).toBeLessThanOrEqual(full + 1);
   }
   expect(new Set(waits.slice(10)).size).toBeGreaterThan(10); // not all at once
-  expect(told(group)).toHaveLength(joins.length);
-  expect(told(group)[0]).toMatchObject({
+  expect(group.broker.told("request.refused")).toHaveLength(joins.length);
+  expect(group.broker.told("request.refused")[0]).toMatchObject({
     request: "member.join",
     topic: "moves",
     group: "g",
@@ -54,7 +42,7 @@ it("a join that is refused for long is tried again after longer and longer waits
     code: "LIMIT_EXCEEDED",
     error: { code: "LIMIT_EXCEEDED" },
   });
-  for (const [n, { retryInMs }] of told(group).slice(0, -1).entries())
+  for (const [n, { retryInMs }] of group.broker.told("request.refused").slice(0, -1).entries())
     expect(Math.abs((retryInMs ?? 0) - (waits[n] as number))).toBeLessThan(2);
   expect(warnings(group).length).toBeGreaterThan(5);
   expect(warnings(group).length).toBeLessThanOrEqual(10);
@@ -65,17 +53,17 @@ it("a join that is refused for long is tried again after longer and longer waits
   await group.runtime.advance(10_000);
   await group.runtime.run(consumer.ready(), 1);
   full = true;
-  group.cut();
-  group.connect();
   const from = joins.length;
+  await group.away()();
   await group.runtime.advance(500);
   expect(joins.length).toBeGreaterThan(from + 1); // the waits began anew
 });
 it("a name that is in use is tried for often enough to be had soon after it is free, and given up in time", async () => {
-  const group = new FakeGroup();
-  group.refuses = (frame) => (frame.type === "member.join" ? "NAME_IN_USE" : null);
+  const group = await TappedGroup.start();
   const joins = times(group, "member.join");
-  const running = consume(group, { leaseTtlMs: 10_000 })
+  group.tap.refuse("member.join", "NAME_IN_USE");
+  const running = group
+    .consume({ leaseTtlMs: 10_000 })
     .run(() => {})
     .catch((error: unknown) => (error as { code: string }).code);
   expect(await group.runtime.run(running)).toBe("NAME_IN_USE");
@@ -88,12 +76,12 @@ it.each([
   ["lease.acquire", "lease.acquire"],
   ["aside.put", "aside.put"],
 ] as const)("%s, too", async (type, request) => {
-  const group = new FakeGroup();
-  group.queue().append("k", 1);
+  const group = await TappedGroup.start();
+  group.fill("k1");
   const asked = times(group, type);
   let granted = type !== "lease.acquire";
-  group.refuses = (frame) => (frame.type === type && granted ? "UNAVAILABLE" : null);
-  const consumer = consume(group, {
+  group.tap.refuse(type, () => (granted ? "UNAVAILABLE" : null));
+  const consumer = group.consume({
     handlerTimeoutMs: type === "lease.raise" ? 100 : 1_000_000,
     handlerGraceMs: 100,
     retry: { attempts: 1 },
@@ -106,8 +94,7 @@ it.each([
   if (type === "lease.release") void consumer.close({ timeoutMs: 8_000 });
   if (type === "lease.acquire") {
     granted = true;
-    group.cut(); // and it resumes on the next link
-    group.connect();
+    await group.away()(); // and it resumes on the next link
   }
   const from = asked.length === 0 ? 0 : asked.length - 1;
   await group.runtime.advance(7_000);
@@ -115,6 +102,6 @@ it.each([
   expect(waits.length).toBeGreaterThan(3);
   expect(waits.length).toBeLessThan(15); // 28 at a fixed pace
   expect(waits.at(-1)).toBeGreaterThan(500);
-  expect(new Set(told(group).map((event) => event.request))).toEqual(new Set([request]));
+  expect(new Set(group.broker.told("request.refused").map((event) => event.request))).toEqual(new Set([request]));
   expect(warnings(group)).toHaveLength(1);
 });

@@ -3,7 +3,6 @@ import type { Client } from "../client/client-api.ts";
 import type { SendOptions } from "../contracts/options.ts";
 import type { Tap } from "../link/tap.fixture.ts";
 import { TappedBroker, type TappedOptions } from "../link/tapped-broker.fixture.ts";
-import { MessagingError } from "../message/errors.ts";
 import { SLOTS, slotOf } from "../message/route.ts";
 import { type Topic, topic, typed } from "../message/topic.ts";
 import type { Producer } from "../producer/producer-api.ts";
@@ -131,6 +130,10 @@ export class TappedGroup {
     const { member, epoch } = this.granted(queue);
     this.tap.tell({ type: "lease.ended", member, queue, epoch, reason });
   }
+  /** From now on queues are offered to others, who do nothing with them. */
+  offerElsewhere(): void {
+    this.tap.on("lease.offered", () => null);
+  }
   /** Asks the consumer to give its lease back. */
   revoke(withinMs: number, queue = 0): void {
     const { member, epoch } = this.granted(queue);
@@ -139,10 +142,15 @@ export class TappedGroup {
   /** Cuts the link, and lets no other come about until what this returns is awaited: then there is one again. */
   away(): () => Promise<void> {
     const { tap } = this;
-    tap.onDial = () => new MessagingError("UNAVAILABLE", "away");
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    tap.onDial = () => gate;
     tap.cut();
     return async () => {
       tap.onDial = () => null;
+      open();
       await this.runtime.run(tap.next("welcome"));
       await this.runtime.settle();
     };

@@ -1,7 +1,7 @@
 // A tap on the links between clients and a broker: a test sees every frame, holds frames back, loses them with their link, and puts others in their place.
 import { ReplaySubject } from "rxjs";
 import type { DialOptions, Link, LinkCode, LinkEnd, Transport } from "../contracts/transport.ts";
-import type { ErrorCode, MessagingError } from "../message/errors.ts";
+import { type ErrorCode, MessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
@@ -30,8 +30,8 @@ export class Tap implements Transport {
   /** What clients have sent, in order; what came to them. */
   readonly up: ClientFrame[] = [];
   readonly down: BrokerFrame[] = [];
-  /** What dialling does: `null` opens a link, an error refuses it, "hang" never answers. */
-  onDial: () => MessagingError | "hang" | null = () => null;
+  /** What dialling does: `null` opens a link, an error refuses it, "hang" never answers, a promise opens it later. */
+  onDial: () => MessagingError | "hang" | Promise<void> | null = () => null;
   /** How long a packet travels, on average: half of it to one and a half, in order. */
   latencyMs = 0;
   readonly #rules = new Set<{ readonly type: Frame["type"]; readonly rule: Rule<Frame> }>();
@@ -50,7 +50,8 @@ export class Tap implements Transport {
     const verdict = this.onDial();
     if (verdict === "hang")
       return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    if (verdict !== null) throw verdict;
+    if (verdict instanceof MessagingError) throw verdict;
+    await verdict;
     const link = new TappedLink(this, await this.behind.dial(options));
     this.links.push(link);
     return link;
