@@ -5,7 +5,10 @@ import type { Keying, Topic } from "../message/topic.ts";
 import type { ConsumerLease } from "./consumer-lease.ts";
 import type { Entry } from "./entry.ts";
 
-/** Why an attempt was told to stop: its time was up; its lease is over; or its worker (a revoke, a close) cannot wait for it any longer. */
+/**
+ * Why an attempt was told to stop: its time is up; its lease is over; its worker (a revoke, a close) can wait no
+ * longer.
+ */
 export type AbortCause = "timeout" | "lease" | "stop";
 /** How an attempt ended for whoever took it as a delivery. */
 export type Outcome = "acked" | "failed" | "lost";
@@ -17,7 +20,10 @@ export interface Emit {
 /** `released`: put back, as if it had not been started. */
 export type AttemptEnd = "done" | "failed" | "released";
 
-/** One handler call, or one delivery somebody took: from its start until it has ended or was abandoned. Told apart by (epoch, offset, number). */
+/**
+ * One handler call, or one delivery that somebody took: from its start until it has ended or was abandoned.
+ * Told apart by epoch, offset and number.
+ */
 export class Attempt {
   readonly entry: Entry;
   readonly number: number;
@@ -106,11 +112,17 @@ export class Attempt {
     return new MessagingError("CLOSED", `attempt ${this.number} at message ${this.entry.offset} has ended`);
   }
 }
-/** What an attempt has come to stays so: one that has timed out has failed, also when its worker stops then; under a lost lease nothing counts. */
+/**
+ * The heavier cause counts: what has timed out has failed, also when its worker stops then; under a lost lease nothing
+ * counts.
+ */
 const WEIGHTS: Readonly<Record<AbortCause, number>> = { stop: 0, timeout: 1, lease: 2 };
 const NOTHING: Emit[] = [];
 
-/** What a handler gets beside its message. Getters, so that `({ emit, signal })` works and nothing is made that is not asked for. */
+/**
+ * What a handler gets beside its message. Getters: `({ emit, signal })` works, and nothing is made that is not asked
+ * for.
+ */
 export class AttemptContext {
   readonly #attempt: Attempt;
 

@@ -11,11 +11,18 @@ export interface Context {
   readonly attempt: number;
   /** Fires when the lease or the time is lost: stop, what comes after counts for nothing. */
   readonly signal: AbortSignal;
-  /** The lease's epoch, to be written beside what the handler writes: a later holder's is larger, for the same topic, group and key. */
+  /**
+   * The lease's epoch, to be written beside what the handler writes: a later holder's is larger, for the same topic,
+   * group and key.
+   */
   readonly fence: Epoch;
   /** The message comes from what was set aside. */
   readonly redriven: boolean;
-  /** Sends a message together with the settling of this one: after the handler ended well, before it is settled. A failed attempt emits nothing. A handling that is repeated repeats its emits under the same ids, so they are appended once within the target's `idWindowMs`. */
+  /**
+   * Sends a message together with the settling of this one: after the handler ended well, before it is settled. A
+   * failed attempt emits nothing. A handling that is repeated repeats its emits under the same ids, so they are
+   * appended once within the target's `idWindowMs`.
+   */
   emit<In, Out, K extends Keying, O extends boolean>(topic: Topic<In, Out, K, O>, body: In, ...args: SendArgs<K>): void;
   /** Starts `handlerTimeoutMs` anew. */
   heartbeat(): void;
@@ -49,9 +56,15 @@ interface ConsumerCommon {
   /** Different keys of a queue handled side by side; the same key never is. @default 1 (unordered: 20) */
   readonly concurrency?: number | undefined;
   readonly retry?: Retry | undefined;
-  /** Time one handler call may take, ms; past it its signal aborts and the attempt has failed. @default 60_000 (unordered: 900_000) */
+  /**
+   * Time one handler call may take, ms; past it its signal aborts and the attempt has failed.
+   * @default 60_000 (unordered: 900_000)
+   */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Time an aborted handler has to end, ms; past it the lease is taken anew and the handler abandoned. @default 5_000 */
+  /**
+   * Time an aborted handler has to end, ms; past it the lease is taken anew and the handler abandoned.
+   * @default 5_000
+   */
   readonly handlerGraceMs?: number | undefined;
   /** Messages delivered and not settled, per queue. @default 256 */
   readonly inFlightMax?: number | undefined;
@@ -81,7 +94,10 @@ export type ConsumerOptions<O extends boolean = true> = O extends true
 export interface Delivery<Body, C = Context> {
   readonly message: Message<Body>;
   readonly context: C;
-  /** Runs the handler and acks or fails by how it ends. Never rejects. `lost`: the lease ended first, so nothing was settled. */
+  /**
+   * Runs the handler and acks or fails by how it ends. Never rejects.
+   * `lost`: the lease ended first, so nothing was settled.
+   */
   handle(handler: Handler<Body, C>): Promise<"acked" | "failed" | "lost">;
   /** Resolves when the broker confirmed it. Rejects with `STALE_EPOCH` when the lease has ended. */
   ack(): Promise<void>;
@@ -92,7 +108,10 @@ export interface Delivery<Body, C = Context> {
 export interface Consumer<Body, C = Context> extends AsyncDisposable, AsyncIterable<Delivery<Body, C>> {
   readonly name: string;
   readonly group: string;
-  /** Handles messages until closed; resolves then. Rejects when it has failed for good (`FORBIDDEN`, `GROUP_SETTINGS_DIFFER`, …). */
+  /**
+   * Handles messages until closed; resolves then.
+   * Rejects when it has failed for good (`FORBIDDEN`, `GROUP_SETTINGS_DIFFER`, …).
+   */
   run(handler: Handler<Body, C> | HandlerMap<Body, C>): Promise<void>;
   /** Emits only what may run now (P5): the next message of a key comes after the last was settled. */
   readonly deliveries$: Observable<Delivery<Body, C>>;
@@ -103,6 +122,9 @@ export interface Consumer<Body, C = Context> extends AsyncDisposable, AsyncItera
   /** Stops starting messages; leases stay. */
   pause(): void;
   resume(): void;
-  /** Finishes the messages in hand (for at most `timeoutMs`, then their signals abort), releases the leases, leaves the group. */
+  /**
+   * Finishes the messages in hand (for at most `timeoutMs`, then their signals abort), releases the leases, leaves
+   * the group.
+   */
   close(options?: CloseOptions): Promise<void>;
 }

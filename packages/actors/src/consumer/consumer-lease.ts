@@ -7,15 +7,15 @@ import { asMessagingError, type MessagingError, StaleEpochError } from "../messa
 import type { LeaseEnded, LeaseGranted, LeaseReleased, LeaseRevoke, Settlement } from "../protocol/frames.ts";
 import type { LightRef } from "../runtime/actor-registry.ts";
 import {
-  type EpochState,
-  epochStateOf,
+  ACQUIRING,
   type LeaseEmitted,
   type LeaseEvent,
   type LeaseLostReason,
-  type LeasePhase,
   type LeaseQuestion,
+  type LeaseStatus,
+  LOST,
   leaseMachine,
-  phaseOf,
+  statusOf,
 } from "./lease.machine.ts";
 import { instant, LeaseClock } from "./lease-clock.ts";
 import type { QueueScope } from "./scope.ts";
@@ -27,28 +27,21 @@ const NOTHING: Settlement = { ranges: [], redriven: [], tried: [], redrivenTried
 /** What goes on under a lease that serves, as its actor shows it. */
 export const ACTIVITIES = ["waiting", "handling", "backingOff", "settingAside"] as const;
 export type Activity = (typeof ACTIVITIES)[number];
-/** Why a lease can be used now. */
-export type Gained = "acquired" | "resumed" | "raised" | "renewed";
-
+/** Why a lease can be used now: its grant was an answer to this, or a heartbeat has renewed it. */
+export type Gained = "acquire" | "resume" | "raise" | "renew";
 type Asking = "acquire" | LeaseQuestion;
-const REQUESTS = {
-  acquire: "lease.acquire",
-  resume: "lease.acquire",
-  raise: "lease.raise",
-  release: "lease.release",
-} as const satisfies Record<Asking, string>;
-const GAINED = { acquire: "acquired", resume: "resumed", raise: "raised" } as const;
 
 /** Where frames under the present epoch go. */
-export interface LeaseRoute {
+export interface LeaseChannel {
   readonly link: BrokerLink;
   readonly member: number;
   readonly epoch: Epoch;
 }
 
 /**
- * One queue's lease at its consumer. The lease's machine says what may be done; this asks the broker for what the machine decides
- * (acquire, resume on the next link, raise, release), tells the machine what came of it, and keeps the epoch and the clock.
+ * One queue's lease at its consumer. Its machine decides what may be done. This asks the broker what the machine
+ * wants asked (acquire, resume on the next link, raise, release), tells the machine what came of it, and keeps the
+ * epoch and the clock.
  */
 export class ConsumerLease {
   readonly scope: QueueScope;
@@ -59,10 +52,8 @@ export class ConsumerLease {
   #link: BrokerLink;
   #member: number;
   #epoch: Epoch = NO_EPOCH;
-  /** What the machine said last, read once after each of its steps. */
-  #phase: LeasePhase = "acquiring";
-  #epochState: EpochState = null;
-  #mayStart = false;
+  /** Read once after each step of the machine, so that nobody asks it for every message. */
+  #status: LeaseStatus = ACQUIRING;
   #activity: Activity = "waiting";
   /** Number of the last question: answers to others are too late. */
   #asked = 0;
@@ -71,7 +62,10 @@ export class ConsumerLease {
   /** Frames about an epoch whose grant is read a moment later. */
   #early: (LeaseRevoke | LeaseEnded)[] = [];
 
-  /** Asks for the lease, if there is one. `onGained`: it can be used. `onFailed`: the machine threw, and decides nothing any more. */
+  /**
+   * Asks for the lease, if there is one. `onGained`: it can be used (again).
+   * `onFailed`: the machine threw, and decides nothing any more.
+   */
   constructor(
     scope: QueueScope,
     at: { readonly link: BrokerLink; readonly member: number },
@@ -90,14 +84,13 @@ export class ConsumerLease {
         kind: "worker",
         path,
         failed: () => {
-          this.#phase = "lost";
-          this.#mayStart = false;
+          this.#status = LOST;
           this.#drop("expired");
           this.#end();
           onFailed();
         },
         state: (snapshot) => {
-          const phase = phaseOf(snapshot as SnapshotFrom<typeof leaseMachine>);
+          const { phase } = statusOf(snapshot as SnapshotFrom<typeof leaseMachine>);
           return phase === "serving" ? this.#activity : phase;
         },
       },
@@ -116,51 +109,36 @@ export class ConsumerLease {
       decided(event as Extract<LeaseEmitted, { type: T }>);
     });
   }
-  #send(event: LeaseEvent): void {
-    if (this.isOver) return;
+  send(event: LeaseEvent): void {
+    if (this.#status.isOver) return;
     this.#actor.send(event);
     this.#read();
   }
   #read(): void {
-    if (this.isOver) return;
-    const snapshot = this.#actor.getSnapshot();
-    this.#phase = phaseOf(snapshot);
-    this.#epochState = epochStateOf(snapshot);
-    this.#mayStart = this.#phase === "serving" && this.#epochState === "current";
+    if (!this.#status.isOver) this.#status = statusOf(this.#actor.getSnapshot());
   }
 
   get epoch(): Epoch {
     return this.#epoch;
   }
-  get isOver(): boolean {
-    return this.#phase === "lost" || this.#phase === "released";
-  }
-  get isHeld(): boolean {
-    return this.#epochState !== null;
-  }
-  get isDraining(): boolean {
-    return this.#phase === "draining";
-  }
-  get isServing(): boolean {
-    return this.#phase === "serving";
-  }
-  /** Handlers may start. Without a link, for one, they may not: nothing could be settled, and all would be handled again if the broker stayed away. */
-  get mayStart(): boolean {
-    return this.#mayStart;
+  get status(): LeaseStatus {
+    return this.#status;
   }
   /** Where frames under the present epoch may go now. */
-  get route(): LeaseRoute | null {
-    const isUsable = this.#epochState === "current" || this.#epochState === "late";
-    return isUsable ? { link: this.#link, member: this.#member, epoch: this.#epoch } : null;
+  get channel(): LeaseChannel | null {
+    return this.#status.maySend ? { link: this.#link, member: this.#member, epoch: this.#epoch } : null;
   }
   /** What a heartbeat lists for it. */
   get beat(): { readonly queue: number; readonly epoch: Epoch } | null {
-    if (!this.scope.settings.ordered || !this.isHeld || this.clock.over) return null;
+    if (!this.scope.settings.ordered || this.#status.epoch === null || this.clock.over) return null;
     return { queue: this.scope.queue, epoch: this.#epoch };
   }
-  /** Does what is done now still count? Reads the clock; past the deadline the lease is given up for lost. `now`: the monotonic one, as just read. */
+  /**
+   * Does what is done now still count? Reads the clock: past its deadline the lease is given up for lost.
+   * @param now the monotonic clock, as just read
+   */
   isAlive(now = this.scope.runtime.now()): boolean {
-    if (this.isOver) return false;
+    if (this.#status.isOver) return false;
     if (!this.clock.overAt(now)) return true;
     this.lose("expired");
     return false;
@@ -175,25 +153,8 @@ export class ConsumerLease {
     this.scope.environment.actors.refresh(this.scope.path);
   }
 
-  /* ---------- what this end wants ---------- */
-
   lose(reason: LeaseLostReason): void {
-    this.#send({ type: "lease.lost", reason });
-  }
-  /** Finishes what is in hand and gives the lease back. */
-  close(withinMs: number): void {
-    this.#send({ type: "lease.revoke", withinMs, isClosing: true });
-  }
-  halt(): void {
-    this.#send({ type: "queue.halted" });
-  }
-  /** Takes the lease anew, one epoch higher. Settles must have been sent before. */
-  raise(): void {
-    this.#send({ type: "raise.due" });
-  }
-  /** Draining: nothing is in hand any more. */
-  finish(): void {
-    this.#send({ type: "attempts.ended", isToldAll: this.scope.log.empty });
+    this.send({ type: "lease.lost", reason });
   }
   /** Something of ours threw where nothing may: the lease is given up rather than held in a state nobody knows. */
   broken(error: unknown): void {
@@ -208,48 +169,43 @@ export class ConsumerLease {
   unlink(): void {
     this.#asked++;
     this.#early = [];
-    this.#send({ type: "link.lost" });
+    this.send({ type: "link.lost" });
   }
-  /** The consumer has joined on another link. One that is acquiring was begun on it: its offer came before the join's answer was read. */
+  /**
+   * The consumer has joined on another link. What is still acquired was begun on it: an offer can come before the
+   * join's answer.
+   */
   rejoin(link: BrokerLink, member: number): void {
-    if (!this.isHeld) return;
-    if (!this.isAlive()) return;
+    if (this.#status.epoch === null || !this.isAlive()) return;
     this.#link = link;
     this.#member = member;
-    this.#send({ type: "link.joined" });
-  }
-  offered(): void {
-    this.#send({ type: "lease.offered" });
+    this.send({ type: "link.joined" });
   }
   /** Unordered: nobody asked, and there is no lease. */
   share(grant: LeaseGranted): void {
     this.#granted("acquire", instant(this.scope.runtime), { ...grant, ttlMs: Number.POSITIVE_INFINITY });
   }
-  /** A revoke, or the end. Those that speak of an epoch whose grant is on its way through the promise that asked for it wait for it. */
+  /** A revoke, or the end. One that speaks of an epoch whose grant is just being read waits for that. */
   receive(frame: LeaseRevoke | LeaseEnded): void {
-    if (this.isHeld && frame.epoch === this.#epoch) {
+    if (this.#status.epoch !== null && frame.epoch === this.#epoch) {
       if (frame.type === "lease.ended") this.lose(frame.reason);
-      else this.#send({ type: "lease.revoke", withinMs: frame.withinMs, isClosing: false });
-    } else if (this.#isAsking && frame.epoch > this.#epoch) this.#early.push(frame);
+      else this.send({ type: "lease.revoke", withinMs: frame.withinMs, isClosing: false });
+    } else if (this.#status.isAsking && frame.epoch > this.#epoch) this.#early.push(frame);
   }
   beatRenewed(sentAt: Instant, epoch: number, ttlMs: number): void {
-    if (!this.isHeld || epoch !== this.#epoch) return;
+    if (this.#status.epoch === null || epoch !== this.#epoch) return;
     this.clock.renew(sentAt, ttlMs);
-    if (!this.isAlive() || this.#epochState !== "late") return;
-    this.#send({ type: "lease.renewed" });
-    this.#onGained("renewed");
+    if (!this.isAlive() || this.#status.epoch !== "late") return;
+    this.send({ type: "lease.renewed" });
+    this.#onGained("renew");
   }
   beatEnded(epoch: number): void {
     // while a question about the epoch is open, its answer decides; a resume that this link has not seen yet is one
-    if (epoch === this.#epoch && this.route !== null) this.lose("fenced");
+    if (epoch === this.#epoch && this.#status.maySend) this.lose("fenced");
   }
 
   /* ---------- questions to the broker ---------- */
 
-  get #isAsking(): boolean {
-    const state = this.#epochState;
-    return this.#phase === "acquiring" || state === "resuming" || state === "raising" || state === "releasing";
-  }
   #ask(asking: Asking): void {
     const link = this.#link;
     const sent = instant(this.scope.runtime);
@@ -296,7 +252,7 @@ export class ConsumerLease {
     if (asking === "acquire") {
       // that another has it is no news
       if (link.open && error.code !== "LEASE_HELD") this.#refusals.report("lease.acquire", error, null);
-      this.#send({ type: "lease.refused" });
+      this.send({ type: "lease.refused" });
       return;
     }
     if (!error.retryable || error.code === "LEASE_HELD") {
@@ -306,16 +262,17 @@ export class ConsumerLease {
     // no answer, or not now. On a link that has ended the next one's resume comes first
     if (!link.open) return;
     const number = this.#asked;
+    const request = asking === "resume" ? "lease.acquire" : (`lease.${asking}` as const);
     this.scope.runtime.setTimeout(
       () => {
         try {
-          if (number === this.#asked) this.#send({ type: "question.due" });
+          if (number === this.#asked) this.send({ type: "question.due" });
         } catch (thrown) {
-          link.fault(thrown, REQUESTS[asking]);
+          link.fault(thrown, request);
           this.broken(thrown);
         }
       },
-      this.#refusals.again(REQUESTS[asking], error),
+      this.#refusals.again(request, error),
     );
   }
   #granted(asking: Exclude<Asking, "release">, sent: Instant, grant: LeaseGranted): void {
@@ -339,8 +296,8 @@ export class ConsumerLease {
     if (settings.ordered && asking !== "resume") recorder.granted(grant.epoch, grant.revision);
     const isLate = this.clock.late;
     if (isLate) this.#link.beatSoon();
-    this.#send({ type: "lease.granted", isLate });
-    this.#onGained(GAINED[asking]);
+    this.send({ type: "lease.granted", isLate });
+    this.#onGained(asking);
     const early = this.#early;
     this.#early = [];
     for (const frame of early) this.receive(frame);
@@ -351,13 +308,13 @@ export class ConsumerLease {
     this.#link
       .request<"lease.release">({ type: "lease.release", member: this.#member, queue, epoch, settle: NOTHING })
       .catch(() => {});
-    this.#send({ type: "lease.refused" });
+    this.send({ type: "lease.refused" });
   }
   #released({ revision }: LeaseReleased): void {
     const { log, recorder } = this.scope;
     log.settledAll(revision);
     recorder.released(this.#epoch, revision);
-    this.#send({ type: "lease.released" });
+    this.send({ type: "lease.released" });
   }
   #drop(reason: LeaseLostReason): void {
     const wasHeld = this.#epoch !== NO_EPOCH;

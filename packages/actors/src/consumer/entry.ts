@@ -29,8 +29,14 @@ export interface Entry {
 }
 /**
  * Messages that are handled strictly one after another: those of one key or, at concurrency 1, of the whole queue.
- * Its head stays in front until it has left our hands, so nothing overtakes it, whether it runs, waits for its next attempt,
- * or is being set aside.
+ * Its head stays in front until it has left our hands, so nothing overtakes it: neither while it runs, nor while it
+ * waits for its next attempt or is being set aside.
+ *
+ * ```
+ *   arrives ──▶ tail … head ──take──▶ held ──leave──▶ the next one is head
+ *                       ▲ queued        └─back off─▶ backingOff ─┐
+ *                       └────────────────────────due────────────┘
+ * ```
  */
 export interface KeyLine {
   readonly key: string | null;
@@ -106,7 +112,10 @@ export function idOf(entry: Entry): string | null {
   return reader.id;
 }
 
-/** The message as a handler gets it. @throws `SCHEMA_FAILED` (also for bytes that nobody could have sent), `SCHEMA_ASYNC` */
+/**
+ * The message as a handler gets it.
+ * @throws `SCHEMA_FAILED` (also for bytes that nobody could have sent), `SCHEMA_ASYNC`
+ */
 export function readMessage(reader: PackedReader, topic: AnyTopic, queue: number, entry: Entry): Message<unknown> {
   try {
     reader.seek(entry.bytes, entry.at, entry.length);

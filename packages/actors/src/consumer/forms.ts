@@ -12,7 +12,9 @@ export const BY_TAKER = Symbol("ended by its taker");
 export interface Form {
   /** Whether it would take one now. */
   ready(): boolean;
-  /** Takes the message: a promise or nothing, which ends the attempt as a handler does, or `BY_TAKER`. May throw, as a handler may. */
+  /**
+   * Takes the message. Gives a promise or nothing, which ends the attempt, or `BY_TAKER`. May throw, as a handler may.
+   */
   take(message: Message<unknown>, context: AttemptContext, attempt: Attempt): unknown;
   /** No more will come: the consumer is closed, or has failed for good. */
   end(failure: unknown): void;

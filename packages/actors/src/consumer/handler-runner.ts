@@ -12,7 +12,10 @@ import type { SettingAside } from "./setting-aside.ts";
 import type { SettleSender } from "./settle-sender.ts";
 import type { StartGate } from "./start-gate.ts";
 
-/** Runs the handlers of one queue: who may start, and what becomes of how it ended. It outlives its lease for as long as a handler does. */
+/**
+ * Runs the handlers of one queue: who may start, and what becomes of how it ended.
+ * It outlives its lease for as long as a handler does.
+ */
 export class HandlerRunner {
   readonly #scope: QueueScope;
   readonly #lease: ConsumerLease;
@@ -56,7 +59,9 @@ export class HandlerRunner {
   get hung(): number {
     return this.#hung.size;
   }
-  /** An earlier lease ended with a message in hand, and the broker must see which does that: so many are handled one by one. */
+  /**
+   * An earlier lease ended with a message in hand, and the broker must see which one: so many are handled one by one.
+   */
   goOneByOne(messages: number): void {
     this.#oneByOne = messages;
   }
@@ -88,7 +93,7 @@ export class HandlerRunner {
     this.#onChange();
   }
   get #mayStart(): boolean {
-    return this.#lease.mayStart && !this.#gate.paused && (this.#oneByOne === 0 || this.#scope.log.empty);
+    return this.#lease.status.mayStart && !this.#gate.paused && (this.#oneByOne === 0 || this.#scope.log.empty);
   }
   #start(line: KeyLine, entry: Entry, now: number): void {
     const { inHand, queue, recorder, schedule, settings, topic } = this.#scope;
@@ -211,7 +216,10 @@ export class HandlerRunner {
     buffer.backOff(line, dueAt);
     this.#timer.arm(dueAt);
   }
-  /** It will not be tried again. What was handled before must be settled before: else a predecessor could come again behind a parked head (P6). */
+  /**
+   * It will not be tried again. What was handled before is settled before: else it could come again behind a parked
+   * head (P6).
+   */
   #exhausted(entry: Entry, error: unknown): void {
     this.#settles.flush();
     this.#aside.exhausted(entry, error);
@@ -222,7 +230,8 @@ export class HandlerRunner {
     const { appendedAtMs, offset } = attempt.entry;
     const emits = attempt.emits ?? [];
     attempt.emits = null;
-    // the offset alone may be given twice (`memory` messages that a crash has taken), together with the time of appending it is not
+    // an offset may be given twice (`memory` messages that a crash has taken); together with the time of appending it
+    // is not
     const cause = `emit:${settings.group}:${topic.name}/${queue}/${offset}/${appendedAtMs}`;
     try {
       const sends = emits.map(({ topic: target, body, options }, index) =>
@@ -292,7 +301,8 @@ export class HandlerRunner {
   #sweep(): void {
     const now = this.#scope.runtime.now();
     if (this.#lease.isAlive(now)) this.watchLease();
-    for (const attempt of [...this.#running]) this.#guarded(() => this.#lookAt(attempt, now)); // one that goes wrong keeps no other from its end
+    // one that goes wrong keeps no other from its end
+    for (const attempt of [...this.#running]) this.#guarded(() => this.#lookAt(attempt, now));
     this.#timer.arm(this.#scope.buffer.due(now));
     this.pump();
   }
@@ -302,7 +312,9 @@ export class HandlerRunner {
     else if (attempt.phase !== "over")
       this.#timer.arm(attempt.phase === "running" ? attempt.timeoutAt : attempt.graceAt);
   }
-  /** Rule 22: it ignored its signal past its grace. Whatever it still does is fenced, once the epoch is a higher one than its own. */
+  /**
+   * Rule 22: it ignored its signal past its grace. What it still does is fenced, once the epoch is higher than its own.
+   */
   #abandon(attempt: Attempt): void {
     this.#over(attempt);
     this.#scope.recorder.abandoned(attempt, CAUSES[attempt.cause ?? "timeout"]);

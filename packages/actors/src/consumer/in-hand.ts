@@ -1,6 +1,7 @@
 /**
- * What this process has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases, links and workers,
- * so that no handler starts for such a key, whatever epoch delivered the message (P5; rule 20).
+ * What a client has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases,
+ * links, workers and consumers, so that no handler starts for such a key, whatever epoch delivered the message (P5;
+ * rule 20).
  */
 export class QueueInHand {
   /** A key in hand: the only one at concurrency 1, where the set would be filled and emptied with every message. */
@@ -10,7 +11,7 @@ export class QueueInHand {
   #handlers = 0;
   #waiting: (() => void)[] = [];
 
-  /** Takes the key for one handler. `alone`: only if the process has nothing at all of the queue in hand. */
+  /** Takes the key for one handler. `alone`: only if nothing at all of the queue is in hand. */
   take(key: string | null, alone: boolean): boolean {
     if (alone ? this.#handlers > 0 : key !== null && (key === this.#key || this.#keys.has(key))) return false;
     this.#handlers++;

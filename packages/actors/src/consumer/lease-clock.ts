@@ -3,14 +3,22 @@ import type { Runtime } from "../runtime/runtime.ts";
 
 /** The share of its TTL that a holder uses: the rest is for clocks that run at different speeds. */
 const USABLE = 0.9;
-/** What is left below this counts as nothing: added to a clock's reading it may not change it, and whoever waits for it waits for ever. */
+/**
+ * Less than this counts as nothing: added to a clock's reading it may not change it, and who waits for it waits for
+ * ever.
+ */
 const TICK_MS = 0.001;
 
 export const instant = (runtime: Runtime): Instant => ({ now: runtime.now(), wallNow: runtime.wallNow() });
 
 /**
- * How long this process may still act on a lease. It counts from when the request (or beat) was *sent*, on the clock that shows more time gone, so that
- * the holder always stops before the broker lets another in; a suspended process finds its lease over. Once over, it stays over (rule 14).
+ * How long this process may still act on a lease. It counts from when the request (or beat) was *sent*, on the clock
+ * that shows more time gone, so that the holder always stops before the broker lets another in; a suspended process
+ * finds its lease over. Once over, it stays over (rule 14).
+ *
+ * ```
+ *   sent ─────── half: late ─────────────── 90 %: over ── TTL: another may hold it
+ * ```
  */
 export class LeaseClock {
   readonly #runtime: Runtime;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
-import { epochStateOf, type LeaseEmitted, type LeaseEvent, leaseMachine, phaseOf } from "./lease.machine.ts";
+import { type LeaseEmitted, type LeaseEvent, leaseMachine, statusOf } from "./lease.machine.ts";
 
 function lease(options: { readonly isShared?: boolean } = {}) {
   const runtime = simulatedRuntime({ seed: 1 });
@@ -12,7 +12,10 @@ function lease(options: { readonly isShared?: boolean } = {}) {
   const actor = registry.startLight(seat, leaseMachine, { isShared: options.isShared ?? false });
   const emitted: LeaseEmitted[] = [];
   actor.on("*", (event) => emitted.push(event));
-  const where = () => `${phaseOf(actor.getSnapshot())} ${epochStateOf(actor.getSnapshot())}`;
+  const where = () => {
+    const { phase, epoch } = statusOf(actor.getSnapshot());
+    return `${phase} ${epoch}`;
+  };
   return {
     emitted,
     failures,

@@ -173,12 +173,33 @@ export const leaseMachine = lease.createMachine({
   },
 });
 
-type LeaseSnapshot = SnapshotFrom<typeof leaseMachine>;
 /** What the worker is about. */
 export type LeasePhase = "acquiring" | "serving" | "halted" | "draining" | "released" | "lost";
 /** How the epoch stands with the broker; `null` while nothing is held. */
 export type EpochState = "late" | "current" | "raising" | "releasing" | "unlinked" | "resuming" | null;
-export const phaseOf = ({ value }: Pick<LeaseSnapshot, "value">): LeasePhase =>
-  typeof value === "string" ? value : (value.held.work as Exclude<typeof value.held.work, "deciding">);
-export const epochStateOf = ({ value }: LeaseSnapshot): EpochState =>
-  typeof value === "string" ? null : value.held.epoch;
+/** What the machine says, as everybody else reads it. */
+export interface LeaseStatus {
+  readonly phase: LeasePhase;
+  readonly epoch: EpochState;
+  /** Handlers may start. Without a link they may not: nothing could be settled, and all would be handled again. */
+  readonly mayStart: boolean;
+  /** Settles, credit and what is set aside may be sent. */
+  readonly maySend: boolean;
+  /** The broker's answer to a question says what becomes of the epoch. */
+  readonly isAsking: boolean;
+  readonly isOver: boolean;
+}
+export function statusOf({ value }: SnapshotFrom<typeof leaseMachine>): LeaseStatus {
+  if (typeof value === "string") return status(value, null);
+  return status(value.held.work as Exclude<typeof value.held.work, "deciding">, value.held.epoch);
+}
+const status = (phase: LeasePhase, epoch: EpochState): LeaseStatus => ({
+  phase,
+  epoch,
+  mayStart: phase === "serving" && epoch === "current",
+  maySend: epoch === "current" || epoch === "late",
+  isAsking: phase === "acquiring" || epoch === "resuming" || epoch === "raising" || epoch === "releasing",
+  isOver: phase === "released" || phase === "lost",
+});
+export const ACQUIRING = status("acquiring", null);
+export const LOST = status("lost", null);

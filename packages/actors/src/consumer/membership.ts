@@ -18,7 +18,10 @@ const NAME_RETRY_MS_MAX = 1_000;
 /** The session of a predecessor with the same name may take this long to be found dead, ms. */
 const NAME_WAIT_MS_MIN = 15_000;
 
-/** One consumer's place in its group: joins on every link, lists its leases in the heartbeats, and has one worker for each queue it was given. */
+/**
+ * One consumer's place in its group: joins on every link, lists its leases in the heartbeats, and has one worker for
+ * each queue that it was given.
+ */
 export class Membership implements HeartbeatSource {
   readonly #scope: ConsumerScope;
   readonly #gate: StartGate;
@@ -35,7 +38,6 @@ export class Membership implements HeartbeatSource {
   #joined = false;
   #nameTriedSince: number | null = null;
   readonly #refusals: Refusals;
-  #closing = false;
   #hasToldFull = false;
 
   constructor(scope: ConsumerScope, gate: StartGate, consumer: ConsumerRef) {
@@ -44,6 +46,10 @@ export class Membership implements HeartbeatSource {
     this.#consumer = consumer;
     const { environment, topic, settings } = scope;
     this.#refusals = new Refusals(environment, { topic: topic.name, queue: null, group: settings.group }, JOIN_PACE);
+  }
+  /** The consumer takes on queues. */
+  get #isOpen(): boolean {
+    return this.#consumer.getSnapshot().value === "open";
   }
   get workers(): number {
     return this.#workers.size;
@@ -78,12 +84,11 @@ export class Membership implements HeartbeatSource {
   }
   /** Finishes what is in hand, gives the leases back. */
   drain(withinMs: number): void {
-    this.#closing = true;
-    for (const worker of [...this.#workers.values()]) worker.lease.close(withinMs);
+    for (const worker of [...this.#workers.values()])
+      worker.lease.send({ type: "lease.revoke", withinMs, isClosing: true });
   }
   /** Leaves, with or without goodbye. */
   leave(): void {
-    this.#closing = true;
     this.#stop.abort();
     for (const worker of [...this.#workers.values()]) worker.lease.lose("revoked");
     if (this.#link?.open === true && this.#member !== 0)
@@ -228,7 +233,7 @@ export class Membership implements HeartbeatSource {
       return;
     }
     if (frame.type === "lease.granted") {
-      if (this.#scope.settings.ordered || this.#closing) return;
+      if (this.#scope.settings.ordered || !this.#isOpen) return;
       const worker = this.#workers.get(frame.queue) ?? this.#begin(link, frame.queue);
       worker.lease.share(frame);
       return;
@@ -236,14 +241,14 @@ export class Membership implements HeartbeatSource {
     this.#workers.get(frame.queue)?.receive(frame);
   }
   #onOffer(link: BrokerLink, queue: number): void {
-    if (this.#closing) return;
+    if (!this.#isOpen) return;
     const worker = this.#workers.get(queue);
     if (worker === undefined) {
       if (link.hasLeaseRoom) this.#begin(link, queue);
       else this.#tellFull();
     } else {
       this.#offers.set(queue, this.#scope.environment.runtime.now());
-      worker.lease.offered();
+      worker.lease.send({ type: "lease.offered" });
     }
   }
   /** The offer passes on to another client. */
@@ -251,8 +256,9 @@ export class Membership implements HeartbeatSource {
     if (this.#hasToldFull) return;
     this.#hasToldFull = true;
     const { environment, settings, topic } = this.#scope;
-    const text = `consumer "${settings.name}" of "${topic.name}" takes no more queues: a heartbeat of this client has no room for more leases, consume through more clients`;
-    environment.logger.log("warn", text, { queues: this.#workers.size });
+    const who = `consumer "${settings.name}" of "${topic.name}"`;
+    const why = "a heartbeat of this client has no room for more leases, consume through more clients";
+    environment.logger.log("warn", `${who} takes no more queues: ${why}`, { queues: this.#workers.size });
   }
   #begin(link: BrokerLink, queue: number): Worker {
     const at = { queue, link, member: this.#member };

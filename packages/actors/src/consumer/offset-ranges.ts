@@ -1,6 +1,8 @@
 import type { OffsetRange } from "../protocol/frames.ts";
 
-/** Offsets as half-open ranges. Adding them in order costs nothing; those that came out of order are sorted in when the ranges are asked for. */
+/**
+ * Offsets as half-open ranges. Adding them in order costs nothing; others are sorted in when the ranges are asked for.
+ */
 export class OffsetRanges {
   #ranges: [from: number, to: number][] = [];
 

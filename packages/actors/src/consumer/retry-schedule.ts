@@ -38,7 +38,10 @@ function backoffMs({ initialMs, factor, maxMs }: RetrySettings, attempts: number
   if (initialMs === 0) return 0; // the power of a long series of attempts is Infinity, and 0 times that is no number
   return Math.min(maxMs, initialMs * factor ** (attempts - 1));
 }
-/** `retryable: false` on anything thrown; but our own `CLOSED` is about the client that is going away, not about the message. */
+/**
+ * `retryable: false` on anything thrown. But our own `CLOSED` is about the client that goes away, not about the
+ * message.
+ */
 const isFinal = (error: unknown): boolean => read(error, "retryable") === false && !isMessagingError(error, "CLOSED");
 /** A property of anything, for what throws when it is looked at, too. */
 function read(value: unknown, property: string): unknown {

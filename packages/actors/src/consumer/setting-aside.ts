@@ -3,7 +3,7 @@ import { Refusals } from "../link/refusals.ts";
 import { offset as offsetOf } from "../message/brands.ts";
 import { asMessagingError, type MessagingError } from "../message/errors.ts";
 import type { AsideDone, AsidePut, FailureInfo } from "../protocol/frames.ts";
-import type { ConsumerLease, LeaseRoute } from "./consumer-lease.ts";
+import type { ConsumerLease, LeaseChannel } from "./consumer-lease.ts";
 import type { Entry } from "./entry.ts";
 import { failureInfo } from "./retry-schedule.ts";
 import type { QueueScope } from "./scope.ts";
@@ -26,8 +26,8 @@ interface Aside {
 }
 
 /**
- * What is being set aside in one queue (rule 27): sent once per link until the broker has answered. Of a key that is being parked nothing
- * may start, and what still arrives of it is dropped.
+ * What is being set aside in one queue (rule 27): sent once per link until the broker has answered.
+ * Of a key that is being parked nothing may start, and what still arrives of it is dropped.
  */
 export class SettingAside {
   readonly #scope: QueueScope;
@@ -65,7 +65,7 @@ export class SettingAside {
     const aside = { kind, entry, error: failureInfo(error), dropped, redrivenSince: [], sentOn: null, isStuck: false };
     this.#pending.add(aside);
     this.send();
-    if (kind === "halt") this.#lease.halt();
+    if (kind === "halt") this.#lease.send({ type: "queue.halted" });
   }
   /** Takes what has just been delivered, if it follows a key that is being parked. */
   takes(entry: Entry): boolean {
@@ -86,9 +86,9 @@ export class SettingAside {
   /** Sends what this link has not seen yet, in the order in which it was put. */
   send(): void {
     if (this.#pending.size === 0 || this.#lease.clock.over) return;
-    const { route } = this.#lease;
-    if (route === null) return;
-    for (const aside of this.#pending) if (aside.sentOn !== route.link) this.#send(aside, route);
+    const { channel } = this.#lease;
+    if (channel === null) return;
+    for (const aside of this.#pending) if (aside.sentOn !== channel.link) this.#send(aside, channel);
   }
   /** The link has ended: what waits for an answer is not in hand, and will be delivered again. */
   unlink(): void {
@@ -98,7 +98,7 @@ export class SettingAside {
     this.#pending.clear();
   }
 
-  #send(aside: Aside, { link, member, epoch }: LeaseRoute): void {
+  #send(aside: Aside, { link, member, epoch }: LeaseChannel): void {
     const { kind, entry, error } = aside;
     const { queue } = this.#scope;
     const { key, redriven, attempts } = entry;
@@ -141,14 +141,14 @@ export class SettingAside {
     else if (error.code === "LIMIT_EXCEEDED") {
       aside.isStuck = true;
       recorder.halted(aside.entry);
-      this.#lease.halt();
+      this.#lease.send({ type: "queue.halted" });
     } else if (error.retryable) {
       runtime.setTimeout(() => this.#again(aside), this.#refusals.again("aside.put", error));
       return;
     } else this.#lease.lose("fenced");
     this.#onAnswer();
   }
-  /** Unordered: nothing waits behind it. It comes again after its wait, and what is redriven finds room here meanwhile. */
+  /** Unordered: nothing waits behind it. It comes again after its wait; what is redriven finds room here meanwhile. */
   #giveUp(aside: Aside): void {
     const { buffer, credit, log } = this.#scope;
     this.#pending.delete(aside);

@@ -21,8 +21,8 @@ export interface SealedSettle {
 }
 
 /**
- * What has been handled and the broker has not confirmed. Reports pile up until they are sealed into one settle; settles are numbered,
- * and several may be on their way. What is not confirmed is told again when a lease is resumed.
+ * What has been handled and the broker has not confirmed. Reports pile up until they are sealed into one settle;
+ * settles are numbered, and several may be on their way. What is not confirmed is told again when a lease is resumed.
  *
  * ```
  *   handled ──▶ open (piles up) ──seal──▶ sealed (on its way) ──settled──▶ confirmed

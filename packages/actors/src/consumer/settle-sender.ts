@@ -34,30 +34,30 @@ export class SettleSender {
   }
   readonly #ring = (): void => {
     this.#scheduled = "none";
-    const { route } = this.#lease;
+    const { channel } = this.#lease;
     try {
       this.flush();
     } catch (error) {
-      route?.link.fault(error, "settle");
+      channel?.link.fault(error, "settle");
       this.#lease.broken(error);
     }
   };
   /** Sends it now. */
   flush(): void {
     const { log, queue } = this.#scope;
-    const { route } = this.#lease;
-    if (route === null || log.piledUp === 0 || !this.#lease.isAlive()) return;
-    const { link, member, epoch } = route;
+    const { channel } = this.#lease;
+    if (channel === null || log.piledUp === 0 || !this.#lease.isAlive()) return;
+    const { link, member, epoch } = channel;
     const { settlement, number } = log.seal(epoch);
     link.send({ type: "settle", member, queue, epoch, settle: number ?? 0, settlement });
   }
   giveCredit(): void {
     const { credit, queue } = this.#scope;
     if (!credit.isDue) return;
-    const { route } = this.#lease;
-    const total = route === null ? null : credit.take();
-    if (route === null || total === null) return;
-    const { link, member, epoch } = route;
+    const { channel } = this.#lease;
+    const total = channel === null ? null : credit.take();
+    if (channel === null || total === null) return;
+    const { link, member, epoch } = channel;
     link.send({ type: "credit", member, queue, epoch, ...total });
   }
   receive(frame: Settled | SettleRefused): void {
@@ -67,7 +67,8 @@ export class SettleSender {
       if (!log.settled(epoch, number, frame.revision)) return;
     } else {
       if (!log.refused(epoch, number, fromWireError(frame.error))) return;
-      // whatever the reason: this end and the other no longer mean the same lease. Without one, the messages come again, to anyone
+      // whatever the reason, the two ends no longer mean the same lease. Without one, the messages come again, to
+      // anyone
       if (settings.ordered) this.#lease.lose("fenced");
     }
     this.#onAnswer();

@@ -6,11 +6,11 @@ const STARTS_MAX = 1_024;
 const TURN_MS = 5;
 
 /**
- * What every start of a handler passes, one per consumer: its form must want a message, and the turn of the event loop have time left.
- * Handlers that end at once would otherwise follow one another until the buffers are empty, while heartbeats wait.
- * A turn ends when a timer of 0 ms gets its chance.
+ * What every start of a handler passes, one per consumer: its form must want a message, and the turn of the event
+ * loop must have time left. Handlers that end at once would else follow one another until the buffers are empty,
+ * while heartbeats wait. A turn ends when a timer of 0 ms gets its chance.
  *
- * Queues that are held up wait in line, longest first: when starting may go on, only these are looked at, however many there are.
+ * Queues that are held up wait in line, longest first. When starting may go on, only these are looked at.
  */
 export class StartGate {
   /** Nothing starts and no credit is given; leases stay. */

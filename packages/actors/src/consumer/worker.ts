@@ -10,7 +10,7 @@ import { SettingAside } from "./setting-aside.ts";
 import { SettleSender } from "./settle-sender.ts";
 import type { StartGate } from "./start-gate.ts";
 
-/** It shows that nothing is going on once nothing has been for so long: between two messages of a queue in use it need not. */
+/** It shows that it waits once nothing has gone on for so long: between two messages of a queue in use it need not. */
 const REST_MS = 2_000;
 /** How long the last words of a drain (raise, release) may take before the lease is given up without them. */
 const LAST_WORDS_MS = 1_000;
@@ -99,19 +99,26 @@ export class Worker {
 
   #delivered(frame: Deliver | Redeliver): void {
     const { lease } = this;
-    if (!lease.isHeld || frame.epoch !== lease.epoch || lease.isDraining || !lease.isAlive()) return;
-    // an answer about what is being set aside is read a microtask after it came: what came behind it must not overtake it
+    if (
+      lease.status.epoch === null ||
+      frame.epoch !== lease.epoch ||
+      lease.status.phase === "draining" ||
+      !lease.isAlive()
+    )
+      return;
+    // an answer about what is being set aside is read a microtask after it came: what came behind it must not overtake
+    // it
     if (this.#aside.pending === 0 && this.#inbox.length === 0) this.#take(frame);
     else if (this.#inbox.push(frame) === 1) this.#scope.runtime.defer(() => this.#takeInbox());
   }
   #takeInbox(): void {
     const frames = this.#inbox;
     this.#inbox = [];
-    const { route } = this.lease;
+    const { channel } = this.lease;
     try {
-      for (const each of frames) if (!this.lease.isOver) this.#take(each);
+      for (const each of frames) if (!this.lease.status.isOver) this.#take(each);
     } catch (error) {
-      route?.link.fault(error, "deliver");
+      channel?.link.fault(error, "deliver");
     }
   }
   #take(frame: Deliver | Redeliver): void {
@@ -120,7 +127,7 @@ export class Worker {
       entries = frame.type === "redeliver" ? frame.entries.map(redeliveredEntry) : entriesOf(frame);
     } catch (error) {
       if (!isMessagingError(error, "PROTOCOL_VIOLATION")) throw error; // a fault of ours: the link ends with it
-      this.lease.route?.link.violation(error.message);
+      this.lease.channel?.link.violation(error.message);
       return;
     }
     const { buffer, settings } = this.#scope;
@@ -132,38 +139,38 @@ export class Worker {
   /* ---------- what changes ---------- */
 
   #gained(gained: Gained): void {
-    if (gained === "raised") this.runner.raised();
+    if (gained === "raise") this.runner.raised();
     this.runner.watchLease();
     this.#aside.send();
     this.runner.pump();
   }
   /** A settle has had its answer. */
   #answered(): void {
-    if (this.lease.isDraining) this.#changed();
+    if (this.lease.status.phase === "draining") this.#changed();
     else if (this.runner.isOneByOne) this.runner.pump();
   }
-  /** Sends what has piled up, and shows what is going on when that has changed. Called after every attempt: cheap when nothing has. */
+  /**
+   * Sends what has piled up, and shows what is going on when that has changed. Called after every attempt: cheap when
+   * nothing has.
+   */
   #changed(): void {
-    const { lease } = this;
-    if (lease.isOver) return;
+    const { phase, maySend, isOver } = this.lease.status;
+    if (isOver) return;
     const isIdle = this.runner.busy === 0;
     if (!this.#scope.log.empty) this.#settles.schedule(isIdle);
-    if (this.runner.hung > 0 && lease.route !== null) this.#raise();
-    if (lease.isDraining) {
-      if (isIdle) this.#finish();
-      return;
-    }
-    if (!lease.isHeld) return;
-    if (lease.isServing && !this.#gate.paused) this.#settles.giveCredit();
+    if (this.runner.hung > 0 && maySend) this.#raise();
+    if (phase === "draining" && isIdle) this.#finish();
+    if (phase !== "serving" && phase !== "halted") return;
+    if (phase === "serving" && !this.#gate.paused) this.#settles.giveCredit();
     const activity = this.#activity;
     if (activity === this.#shown) return;
     if (activity === "waiting") this.#quiet.reset();
     else this.#show(activity);
   }
-  /** What was handled is settled under the epoch that ends. */
+  /** Takes the lease anew, one epoch higher. What was handled is settled under the one that ends. */
   #raise(): void {
     this.#settles.flush();
-    this.lease.raise();
+    this.lease.send({ type: "raise.due" });
   }
   get #activity(): Activity {
     if (this.runner.busy > 0) return "handling";
@@ -199,7 +206,7 @@ export class Worker {
       this.#settles.flush();
       if (!log.empty) return;
     }
-    this.lease.finish();
+    this.lease.send({ type: "attempts.ended", isToldAll: log.empty });
   }
   #drop(): void {
     this.#aside.clear();

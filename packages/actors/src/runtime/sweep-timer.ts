@@ -1,6 +1,9 @@
 import type { Runtime } from "./runtime.ts";
 
-/** One timer for many dues: it rings at the earliest it was told since it last rang. Being told costs nothing when it rings early enough already. */
+/**
+ * One timer for many times: it rings at the earliest that it was armed for since it last rang.
+ * Arming it costs nothing when it rings early enough already.
+ */
 export class SweepTimer {
   readonly #runtime: Runtime;
   readonly #ring: () => void;

@@ -211,8 +211,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "handlers start under a grant of which little is left",
     promises: ["P4"],
     file: "consumer/consumer-lease.ts",
-    find: 'this.#send({ type: "lease.granted", isLate });',
-    replace: 'this.#send({ type: "lease.granted", isLate: false });',
+    find: 'this.send({ type: "lease.granted", isLate });',
+    replace: 'this.send({ type: "lease.granted", isLate: false });',
     test: {
       file: "packages/actors/src/consumer/leases.test.ts",
       title: "start nothing under a grant with less than half its TTL left, until a beat has renewed it",
