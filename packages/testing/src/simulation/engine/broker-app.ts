@@ -1,10 +1,10 @@
 import type { Broker, Codec } from "@seriatim/actors";
 import { isMessagingError } from "@seriatim/actors/client";
 import { binaryCodec, Codecs, changedFrames, FaultyFrame, jsonCodec, startBroker } from "@seriatim/actors/internals";
-import { createMemoryStore } from "@seriatim/actors/store";
 import { SECRET } from "../watch/secret-watch.ts";
-import { type App, describeError, type Incarnation, ProcessSlot } from "./process-slot.ts";
-import { SyncingStore } from "./syncing-store.ts";
+import { describeError } from "./describe-error.ts";
+import { type App, type Incarnation, ProcessSlot } from "./process-slot.ts";
+import { syncingStore } from "./syncing-store.ts";
 import type { World } from "./world.ts";
 
 /** So little that slow links and bursts pass it. */
@@ -45,13 +45,12 @@ export class BrokerApp implements App {
     const { world, runtime, side, process } = this.#incarnation;
     const { network, topicSpecs, disk, counters } = world;
     const random = world.stream(`${process} sync`);
-    const failsToSync = (): boolean => {
-      const fails = world.storeTrouble.failRate > 0 && random() < world.storeTrouble.failRate;
-      if (fails) counters.hit("syncFailed");
-      return fails;
+    const fails = (): boolean => {
+      const failed = world.storeTrouble.failRate > 0 && random() < world.storeTrouble.failRate;
+      if (failed) counters.hit("syncFailed");
+      return failed;
     };
-    const { syncMs } = world.broker;
-    const store = new SyncingStore(createMemoryStore({ disk, runtime }), runtime, syncMs, disk, failsToSync);
+    const store = syncingStore({ disk, runtime, syncMs: world.broker.syncMs, fails });
     try {
       const broker = await startBroker(
         {

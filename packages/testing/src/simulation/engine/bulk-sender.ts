@@ -1,11 +1,9 @@
 import type { Link } from "@seriatim/actors/client";
 import { binaryCodec, type ClientFrame, type Frame, type Question } from "@seriatim/actors/internals";
 import { Dice } from "../chance/dice.ts";
-import { ProcessRuntime } from "../network/process-runtime.ts";
 import type { LinkSide } from "../network/wires.ts";
 import { BULK } from "../watch/strangers.ts";
 import type { BulkPlan } from "./fault-plan.ts";
-import { describeError } from "./process-slot.ts";
 import type { World } from "./world.ts";
 
 const NEVER = 2 ** 50;
@@ -16,7 +14,6 @@ const NEVER = 2 ** 50;
 export class BulkSender {
   readonly #world: World;
   readonly #plan: BulkPlan;
-  readonly #runtime: ProcessRuntime;
   readonly #side: LinkSide;
   readonly #dice: Dice;
   /** Of what is not answered yet. */
@@ -28,13 +25,7 @@ export class BulkSender {
     this.#plan = plan;
     const name = `${BULK}-${plan.atMs}`;
     this.#dice = new Dice(world.seed + plan.atMs);
-    this.#runtime = new ProcessRuntime({
-      base: world.runtime,
-      random: world.stream(name),
-      wallAheadMs: 0,
-      onCrash: (error) => world.violate("P11", `${name} threw ${describeError(error)}`),
-    });
-    this.#side = { name, runtime: this.#runtime };
+    this.#side = { name, runtime: world.processRuntime(name) };
   }
   async send(): Promise<void> {
     const { name } = this.#side;
@@ -81,7 +72,7 @@ export class BulkSender {
   /** It is gone, and nothing of it goes on. */
   stop(): void {
     this.#link?.abort();
-    this.#runtime.kill();
+    this.#side.runtime.kill();
   }
 }
 type Make = (n: number, topic: string) => ClientFrame;

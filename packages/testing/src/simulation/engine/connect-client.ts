@@ -1,5 +1,6 @@
 import { type Client, createClient, isMessagingError } from "@seriatim/actors/client";
-import { describeError, type Incarnation } from "./process-slot.ts";
+import { describeError } from "./describe-error.ts";
+import type { Incarnation } from "./process-slot.ts";
 
 const RETRY_MS = 200;
 /** What a producer says that was taken for dead and finds its name taken over. */

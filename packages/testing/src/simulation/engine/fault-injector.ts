@@ -6,19 +6,13 @@ import { Intruder } from "./intruder.ts";
 import { freeze, type Incarnation, killIncarnation, type ProcessSlot, thaw } from "./process-slot.ts";
 import type { World } from "./world.ts";
 
-export interface Cast {
-  readonly broker: ProcessSlot<BrokerApp>;
-  /** Everybody else: clients of the broker. */
-  readonly clients: readonly ProcessSlot[];
-}
-
 /** Room that a full store has left at least, for settles, leases and orders. */
 const RECORDS_BYTES = 16 * 1024;
 
 /** Carries the plan's faults out, and heals them all at once when phase 2 begins. */
 export class FaultInjector {
   readonly #world: World;
-  readonly #cast: Cast;
+  readonly #broker: ProcessSlot<BrokerApp>;
   readonly #slots: ReadonlyMap<string, ProcessSlot>;
   /** What ends each fault that lasts; each at most once. */
   readonly #heals = new Set<() => void>();
@@ -28,12 +22,13 @@ export class FaultInjector {
   readonly #capacityBytes: number;
   readonly #intruder: Intruder;
 
-  constructor(world: World, cast: Cast) {
+  /** `clients`: everybody but the broker. */
+  constructor(world: World, broker: ProcessSlot<BrokerApp>, clients: readonly ProcessSlot[]) {
     this.#world = world;
-    this.#cast = cast;
+    this.#broker = broker;
     this.#capacityBytes = world.disk.capacityBytes;
     this.#intruder = new Intruder(world);
-    this.#slots = new Map([cast.broker, ...cast.clients].map((slot) => [slot.name, slot]));
+    this.#slots = new Map([broker, ...clients].map((slot) => [slot.name, slot]));
   }
 
   schedule(faults: readonly FaultPlan[]): void {
@@ -55,10 +50,10 @@ export class FaultInjector {
     if (world.healed) return;
     world.trace.text(`${fault.kind} ${world.runtime.now()}`);
     const slot = this.#slots.get("target" in fault ? fault.target : "broker") as ProcessSlot;
-    if (slot === this.#cast.broker) world.rights.brokerAway(lengthOf(fault));
+    if (slot === this.#broker) world.rights.brokerAway(lengthOf(fault));
     switch (fault.kind) {
       case "kill":
-        if (slot === this.#cast.broker) world.counters.brokerDied();
+        if (slot === this.#broker) world.counters.brokerDied();
         slot.kill(fault.silent);
         return this.#lasting(fault.downMs, () => slot.start());
       case "leave":
@@ -118,8 +113,8 @@ export class FaultInjector {
         world.leaseTtlMsMax = fault.ttlMs;
         world.counters.configuredTtlMs = fault.ttlMs;
         this.#partition(slot.name, "both", fault.forMs);
-        this.#cast.broker.kill(false);
-        return this.#lasting(fault.downMs, () => this.#cast.broker.start());
+        this.#broker.kill(false);
+        return this.#lasting(fault.downMs, () => this.#broker.start());
       case "lostGrantAnswer": {
         const disarm = world.network.trap("broker", slot.name, (packet) => {
           if (!isGrant(packet)) return false;
@@ -188,11 +183,10 @@ export class FaultInjector {
   }
   /** A second broker on the same data while the first is frozen; the first wakes up and finds that the data are another's. */
   #takeOver(wakesAfterMs: number): void {
-    const { broker } = this.#cast;
-    const { incarnation } = broker;
+    const { incarnation } = this.#broker;
     if (incarnation === null) return;
     this.#world.counters.brokerDied();
-    this.#outlive(broker, wakesAfterMs, false);
+    this.#outlive(this.#broker, wakesAfterMs, false);
   }
   /** Frozen, taken for dead, and replaced; then it wakes up. */
   #outlive(slot: ProcessSlot, wakesAfterMs: number, timersFirst: boolean): void {
@@ -231,7 +225,7 @@ export class FaultInjector {
   }
   /** The broker's machine: nobody is told, and whoever else had the data open is gone too. */
   #powerFails(downMs: number, lostShare: number): void {
-    const { world, broker } = { world: this.#world, broker: this.#cast.broker };
+    const [world, broker] = [this.#world, this.#broker];
     world.counters.brokerDied();
     const target = broker.incarnation?.process;
     world.history.record({ type: "fault", fault: "powerLoss", ...(target === undefined ? {} : { target }) });

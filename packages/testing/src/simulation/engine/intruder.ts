@@ -7,7 +7,7 @@ import {
   type LeaseAcquire,
   type MemberJoin,
 } from "@seriatim/actors/internals";
-import { ProcessRuntime } from "../network/process-runtime.ts";
+import type { ProcessRuntime } from "../network/process-runtime.ts";
 import type { OverheardClient, OverheardLane, OverheardMember } from "../watch/overheard.ts";
 import { INTRUDER } from "../watch/strangers.ts";
 import type { World } from "./world.ts";
@@ -40,12 +40,7 @@ export class Intruder {
   constructor(world: World) {
     this.#world = world;
     this.#random = world.stream(INTRUDER);
-    this.#runtime = new ProcessRuntime({
-      base: world.runtime,
-      random: this.#random,
-      wallAheadMs: 0,
-      onCrash: (error) => world.violate("P11", `the intruder threw ${String(error)}`),
-    });
+    this.#runtime = world.processRuntime(INTRUDER);
   }
   /** Comes once, with what is known of one client. */
   async intrude(): Promise<void> {

@@ -1,5 +1,4 @@
-import { isMessagingError } from "@seriatim/actors/client";
-import { ProcessRuntime } from "../network/process-runtime.ts";
+import type { ProcessRuntime } from "../network/process-runtime.ts";
 import type { LinkSide } from "../network/wires.ts";
 import type { ProcessHistory } from "../watch/history-book.ts";
 import type { World } from "./world.ts";
@@ -69,12 +68,7 @@ export class ProcessSlot<A extends App = App> {
     const world = this.#world;
     const process = `${this.name}#${++this.#number}`;
     const history = world.book.open(process);
-    const runtime = new ProcessRuntime({
-      base: world.runtime,
-      random: world.stream(process),
-      wallAheadMs: this.#wallAheadMs,
-      onCrash: (error) => world.violate("P11", `${process} threw what nobody caught: ${describeError(error)}`),
-    });
+    const runtime = world.processRuntime(process, this.#wallAheadMs);
     const incarnation = { world, process, history, runtime, side: { name: this.name, runtime } };
     history.record({ type: "start", role: this.#role, principal: this.name, ...this.#settings });
     this.#current = { incarnation, app: this.#begin(incarnation) };
@@ -118,10 +112,3 @@ export function thaw({ world, process, runtime }: Incarnation, deliveriesFirst: 
   world.history.record({ type: "fault", fault: "resume", target: process });
   runtime.thaw({ deliveriesFirst });
 }
-
-export const describeError = (error: unknown): string =>
-  isMessagingError(error)
-    ? `${error.code}: ${error.message}`
-    : error instanceof Error
-      ? (error.stack ?? error.message)
-      : String(error);

@@ -3,13 +3,13 @@ import { isMessagingError } from "@seriatim/actors/client";
 import { checkHistory } from "../../history/check-history.ts";
 import type { HistoryEvent } from "../../history/history-event.ts";
 import type { Violation } from "../../history/verdict.ts";
-import { ProcessRuntime } from "../network/process-runtime.ts";
 import type { Sometimes } from "../watch/sometimes.ts";
 import { type BrokerApp, brokerSlot } from "./broker-app.ts";
 import { connectClient } from "./connect-client.ts";
+import { describeError } from "./describe-error.ts";
 import { FaultInjector } from "./fault-injector.ts";
 import type { FaultPlan } from "./fault-plan.ts";
-import { describeError, type ProcessSlot } from "./process-slot.ts";
+import type { ProcessSlot } from "./process-slot.ts";
 import type { Problem, World } from "./world.ts";
 
 /**
@@ -25,21 +25,21 @@ export interface Company {
   /** Everybody but the broker; `null` starts together with it. */
   readonly processes: readonly { readonly slot: ProcessSlot; readonly startsAtMs: number | null }[];
   /** Groups that have to deal with all there is, as far as they are known by now. */
-  readonly groups: Iterable<GroupName>;
+  readonly groups: () => Iterable<GroupName>;
   /** How often in a row nothing must be left, and nothing have happened since the look before. */
   readonly quietLooks: number;
   /** It has come to grief: there is nothing to wait for. */
-  readonly hasFailed?: boolean;
+  readonly hasFailed?: () => boolean;
   /** The first line of the history: what it says beside. */
   readonly settings?: object;
   /** Faults begin, and with them what it does while they last. */
-  begin?(client: Client): void;
+  readonly begin?: (client: Client) => void;
   /** Sees to what is set aside, as a person would; in lines, what of that is left. */
-  tend?(client: Client): Promise<readonly string[]>;
+  readonly tend?: () => Promise<readonly string[]>;
   /** All is dealt with, and everybody has left. */
-  ended?(client: Client, broker: ProcessSlot<BrokerApp>): Promise<void>;
+  readonly ended?: (client: Client, broker: ProcessSlot<BrokerApp>) => Promise<void>;
   /** Whether the history of this run cannot show that what the checker found was wrong. */
-  isExcused(violation: Violation): boolean;
+  readonly isExcused: (violation: Violation) => boolean;
 }
 export interface GroupName {
   readonly topic: string;
@@ -89,7 +89,7 @@ class Run {
     this.#company = company;
     this.#broker = brokerSlot(world);
     this.#slots = company.processes.map(({ slot }) => slot);
-    this.#faults = new FaultInjector(world, { broker: this.#broker, clients: this.#slots });
+    this.#faults = new FaultInjector(world, this.#broker, this.#slots);
   }
 
   async play(): Promise<void> {
@@ -120,16 +120,10 @@ class Run {
     history.end();
   }
   async #driver(): Promise<Client> {
-    const { runtime: base, history } = this.#world;
-    const runtime = new ProcessRuntime({
-      base,
-      random: this.#world.stream("driver"),
-      wallAheadMs: 0,
-      onCrash: (error) => this.#world.violate("P11", `the driver threw ${describeError(error)}`),
-    });
+    const world = this.#world;
+    const runtime = world.processRuntime("driver");
     const side = { name: "driver", runtime };
-    const incarnation = { world: this.#world, process: "driver#1", side, runtime, history };
-    return (await connectClient(incarnation)) as Client;
+    return (await connectClient({ world, process: "driver#1", side, runtime, history: world.history })) as Client;
   }
 
   /** Waits until nothing is left to do, and nothing happens any more. False, and said: that took too long. */
@@ -139,7 +133,7 @@ class Run {
     const until = runtime.now() + healWithinMs;
     let quiet = 0;
     for (let seen = -1; ; seen = book.lines.length) {
-      if (this.#company.hasFailed === true) return false;
+      if (this.#company.hasFailed?.() === true) return false;
       if (seen >= 0) await this.#world.sleep(LOOK_MS);
       const left = await this.#left(client);
       quiet = left.length === 0 && book.lines.length === seen ? quiet + 1 : 0;
@@ -158,7 +152,7 @@ class Run {
       const todo = app?.todo ?? null;
       if (todo !== null) lines.push(`${name}: ${todo}`);
     }
-    for (const of of this.#company.groups) {
+    for (const of of this.#company.groups()) {
       const accounts = await this.#account(client, of);
       if (accounts === null) lines.push(`${of.topic} for group ${of.group}: the broker gives no account`);
       for (const { queue, backlog, cursor, end, halted } of accounts ?? [])
@@ -167,12 +161,14 @@ class Run {
             `${of.topic}/${queue} for group ${of.group}: a backlog of ${backlog}, cursor at ${cursor} of ${end}`,
           );
     }
-    return [...lines, ...((await this.#company.tend?.(client)) ?? [])];
+    return [...lines, ...((await this.#company.tend?.()) ?? [])];
   }
   /** Null where nobody could say. */
   async #account(client: Client, { topic, group }: GroupName): Promise<readonly QueueAccount[] | null> {
+    const spec = this.#world.spec(topic);
+    if (spec === undefined) return [];
     try {
-      return await client.admin.account(this.#world.spec(topic), { group });
+      return await client.admin.account(spec, { group });
     } catch (error) {
       // the broker has no such group: nobody joined it, and nobody may be about to
       const isUnknown = isMessagingError(error, "OPTION_INVALID");
@@ -184,8 +180,10 @@ class Run {
     const lines = [`not everything is dealt with ${healWithinMs} ms after all faults were healed`, ...left];
     for (const { name, lastExit } of this.#slots)
       if (lastExit !== null) lines.push(`${name}: was started again after ${lastExit}`);
-    for (const { topic, group } of groups) {
-      const described = await client.describe(this.#world.spec(topic), { group }).catch(() => null);
+    for (const { topic, group } of groups()) {
+      const spec = this.#world.spec(topic);
+      if (spec === undefined) continue;
+      const described = await client.describe(spec, { group }).catch(() => null);
       if (described !== null)
         lines.push(`${topic} for group ${group}: ${described.members.join(", ")} ${JSON.stringify(described.queues)}`);
     }
@@ -194,7 +192,7 @@ class Run {
   }
   async #tellStates(client: Client): Promise<void> {
     const { history, disk, counters } = this.#world;
-    for (const of of this.#company.groups)
+    for (const of of this.#company.groups())
       for (const account of (await this.#account(client, of)) ?? [])
         history.record({ type: "state", topic: of.topic, group: of.group, ...account });
     for (const log of disk.logs.values()) if (log.extent().start > 0) counters.hit("removedBySettledByAll");

@@ -3,6 +3,7 @@ import { type SimulatedRuntime, seededRandom, simulatedRuntime } from "@seriatim
 import { MemoryDisk } from "@seriatim/actors/store";
 import type { PromiseId } from "../../history/verdict.ts";
 import { chance, TraceHash } from "../chance/trace-hash.ts";
+import { ProcessRuntime } from "../network/process-runtime.ts";
 import { SimulatedNetwork } from "../network/simulated-network.ts";
 import type { LinkSide } from "../network/wires.ts";
 import { SometimesCounters } from "../watch/counters.ts";
@@ -13,6 +14,7 @@ import { RightsWatch } from "../watch/rights-watch.ts";
 import { SecretWatch } from "../watch/secret-watch.ts";
 import { INTRUDER } from "../watch/strangers.ts";
 import { WireFence } from "../watch/wire-fence.ts";
+import { describeError } from "./describe-error.ts";
 import type { BrokerPlan, NetworkPlan } from "./fault-plan.ts";
 
 export interface Problem {
@@ -102,12 +104,21 @@ export class World {
     this.counters.now = () => this.runtime.now();
     this.disk = new MemoryDisk({ runtime: this.runtime });
   }
-  spec(topic: string): TopicSpec {
-    return this.topicSpecs.find(({ name }) => name === topic) as TopicSpec;
+  spec(topic: string): TopicSpec | undefined {
+    return this.topicSpecs.find(({ name }) => name === topic);
   }
   /** A stream of random numbers of its own for each purpose, so that one fault more or less does not change all the others. */
   stream(of: string): () => number {
     return seededRandom(Math.floor(chance(this.seed, of) * 2 ** 32));
+  }
+  /** The time of one process, of which nothing may be thrown that nobody catches. */
+  processRuntime(process: string, wallAheadMs = 0): ProcessRuntime {
+    return new ProcessRuntime({
+      base: this.runtime,
+      random: this.stream(process),
+      wallAheadMs,
+      onCrash: (error) => this.violate("P11", `${process} threw what nobody caught: ${describeError(error)}`),
+    });
   }
   violate(promise: PromiseId, text: string): void {
     this.problems.push({ promise, text, atMs: this.runtime.now() });

@@ -1,10 +1,12 @@
 import { type Client, isMessagingError, type SetAsideEntry } from "@seriatim/actors/client";
 import { codecOf } from "@seriatim/actors/internals";
-import { describeError } from "../engine/process-slot.ts";
+import { chance } from "../chance/trace-hash.ts";
+import { describeError } from "../engine/describe-error.ts";
 import type { OrderPlan } from "./plan.ts";
 import type { PlannedWorld, SimulatedBody } from "./planned-world.ts";
 
 const LISTED = 50;
+const ASIDE_SMALL = 100;
 /** For how long a member that has lost an answer stays away at most, ms. Shorter than any lease. */
 const AWAY_MS = 250;
 const BECAUSE = { reason: "the simulation says so" };
@@ -36,6 +38,23 @@ export class AdminOrders {
           void (order.unheardBy === undefined ? this.#carryOut(order) : this.#afterLostAnswer(order, order.unheardBy)),
         order.atMs,
       );
+  }
+  /**
+   * Sees to all that is set aside once faults are over; in lines, what there was. A third stays where it is, unless it would
+   * fill what may be set aside and so halt the queue.
+   */
+  async tend(): Promise<readonly string[]> {
+    const { seed, topics } = this.#world.plan;
+    const left: string[] = [];
+    for (const { name: topic, groups, parkedMessagesMax } of topics)
+      for (const { name: group } of groups)
+        for (const entry of await this.list(topic, group)) {
+          const mayStay = entry.kind !== "halted" && parkedMessagesMax > ASIDE_SMALL;
+          if (mayStay && chance(seed, "stays", topic, group, entry.entry) < 1 / 3) continue;
+          left.push(`${topic} for group ${group}: ${entry.entry} is ${entry.kind}`);
+          await this.give({ order: entry.kind === "parked" ? "redrive" : "retry", topic, group }, entry);
+        }
+    return left;
   }
   #afterLostAnswer(order: OrderPlan, member: string): void {
     const world = this.#world;

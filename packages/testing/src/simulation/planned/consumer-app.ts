@@ -1,7 +1,8 @@
 import { type Client, type Consumer, type Context, isMessagingError, type Message } from "@seriatim/actors/client";
 import { chance } from "../chance/trace-hash.ts";
 import { connectClient } from "../engine/connect-client.ts";
-import { type App, describeError, type Incarnation, ProcessSlot } from "../engine/process-slot.ts";
+import { describeError } from "../engine/describe-error.ts";
+import { type App, type Incarnation, ProcessSlot } from "../engine/process-slot.ts";
 import type { ConsumerPlan, GroupPlan } from "./plan.ts";
 import type { PlannedWorld, SimulatedBody } from "./planned-world.ts";
 

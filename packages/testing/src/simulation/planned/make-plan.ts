@@ -1,8 +1,7 @@
 import { Dice } from "../chance/dice.ts";
 import { chance } from "../chance/trace-hash.ts";
-import type { FaultPlan } from "../engine/fault-plan.ts";
+import type { BrokerPlan, FaultPlan } from "../engine/fault-plan.ts";
 import { drawBulk, drawFaults, drawIntrusions, drawOwnFaults, drawRevocations } from "./draw-faults.ts";
-import { narrowBroker } from "./narrow-broker.ts";
 import type { ConsumerPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
 
@@ -80,6 +79,17 @@ export function makePlan(seed: number): Plan {
 /** Every other seed plays a scene, each in its turn. */
 function sceneOf(seed: number): Scene | null {
   return seed % 2 === 0 ? (SCENES[(seed / 2) % SCENES.length] ?? null) : null;
+}
+/** Some brokers handle a link in slices of a few frames, and let it send little more than it has to. Drawn for itself: the rest of a plan does not depend on it. */
+function narrowBroker(seed: number): Partial<BrokerPlan> {
+  const dice = new Dice(Math.floor(chance(seed, "narrow broker") * 2 ** 32));
+  if (!dice.chance(0.4)) return {};
+  return {
+    sliceFrames: dice.pick([1, 2, 5]),
+    ...(dice.chance(0.5)
+      ? { framesPerSecondMax: dice.pick([150, 400]), questionsPerSecondMax: dice.pick([5, 20]) }
+      : {}),
+  };
 }
 /** With nobody who resends by himself, ids need not be known for long: the sequences of lanes alone must do. */
 function idWindowMs(
