@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { ALLOCATIONS } from "../contracts/allocation.ts";
 import { cpuTime } from "../runtime/cpu-time.fixture.ts";
-import { type Allocation, allocate } from "./allocation.ts";
+import { allocate } from "./allocation.ts";
 
 const queues = Array.from({ length: 64 }, (_, queue) => queue);
 const names = (count: number) => Array.from({ length: count }, (_, member) => `consumer-${member}`);
@@ -9,7 +10,7 @@ const shares = (plan: Map<number, readonly string[]>) => {
   for (const [owner] of plan.values()) if (owner !== undefined) load.set(owner, (load.get(owner) ?? 0) + 1);
   return load;
 };
-describe.each(["sticky", "average", "circle", "consistent-hash"] as const)("%s", (strategy: Allocation) => {
+describe.each(ALLOCATIONS)("%s", (strategy) => {
   it("gives every queue to somebody, ranks everybody once, and depends on nothing but its input", () => {
     for (const count of [1, 3, 7]) {
       const plan = allocate(strategy, queues, names(count));
@@ -22,7 +23,7 @@ describe.each(["sticky", "average", "circle", "consistent-hash"] as const)("%s",
     expect([...allocate(strategy, queues, []).values()].every((ranking) => ranking.length === 0)).toBe(true);
   });
 });
-describe.each(["sticky", "average", "circle"] as const)("%s", (strategy: Allocation) => {
+describe.each(["sticky", "average", "circle"] as const)("%s", (strategy) => {
   it("shares evenly: nobody has two more than another", () => {
     for (let count = 1; count <= 70; count++) {
       const load = [...shares(allocate(strategy, queues, names(count))).values()];

@@ -1,6 +1,5 @@
+import type { Allocation } from "../contracts/allocation.ts";
 import { murmur3 } from "../message/route.ts";
-
-export type Allocation = "sticky" | "average" | "circle" | "consistent-hash";
 
 const utf8 = new TextEncoder();
 const nameHash = (member: string): number => murmur3(utf8.encode(member));

@@ -107,6 +107,8 @@ export interface BenchOptions {
   /** What else it is told. */
   readonly settings?: Partial<BrokerSettings>;
   readonly sliceFrames?: number;
+  /** Where the broker listens. @default where clients of the bench come in */
+  readonly transports?: (own: Transport) => readonly Transport[];
   /** What the broker gets in the store's place. */
   readonly store?: (store: Store) => Store;
 }
@@ -146,7 +148,7 @@ export class BrokerBench {
     bench.broker = await startBroker(
       { topics: options.topics ?? [topicSpec({ name: "t", queues: 2 })], ...options.settings },
       {
-        transports: [transport],
+        transports: options.transports?.(transport) ?? [transport],
         runtime,
         store: (options.store ?? ((store) => store))(createMemoryStore({ runtime, disk })),
         authenticator: { authenticate: async () => ({ id: "anybody" }) },

@@ -1,4 +1,5 @@
 import type { Actor } from "xstate";
+import { ALLOCATIONS } from "../contracts/allocation.ts";
 import type { Owner } from "../log/owner.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { TopicSpec } from "../message/topic.ts";
@@ -8,7 +9,7 @@ import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { type Holder, holderOf, isSameHolder } from "../subscription/holder.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
 import type { GroupPart, HolderChange } from "../subscription/subscription-scope.ts";
-import { type Allocation, allocate } from "./allocation.ts";
+import { allocate } from "./allocation.ts";
 import type { BrokerScope } from "./broker-scope.ts";
 import { groupMachine } from "./group.machine.ts";
 import { MemberNames } from "./member-names.ts";
@@ -222,9 +223,8 @@ export class Group implements GroupPart {
     if (this.#closed || !this.#spec.ordered) return void this.#machine.send({ type: "plan.done" });
     const living = [...this.#members.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const queues = [...this.#subscriptions.keys()].sort((a, b) => a - b);
-    const strategy: Allocation = living[0]?.join.allocation ?? "sticky";
     this.#plan = allocate(
-      strategy,
+      living[0]?.join.allocation ?? ALLOCATIONS[0],
       queues,
       living.map((port) => port.name),
     );

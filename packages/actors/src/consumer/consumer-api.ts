@@ -1,4 +1,5 @@
 import type { Observable } from "rxjs";
+import type { Allocation } from "../contracts/allocation.ts";
 import type { CloseOptions, SendArgs, WaitOptions } from "../contracts/options.ts";
 import type { Epoch } from "../message/brands.ts";
 import type { Message } from "../message/message.ts";
@@ -81,7 +82,7 @@ export interface OrderedConsumerOptions extends ConsumerCommon {
   /** How long a rebalance waits for the attempt in hand, ms. @default 30_000 */
   readonly revokeTimeoutMs?: number | undefined;
   /** Which member gets which queue. @default "sticky" (fewest moves) */
-  readonly allocation?: "sticky" | "average" | "circle" | "consistent-hash" | undefined;
+  readonly allocation?: Allocation | undefined;
 }
 export interface UnorderedConsumerOptions extends ConsumerCommon {
   readonly exhausted?: "dead-letter" | undefined;

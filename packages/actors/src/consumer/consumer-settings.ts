@@ -1,3 +1,4 @@
+import { ALLOCATIONS } from "../contracts/allocation.ts";
 import { duration } from "../message/duration.ts";
 import { optionInvalid } from "../message/errors.ts";
 import { defined, isName } from "../message/topic.ts";
@@ -62,7 +63,7 @@ export function consumerSettings(ordered: boolean, options: object, clientName: 
     inFlightBytesMax: whole("inFlightBytesMax", given.inFlightBytesMax, 16 * 1024 * 1024),
     leaseTtlMs: duration("leaseTtlMs", given.leaseTtlMs, 10_000, 100),
     revokeTimeoutMs: duration("revokeTimeoutMs", given.revokeTimeoutMs, 30_000, 0),
-    allocation: oneOf("allocation", given.allocation, ["sticky", "average", "circle", "consistent-hash"]),
+    allocation: oneOf("allocation", given.allocation, ALLOCATIONS),
   });
 }
 

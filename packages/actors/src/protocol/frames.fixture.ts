@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { ALLOCATIONS } from "../contracts/allocation.ts";
 import { type Epoch, epoch, type Offset, offset, type Sequence, sequence } from "../message/brands.ts";
 import type { WireError } from "../message/errors.ts";
 import { type PackedFields, packMessage } from "../message/packed.ts";
@@ -360,7 +361,7 @@ const frameFields: {
     concurrency: positive,
     leaseTtlMs: amount,
     revokeTimeoutMs: amount,
-    allocation: fc.constantFrom("sticky", "average", "circle", "consistent-hash"),
+    allocation: fc.constantFrom(...ALLOCATIONS),
     invisibleMs: amount,
     retry: record({ initialMs: amount, factor: amount, maxMs: amount, jitter: amount }),
   },

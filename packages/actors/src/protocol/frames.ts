@@ -1,3 +1,4 @@
+import type { Allocation } from "../contracts/allocation.ts";
 import type { Durability, Epoch, Offset, Sequence } from "../message/brands.ts";
 import type { WireError } from "../message/errors.ts";
 import type { Route } from "../message/route.ts";
@@ -208,7 +209,7 @@ export interface MemberJoin {
   readonly concurrency: number;
   readonly leaseTtlMs: number;
   readonly revokeTimeoutMs: number;
-  readonly allocation: "sticky" | "average" | "circle" | "consistent-hash";
+  readonly allocation: Allocation;
   /** Unordered topics only: how long a delivery may stay unsettled before it is given to another, ms. */
   readonly invisibleMs: number;
   /** Unordered topics only: waits between attempts. */

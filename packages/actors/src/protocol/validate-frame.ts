@@ -1,3 +1,4 @@
+import { ALLOCATIONS } from "../contracts/allocation.ts";
 import type { Epoch } from "../message/brands.ts";
 import {
   amount,
@@ -130,7 +131,7 @@ export const frameFields: { readonly [Type in FrameType]: FrameFields<Type> | La
     concurrency: positive,
     leaseTtlMs: amount,
     revokeTimeoutMs: amount,
-    allocation: choice("sticky", "average", "circle", "consistent-hash"),
+    allocation: choice(...ALLOCATIONS),
     invisibleMs: amount,
     retry: record<MemberJoin["retry"]>({ initialMs: amount, factor: amount, maxMs: amount, jitter: amount }),
   },
