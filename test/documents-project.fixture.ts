@@ -47,6 +47,7 @@ export const SAID: Readonly<Record<string, readonly RegExp[]>> = {
     /^\[ 'SCHEMA_FAILED' \]$/m,
   ],
   "docs/api.md/brokers.ts": [/^audit 1 orders \d\n$/],
+  "docs/api.md/transports.ts": [/^memory o-1 placed\n$/],
   "docs/api.md/metrics.ts": [/^2 1\n$/],
   "docs/api.md/deno.ts": [/^o-1 0\n$/],
   "docs/testing.md/main.ts": [/^20 seeds passed, with crashes\n$/],

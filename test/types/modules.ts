@@ -32,7 +32,7 @@ export async function accepted(): Promise<readonly [Broker, Client, Client, Syst
     auth({ authenticate: async (token) => (token === null ? null : { id: token }), authorize: () => true }),
   ];
   return [
-    await createBroker({ modules, name: undefined, topics: undefined }),
+    await createBroker({ modules, listen: [wsTransport({ port: 0 })], name: undefined, topics: undefined }),
     await createClient({ modules: [wsTransport({ url: ["ws://a", "ws://b"] })], token: async () => "t" }),
     await createSmallClient({ transport: wsClientTransport({ url: "wss://a" }), token: "t" }),
     await createSystem({

@@ -13,6 +13,11 @@ import { assemble, type Parts } from "./assemble.ts";
 export interface BrokerOptions extends BrokerSettings {
   /** A transport that listens is needed; the store defaults to `memoryStore()`. Of two modules for one contract the later wins. */
   readonly modules: readonly ContainerModule[];
+  /**
+   * Transports that the broker listens on beside the one in `modules`, one module each: clients of all of them have the same
+   * topics, groups and rights. When it cannot listen on one of them it does not start. @default none
+   */
+  readonly listen?: readonly ContainerModule[] | undefined;
 }
 export interface ClientOptions extends ClientSettings {
   /** The transport that is bound here dials the broker that must be there when the client is created. */
@@ -27,7 +32,7 @@ export interface SystemOptions extends BrokerOptions {
   /** What the system's own client shows the authenticator. */
   readonly token?: ClientSettings["token"];
 }
-/** A broker and a client of it in one process: the same actors, joined by the transport given. */
+/** A broker and a client of it in one process: the same actors, joined by the transport in `modules`. */
 export interface System extends Client {
   readonly broker: Broker;
 }
@@ -37,7 +42,8 @@ export interface System extends Client {
  * @throws `MODULE_MISSING` `OPTION_INVALID` `STORE_IN_USE` `STORE_DAMAGED` `TOPIC_MISMATCH` `UNAVAILABLE` (cannot listen)
  */
 export async function createBroker(options: BrokerOptions): Promise<Broker> {
-  return await brokerOn(await assemble(options.modules), options);
+  const parts = await assemble(options.modules);
+  return await brokerOn(parts, options, await parts.transportsOf("listen", options.listen));
 }
 /** @throws `MODULE_MISSING` `OPTION_INVALID` `CONNECT_TIMEOUT` `UNAUTHENTICATED` `FORBIDDEN` `VERSION_UNSUPPORTED` */
 export async function createClient(options: ClientOptions): Promise<Client> {
@@ -47,7 +53,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
 /** Starts a broker and a client of it in this process. Throws what `createBroker` and `createClient` do. */
 export async function createSystem(options: SystemOptions): Promise<System> {
   const parts = await assemble(options.modules);
-  const broker = await brokerOn(parts, options);
+  const broker = await brokerOn(parts, options, await parts.transportsOf("listen", options.listen));
   let client: Client;
   try {
     client = await clientOn(parts, { token: options.token, inspect: options.inspect });
@@ -85,7 +91,7 @@ async function closeBoth(client: Client, broker: Broker, runtime: Runtime, timeo
     await broker.close({ timeoutMs: Math.max(until - runtime.now(), Math.min(BROKER_CLOSE_MS_MIN, timeoutMs)) });
   }
 }
-async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker> {
+async function brokerOn(parts: Parts, settings: BrokerSettings, listen: readonly Transport[]): Promise<Broker> {
   const { transport, runtime, authenticator, tellsApart, authorizer, logger, metrics } = parts;
   if (authorizer === null)
     throw new MessagingError(
@@ -94,7 +100,7 @@ async function brokerOn(parts: Parts, settings: BrokerSettings): Promise<Broker>
       { data: { token: "authorizer" } },
     );
   return await startBroker(settings, {
-    transports: [transport],
+    transports: [transport, ...listen],
     runtime,
     authenticator,
     tellsApart,
