@@ -6,8 +6,8 @@ import type { ConsumerLease } from "./consumer-lease.ts";
 import type { Entry } from "./entry.ts";
 
 /**
- * Why an attempt was told to stop: its time is up; its lease is over; its worker (a revoke, a close) can wait no
- * longer.
+ * Why an attempt was told to stop: its time is up; its lease
+ * is over; its worker (a revoke, a close) can wait no longer.
  */
 export type AbortCause = "timeout" | "lease" | "stop";
 /** How an attempt ended for whoever took it as a delivery. */
@@ -113,15 +113,15 @@ export class Attempt {
   }
 }
 /**
- * The heavier cause counts: what has timed out has failed, also when its worker stops then; under a lost lease nothing
- * counts.
+ * The heavier cause counts: what has timed out has failed, also
+ * when its worker stops then; under a lost lease nothing counts.
  */
 const WEIGHTS: Readonly<Record<AbortCause, number>> = { stop: 0, timeout: 1, lease: 2 };
 const NOTHING: Emit[] = [];
 
 /**
- * What a handler gets beside its message. Getters: `({ emit, signal })` works, and nothing is made that is not asked
- * for.
+ * What a handler gets beside its message. Getters: `({ emit,
+ * signal })` works, and nothing is made that is not asked for.
  */
 export class AttemptContext {
   readonly #attempt: Attempt;

@@ -13,8 +13,8 @@ export interface Context {
   /** Fires when the lease or the time is lost: stop, what comes after counts for nothing. */
   readonly signal: AbortSignal;
   /**
-   * The lease's epoch, to be written beside what the handler writes: a later holder's is larger, for the same topic,
-   * group and key.
+   * The lease's epoch, to be written beside what the handler writes:
+   * a later holder's is larger, for the same topic, group and key.
    */
   readonly fence: Epoch;
   /** The message comes from what was set aside. */
@@ -124,8 +124,8 @@ export interface Consumer<Body, C = Context> extends AsyncDisposable, AsyncItera
   pause(): void;
   resume(): void;
   /**
-   * Finishes the messages in hand (for at most `timeoutMs`, then their signals abort), releases the leases, leaves
-   * the group.
+   * Finishes the messages in hand (for at most `timeoutMs`, then
+   * their signals abort), releases the leases, leaves the group.
    */
   close(options?: CloseOptions): Promise<void>;
 }

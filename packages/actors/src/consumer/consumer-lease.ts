@@ -172,8 +172,8 @@ export class ConsumerLease {
     this.send({ type: "link.lost" });
   }
   /**
-   * The consumer has joined on another link. What is still acquired was begun on it: an offer can come before the
-   * join's answer.
+   * The consumer has joined on another link. What is still acquired
+   * was begun on it: an offer can come before the join's answer.
    */
   rejoin(link: BrokerLink, member: number): void {
     if (this.#status.epoch === null || !this.isAlive()) return;

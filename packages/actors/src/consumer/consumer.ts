@@ -226,8 +226,8 @@ function promiseParts<T>(): PromiseParts<T> {
   return { promise, resolve, reject };
 }
 /**
- * The path of an actor is unique among the living: consumers that the broker will refuse for their name still show
- * apart.
+ * The path of an actor is unique among the living: consumers
+ * that the broker will refuse for their name still show apart.
  */
 function freePath({ actors }: ConsumerEnvironment, path: string): string {
   const taken = new Set(actors.list("consumer").map((consumer) => consumer.path));

@@ -1,7 +1,6 @@
 /**
- * How much the broker may have sent under one grant, in all: what has left our hands since, plus the window.
- * Totals only grow, so a lost or repeated credit does no harm (rule 25). Told anew when half of the window has been
- * used.
+ * How much the broker may have sent under one grant, in all: what has left our hands since, plus the window. Totals
+ * only grow, so a lost or repeated credit does no harm (rule 25). Told anew when half of the window has been used.
  */
 export class Credit {
   readonly #messagesMax: number;

@@ -217,8 +217,8 @@ export class HandlerRunner {
     this.#timer.arm(dueAt);
   }
   /**
-   * It will not be tried again. What was handled before is settled before: else it could come again behind a parked
-   * head (P6).
+   * It will not be tried again. What was handled before is settled
+   * before: else it could come again behind a parked head (P6).
    */
   #exhausted(entry: Entry, error: unknown): void {
     this.#settles.flush();
@@ -230,8 +230,8 @@ export class HandlerRunner {
     const { appendedAtMs, offset } = attempt.entry;
     const emits = attempt.emits ?? [];
     attempt.emits = null;
-    // an offset may be given twice (`memory` messages that a crash has taken); together with the time of appending it
-    // is not
+    // an offset may be given twice (`memory` messages that a crash
+    // has taken); together with the time of appending it is not
     const cause = `emit:${settings.group}:${topic.name}/${queue}/${offset}/${appendedAtMs}`;
     try {
       const sends = emits.map(({ topic: target, body, options }, index) =>

@@ -1,7 +1,7 @@
 /**
- * What a client has in hand of one queue for one group: the keys whose handler has not *ended*. It outlives leases,
- * links, workers and consumers, so that no handler starts for such a key, whatever epoch delivered the message (P5;
- * rule 20).
+ * What a client has in hand of one queue for one group: the keys whose handler has
+ * not *ended*. It outlives leases, links, workers and consumers, so that no handler
+ * starts for such a key, whatever epoch delivered the message (P5; rule 20).
  */
 export class QueueInHand {
   /** A key in hand: the only one at concurrency 1, where the set would be filled and emptied with every message. */

@@ -4,8 +4,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 /** The share of its TTL that a holder uses: the rest is for clocks that run at different speeds. */
 const USABLE = 0.9;
 /**
- * Less than this counts as nothing: added to a clock's reading it may not change it, and who waits for it waits for
- * ever.
+ * Less than this counts as nothing: added to a clock's reading
+ * it may not change it, and who waits for it waits for ever.
  */
 const TICK_MS = 0.001;
 

@@ -38,7 +38,7 @@ export class Membership implements HeartbeatSource {
   #joined = false;
   #nameTriedSince: number | null = null;
   readonly #refusals: Refusals;
-  #hasToldFull = false;
+  #hasWarned = false;
 
   constructor(scope: ConsumerScope, gate: StartGate, consumer: ConsumerRef) {
     this.#scope = scope;
@@ -245,16 +245,16 @@ export class Membership implements HeartbeatSource {
     const worker = this.#workers.get(queue);
     if (worker === undefined) {
       if (link.hasLeaseRoom) this.#begin(link, queue);
-      else this.#tellFull();
+      else this.#warnOfFull();
     } else {
       this.#offers.set(queue, this.#scope.environment.runtime.now());
       worker.lease.send({ type: "lease.offered" });
     }
   }
   /** The offer passes on to another client. */
-  #tellFull(): void {
-    if (this.#hasToldFull) return;
-    this.#hasToldFull = true;
+  #warnOfFull(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
     const { environment, settings, topic } = this.#scope;
     const who = `consumer "${settings.name}" of "${topic.name}"`;
     const why = "a heartbeat of this client has no room for more leases, consume through more clients";

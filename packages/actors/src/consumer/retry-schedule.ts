@@ -39,8 +39,8 @@ function backoffMs({ initialMs, factor, maxMs }: RetrySettings, attempts: number
   return Math.min(maxMs, initialMs * factor ** (attempts - 1));
 }
 /**
- * `retryable: false` on anything thrown. But our own `CLOSED` is about the client that goes away, not about the
- * message.
+ * `retryable: false` on anything thrown. But our own `CLOSED`
+ * is about the client that goes away, not about the message.
  */
 const isFinal = (error: unknown): boolean => read(error, "retryable") === false && !isMessagingError(error, "CLOSED");
 /** A property of anything, for what throws when it is looked at, too. */

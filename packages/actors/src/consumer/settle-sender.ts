@@ -67,8 +67,8 @@ export class SettleSender {
       if (!log.settled(epoch, number, frame.revision)) return;
     } else {
       if (!log.refused(epoch, number, fromWireError(frame.error))) return;
-      // whatever the reason, the two ends no longer mean the same lease. Without one, the messages come again, to
-      // anyone
+      // whatever the reason, the two ends no longer mean the same
+      // lease. Without one, the messages come again, to anyone
       if (settings.ordered) this.#lease.lose("fenced");
     }
     this.#onAnswer();

@@ -106,8 +106,8 @@ export class Worker {
       !lease.isAlive()
     )
       return;
-    // an answer about what is being set aside is read a microtask after it came: what came behind it must not overtake
-    // it
+    // an answer about what is being set aside is read a microtask
+    // after it came: what came behind it must not overtake it
     if (this.#aside.pending === 0 && this.#inbox.length === 0) this.#take(frame);
     else if (this.#inbox.push(frame) === 1) this.#scope.runtime.defer(() => this.#takeInbox());
   }
@@ -150,8 +150,8 @@ export class Worker {
     else if (this.runner.isOneByOne) this.runner.pump();
   }
   /**
-   * Sends what has piled up, and shows what is going on when that has changed. Called after every attempt: cheap when
-   * nothing has.
+   * Sends what has piled up, and shows what is going on when that
+   * has changed. Called after every attempt: cheap when nothing has.
    */
   #changed(): void {
     const { phase, maySend, isOver } = this.lease.status;
