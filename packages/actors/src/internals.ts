@@ -1,4 +1,5 @@
-// `@seriatim/actors/internals`: what other packages of this repository need and users do not. Promised to nobody: it changes without notice.
+// `@seriatim/actors/internals`: what other packages of this repository need and users do not. Promised to nobody: it
+// changes without notice.
 // What stands in `.` too is here for those who do without inversify.
 export { startBroker } from "./broker/broker.ts";
 export { HEARTBEAT_MS_MIN } from "./message/duration.ts";

@@ -1,4 +1,5 @@
-// `@seriatim/actors/store`: for those who write a store, or put one of their own making under a broker. Their suite is in `@seriatim/testing`.
+// `@seriatim/actors/store`: for those who write a store, or put one of
+// their own making under a broker. Their suite is in `@seriatim/testing`.
 export { MemoryDisk } from "./store/memory-disk.ts";
 export { createMemoryStore } from "./store/memory-store.ts";
 export { SortedRecords } from "./store/sorted-records.ts";

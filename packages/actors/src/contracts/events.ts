@@ -7,7 +7,10 @@ export type SystemEvent =
   | At<"link.opened", { broker: string }>
   /** `reference`, with `INTERNAL`: what the log at the faulty end has it under. */
   | At<"link.closed", { broker: string; code: ErrorCode | null; retryInMs: number | null; reference?: string }>
-  /** The client sends more than the broker's limit of that name allows per second: it is read later, and asks nothing more for so long. */
+  /**
+   * The client sends more than the broker's limit of that name allows per second: it is read later, and asks nothing
+   * more for so long.
+   */
   | At<"link.limited", { broker: string; limit: string; max: number; retryInMs: number }>
   | At<
       "request.refused",

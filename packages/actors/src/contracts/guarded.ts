@@ -2,7 +2,10 @@ import { shown } from "../message/text.ts";
 import type { HistorySink } from "./history.ts";
 import type { Logger } from "./logger.ts";
 
-/** A logger of the user's. It is given texts as people may read them (`data` holds what they quote as it is). What it throws, or rejects with, is dropped: whoever logs is in the middle of something, and often of something that failed. */
+/**
+ * A logger of the user's. It is given texts as people may read them (`data` holds what they quote as it is). What it
+ * throws, or rejects with, is dropped: whoever logs is in the middle of something, and often of something that failed.
+ */
 export function guardedLogger(logger: Logger): Logger {
   return {
     log: (level, text, data) => {

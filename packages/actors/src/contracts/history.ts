@@ -2,8 +2,9 @@ import type { Durability, Epoch, Offset } from "../message/brands.ts";
 import type { ErrorCode } from "../message/errors.ts";
 
 /**
- * Hears each step of a client's messages, synchronously and before the next one: `sending` before the frame leaves, `handling` before the handler runs,
- * `handled` before the settle is sent. What demos, simulations and chaos runs write their histories from. What it throws is logged, the first time, and dropped.
+ * Hears each step of a client's messages, synchronously and before the next one: `sending` before the frame leaves,
+ * `handling` before the handler runs, `handled` before the settle is sent. What demos, simulations and chaos runs
+ * write their histories from. What it throws is logged, the first time, and dropped.
  */
 export interface HistorySink {
   record(step: HistoryStep): void;

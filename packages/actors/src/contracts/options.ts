@@ -8,14 +8,18 @@ export interface WaitOptions {
 }
 export interface CloseOptions {
   /**
-   * How long to wait for what is under way, in ms; then it is given up. Handlers that run then have their signals fired and `handlerGraceMs` more; leases that cannot be given back
-   * (the broker does not answer) take up to 2 s more. @default 30_000
+   * How long to wait for what is under way, in ms; then it is given up. Handlers that
+   * run then have their signals fired and `handlerGraceMs` more; leases that cannot
+   * be given back (the broker does not answer) take up to 2 s more. @default 30_000
    */
   readonly timeoutMs?: number | undefined;
 }
 
 export interface SendOptions {
-  /** The message's own id: a second message with the same id within the topic's `idWindowMs` is not appended, its receipt is the first one's. */
+  /**
+   * The message's own id: a second message with the same id within the topic's `idWindowMs` is not appended, its
+   * receipt is the first one's.
+   */
   readonly id?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Delayed messages are not available yet: a value is refused with `OPTION_INVALID`. */

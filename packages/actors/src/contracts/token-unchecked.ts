@@ -2,7 +2,10 @@ import { isMessagingError } from "../message/errors.ts";
 
 const REFERENCE = /^[0-9A-Za-z-]{1,64}$/;
 
-/** For a `Transport` whose `authenticate` has rejected: what the dialling side is told. Nothing of what it rejected with, but the reference under which a broker has logged that. */
+/**
+ * For a `Transport` whose `authenticate` has rejected: what the dialling side is told. Nothing of what it rejected
+ * with, but the reference under which a broker has logged that.
+ */
 export function tokenUnchecked(error: unknown): string {
   const reference = isMessagingError(error) ? error.data["reference"] : undefined;
   const where =

@@ -17,8 +17,10 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * A body as bytes. `msgpack` keeps `Date`, `bigint`, `Uint8Array`, `Set` and `undefined`; `json` what JSON keeps; `bytes` takes a `Uint8Array` and copies nothing.
- * @throws `SCHEMA_FAILED` for a body that cannot be written down (a cycle, a symbol, a bigint as JSON, anything but bytes as `bytes`).
+ * A body as bytes. `msgpack` keeps `Date`, `bigint`, `Uint8Array`, `Set` and `undefined`; `json` what JSON keeps;
+ * `bytes` takes a `Uint8Array` and copies nothing.
+ * @throws `SCHEMA_FAILED` for a body that cannot be written down (a cycle, a symbol, a bigint as JSON, anything but
+ * bytes as `bytes`).
  */
 export function encodeBody(encoding: Encoding, body: unknown): Uint8Array {
   try {
@@ -36,7 +38,8 @@ export function encodeBody(encoding: Encoding, body: unknown): Uint8Array {
 }
 
 /**
- * The body that these bytes are, whoever wrote them: it throws nothing but `SCHEMA_FAILED`, and no name in them reaches a prototype.
+ * The body that these bytes are, whoever wrote them: it throws nothing
+ * but `SCHEMA_FAILED`, and no name in them reaches a prototype.
  */
 export function decodeBody(encoding: Encoding, bytes: Uint8Array): unknown {
   try {
@@ -62,7 +65,10 @@ const unreadable = (how: string, encoding: Encoding, cause: unknown): SchemaErro
   return new SchemaError(`the body cannot be ${how} ${encoding}: ${why}`, [{ message: why }], { cause });
 };
 
-/** What the topic's schema makes of a body. @throws `SCHEMA_FAILED`, or `SCHEMA_ASYNC`: calls keep their order without `await`, so a schema must answer at once. */
+/**
+ * What the topic's schema makes of a body.
+ * @throws `SCHEMA_FAILED`, or `SCHEMA_ASYNC`: calls keep their order without `await`, so a schema must answer at once.
+ */
 export function validate<Out>(
   topic: { readonly name: string; readonly schema: StandardSchemaV1<unknown, Out> },
   body: unknown,

@@ -1,5 +1,8 @@
 declare const brand: unique symbol;
-/** A safe integer that only one kind of number may be assigned to; plain `number` at run time, so that it stays JSON-safe. */
+/**
+ * A safe integer that only one kind of number may be assigned
+ * to; plain `number` at run time, so that it stays JSON-safe.
+ */
 export type Branded<Name extends string> = number & { readonly [brand]: Name };
 /** A message's place in its queue, from 0. */
 export type Offset = Branded<"Offset">;

@@ -54,7 +54,10 @@ export type ErrorData = Readonly<Record<string, unknown>>;
 
 const MARK = Symbol.for("seriatim.error");
 
-/** What everything of ours throws: a stable `code`, `data`, the `cause`, and whether trying again can help. Its `message` is for people, so control characters in what it quotes are escaped there; `data` has them as they are. */
+/**
+ * What everything of ours throws: a stable `code`, `data`, the `cause`, and whether trying again can help. Its
+ * `message` is for people, so control characters in what it quotes are escaped there; `data` has them as they are.
+ */
 export class MessagingError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name: string = "MessagingError";
   readonly code: Code;
@@ -117,14 +120,20 @@ export class StaleEpochError extends MessagingError<"STALE_EPOCH"> {
   }
 }
 
-/** More than there may be. `data` has the limit under the name given and, where waiting helps, `retryInMs`: when to ask again. */
+/**
+ * More than there may be. `data` has the limit under the name
+ * given and, where waiting helps, `retryInMs`: when to ask again.
+ */
 export const limitExceeded = (limit: string, most: number, found: string, remedy: string, retryInMs?: number) =>
   untraced(() => {
     const data = { [limit]: most, ...(retryInMs === undefined ? {} : { retryInMs }) };
     return new MessagingError("LIMIT_EXCEEDED", `${found}, the limit: ${remedy}`, { data });
   });
 
-/** A fault of this framework itself, at one end of a link: the link ends with it. What it was stands in the log of that end, under `reference`, and never travels. */
+/**
+ * A fault of this framework itself, at one end of a link: the link ends with it. What it was stands in the log of that
+ * end, under `reference`, and never travels.
+ */
 export class InternalError extends MessagingError<"INTERNAL"> {
   override readonly name = "InternalError";
   readonly at: "broker" | "client";
@@ -163,7 +172,10 @@ export function isMessagingError<Code extends ErrorCode = ErrorCode>(
   return code === undefined || (error as MessagingError).code === code;
 }
 
-/** Thrown by a handler: this message will never succeed, so do not try it again (any error with `retryable: false` counts). */
+/**
+ * Thrown by a handler: this message will never succeed, so do
+ * not try it again (any error with `retryable: false` counts).
+ */
 export class DoNotRetry extends Error {
   override readonly name = "DoNotRetry";
   readonly retryable = false as const;

@@ -1,12 +1,16 @@
 /** Objects and arrays inside each other, at most: deeper than any body, shallow enough for every stack. */
 const DEPTH_MAX = 256;
-/** Extensions that a body may hold: undefined (0), bigint (0x42), date (0xff), typed arrays (0x74), and, with the value that follows them, Set, Error and RegExp. */
+/**
+ * Extensions that a body may hold: undefined (0), bigint (0x42), date (0xff), typed arrays (0x74), and, with the value
+ * that follows them, Set, Error and RegExp.
+ */
 const DATA_EXTENSIONS: ReadonlySet<number> = new Set([0x00, 0x42, 0x74, 0xff]);
 const VALUE_EXTENSIONS: ReadonlySet<number> = new Set([0x73, 0x65, 0x78]);
 
 /**
- * Walks msgpack bytes without building anything, and says what is wrong with them, or `null`. What passes can be decoded with work and memory in
- * proportion to its length: every announced length is there, nesting is bounded, and the extensions that would carry state between bodies are refused.
+ * Walks msgpack bytes without building anything, and says what is wrong with them, or `null`. What passes can be
+ * decoded with work and memory in proportion to its length: every announced length is there, nesting is bounded, and
+ * the extensions that would carry state between bodies are refused.
  */
 export function msgpackFault(bytes: Uint8Array): string | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -55,7 +59,8 @@ export function msgpackFault(bytes: Uint8Array): string | null {
   }
   return at === end ? null : `${end - at} bytes after the value`;
 }
-// tokens 0xc0 … 0xdf: nil, unused, false, true, bin 8 16 32, ext 8 16 32, float 32 64, uint 8 … 64, int 8 … 64, fixext 1 … 16, str 8 16 32, array 16 32, map 16 32
+// tokens 0xc0 … 0xdf: nil, unused, false, true, bin 8 16 32, ext 8 16 32, float 32 64, uint 8 … 64, int 8 … 64, fixext
+// 1 … 16, str 8 16 32, array 16 32, map 16 32
 const LENGTH_BYTES: readonly number[] = [
   0, -1, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4,
 ];

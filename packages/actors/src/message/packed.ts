@@ -39,15 +39,17 @@ export interface PackedFields {
   readonly body: Uint8Array;
 }
 
-/** @throws `KEY_INVALID` for a key, `OPTION_INVALID` for an id of more than 1,024 bytes or a due time that is no number */
+/**
+ * @throws `KEY_INVALID` for a key, `OPTION_INVALID` for an id of more than 1,024 bytes or a due time that is no number
+ */
 export function packMessage(fields: PackedFields): Uint8Array {
   const space = new PackSpace(0);
   const length = packInto(space, fields);
   return space.view(length);
 }
 /**
- * Packs a message into `space` and says how long it is: it begins at `space.at`. Messages packed one after another lie end to end there, as a batch does, while a slab lasts.
- * Throws as `packMessage` does.
+ * Packs a message into `space` and says how long it is: it begins at `space.at`. Messages packed one after another
+ * lie end to end there, as a batch does, while a slab lasts. Throws as `packMessage` does.
  */
 export function packInto(space: PackSpace, fields: PackedFields): number {
   const { key, id, dueMs, body } = fields;
@@ -100,12 +102,18 @@ const SLAB_BYTES = 64 * 1024;
 /** A message of more than this share of the largest slab has memory of its own. */
 const SLAB_SHARE = 1 / 16;
 
-/** Where messages are packed one behind another: memory is cut from slabs, since an array of its own costs V8 several times what a small message needs. */
+/**
+ * Where messages are packed one behind another: memory is cut from slabs, since an array of its own costs V8 several
+ * times what a small message needs.
+ */
 export class PackSpace {
   slab: Uint8Array = EMPTY;
   /** Where the message packed last begins. */
   at = 0;
-  /** Bytes of messages that are still needed: a slab holds about twice as many, so that whoever sends little holds little. */
+  /**
+   * Bytes of messages that are still needed: a slab holds about
+   * twice as many, so that whoever sends little holds little.
+   */
   live = 0;
   #end = 0;
   readonly #least: number;
@@ -174,7 +182,10 @@ const newerEncoding = (code: number): MessagingError<"FORMAT_UNSUPPORTED"> =>
     { data: { encoding: code, known: ENCODINGS } },
   );
 
-/** Reads fields of the packed message that begins at `at`, without touching its body. Every read is checked against the message's own length. */
+/**
+ * Reads fields of the packed message that begins at `at`, without touching
+ * its body. Every read is checked against the message's own length.
+ */
 export class PackedReader {
   bytes: Uint8Array;
   /** Where the message begins and where it ends. */
@@ -185,7 +196,10 @@ export class PackedReader {
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
   }
-  /** Moves to the message after the current one (the first, at the start). False at the end of the batch. @throws `PROTOCOL_VIOLATION` */
+  /**
+   * Moves to the message after the current one (the first, at the start). False at the end of the batch.
+   * @throws `PROTOCOL_VIOLATION`
+   */
   next(): boolean {
     if (this.end === this.bytes.length) return false;
     this.at = this.end;
@@ -328,7 +342,10 @@ export function withBodyOf(message: Uint8Array, other: Uint8Array): Uint8Array {
   const { encoding, body } = onlyOne(other);
   return packMessage({ key, slot, id, headers, dueMs, encoding, body });
 }
-/** The same message without its body, whatever that is encoded in, and its headers. @throws `PROTOCOL_VIOLATION` when it is not one message */
+/**
+ * The same message without its body, whatever that is encoded in, and its headers.
+ * @throws `PROTOCOL_VIOLATION` when it is not one message
+ */
 export function withoutBody(message: Uint8Array): Uint8Array {
   const { key, slot, id, dueMs } = onlyOne(message);
   return packMessage({ key, slot, id, headers: null, dueMs, encoding: "bytes", body: new Uint8Array() });

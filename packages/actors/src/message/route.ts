@@ -1,8 +1,9 @@
 /**
- * Where a key goes: `key → slot → queue`. A key belongs to a slot for ever; which queue a slot belongs to is the topic's route, which has a version.
+ * Where a key goes: `key → slot → queue`. A key belongs to a slot for ever; which queue a slot belongs to is the
+ * topic's route, which has a version.
  *
- * The hash is published and fixed: MurmurHash3 x86 32-bit (Austin Appleby, 2008, public domain) with seed 0 over the key's UTF-8 bytes,
- * `slot = hash & 4095`. Test vectors are in `route.test.ts`.
+ * The hash is published and fixed: MurmurHash3 x86 32-bit (Austin Appleby, 2008, public domain) with seed 0 over the
+ * key's UTF-8 bytes, `slot = hash & 4095`. Test vectors are in `route.test.ts`.
  */
 export const SLOTS = 4_096;
 /** The slot field of a message without a key. */
@@ -48,7 +49,10 @@ export function slotOf(key: string): number {
   return hash & (SLOTS - 1);
 }
 
-/** A topic's queues and the slots each of them owns, at one version. Versions only grow; nobody goes back to an older one. */
+/**
+ * A topic's queues and the slots each of them owns, at one
+ * version. Versions only grow; nobody goes back to an older one.
+ */
 export interface Route {
   readonly topic: string;
   readonly version: number;

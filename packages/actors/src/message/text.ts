@@ -5,14 +5,17 @@ export const QUOTED_MAX = 100;
 const CUT = "…";
 const CUT_BYTES = 3;
 
-/** What writes to a terminal, breaks a line, turns the direction of a text or cannot be seen; and halves of characters. */
+/**
+ * What writes to a terminal, breaks a line, turns the direction of a text or cannot be seen; and halves of characters.
+ */
 const UNSHOWN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const EACH_UNSHOWN = new RegExp(UNSHOWN.source, "gu");
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
- * Rule 41: a text as people may be shown it: control characters, line ends, what turns the direction of writing and what cannot be seen appear as escapes (`\n`, `\u001b`), so that nobody's
- * name, key or reason forges a line of a log or writes to a terminal. What has been through it once stays as it is.
+ * Rule 41: a text as people may be shown it: control characters, line ends, what turns the direction of writing and
+ * what cannot be seen appear as escapes (`\n`, `\u001b`), so that nobody's name, key or reason forges a line of a log
+ * or writes to a terminal. What has been through it once stays as it is.
  */
 export const shown = (text: string): string => (UNSHOWN.test(text) ? text.replace(EACH_UNSHOWN, escaped) : text);
 function escaped(character: string): string {
@@ -29,7 +32,10 @@ export function clipped(text: string, max = QUOTED_MAX): string {
   return `${text.slice(0, isPairAt(text, end - 1) ? end - 1 : end)}${CUT}`;
 }
 
-/** The text, or as much of it as `bytesMax` bytes of UTF-8 hold, cut between characters and marked with `…`; what is cut off is not kept in memory. */
+/**
+ * The text, or as much of it as `bytesMax` bytes of UTF-8 hold, cut between characters and marked with `…`; what is cut
+ * off is not kept in memory.
+ */
 export function cutToBytes(text: string, bytesMax: number): string {
   if (text.length * 3 <= bytesMax || (text.length <= bytesMax && utf8Bytes(text) <= bytesMax)) return text;
   const bytes = new Uint8Array(bytesMax - CUT_BYTES);

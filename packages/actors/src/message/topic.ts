@@ -28,12 +28,18 @@ export interface TopicSpec {
   readonly retention: Retention;
   /** Groups that messages are kept for even before they first join. */
   readonly groups: readonly string[];
-  /** Messages a group may have set aside in one queue; past it the queue halts rather than overtake. @default 100_000 */
+  /**
+   * Messages a group may have set aside in one queue; past it the queue halts rather than overtake.
+   * @default 100_000
+   */
   readonly parkedMessagesMax: number;
   /** How long message ids are remembered, in ms. @default 600_000 */
   readonly idWindowMs: number;
 }
-/** When messages leave a queue. Never before every group has settled them, unless `dropUnsettled` says so (counted and announced). */
+/**
+ * When messages leave a queue. Never before every group has settled
+ * them, unless `dropUnsettled` says so (counted and announced).
+ */
 export interface Retention {
   /** Kept this long after they were appended, in ms. @default 604_800_000 (a week) */
   readonly ageMs?: number;
@@ -72,13 +78,22 @@ export type EventOutput<E extends EventSchemas> = {
 
 export interface TopicOptions<E extends EventSchemas, S extends StandardSchemaV1, K, O extends boolean>
   extends TopicCommon<O> {
-  /** Event types and the schema of each; a message's body is then one of `{ type, ...payload }`. Exactly one of `events` and `schema`. */
+  /**
+   * Event types and the schema of each; a message's body is then one
+   * of `{ type, ...payload }`. Exactly one of `events` and `schema`.
+   */
   readonly events?: E | undefined;
   /** One schema for every message of the topic. */
   readonly schema?: S | undefined;
-  /** The ordering decision: the key of a body, `"send"` (each send names it), or `null` (no key, no order among messages). */
+  /**
+   * The ordering decision: the key of a body, `"send"` (each
+   * send names it), or `null` (no key, no order among messages).
+   */
   readonly key: K;
-  /** `"send"`: the consumer's parse is left out; only where the schema's input and output types are the same. @default "both" */
+  /**
+   * `"send"`: the consumer's parse is left out; only where the schema's input and output types are the same.
+   * @default "both"
+   */
   readonly validate?: ValidateOption<InputOf<E, S>, OutputOf<E, S>> | undefined;
 }
 type InputOf<E extends EventSchemas, S extends StandardSchemaV1> = [E] extends [never]
@@ -96,7 +111,8 @@ type OneOf<E, S> = [E] extends [never]
     : { readonly schema?: never };
 
 /**
- * Declares a topic: its name, what its messages are, and what orders them. Plain data, shared by producers, consumers and brokers.
+ * Declares a topic: its name, what its messages are, and what orders
+ * them. Plain data, shared by producers, consumers and brokers.
  * @throws `OPTION_INVALID` for a name, number or combination that cannot be.
  */
 export function topic<

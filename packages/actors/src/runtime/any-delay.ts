@@ -6,7 +6,10 @@ class LongTimer {
   leg: unknown = null;
 }
 
-/** Timers that take any delay, from ones that take `DURATION_MS_MAX` at most (and fire at once for more): a longer one is waited for a leg at a time, `Infinity` for ever. */
+/**
+ * Timers that take any delay, from ones that take `DURATION_MS_MAX` at most (and fire at once for more): a longer one
+ * is waited for a leg at a time, `Infinity` for ever.
+ */
 export function timersOfAnyDelay(platform: Timers & Pick<Runtime, "now">): Timers {
   const arm = (timer: LongTimer, fn: () => void, due: number): void => {
     const left = due - platform.now();

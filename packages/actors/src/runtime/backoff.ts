@@ -1,6 +1,9 @@
 import type { Runtime } from "./runtime.ts";
 
-/** Waits between tries of what fails: each twice the one before, up to the longest, less up to half of it at random, so that many do not try together. */
+/**
+ * Waits between tries of what fails: each twice the one before, up to the longest, less up to half of it at random, so
+ * that many do not try together.
+ */
 export class Backoff {
   readonly #runtime: Pick<Runtime, "random">;
   readonly #initialMs: number;

@@ -10,8 +10,9 @@ export function guarded(step: () => void, dropped: (error: unknown) => void): vo
 }
 
 /**
- * The source, for observers that may throw: what they throw goes to `dropped`, and they stay subscribed, behind operators (`pipe`), too. RxJS would throw it anew from a timer, which ends a process;
- * so it would an error that an operator makes of what its function throws, where nobody takes that.
+ * The source, for observers that may throw: what they throw goes to `dropped`, and they stay subscribed, behind
+ * operators (`pipe`), too. RxJS would throw it anew from a timer, which ends a process; so it would an error that an
+ * operator makes of what its function throws, where nobody takes that.
  */
 export function contained<T>(source: Observable<T>, dropped: (error: unknown) => void): Observable<T> {
   const stream = new Observable<T>((subscriber) => source.subscribe(subscriber));

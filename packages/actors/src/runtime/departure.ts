@@ -1,4 +1,7 @@
-/** That somebody has gone, for those who wait for it. Unlike with a promise, whoever waits no longer is forgotten, however long that takes. */
+/**
+ * That somebody has gone, for those who wait for it. Unlike with a promise, whoever waits no longer is forgotten,
+ * however long that takes.
+ */
 export class Departure {
   readonly #waiting = new Set<() => void>();
   #gone = false;

@@ -14,7 +14,10 @@ export class DrainWaits {
   add(bytes: number, drained: () => void): void {
     this.#waiting = [...this.#waiting, { bytes, drained }];
   }
-  /** Calls back those for whom no more than enough waits now; 0 at the end of a link. Not to be called from inside a call of the link. */
+  /**
+   * Calls back those for whom no more than enough waits now; 0 at the end of a link. Not to be called from inside a
+   * call of the link.
+   */
   look(bufferedBytes: number): void {
     const due = this.#waiting.filter(({ bytes }) => bufferedBytes <= bytes);
     if (due.length === 0) return;

@@ -24,7 +24,10 @@ interface Light {
   getSnapshot(): { readonly value?: unknown };
 }
 
-/** What machines run on, one for all light actors of a registry: they run to completion one at a time, so that nothing in it is of any one of them for long. */
+/**
+ * What machines run on, one for all light actors of a registry: they run to completion one at a time, so that nothing
+ * in it is of any one of them for long.
+ */
 export class LightStage {
   readonly watcher: LightWatcher;
   readonly #self: AnyActorRef = createEmptyActor();
@@ -97,8 +100,9 @@ type Listener = readonly [type: string, handler: (event: never) => void];
 const NOBODY: readonly Listener[] = [];
 
 /**
- * A state machine at work without what XState keeps for each actor (a system, a mailbox, some forty closures: 4.5 KB). For machines of which there are thousands,
- * and which neither invoke, spawn, send nor wait: their effects are assignments and emitted events (`requireLight`).
+ * A state machine at work without what XState keeps for each actor (a system, a mailbox, some forty closures: 4.5
+ * KB). For machines of which there are thousands, and which neither invoke, spawn, send nor wait: their effects are
+ * assignments and emitted events (`requireLight`).
  */
 export class LightActor<L extends AnyStateMachine> {
   readonly #stage: LightStage;

@@ -1,10 +1,16 @@
 import type { AnyStateMachine, AnyStateNode } from "xstate";
 
-/** What XState's own actions do that a light actor does, too. Any other needs a mailbox, children or a clock; what `enqueueActions` enqueues cannot be seen beforehand. */
+/**
+ * What XState's own actions do that a light actor does, too. Any other needs a mailbox, children or a clock; what
+ * `enqueueActions` enqueues cannot be seen beforehand.
+ */
 const DONE: ReadonlySet<string> = new Set(["xstate.assign", "xstate.emit", "xstate.raise", "xstate.log"]);
 const seen = new WeakSet<AnyStateMachine>();
 
-/** A light actor has no clock and no children: it would take `after`, `invoke` and the like, and never do them. @throws Error naming the state and what it uses */
+/**
+ * A light actor has no clock and no children: it would take `after`, `invoke` and the like, and never do them.
+ * @throws Error naming the state and what it uses
+ */
 export function requireLight(machine: AnyStateMachine): void {
   if (seen.has(machine)) return;
   look(machine.root, machine);

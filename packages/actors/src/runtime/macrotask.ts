@@ -1,6 +1,7 @@
 /**
- * Resolves once every microtask that is queued now, or that those queue, has run: one turn of the platform's event loop. What a virtual clock
- * waits for between two of its timers. `setImmediate` where there is one (Node, Deno, Bun), else a message channel.
+ * Resolves once every microtask that is queued now, or that those queue, has run: one turn of the platform's event
+ * loop. What a virtual clock waits for between two of its timers. `setImmediate` where there is one (Node, Deno,
+ * Bun), else a message channel.
  */
 export const macrotask = (): Promise<void> => new Promise(queueMacrotask);
 

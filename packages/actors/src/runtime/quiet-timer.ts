@@ -1,6 +1,9 @@
 import type { Runtime } from "./runtime.ts";
 
-/** Tells that nothing has gone on for a while: between `ms` and twice that after the last `reset`. One timer, however often that is called. */
+/**
+ * Tells that nothing has gone on for a while: between `ms` and twice that after the last `reset`. One timer, however
+ * often that is called.
+ */
 export class QuietTimer {
   readonly #runtime: Runtime;
   readonly #ms: number;

@@ -1,6 +1,6 @@
 /**
- * A small seeded generator: xoshiro128** 1.1 (David Blackman and Sebastiano Vigna, 2018, public domain, https://prng.di.unimi.it/xoshiro128starstar.c).
- * Same seed, same numbers, on every platform.
+ * A small seeded generator: xoshiro128** 1.1 (David Blackman and Sebastiano Vigna, 2018, public domain,
+ * https://prng.di.unimi.it/xoshiro128starstar.c). Same seed, same numbers, on every platform.
  */
 export function xoshiro128(state: readonly [number, number, number, number]): () => number {
   let [a, b, c, d] = state;
@@ -18,7 +18,10 @@ export function xoshiro128(state: readonly [number, number, number, number]): ()
   };
 }
 
-/** Uniform in [0, 1), from any integer seed; the state is filled by splitmix32 (the 32-bit finalizer of MurmurHash3 over a Weyl sequence). */
+/**
+ * Uniform in [0, 1), from any integer seed; the state is filled by
+ * splitmix32 (the 32-bit finalizer of MurmurHash3 over a Weyl sequence).
+ */
 export function seededRandom(seed: number): () => number {
   let weyl = seed | 0;
   const next = (): number => {

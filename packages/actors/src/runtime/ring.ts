@@ -1,4 +1,7 @@
-/** First in, first out, in an array that wraps around: constant time at both ends, and nothing is kept alive that has left. Grows by doubling. */
+/**
+ * First in, first out, in an array that wraps around: constant time at both ends, and nothing is kept alive that has
+ * left. Grows by doubling.
+ */
 export class Ring<T> {
   #slots: (T | undefined)[] = new Array(16);
   #mask = 15;

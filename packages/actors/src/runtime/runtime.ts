@@ -1,19 +1,24 @@
 /**
- * The one source of time, randomness and ids. Everything in the framework takes them from here and from nowhere else, so that
- * a simulation that passes its own `Runtime` is deterministic. XState's `clock` is the same object (`setTimeout`, `clearTimeout`).
+ * The one source of time, randomness and ids. Everything in the framework takes them
+ * from here and from nowhere else, so that a simulation that passes its own `Runtime`
+ * is deterministic. XState's `clock` is the same object (`setTimeout`, `clearTimeout`).
  */
 export interface Runtime {
   /** Monotonic time of this process in ms, with fraction. Never persisted and never sent (rule 13). */
   now(): number;
   /** Wall-clock time in ms since 1970; may jump either way. For persisted deadlines and for people. */
   wallNow(): number;
-  /** Takes any delay, also one longer than the platform's timers can wait; 0 and less: as soon as possible, `Infinity`: never. */
+  /**
+   * Takes any delay, also one longer than the platform's timers
+   * can wait; 0 and less: as soon as possible, `Infinity`: never.
+   */
   setTimeout(fn: () => void, ms: number): unknown;
   clearTimeout(id: unknown): void;
   /** Runs `fn` once the code running now, and what it has already queued, is done; before any timer or I/O. */
   defer(fn: () => void): void;
   /**
-   * Runs `fn` at the end of the present turn of the event loop: once what is ready now has been dealt with, I/O that can be read included, and before the loop
+   * Runs `fn` at the end of the present turn of the event loop: once what is ready
+   * now has been dealt with, I/O that can be read included, and before the loop
    * sleeps. What piles up meanwhile goes out together; nothing waits for more.
    */
   atTurnEnd(fn: () => void): void;

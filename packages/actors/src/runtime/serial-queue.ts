@@ -8,8 +8,9 @@ interface Waiting {
 }
 
 /**
- * Changes of one subscription, one after another (rule 3): each is applied when its turn comes, at once when nobody is before it and it needs nothing awaited.
- * What it must check (epoch, cursor, parked keys) it checks in its turn, not when it was asked for.
+ * Changes of one subscription, one after another (rule 3): each is applied when its turn comes, at once when nobody
+ * is before it and it needs nothing awaited. What it must check (epoch, cursor, parked keys) it checks in its turn,
+ * not when it was asked for.
  */
 export class SerialQueue {
   readonly #waiting: Waiting[] = [];
@@ -17,8 +18,8 @@ export class SerialQueue {
   #busy = false;
 
   /**
-   * Runs `change` in its turn. It handles its own failures: a throw or rejection here is a broken invariant and reaches `onBroken`, and then `broken` of the change, for
-   * whoever waits for its answer.
+   * Runs `change` in its turn. It handles its own failures: a throw or rejection here is a broken invariant and
+   * reaches `onBroken`, and then `broken` of the change, for whoever waits for its answer.
    */
   run(change: Change, broken?: OnBroken, kind: string | null = null): void {
     if (this.#busy) {
@@ -28,7 +29,10 @@ export class SerialQueue {
     this.#busy = true;
     this.#drain({ change, broken, kind });
   }
-  /** The same, for what is as good as done when another of its kind waits already: however often it is asked for, one waits. */
+  /**
+   * The same, for what is as good as done when another of its
+   * kind waits already: however often it is asked for, one waits.
+   */
   runOnce(kind: string, change: Change): void {
     if (this.#kinds.has(kind)) return;
     if (this.#busy) this.#kinds.add(kind);

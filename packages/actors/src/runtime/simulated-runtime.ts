@@ -5,13 +5,16 @@ import { TurnEnd } from "./turn-end.ts";
 
 /** A `Runtime` whose clock moves only when it is told to. XState's `clock` too. */
 export interface SimulatedRuntime extends Runtime {
-  /** Lets `ms` pass: timers run in the order of (due, when they were set), and everything each of them set off has run before the next one. */
+  /**
+   * Lets `ms` pass: timers run in the order of (due, when they were set), and everything each of them set off has run
+   * before the next one.
+   */
   advance(ms: number): Promise<void>;
   /** Lets everything run that waits for no timer. Same as `advance(0)` without the timers that are due now. */
   settle(): Promise<void>;
   /**
-   * Advances from timer to timer until `promise` has ended, and ends the same way. Rejects when that takes longer than `withinMs` of virtual time,
-   * or when there is no timer left that could make it happen. @default 3_600_000
+   * Advances from timer to timer until `promise` has ended, and ends the same way. Rejects when that takes longer
+   * than `withinMs` of virtual time, or when there is no timer left that could make it happen. @default 3_600_000
    */
   run<T>(promise: PromiseLike<T>, withinMs?: number): Promise<T>;
   /** Moves the wall clock against the monotonic one, either way. */

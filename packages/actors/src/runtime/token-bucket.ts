@@ -14,7 +14,9 @@ export class TokenBucket {
     this.#left = burst;
     this.#filledAt = runtime.now();
   }
-  /** Takes `n`, into debt if need be, and tells how long to wait until the debt is paid: 0 when there is none, in ms. */
+  /**
+   * Takes `n`, into debt if need be, and tells how long to wait until the debt is paid: 0 when there is none, in ms.
+   */
   take(n: number): number {
     this.#left -= n;
     if (this.#left >= 0) return 0;

@@ -9,7 +9,10 @@ const STORE_CODES: ReadonlySet<ErrorCode> = new Set([
   "STORE_FAILED",
   "FORMAT_UNSUPPORTED",
 ]);
-/** Rule 41: what a store has failed with, as an error of ours with that behind it: a store's texts are its own, and may name folders and systems (`Disclosure` lets none through). */
+/**
+ * Rule 41: what a store has failed with, as an error of ours with that behind it: a store's texts are its own, and may
+ * name folders and systems (`Disclosure` lets none through).
+ */
 export function storeFailure(error: unknown): MessagingError {
   const known = isMessagingError(error) && STORE_CODES.has(error.code) ? error : null;
   if (known?.cause !== undefined) return known;
@@ -17,7 +20,10 @@ export function storeFailure(error: unknown): MessagingError {
   return new MessagingError(known?.code ?? "STORE_FAILED", textOf(error), { cause: error, ...data });
 }
 
-/** A store whose reads fail with errors of ours only (`storeFailure`), so that a failing disk is never taken for a fault of the broker. */
+/**
+ * A store whose reads fail with errors of ours only (`storeFailure`),
+ * so that a failing disk is never taken for a fault of the broker.
+ */
 export class KnownErrors implements Store {
   readonly #store: Store;
   constructor(store: Store) {

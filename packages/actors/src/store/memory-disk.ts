@@ -20,17 +20,21 @@ export interface MemoryDiskOptions {
 }
 
 /**
- * What memory stores keep their data in. It outlives them: opening a second store on it is what a crash and a restart look like, because
- * whatever the first one had not yet applied is then refused with `STORE_IN_USE` and lost.
+ * What memory stores keep their data in. It outlives them: opening a second store on it is what a crash and a restart
+ * look like, because whatever the first one had not yet applied is then refused with `STORE_IN_USE` and lost.
  */
 export class MemoryDisk {
   /** The data's id; every store on this disk has it. */
   readonly id: string;
-  /** Room for batches and records, in bytes. May be changed at any time: a disk that others fill, or that is given more room. */
+  /**
+   * Room for batches and records, in bytes. May be changed at any
+   * time: a disk that others fill, or that is given more room.
+   */
   capacityBytes: number;
   /**
-   * Asked before each commit is applied, in order and one at a time: while its promise is pending this commit and all later ones of that store wait;
-   * when it throws or rejects, that commit fails with `STORE_FAILED`. For tests and simulations: change it at any time.
+   * Asked before each commit is applied, in order and one at a time: while its promise is pending this commit and all
+   * later ones of that store wait; when it throws or rejects, that commit fails with `STORE_FAILED`. For tests and
+   * simulations: change it at any time.
    */
   beforeApply: ((writes: readonly StoreWrite[]) => void | Promise<void>) | undefined;
   /** Epoch of the store that was opened last; 0 before the first. */
@@ -78,7 +82,8 @@ export class MemoryDisk {
     this.#synced = upTo;
   }
   /**
-   * The power fails: of the commits that are not synced, this share (the newest) is gone; what is left is a prefix. Says how many they were.
+   * The power fails: of the commits that are not synced, this share (the newest) is gone; what is left is a prefix.
+   * Says how many they were.
    * @internal
    */
   losePower(share: number): number {

@@ -1,4 +1,5 @@
-// The memory store with a slow disk, whichever commit it is ready for next: writers, failures, a close and a second store meet in any order.
+// The memory store with a slow disk, whichever commit it is ready for next: writers, failures, a close and a second
+// store meet in any order.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { MemoryDisk } from "./memory-disk.ts";

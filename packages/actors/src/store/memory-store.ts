@@ -23,13 +23,18 @@ export interface MemoryStoreOptions {
   readonly bytesMax?: number;
   /** Commits are applied in its `defer`. @default the platform's: a microtask */
   readonly runtime?: Runtime;
-  /** Data of earlier stores to go on with, under a new `ownerEpoch`; those earlier stores are fenced from now on. @default empty */
+  /**
+   * Data of earlier stores to go on with, under a new `ownerEpoch`; those earlier stores are fenced from now on.
+   * @default empty
+   */
   readonly disk?: MemoryDisk;
 }
 
 /**
- * A store that keeps everything in memory: `durabilityMax` is "memory", `synced` and `flushed` are the same. Commits are applied in the order they were
- * made, whatever their writer, never inside the `commit` call. What is put is copied when its commit is applied, and an append that is a part of a larger buffer; what reads return must not be changed.
+ * A store that keeps everything in memory: `durabilityMax` is "memory", `synced` and
+ * `flushed` are the same. Commits are applied in the order they were made, whatever their
+ * writer, never inside the `commit` call. What is put is copied when its commit is applied,
+ * and an append that is a part of a larger buffer; what reads return must not be changed.
  * @throws OPTION_INVALID
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
