@@ -2,7 +2,7 @@ import { limitExceeded, MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import { isName } from "../message/topic.ts";
 import type { BatchAppend, LaneOpen } from "../protocol/frames.ts";
-import type { LanePort } from "../queue/lane-intake.ts";
+import type { BatchRefusal, LanePort } from "../queue/lane-intake.ts";
 import type { Queue } from "../queue/queue.ts";
 import { storeFailure } from "../store/known-errors.ts";
 import { toProduce } from "./needed-rights.ts";
@@ -19,8 +19,8 @@ interface Lane {
   inFlight: number;
   /** Why it takes nothing for now: its right has been revoked. */
   refusal: MessagingError | null;
-  /** Batches that came since, until those before them have their answers. */
-  readonly refused: (Pick<BatchAppend, "epoch" | "sequence"> & { readonly error: MessagingError })[];
+  /** In order, until what came before them has its answers. What comes behind them is refused likewise. */
+  readonly refused: BatchRefusal[];
   /** Its right is asked about no more. */
   readonly letGo: () => void;
 }
@@ -48,27 +48,20 @@ export class SessionLanes {
         `lane ${frame.lane} has ${lane.inFlight} batches without an answer, and another came; the welcome announced at most ${IN_FLIGHT_BATCHES_MAX}`,
       );
     lane.inFlight++;
-    const error = lane.refused.at(-1)?.error ?? lane.refusal;
-    if (error === null) {
+    const before = lane.refused.at(-1);
+    if (before === undefined && lane.refusal === null) {
       lane.queue.append(lane.port, frame);
       return;
     }
-    lane.refused.push({ epoch: frame.epoch, sequence: frame.sequence, error });
-    this.#refuse(lane);
+    const { epoch, sequence, lane: number } = frame;
+    const why = before ?? { error: lane.refusal as MessagingError, expected: null, retryAfterMs: null };
+    lane.port.refuse({ ...why, type: "batch.refused", lane: number, epoch, sequence });
   }
-  /**
-   * Refuses what came after the right was revoked. Answers keep the order of the batches: not before the queue has answered what it got
-   * until then.
-   */
+  /** Answers keep the order of the batches: none is refused before the queue has answered what it got until then. */
   #refuse(lane: Lane): void {
     if (lane.refused.length === 0 || lane.refused.length < lane.inFlight) return;
     lane.inFlight = 0;
-    const { lane: number } = lane.port;
-    for (const batch of lane.refused.splice(0))
-      this.#session.sender.refuse({
-        ...{ type: "batch.refused", lane: number, expected: null, retryAfterMs: null },
-        ...batch,
-      });
+    for (const refusal of lane.refused.splice(0)) this.#session.sender.refuse(refusal);
   }
   #answered(lane: Lane): void {
     lane.inFlight--;
@@ -113,8 +106,8 @@ export class SessionLanes {
           if (answer.type === "batch.appended") this.#answered(lane);
         },
         refuse: (refusal) => {
-          sender.refuse(refusal);
-          this.#answered(lane);
+          lane.refused.push(refusal);
+          this.#refuse(lane);
         },
       };
       const letGo = rights.watch(right, (refusal) => {

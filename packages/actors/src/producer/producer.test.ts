@@ -249,6 +249,17 @@ describe("rewinding", () => {
     await runtime.advance(4_000); // the lane comes to rest
     expect(client.actors.list("lane").map(({ state }) => state)).toEqual(["idle"]);
   });
+  it("keeps its link, and the order of answers, when a queue fills up while batches are on their way", async () => {
+    const full = topic("full", { schema: typed<string>(), key: "send", queues: 1, retention: { bytesMax: 100_000 } });
+    const { runtime, tap, client } = await setUp({ topics: [full] });
+    const producer = client.producer(full);
+    for (let n = 0; n < 20; n++) void producer.send("x".repeat(100_000), { key: "k" });
+    await runtime.run(producer.flush()); // nobody consumes: what is settled by all makes room
+    const answers = tap.down.filter((frame) => frame.type === "batch.appended" || frame.type === "batch.refused");
+    expect(answers.map(({ sequence }) => sequence)).toEqual(tap.sent("batch.append").map(({ sequence }) => sequence));
+    expect(tap.told("batch.refused")[0]?.error.code).toBe("QUEUE_FULL");
+    expect(tap.links.map(({ closedWith }) => closedWith)).toEqual([null]);
+  });
   it("sends what memory receipts promised again after the broker crashed", async () => {
     const { runtime, broker, client, history } = await setUp();
     const producer = client.producer(lines, { durability: "memory" });

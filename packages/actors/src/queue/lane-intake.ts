@@ -13,8 +13,10 @@ import { COMMIT_OVERHEAD_BYTES, type QueueRoom } from "./queue-room.ts";
 export interface LanePort extends LaneIdentity {
   readonly lane: number;
   send(frame: PlainFrame): void;
-  refuse(refusal: Refusal): void;
+  /** Its answers keep the order of the batches: this one may wait for those before it. */
+  refuse(refusal: BatchRefusal): void;
 }
+export type BatchRefusal = Extract<Refusal, { readonly type: "batch.refused" }>;
 /** Why a batch is not taken. `expected`: the sequence to go on from; `retryAfterMs`: when to send it again. */
 interface NotTaken {
   readonly error: MessagingError;

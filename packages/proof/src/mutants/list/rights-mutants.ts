@@ -36,7 +36,7 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "refusal-overtakes",
-    breaks: "a batch that is refused for its right is answered before those that came before it",
+    breaks: "a batch that is refused is answered before those that came before it",
     promises: ["P11"],
     file: "broker/session-lanes.ts",
     find: "if (lane.refused.length === 0 || lane.refused.length < lane.inFlight) return;",
