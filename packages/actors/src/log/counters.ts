@@ -2,7 +2,10 @@ import type { Logger } from "../contracts/logger.ts";
 import type { Metrics } from "../contracts/metrics.ts";
 import type { ErrorCode } from "../message/errors.ts";
 
-/** What a broker counts, once per batch or frame. Built only where `tokens.metrics` is bound; a `count` that throws is logged, the first time, and harms nothing. */
+/**
+ * What a broker counts, once per batch or frame. Built only where `tokens.metrics` is bound; a `count` that throws is
+ * logged, the first time, and harms nothing.
+ */
 export class Counters {
   readonly #metrics: Metrics;
   readonly #logger: Logger;

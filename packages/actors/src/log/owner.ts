@@ -1,6 +1,9 @@
 import { MessagingError } from "../message/errors.ts";
 
-/** The principal that something belongs to. Null: nobody's, or everybody's, as all was before principals were stored, and is where no authenticator tells them apart. */
+/**
+ * The principal that something belongs to. Null: nobody's, or everybody's, as all was before principals were stored,
+ * and is where no authenticator tells them apart.
+ */
 export type Owner = string | null;
 /** Whether a principal may have it: it is its own, or nobody's. */
 export const mayHave = (by: Owner, of: Owner): boolean => of === null || by === null || of === by;

@@ -1,6 +1,9 @@
 import { mayHave, nameOfAnother, type Owner } from "./owner.ts";
 
-/** Whose the names of one topic's producers are: of the principal that began one, for as long as any queue of the topic knows it (rule 11). Says what the queues' tables hold. */
+/**
+ * Whose the names of one topic's producers are: of the principal that began one, for as long as any queue of the topic
+ * knows it (rule 11). Says what the queues' tables hold.
+ */
 export class ProducerNames {
   readonly #topic: string;
   readonly #owned = new Map<string, { readonly owner: string; queues: number }>();

@@ -3,7 +3,10 @@ import type { AppendedRun } from "../protocol/frames.ts";
 
 /** Runs in one record: what a batch that adds one encodes anew at most. */
 export const PART_RUNS = 16;
-/** Full parts that are remembered, each in a record of its own: with the part that fills, more runs than a producer's batches in flight can make. */
+/**
+ * Full parts that are remembered, each in a record of its own: with the part that fills, more runs than a producer's
+ * batches in flight can make.
+ */
 export const PARTS_MAX = 16;
 
 /** Sequence numbers in a row that stand at offsets in a row. */
@@ -23,7 +26,10 @@ export interface FillingPart {
   readonly full: number;
 }
 
-/** Where the sequence numbers of one producer stand in the queue, the newest of them: what a repeated send is answered with. */
+/**
+ * Where the sequence numbers of one producer stand in the queue, the newest of them: what a repeated send is answered
+ * with.
+ */
 export class ProducerRuns {
   /** Of the full parts that are remembered, then of the one that fills. */
   readonly #runs: Run[] = [];
@@ -58,7 +64,10 @@ export class ProducerRuns {
     }
     this.#runs.push({ sequence, offset, count, duplicate });
   }
-  /** The places of `count` sequences from `from` on, all of them noted; undefined when that is longer ago than is remembered. */
+  /**
+   * The places of `count` sequences from `from` on, all of them noted; undefined when that is longer ago than is
+   * remembered.
+   */
   places(from: Sequence, count: number): AppendedRun[] | undefined {
     const places: AppendedRun[] = [];
     let at = from as number;

@@ -37,7 +37,10 @@ export interface ProducerState {
   seenMs: number;
   readonly runs: ProducerRuns;
 }
-/** Without the last ones in data from before there were any; its runs are all in here then. Without the very last where it is nobody's. */
+/**
+ * Without the last ones in data from before there were any; its runs are all in here then. Without the very last where
+ * it is nobody's.
+ */
 type Stored = readonly [
   name: string,
   epoch: number,
@@ -159,7 +162,10 @@ export class ProducerTable {
     for (const { name, principal } of this.#byName.values()) this.#names.add(name, principal);
     for (const { name, principal } of before.#byName.values()) this.#names.remove(name, principal);
   }
-  /** Producers not seen for a week are forgotten, and the caller removes their records; `seen` are linked, and to be stored as such: their week begins when they go. */
+  /**
+   * Producers not seen for a week are forgotten, and the caller removes their records; `seen` are linked, and to be
+   * stored as such: their week begins when they go.
+   */
   forgetIdle(nowMs: number, isLinked: (name: string) => boolean): Record<"gone" | "seen", readonly ProducerState[]> {
     const gone: ProducerState[] = [];
     const seen: ProducerState[] = [];

@@ -1,4 +1,5 @@
-// The queue beside a reference model: lanes that send again, rewind and fence each other, message ids, failed commits, crashes.
+// The queue beside a reference model: lanes that send again, rewind and fence each other, message ids, failed commits,
+// crashes.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Epoch, sequence } from "../message/brands.ts";
@@ -122,7 +123,8 @@ async function play(steps: readonly Step[]): Promise<void> {
     epoch: 0,
   }));
   let model = new Model();
-  // the counter of epochs has a record from here on: without one, a failed commit leaves a number out, which harms nobody
+  // the counter of epochs has a record from here on: without one, a failed commit leaves a number out, which harms
+  // nobody
   bench.queue.log.openLane("first", null, FIRST);
   model.open("first", null, FIRST);
   await bench.settle();

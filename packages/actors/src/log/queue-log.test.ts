@@ -227,7 +227,8 @@ describe("producers", () => {
 describe("reading", () => {
   it("finds the same from memory and from the store", async () => {
     const { bench, log, append } = await opened();
-    for (let batch = 0; batch < 40; batch++) append(batch * 3, packed(["a", "b", "c"], 40_000), 3); // more than is kept in memory
+    // more than is kept in memory
+    for (let batch = 0; batch < 40; batch++) append(batch * 3, packed(["a", "b", "c"], 40_000), 3);
     await bench.settle();
     for (const from of [0, 1, 50, 99, 117, 119]) {
       const [batch] = await log.read(from, 1);

@@ -1,9 +1,9 @@
 import { type Epoch, epoch, type Offset, offset, type Sequence, sequence } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { PackedReader } from "../message/packed.ts";
-import { NO_SLOT } from "../message/route.ts";
 import type { AppendedRun } from "../protocol/frames.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
+import { type BatchPlace, examineBatch } from "./examine-batch.ts";
 import { IDS_MAX, IdWindow } from "./id-window.ts";
 import type { Owner } from "./owner.ts";
 import {
@@ -31,19 +31,12 @@ export interface LaneIdentity {
   readonly instance: string;
   readonly epoch: Epoch;
 }
-/** Messages of a batch, one after another, that are all new; or one that is known by its id. */
-interface ExaminedRun {
-  count: number;
-  readonly duplicateOf: number | null;
-}
-/** Shared by all batches without ids, and never added to. */
-const NO_IDS = new Map<string, number>();
 const RECOVERY_BYTES = 4 * 1024 * 1024;
 const NOTHING_PENDING: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
 
 /**
- * One ordered log (rule 1): gives offsets, synchronously and in order of arrival; keeps what makes a repeated send land once; moves the flushed watermark.
- * Plain data: what it may do now is the queue machine's decision.
+ * One ordered log (rule 1): gives offsets, synchronously and in order of arrival; keeps what makes a repeated send land
+ * once; moves the flushed watermark. Plain data: what it may do now is the queue machine's decision.
  */
 export class QueueLog {
   readonly name: string;
@@ -97,7 +90,10 @@ export class QueueLog {
     return this.#producers.names;
   }
 
-  /** Takes up what the store holds: ends, sequences, epochs and ids. What was in memory only is forgotten. @throws `STORE_DAMAGED` */
+  /**
+   * Takes up what the store holds: ends, sequences, epochs and ids. What was in memory only is forgotten. @throws
+   * `STORE_DAMAGED`
+   */
   async recover(): Promise<void> {
     const { queue } = this;
     const { store, spec, runtime } = this.#scope;
@@ -162,8 +158,9 @@ export class QueueLog {
   }
 
   /**
-   * Opens a lane (rule 11): with the epoch it shows, or under a new one, which fences every other instance of the name; one that came later is not fenced but fences.
-   * The name is its principal's: no other one fences it. `ready` resolves when the epoch may be used. @throws `NAME_IN_USE` `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
+   * Opens a lane (rule 11): with the epoch it shows, or under a new one, which fences every other instance of the name;
+   * one that came later is not fenced but fences. The name is its principal's: no other one fences it. `ready` resolves
+   * when the epoch may be used. @throws `NAME_IN_USE` `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `LIMIT_EXCEEDED`
    */
   openLane(
     producer: string,
@@ -205,8 +202,10 @@ export class QueueLog {
     );
   }
   /**
-   * Numbers a batch and has it stored, together with the producer's state. Nothing is awaited: the offsets are given when this returns.
-   * @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `OUT_OF_SEQUENCE` (with `expected`) `WRONG_ROUTE` `MESSAGE_TOO_LARGE` `PROTOCOL_VIOLATION`; nothing has changed then.
+   * Numbers a batch and has it stored, together with the producer's state. Nothing is awaited: the offsets are given
+   * when this returns.
+   * @throws `PRODUCER_FENCED` `PRODUCER_UNKNOWN` `OUT_OF_SEQUENCE` (with `expected`) `WRONG_ROUTE` `MESSAGE_TOO_LARGE`
+   * `PROTOCOL_VIOLATION`; nothing has changed then.
    */
   append(lane: LaneIdentity, from: Sequence, count: number, messages: Uint8Array): Appended {
     const { runtime, routeVersion } = this.#scope;
@@ -232,7 +231,8 @@ export class QueueLog {
       );
     // ids are remembered by the clock that does not jump: the wall clock only dates those that are read from the store
     const notedAt = runtime.now();
-    const fresh = this.#examine(messages, count, known, notedAt);
+    const at: BatchPlace = { scope: this.#scope, queue: this.queue, end: this.#end, ids: this.#ids, nowMs: notedAt };
+    const fresh = examineBatch(at, messages, count, known);
     const runs: AppendedRun[] = [...repeated];
     if (known < count) {
       const first = this.#end;
@@ -264,72 +264,10 @@ export class QueueLog {
     return { runs, commit: this.#lastCommit, producer };
   }
 
-  /** Walks the messages behind the first `known`: right queue, right size, ids known or not. */
-  #examine(messages: Uint8Array, count: number, known: number, nowMs: number) {
-    const { queue } = this;
-    const { table, messageBytesMax } = this.#scope;
-    const reader = new PackedReader(messages);
-    const runs: ExaminedRun[] = [];
-    const parts: Uint8Array[] = [];
-    let last: ExaminedRun | undefined;
-    let ids = NO_IDS;
-    let partFrom = -1;
-    let index = 0;
-    let appended = 0;
-    while (reader.next()) {
-      if (index++ < known) continue;
-      if (reader.length > messageBytesMax)
-        throw new MessagingError(
-          "MESSAGE_TOO_LARGE",
-          `a message of ${reader.length} bytes was sent, at most ${messageBytesMax} are taken`,
-          {
-            data: { bytes: reader.length, messageBytesMax },
-          },
-        );
-      reader.key; // text that is not UTF-8 is refused here, not found by every consumer
-      const slot = reader.slot;
-      if (slot !== NO_SLOT && table[slot] !== queue)
-        throw new MessagingError(
-          "WRONG_ROUTE",
-          `slot ${slot} belongs to queue ${table[slot] ?? "none"}, the message came to queue ${queue}`,
-          {
-            data: { slot, queue },
-          },
-        );
-      if (reader.dueMs !== null)
-        throw new MessagingError("PROTOCOL_VIOLATION", "delayed messages are not taken yet, found one with a due time");
-      let duplicateOf: number | null = null;
-      if (reader.hasId) {
-        const id = reader.id!;
-        const inBatch = ids.get(id);
-        duplicateOf = inBatch === undefined ? (this.#ids.find(id, nowMs) ?? null) : this.#end + inBatch;
-        if (duplicateOf === null) {
-          if (ids === NO_IDS) ids = new Map();
-          ids.set(id, appended);
-        }
-      }
-      if (duplicateOf === null) {
-        if (partFrom < 0) partFrom = reader.at;
-        appended++;
-      } else if (partFrom >= 0) {
-        parts.push(messages.subarray(partFrom, reader.at));
-        partFrom = -1;
-      }
-      if (last !== undefined && last.duplicateOf === null && duplicateOf === null) last.count++;
-      else {
-        last = { count: 1, duplicateOf };
-        runs.push(last);
-      }
-    }
-    if (index !== count)
-      throw new MessagingError("PROTOCOL_VIOLATION", `a batch said it holds ${count} messages, found ${index}`, {
-        data: { count, found: index },
-      });
-    if (partFrom >= 0) parts.push(partFrom === 0 ? messages : messages.subarray(partFrom));
-    return { runs, parts, ids };
-  }
-
-  /** Flushed batches from the one that holds `from` on: at once when they are still in memory, else from the store. Empty at the end. */
+  /**
+   * Flushed batches from the one that holds `from` on: at once when they are still in memory, else from the store.
+   * Empty at the end.
+   */
   read(from: number, bytesMax: number): readonly LogBatch[] | Promise<readonly LogBatch[]> {
     if (from >= this.#flushedEnd) return [];
     const cached = this.#cache.read(from, this.#flushedEnd, bytesMax);
@@ -367,7 +305,10 @@ export class QueueLog {
   ownerOf(producer: string): Owner | undefined {
     return this.#producers.get(producer)?.principal;
   }
-  /** The name is the first one's that comes from now on. What its lane has under way goes on until then. Null where nothing changes. */
+  /**
+   * The name is the first one's that comes from now on. What its lane has under way goes on until then. Null where
+   * nothing changes.
+   */
   releaseProducer(producer: string): Commit | null {
     const state = this.#producers.get(producer);
     if (state === undefined || state.principal === null) return null;

@@ -3,7 +3,9 @@ import type { OffsetRange } from "../protocol/frames.ts";
 /** Shared by all sets that hold nothing, and never written to: most do, and there are four per subscription. */
 const NONE: number[] = [];
 
-/** A set of offsets kept as sorted, disjoint, half-open ranges: small as long as what is in it is mostly consecutive. */
+/**
+ * A set of offsets kept as sorted, disjoint, half-open ranges: small as long as what is in it is mostly consecutive.
+ */
 export class RangeSet {
   #from = NONE;
   #to = NONE;

@@ -5,7 +5,9 @@ const packr = new Packr({ useRecords: false, mapsAsObjects: true });
 
 /** Small documents as the store keeps them. */
 export const encodeRecord = (record: unknown): Uint8Array => packr.pack(record);
-/** Begins a record that is encoded in a later way, before the number of that way: no MessagePack value begins with it. */
+/**
+ * Begins a record that is encoded in a later way, before the number of that way: no MessagePack value begins with it.
+ */
 const LATER = 0xc1;
 /** What is stored was written by a newer version, and is whole as far as anyone can tell (rule 39). */
 export const newerThanKnown = (what: string, found: string, data: ErrorData): MessagingError<"FORMAT_UNSUPPORTED"> =>
@@ -57,7 +59,10 @@ export const storeKeys = {
   entries: (topic: string, queue: number, group: string, strand: number) =>
     `se/${topic}/${queue}/${group}/${padded(strand)}/`,
 } as const;
-/** For what is kept per queue: V8 keeps the parts of a template that was filled in, too, several times what the text takes. */
+/**
+ * For what is kept per queue: V8 keeps the parts of a template that was filled in, too, several times what the text
+ * takes.
+ */
 export const flat = (...parts: readonly (string | number)[]): string => parts.join("/");
 /** Numbers in keys sort as numbers. */
 const padded = (value: number): string => String(value).padStart(16, "0");

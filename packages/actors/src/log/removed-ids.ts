@@ -7,8 +7,8 @@ const CHUNK_IDS = 1_024;
 type StoredIds = readonly (readonly [id: string, offset: number, wallMs: number])[];
 
 /**
- * Ids of messages that retention has removed from their log, in records of their own, so that a restarted broker knows them for as long as any other.
- * At most as many as a queue remembers at all.
+ * Ids of messages that retention has removed from their log, in records of their own, so that a restarted broker knows
+ * them for as long as any other. At most as many as a queue remembers at all.
  */
 export class RemovedIds {
   readonly #topic: string;
@@ -34,7 +34,10 @@ export class RemovedIds {
       return ids;
     });
   }
-  /** What belongs into the commit that removes these messages: their ids, and away with records that nobody can ask for any more. */
+  /**
+   * What belongs into the commit that removes these messages: their ids, and away with records that nobody can ask for
+   * any more.
+   */
   keep(ids: readonly NotedId[], wallMs: number): StoreWrite[] {
     const writes: StoreWrite[] = [];
     for (let at = 0; at < ids.length; at += CHUNK_IDS) {

@@ -13,9 +13,9 @@ export interface RetentionGroup {
 }
 
 /**
- * Removes whole batches from the front of a log: those older than `ageMs`, those over `bytesMax`, or (`settledByAll`, and in a store
- * without room) all that every group has settled.
- * Rule 31: never at or above a group's cursor, unless `dropUnsettled`: then the groups count what they lose, in a commit before the removal.
+ * Removes whole batches from the front of a log: those older than `ageMs`, those over `bytesMax`, or (`settledByAll`,
+ * and in a store without room) all that every group has settled. Rule 31: never at or above a group's cursor, unless
+ * `dropUnsettled`: then the groups count what they lose, in a commit before the removal.
  * @returns when the oldest batch that stays will be too old, by the wall clock; 0 when that was not looked at
  */
 export async function retain(

@@ -1,4 +1,7 @@
-/** Bytes of batches handed to the store and not flushed yet, at most, of one queue and of all queues of a broker. A single batch is taken however large it is. */
+/**
+ * Bytes of batches handed to the store and not flushed yet, at most, of one queue and of all queues of a broker. A
+ * single batch is taken however large it is.
+ */
 export const UNFLUSHED_BYTES_MAX = { queue: 64 * 1024 * 1024, broker: 256 * 1024 * 1024 };
 
 /** What of a queue's batches waits for the store, under what waits of all queues of the broker. */

@@ -2,8 +2,9 @@ import { MessagingError } from "../message/errors.ts";
 import { newerThanKnown } from "./records.ts";
 
 /**
- * An appended batch as it is stored and kept in memory: when it was taken, under which version of the route, and its packed messages.
- * Little-endian: 1 byte layout (1), 8 bytes float64 ms since 1970, 4 bytes route version, then the messages.
+ * An appended batch as it is stored and kept in memory: when it was taken, under which version of the route, and its
+ * packed messages. Little-endian: 1 byte layout (1), 8 bytes float64 ms since 1970, 4 bytes route version, then the
+ * messages.
  */
 export interface LogBatch {
   readonly first: number;

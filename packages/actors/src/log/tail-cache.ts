@@ -5,7 +5,10 @@ const CACHE_BYTES_MAX = 2 * 1024 * 1024;
 /** The same for all queues of a broker together. */
 const BUDGET_BYTES_MAX = 64 * 1024 * 1024;
 
-/** What the tails of all queues of a broker take together: past its bound, those that were written to longest ago give way. */
+/**
+ * What the tails of all queues of a broker take together: past its bound, those that were written to longest ago give
+ * way.
+ */
 export class TailBudget {
   readonly #bytesMax: number;
   /** Those that hold something, the one written to last at the end. */
@@ -85,7 +88,10 @@ export class TailCache {
     }
     if (dropped > 0) this.#budget.removed(this, dropped, isEmpty);
   }
-  /** Batches from the one that holds `from` up to `end`, while `bytesMax` is not passed; undefined when `from` is no longer here. */
+  /**
+   * Batches from the one that holds `from` up to `end`, while `bytesMax` is not passed; undefined when `from` is no
+   * longer here.
+   */
   read(from: number, end: number, bytesMax: number): LogBatch[] | undefined {
     const oldest = this.#batches[this.#head];
     if (oldest === undefined || from < oldest.first) return undefined;

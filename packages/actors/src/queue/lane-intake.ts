@@ -28,8 +28,8 @@ const RETRY_AFTER_MS = 200;
 const OPENING_MAX = 1_000;
 
 /**
- * What producers' lanes ask of a queue: to be opened, and to append. Each batch is numbered at once or refused, and answered on
- * the lane's link when it is as durable as it asked to be.
+ * What producers' lanes ask of a queue: to be opened, and to append. Each batch is numbered at once or refused, and
+ * answered on the lane's link when it is as durable as it asked to be.
  *
  *     batch.append ──▶ taken? ──▶ numbered ──▶ commit ──▶ flushed ──▶ synced
  *                        │            │                      │           │
@@ -85,15 +85,18 @@ export class LaneIntake {
     }
   }
   /**
-   * Tells a lane that is back what of its `memory` receipts is kept: the news may have gone down with its old link, and a lane
-   * whose buffer is full of what it holds for that sends nothing that would bring it again.
+   * Tells a lane that is back what of its `memory` receipts is kept: the news may have gone down with its old link, and
+   * a lane whose buffer is full of what it holds for that sends nothing that would bring it again.
    */
   tellKept(lane: LanePort): void {
     this.#log.whenKept(lane.producer, lane.epoch, (kept) =>
       lane.send({ type: "lane.kept", lane: lane.lane, epoch: lane.epoch, kept }),
     );
   }
-  /** The log was read anew. A lane whose `memory` receipts came to nothing sends again from where the queue stands: it may have no room to send what would tell it. */
+  /**
+   * The log was read anew. A lane whose `memory` receipts came to nothing sends again from where the queue stands: it
+   * may have no room to send what would tell it.
+   */
   recovered(): void {
     const lanes = this.#unkept ?? [];
     this.#unkept = null;

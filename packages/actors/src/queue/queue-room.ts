@@ -9,7 +9,10 @@ import { isFull, isOpen, type queueMachine } from "./queue.machine.ts";
 /** What a batch takes beside its messages: its own record, its producer's state. */
 export const COMMIT_OVERHEAD_BYTES = 1_024;
 
-/** Whether batches fit into a queue, and what retention takes out of it. Says so to the queue's machine, which decides whether it is full. */
+/**
+ * Whether batches fit into a queue, and what retention takes out of it. Says so to the queue's machine, which decides
+ * whether it is full.
+ */
 export class QueueRoom {
   readonly #path: string;
   readonly #scope: TopicScope;
@@ -76,7 +79,10 @@ export class QueueRoom {
     );
   }
 
-  /** Whether retention may find anything: not while the oldest batch is the one that it saw last, too young, and nothing else presses. */
+  /**
+   * Whether retention may find anything: not while the oldest batch is the one that it saw last, too young, and nothing
+   * else presses.
+   */
   get mayRetain(): boolean {
     const { spec, runtime, store } = this.#scope;
     const { start, flushedEnd, bytes } = this.#log;

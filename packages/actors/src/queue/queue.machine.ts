@@ -1,7 +1,17 @@
 // queue.machine.ts: may this queue take messages right now, and when is it read anew after a failure?
+//
+//                  queue.recovered          queue.filled
+//     recovering ─────────────────▶ active ──────────────▶ full: no room for the batch that came
+//      │  ▲  │                       │  ▲    queue.drained   │
+//      │  │  │                       │  └────────────────────┤
+//      │  └──│────── commit.failed ──┴───────────────────────┘
+//      │     └ recovery.failed: once more, after a pause
+//      └ recovery.failed, and final ──▶ failed: its data are damaged, it refuses everything
 import { emit, type SnapshotFrom, setup } from "xstate";
 
-/** A store that fails again and again is not asked without a pause: producers that wait for nothing send again at once. */
+/**
+ * A store that fails again and again is not asked without a pause: producers that wait for nothing send again at once.
+ */
 const RECOVER_EACH_MS = 500;
 
 export type QueueEvent =
@@ -15,15 +25,14 @@ export type QueueEvent =
 /** The log is to be read from the store, so long from now. */
 export type QueueDecision = { readonly type: "recovery.due"; readonly inMs: number };
 
-/**
- *     recovering ◀──────── commit.failed ────────┐
- *       │  ▲ └─ recovery.failed: once more       │
- *       │  │                                     │
- *       │  └─────────────────── active ◀──▶ full: no room for the batch that came
- *       └─ queue.recovered ──────▲
- *
- * failed: its data are damaged, it refuses everything.
- */
+const COMMIT_FAILED = {
+  target: "recovering",
+  actions: {
+    type: "askForRecovery",
+    params: ({ event }: { event: { sinceRecoveryMs: number } }) => RECOVER_EACH_MS - event.sinceRecoveryMs,
+  },
+} as const;
+
 export const queueMachine = setup({
   types: { events: {} as QueueEvent, emitted: {} as QueueDecision, tags: {} as "open" },
   guards: { isFinal: (_, isFinal: boolean) => isFinal },
@@ -46,20 +55,14 @@ export const queueMachine = setup({
       tags: "open",
       on: {
         "queue.filled": "full",
-        "commit.failed": {
-          target: "recovering",
-          actions: { type: "askForRecovery", params: ({ event }) => RECOVER_EACH_MS - event.sinceRecoveryMs },
-        },
+        "commit.failed": COMMIT_FAILED,
       },
     },
     full: {
       tags: "open",
       on: {
         "queue.drained": "active",
-        "commit.failed": {
-          target: "recovering",
-          actions: { type: "askForRecovery", params: ({ event }) => RECOVER_EACH_MS - event.sinceRecoveryMs },
-        },
+        "commit.failed": COMMIT_FAILED,
       },
     },
     failed: {},

@@ -17,9 +17,9 @@ const SCAN_BYTES = 4 * 1024 * 1024;
 const IDLE_LOOK_MS = 3_600_000;
 
 /**
- * One ordered queue of a topic, an actor: its log, and one subscription for each group. It puts what producers send in one order,
- * and for each group serializes delivery to the one consumer actor that holds its lease. When a commit has failed it reads all
- * of it anew from the store.
+ * One ordered queue of a topic, an actor: its log, and one subscription for each group. It puts what producers send in
+ * one order, and for each group serializes delivery to the one consumer actor that holds its lease. When a commit has
+ * failed it reads all of it anew from the store.
  *
  *     lanes ──▶ LaneIntake ──▶ QueueLog ──▶ store
  *                                 │ flushed
@@ -124,7 +124,10 @@ export class Queue {
     this.#idleLookAt = now + IDLE_LOOK_MS;
     this.log.forgetIdleProducers(isLinked);
   }
-  /** The producer's name is free here: see `QueueLog.releaseProducer`. @throws `UNAVAILABLE`, or what the commit fails with */
+  /**
+   * The producer's name is free here: see `QueueLog.releaseProducer`. @throws `UNAVAILABLE`, or what the commit fails
+   * with
+   */
   async releaseProducer(producer: string): Promise<boolean> {
     if (!this.isOpen) throw new MessagingError("UNAVAILABLE", `${this.path} is ${this.state}`);
     const commit = this.log.releaseProducer(producer);

@@ -1,4 +1,7 @@
-/** Who waits for a cursor to come so far. Kept in order, so that a cursor that moves looks at what is due and at nothing else; who waits for the same is one entry. */
+/**
+ * Who waits for a cursor to come so far. Kept in order, so that a cursor that moves looks at what is due and at nothing
+ * else; who waits for the same is one entry.
+ */
 export class CursorWaits {
   /** Descending: what is due first comes last. */
   readonly #ends: number[] = [];

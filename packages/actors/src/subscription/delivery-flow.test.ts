@@ -91,7 +91,8 @@ describe("a backlog that has left memory", () => {
   it("is read once, also by a holder that takes one message at a time", async () => {
     const bench = await QueueBench.open();
     const subscription = await bench.subscribe();
-    for (let batch = 0; batch < 40; batch++) bench.append(["a", "b"], 30_000); // 2.4 MB: the tail in memory begins after some
+    // 2.4 MB: the tail in memory begins after some
+    for (let batch = 0; batch < 40; batch++) bench.append(["a", "b"], 30_000);
     await bench.settle();
     const read = vi.spyOn(bench.store, "read");
     const talk = new Talk(bench, subscription, new FakePort("c"));

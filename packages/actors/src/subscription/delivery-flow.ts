@@ -4,9 +4,11 @@ import { type Offset, offset } from "../message/brands.ts";
 import { PackedReader } from "../message/packed.ts";
 import type { DeliveredBatch, OffsetRange, RedrivenId, TriedMessage } from "../protocol/frames.ts";
 import type { StoreWrite } from "../store/store.ts";
+import { DeliveryCredit } from "./delivery-credit.ts";
 import type { FlowEvent } from "./lease.machine.ts";
 import type { Ledger } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
+import { RedrivenStrands } from "./redriven-strands.ts";
 import type { AsideCopy, Strand } from "./set-aside.ts";
 import { SPAN_MAX } from "./subscription-scope.ts";
 
@@ -14,7 +16,10 @@ import { SPAN_MAX } from "./subscription-scope.ts";
 const DELIVER_BYTES_MAX = 256 * 1024;
 /** Read at a time: of large messages most would be read in vain. */
 const REDELIVER_MESSAGES_MAX = 32;
-/** Read from the store at a time for each message that the holder has room for: who takes them one at a time is not read 256 KiB ahead, and kept them. */
+/**
+ * Read from the store at a time for each message that the holder has room for: who takes them one at a time is not read
+ * 256 KiB ahead, and kept them.
+ */
 const READ_BYTES_PER_MESSAGE = 32 * 1024;
 
 const NOTHING_READ: readonly LogBatch[] = [];
@@ -37,14 +42,15 @@ export interface FlowHooks {
 }
 
 /**
- * Messages on their way to the holder of a lease: what is next, how much it can take, what it has in hand. Lives as long as one
- * grant on one link. It decides nothing about leases; it stops when told.
+ * Messages on their way to the holder of a lease: what is next, how much it can take, what it has in hand. Lives as
+ * long as one grant on one link. It decides nothing about leases; it stops when told.
  *
  *     log     │ … 40  41 │ 42   43   44   45   46 │ 47   48 …
  *             │   done   │ sent, some settled     │ to be read and sent, as far as credit and span go
  *                     cursor               position
  *
- * Redriven strands, which are older, go first. What is done is passed over; what has a parked key is set behind its head.
+ * Redriven strands, which are older, go first. What is done is passed over; what has a parked key is set behind its
+ * head.
  */
 export class DeliveryFlow {
   readonly #ledger: Ledger;
@@ -56,17 +62,10 @@ export class DeliveryFlow {
   deliveredEnd: number;
   /** In the holder's hands since before this flow: not sent again. */
   readonly #kept: RangeSet;
-  /** Per redriven strand, the last offset sent. */
-  readonly #redriven = new Map<number, number>();
-  /** Strands whose next messages are still on their way to the store. */
-  readonly #unflushed = new Set<number>();
-  #asideFlushes = 0;
+  readonly redriven: RedrivenStrands;
   /** Length of a redriven message that did not fit into the byte credit. */
   #redrivenBytes = 0;
-  #creditMessages = 0;
-  #creditBytes = 0;
-  #sentMessages = 0;
-  #sentBytes = 0;
+  readonly #credit = new DeliveryCredit();
   #pauses = 0;
   #halted = false;
   #stopped = false;
@@ -85,17 +84,11 @@ export class DeliveryFlow {
     this.#position = ledger.state.cursor;
     this.deliveredEnd = Math.max(start.deliveredEnd, ledger.state.cursor);
     this.#kept = new RangeSet(start.kept);
-    for (const { strand: run, offset } of start.keptRedriven) {
-      const { id } = ledger.aside.ofRun(run) ?? {};
-      if (id !== undefined) this.#redriven.set(id, Math.max(this.#redriven.get(id) ?? -1, offset));
-    }
+    this.redriven = new RedrivenStrands(ledger, start.keptRedriven);
   }
 
   credit(messages: number, bytes: number): void {
-    if (messages <= this.#creditMessages && bytes <= this.#creditBytes) return;
-    this.#creditMessages = Math.max(this.#creditMessages, messages);
-    this.#creditBytes = Math.max(this.#creditBytes, bytes);
-    this.pump();
+    if (this.#credit.grow(messages, bytes)) this.pump();
   }
   /** Stands still until the function returned is called: while something is committed that decides what may be sent. */
   pause(): () => void {
@@ -114,26 +107,16 @@ export class DeliveryFlow {
   }
   /** The lease was raised: what is in hand stays, credit counts from 0 again. */
   restartCredit(): void {
-    this.#creditMessages = 0;
-    this.#creditBytes = 0;
-    this.#sentMessages = 0;
-    this.#sentBytes = 0;
+    this.#credit.restart();
   }
   /** A strand is to run (again): its messages are sent from the head on. */
   redrive(strand: number): void {
-    this.#redriven.delete(strand);
+    this.redriven.restart(strand);
     this.pump();
-  }
-  /** Whether a message of this strand may be in the holder's hands. */
-  hasSent(strand: number, offset: number): boolean {
-    return (this.#redriven.get(strand) ?? -1) >= offset;
   }
   /** What was set aside has been committed: it can be read now. */
   asideFlushed(): void {
-    this.#asideFlushes++;
-    if (this.#unflushed.size === 0) return;
-    this.#unflushed.clear();
-    this.pump();
+    if (this.redriven.flushed()) this.pump();
   }
   stop(): void {
     this.#stopped = true;
@@ -145,16 +128,6 @@ export class DeliveryFlow {
     const { state } = this.#ledger;
     for (let at = state.cursor; at < this.deliveredEnd && heads.length < count; at++)
       if (!state.isDone(at)) heads.push(at);
-    return heads;
-  }
-
-  /** Heads of redriven strands that were sent. */
-  redrivenHeads(): { readonly strand: Strand; readonly offset: number }[] {
-    const heads: { readonly strand: Strand; readonly offset: number }[] = [];
-    for (const strand of this.#ledger.aside.redriving()) {
-      const head = strand.offsets[0];
-      if (head !== undefined && this.hasSent(strand.id, head)) heads.push({ strand, offset: head });
-    }
     return heads;
   }
 
@@ -184,7 +157,8 @@ export class DeliveryFlow {
           })
           .then((moved) => {
             this.#running = false;
-            // what moved nothing moves nothing a second time (no room for it, or the log is another broker's now): only news may
+            // what moved nothing moves nothing a second time (no room for it, or the log is another broker's now): only
+            // news may
             if (moved || this.#again) this.pump();
           });
         return;
@@ -203,14 +177,11 @@ export class DeliveryFlow {
     if (state.cursor < this.#position) return true; // the message at the cursor is not done, and was sent
     this.#kept.remove(0, state.cursor);
     for (const at of this.#kept.offsets()) if (!state.isDone(at)) return true;
-    return this.redrivenHeads().length > 0;
-  }
-  get #roomMessages(): number {
-    return this.#creditMessages - this.#sentMessages;
+    return this.redriven.heads().length > 0;
   }
   /** True when there may be more to send, a promise when that has to be read first. */
   #step(): boolean | Promise<boolean> {
-    if (!this.#mayFlow() || this.#roomMessages <= 0 || this.#ledger.isBehind) return false;
+    if (!this.#mayFlow() || this.#credit.messages <= 0 || this.#ledger.isBehind) return false;
     if (this.port.congested) {
       if (!this.#waitsForDrain) {
         this.#waitsForDrain = true;
@@ -224,9 +195,9 @@ export class DeliveryFlow {
       }
       return false;
     }
-    const strand = this.#strandToSend();
+    const strand = this.redriven.next();
     if (strand !== undefined) {
-      if (this.#redrivenBytes > this.#creditBytes - this.#sentBytes && this.#hasInHand()) return false;
+      if (this.#redrivenBytes > this.#credit.bytes && this.#hasInHand()) return false;
       return this.#redeliver(strand).then(() => true);
     }
     const { state } = this.#ledger;
@@ -238,7 +209,7 @@ export class DeliveryFlow {
       return false;
     }
     if (this.#isReadAhead()) return this.#send(this.#ahead);
-    const bytesMax = Math.min(DELIVER_BYTES_MAX, this.#roomMessages * READ_BYTES_PER_MESSAGE);
+    const bytesMax = Math.min(DELIVER_BYTES_MAX, this.#credit.messages * READ_BYTES_PER_MESSAGE);
     const batches = log.read(this.#position, bytesMax);
     if (!(batches instanceof Promise)) return this.#send(batches);
     return batches.then((read) => {
@@ -274,8 +245,8 @@ export class DeliveryFlow {
       const whole =
         batch.first === this.#position &&
         end <= limit &&
-        batch.count <= this.#roomMessages - messages &&
-        batch.messages.length <= this.#creditBytes - this.#sentBytes - bytes &&
+        batch.count <= this.#credit.messages - messages &&
+        batch.messages.length <= this.#credit.bytes - bytes &&
         batch.messages.length <= DELIVER_BYTES_MAX - bytes &&
         aside.parkedKeys === 0 &&
         !state.anyDone(batch.first, end) &&
@@ -304,8 +275,7 @@ export class DeliveryFlow {
     if (pieces.length === 0) return this.#position > before;
     const first = pieces[0]!.offset;
     this.deliveredEnd = Math.max(this.deliveredEnd, this.#position);
-    this.#sentMessages += messages;
-    this.#sentBytes += bytes;
+    this.#credit.take(messages, bytes);
     this.port.send({
       type: "deliver",
       member: this.port.member,
@@ -359,7 +329,7 @@ export class DeliveryFlow {
     while (reader.next()) {
       at++;
       if (at < this.#position) continue;
-      if (at >= so.limit || messages >= this.#roomMessages) {
+      if (at >= so.limit || messages >= this.#credit.messages) {
         complete = false;
         break;
       }
@@ -385,7 +355,7 @@ export class DeliveryFlow {
         this.#position = at + 1;
         continue;
       }
-      const fits = bytes + reader.length <= this.#creditBytes - this.#sentBytes;
+      const fits = bytes + reader.length <= this.#credit.bytes;
       if (messages > 0 ? !fits || bytes + reader.length > DELIVER_BYTES_MAX : !fits && this.#hasInHand()) {
         complete = false;
         break;
@@ -421,34 +391,16 @@ export class DeliveryFlow {
     return this.#ledger.aside.messages < this.#ledger.scope.topic.spec.parkedMessagesMax;
   }
 
-  #strandToSend(): Strand | undefined {
-    if (!this.#ledger.aside.isRedriving) return undefined;
-    for (const strand of this.#ledger.aside.redriving()) {
-      if (this.#unflushed.has(strand.id)) continue;
-      const last = strand.offsets.at(-1);
-      if (last !== undefined && !this.hasSent(strand.id, last)) return strand;
-    }
-    return undefined;
-  }
   async #redeliver(strand: Strand): Promise<void> {
-    const { aside } = this.#ledger;
-    const flushes = this.#asideFlushes;
-    const from = (this.#redriven.get(strand.id) ?? -1) + 1;
-    const copies = await aside.copies(strand, from, Math.min(REDELIVER_MESSAGES_MAX, this.#roomMessages));
-    // while it was read the strand may have ended, been put back, or begun anew from its head
-    if (!this.#mayFlow() || aside.strand(strand.id) !== strand || strand.phase !== "redriving") return;
-    if (from !== (this.#redriven.get(strand.id) ?? -1) + 1) return;
-    if (copies.length === 0) {
-      if (flushes === this.#asideFlushes) this.#unflushed.add(strand.id);
-      return;
-    }
+    const copies = await this.redriven.read(strand, Math.min(REDELIVER_MESSAGES_MAX, this.#credit.messages));
+    if (!this.#mayFlow()) return;
     const entries: AsideCopy[] = [];
     let bytes = 0;
     let sent = -1;
     for (const copy of copies) {
       const length = bytes + copy.message.length;
       if (strand.offsets.includes(copy.offset)) {
-        const fits = this.#sentBytes + length <= this.#creditBytes;
+        const fits = length <= this.#credit.bytes;
         if (entries.length > 0 ? !fits || length > DELIVER_BYTES_MAX : !fits && this.#hasInHand()) {
           this.#redrivenBytes = copy.message.length;
           break;
@@ -459,10 +411,9 @@ export class DeliveryFlow {
       }
       sent = copy.offset;
     }
-    if (sent >= 0) this.#redriven.set(strand.id, sent);
+    if (sent >= 0) this.redriven.sent(strand, sent);
     if (entries.length === 0) return;
-    this.#sentMessages += entries.length;
-    this.#sentBytes += bytes;
+    this.#credit.take(entries.length, bytes);
     this.port.send({
       type: "redeliver",
       member: this.port.member,

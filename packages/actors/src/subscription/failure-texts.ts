@@ -8,8 +8,8 @@ const SHORT_BYTES_MAX = 128;
 const SHORT_NAME_BYTES_MAX = 64;
 
 /**
- * Rule 41: the texts of failures that one subscription keeps with what it has set aside: counted in bytes. At their bound a new one is cut short: the message stays set aside, and what went
- * wrong with it can still be told.
+ * Rule 41: the texts of failures that one subscription keeps with what it has set aside: counted in bytes. At their
+ * bound a new one is cut short: the message stays set aside, and what went wrong with it can still be told.
  */
 export class FailureTexts {
   #bytes = 0;

@@ -7,7 +7,10 @@ import { changeFailure, unavailable } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import { applySettlement } from "./settle.ts";
 
-/** A member asks for the lease, or (`resume`), back on a new link, for the one that it holds. Judged in its turn, answered when it is stored. */
+/**
+ * A member asks for the lease, or (`resume`), back on a new link, for the one that it holds. Judged in its turn,
+ * answered when it is stored.
+ */
 export function acquireLease(lease: Lease, port: MemberPort, frame: LeaseAcquire): void {
   const { ledger } = lease;
   ledger.take(port, frame, () => {
@@ -23,7 +26,8 @@ export function acquireLease(lease: Lease, port: MemberPort, frame: LeaseAcquire
       return refuse(lease.stale(frame.resume.epoch));
     }
     if (holder !== null && !isSame) return refuse(leaseHeld(lease));
-    if (lease.isHeld) lease.send({ type: "lease.end", reason: "fenced" }); // it does not know of it any more, or would have resumed it
+    // it does not know of it any more, or would have resumed it
+    if (lease.isHeld) lease.send({ type: "lease.end", reason: "fenced" });
     const ttlMs = Math.min(port.join.leaseTtlMs, ledger.scope.topic.leaseTtlMsMax);
     lease.send({ type: "lease.grant", holder: { ...asker, ttlMs }, at });
     const { epoch } = lease;
@@ -38,7 +42,10 @@ export function acquireLease(lease: Lease, port: MemberPort, frame: LeaseAcquire
     });
   });
 }
-/** Rule 20: the lease goes on under its epoch; what the holder has in hand is not sent again, what it settled meanwhile counts. */
+/**
+ * Rule 20: the lease goes on under its epoch; what the holder has in hand is not sent again, what it settled meanwhile
+ * counts.
+ */
 function resume(lease: Lease, port: MemberPort, frame: LeaseAcquire, resumed: LeaseResume, at: number): void {
   const { ledger, epoch, repeats } = lease;
   const deliveredEnd = lease.flow?.deliveredEnd ?? ledger.state.cursor;

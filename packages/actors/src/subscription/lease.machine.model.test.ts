@@ -1,4 +1,5 @@
-// Who holds a lease, beside a reference model: grants, expiry by the clock, renewals, revokes, raises, and the quarantine after a restart.
+// Who holds a lease, beside a reference model: grants, expiry by the clock, renewals, revokes, raises, and the
+// quarantine after a restart.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createActor } from "xstate";

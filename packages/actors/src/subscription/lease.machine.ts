@@ -1,10 +1,26 @@
 // lease.machine.ts: who may consume this queue for this group right now, and under which epoch?
+//
+// The lease of one group on one queue. Its epoch and its holder stand here and nowhere else: the ledger stores them
+// with each commit, and whoever judges a frame reads them here.
+//
+//            lease.grant           lease.revoke
+//     vacant ───────────▶ leased ───────────────▶ revoking     renewed only until the revoke's deadline
+//       ▲                   │                        │
+//       ├───────────────────┴────────────────────────┘
+//       │   lease.release, lease.end, or lease.check past the deadline
+//       │
+//     quarantined ──▶ leased     after a restart: for the recorded holder only, until the recorded TTL has gone
+//
+// Within `leased`: flowing ◀─▶ suspended (by span or congestion) ──▶ halted (until the lease ends).
 import { assign, emit, type SnapshotFrom, setup } from "xstate";
 import { type Epoch, epoch, NO_EPOCH } from "../message/brands.ts";
 import { type Holder, isSameHolder, type LeaseRecord } from "./holder.ts";
 
 export type LeaseInput = Readonly<{
-  /** The last epoch that was used (`NO_EPOCH` when there is no record), and a lease that was live when the broker last stopped. */
+  /**
+   * The last epoch that was used (`NO_EPOCH` when there is no record), and a lease that was live when the broker last
+   * stopped.
+   */
   recorded: LeaseRecord;
   /** The first epoch of a subscription without a record: larger than that of any record that was deleted (rule 15). */
   firstEpoch: Epoch;
@@ -27,8 +43,8 @@ export type LeaseEvent =
   | { readonly type: "lease.grant"; readonly holder: Holder; readonly at: number }
   | { readonly type: "lease.renew"; readonly at: number }
   /**
-   * The clock was read: a lease (or quarantine) past its deadline is over. Sent by a timer, and before whatever a holder
-   * asks is judged.
+   * The clock was read: a lease (or quarantine) past its deadline is over. Sent by a timer, and before whatever a
+   * holder asks is judged.
    */
   | { readonly type: "lease.check"; readonly at: number }
   | { readonly type: "lease.raise"; readonly at: number }
@@ -85,20 +101,24 @@ const lease = setup({
   },
 });
 
-/**
- * The lease of one group on one queue. Its epoch and its holder stand here and nowhere else: the ledger stores them with each
- * commit, and whoever judges a frame reads them here.
- *
- *            lease.grant           lease.revoke
- *     vacant ───────────▶ leased ───────────────▶ revoking     renewed only until the revoke's deadline
- *       ▲                   │                        │
- *       ├───────────────────┴────────────────────────┘
- *       │   lease.release, lease.end, or lease.check past the deadline
- *       │
- *     quarantined ──▶ leased     after a restart: for the recorded holder only, until the recorded TTL has gone
- *
- * Within `leased`: flowing ◀─▶ suspended (by span or congestion) ──▶ halted (until the lease ends).
- */
+// what is the same in several states
+const OVERDUE = {
+  guard: { type: "isPast", params: ({ event }: { event: { at: number } }) => event.at },
+  target: "vacant",
+  actions: [{ type: "announceEnded", params: "expired" }, "forget"],
+} as const;
+const ENDED = {
+  target: "vacant",
+  actions: [
+    { type: "announceEnded", params: ({ event }: { event: { reason: LeaseEndReason } }) => event.reason },
+    "forget",
+  ],
+} as const;
+const RELEASED = { target: "vacant", actions: [{ type: "announceEnded", params: "released" }, "forget"] } as const;
+const RAISED = {
+  actions: { type: "raise", params: ({ event }: { event: { at: number } }) => event.at },
+} as const;
+
 export const leaseMachine = lease.createMachine({
   id: "lease",
   initial: "deciding",
@@ -117,20 +137,13 @@ export const leaseMachine = lease.createMachine({
     // only that holder may come in before it has run out
     quarantined: {
       on: {
-        "lease.check": {
-          guard: { type: "isPast", params: ({ event }) => event.at },
-          target: "vacant",
-          actions: [{ type: "announceEnded", params: "expired" }, "forget"],
-        },
+        "lease.check": OVERDUE,
         "lease.grant": {
           guard: { type: "isRecordedHolder", params: ({ event }) => event.holder },
           target: "leased",
           actions: [{ type: "begin", params: ({ event }) => event }, "announceGranted"],
         },
-        "lease.end": {
-          target: "vacant",
-          actions: [{ type: "announceEnded", params: ({ event }) => event.reason }, "forget"],
-        },
+        "lease.end": ENDED,
       },
     },
     vacant: {
@@ -146,18 +159,11 @@ export const leaseMachine = lease.createMachine({
       tags: "held",
       initial: "flowing",
       on: {
-        "lease.check": {
-          guard: { type: "isPast", params: ({ event }) => event.at },
-          target: "vacant",
-          actions: [{ type: "announceEnded", params: "expired" }, "forget"],
-        },
+        "lease.check": OVERDUE,
         "lease.renew": { actions: { type: "renew", params: ({ event }) => event.at } },
-        "lease.raise": { actions: { type: "raise", params: ({ event }) => event.at } },
-        "lease.release": { target: "vacant", actions: [{ type: "announceEnded", params: "released" }, "forget"] },
-        "lease.end": {
-          target: "vacant",
-          actions: [{ type: "announceEnded", params: ({ event }) => event.reason }, "forget"],
-        },
+        "lease.raise": RAISED,
+        "lease.release": RELEASED,
+        "lease.end": ENDED,
         "lease.revoke": { target: "revoking", actions: { type: "limitRenewals", params: ({ event }) => event } },
       },
       states: {
@@ -169,21 +175,14 @@ export const leaseMachine = lease.createMachine({
     revoking: {
       tags: "held",
       on: {
-        "lease.check": {
-          guard: { type: "isPast", params: ({ event }) => event.at },
-          target: "vacant",
-          actions: [{ type: "announceEnded", params: "expired" }, "forget"],
-        },
+        "lease.check": OVERDUE,
         "lease.renew": {
           guard: { type: "mayRenew", params: ({ event }) => event.at },
           actions: { type: "renew", params: ({ event }) => event.at },
         },
-        "lease.raise": { actions: { type: "raise", params: ({ event }) => event.at } },
-        "lease.release": { target: "vacant", actions: [{ type: "announceEnded", params: "released" }, "forget"] },
-        "lease.end": {
-          target: "vacant",
-          actions: [{ type: "announceEnded", params: ({ event }) => event.reason }, "forget"],
-        },
+        "lease.raise": RAISED,
+        "lease.release": RELEASED,
+        "lease.end": ENDED,
       },
     },
   },

@@ -22,9 +22,9 @@ import { Repeats } from "./repeats.ts";
 import { asideFull } from "./set-aside.ts";
 
 /**
- * The lease of one subscription. Its machine decides who holds it, under which epoch and until when; this carries out what was
- * decided: it begins and ends the flow of messages to the holder, tells the group, and looks at the clock. What a holder asks
- * for is in lease-requests.ts and settle.ts.
+ * The lease of one subscription. Its machine decides who holds it, under which epoch and until when; this carries out
+ * what was decided: it begins and ends the flow of messages to the holder, tells the group, and looks at the clock.
+ * What a holder asks for is in lease-requests.ts and settle.ts.
  *
  *     request ──▶ turn ──▶ check the clock ──▶ machine ──▶ decisions ──▶ flow, group, events
  *                                                 │
@@ -172,7 +172,10 @@ export class Lease implements LedgerOwner {
 
   /* ---------- its time ---------- */
 
-  /** Reads the clock (rule 14): a lease past its deadline is over before anything asked under it is judged. In its turn only, since it commits. */
+  /**
+   * Reads the clock (rule 14): a lease past its deadline is over before anything asked under it is judged. In its turn
+   * only, since it commits.
+   */
   check(): number {
     const at = this.ledger.scope.topic.runtime.now();
     if (this.holder !== null && at >= this.deadline) this.#expire(at);
@@ -186,7 +189,7 @@ export class Lease implements LedgerOwner {
     const oldest = state.cursor < scope.log.flushedEnd ? [state.cursor] : [];
     const heads = flow?.heads(atOnce) ?? oldest; // of a lease from before the restart nobody knows what was delivered
     for (const head of heads) state.noteTried(head, { attempts: 0, losses: 1 });
-    const redriven = flow?.redrivenHeads().slice(0, atOnce) ?? [];
+    const redriven = flow?.redriven.heads().slice(0, atOnce) ?? [];
     const writes = redriven
       .filter(({ strand, offset }) => aside.noteTried(strand, offset, { attempts: 0, losses: 1 }))
       .map(({ strand }) => aside.strandWrite(strand));
@@ -218,7 +221,10 @@ export class Lease implements LedgerOwner {
     const withinMs = Math.max(0, this.renewUntil - topic.runtime.now());
     port.send({ type: "lease.revoke", member: port.member, queue: place.queue, epoch: this.epoch, withinMs });
   }
-  /** Ends the present lease (its holder says it is not its own, or has left), unless it has ended by itself before this has its turn. */
+  /**
+   * Ends the present lease (its holder says it is not its own, or has left), unless it has ended by itself before this
+   * has its turn.
+   */
   end(reason: LeaseEndReason): void {
     const { epoch } = this;
     this.ledger.turn.runOnce(`end ${epoch}`, () => {

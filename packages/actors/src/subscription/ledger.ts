@@ -7,21 +7,27 @@ import { storeFailure, whenStored } from "../store/known-errors.ts";
 import type { Commit, StoreWrite, StoreWriter } from "../store/store.ts";
 import { CursorWaits } from "./cursor-waits.ts";
 import { GatheredCommit } from "./gathered-commit.ts";
-import { type LeaseRecord, NO_LEASE } from "./holder.ts";
+import type { LeaseRecord } from "./holder.ts";
+import { type LoadedSubscription, loadSubscription } from "./load-subscription.ts";
 import type { MemberPort } from "./member-port.ts";
-import { SetAside } from "./set-aside.ts";
+import type { SetAside } from "./set-aside.ts";
 import type { SubscriptionScope } from "./subscription-scope.ts";
-import { SubscriptionState } from "./subscription-state.ts";
+import type { SubscriptionState } from "./subscription-state.ts";
 
 const RELOAD_AFTER_MS = 500;
 /** Commits on their way to the store at once; what changes meanwhile goes with the next one, all of it. */
 const COMMITS_MAX = 64;
-/** Changes that wait for their turn, or for the store, from which on nothing more is delivered: what is settled of that would wait, too. */
+/**
+ * Changes that wait for their turn, or for the store, from which on nothing more is delivered: what is settled of that
+ * would wait, too.
+ */
 const BEHIND_MIN = 1_000;
 /** And at most. */
 export const CHANGES_MAX = 10_000;
 
-/** A change as people order it: what belongs into its commit, what is answered, and what to do once it is on its way. */
+/**
+ * A change as people order it: what belongs into its commit, what is answered, and what to do once it is on its way.
+ */
 export interface Change<T> {
   readonly writes: readonly StoreWrite[];
   readonly result: T;
@@ -42,8 +48,8 @@ export interface LedgerOwner {
 }
 
 /**
- * What one group has done with one queue, in memory and in the store, and the one order in which that changes (rule 3). Each
- * change is one commit; after a failed one everything is read anew from the store, before any change that waits.
+ * What one group has done with one queue, in memory and in the store, and the one order in which that changes (rule 3).
+ * Each change is one commit; after a failed one everything is read anew from the store, before any change that waits.
  *
  *     frames, orders, retention ──▶ turn: one after another ──▶ memory ──▶ commit 7 ─▶ commit 6 ─▶ store
  *                                                                 ▲                                 │
@@ -75,13 +81,14 @@ export class Ledger {
 
   /** Loads it from the store, or begins it where the group's settings say. @throws `STORE_DAMAGED` */
   static async open(scope: SubscriptionScope, begin: number): Promise<Ledger> {
-    const loaded = await load(scope, begin);
+    const loaded = await loadSubscription(scope, begin);
     const ledger = new Ledger(scope, loaded);
     const lost = ledger.state.expire(scope.log.start) !== null; // retention went on while nobody looked
-    if (loaded.isNew || lost) await whenStored(ledger.commit().commit.flushed); // a group's start is persisted before anything relies on it
+    // a group's start is persisted before anything relies on it
+    if (loaded.isNew || lost) await whenStored(ledger.commit().commit.flushed);
     return ledger;
   }
-  private constructor(scope: SubscriptionScope, { state, aside, record }: Loaded) {
+  private constructor(scope: SubscriptionScope, { state, aside, record }: LoadedSubscription) {
     const { topic, queue, group } = scope.place;
     this.scope = scope;
     this.path = flat("queue", topic, queue, group);
@@ -124,8 +131,8 @@ export class Ledger {
     return this.#waiting >= BEHIND_MIN;
   }
   /**
-   * Hands what has changed to the store, or, while it has enough to do, keeps it for one commit with all that changes until then.
-   * `mayWait`: nobody waits for it, as long as nobody waits for the cursor.
+   * Hands what has changed to the store, or, while it has enough to do, keeps it for one commit with all that changes
+   * until then. `mayWait`: nobody waits for it, as long as nobody waits for the cursor.
    */
   commit(writes: readonly StoreWrite[] = [], mayWait = false): { readonly commit: Commit; readonly revision: number } {
     const revision = ++this.state.revision;
@@ -133,7 +140,10 @@ export class Ledger {
     this.#gathered ??= new GatheredCommit();
     return { commit: this.#gathered.add(writes), revision };
   }
-  /** Nothing is to be stored for what changes nothing, but it rests on all that has changed so far: the commit that this is on its way in. */
+  /**
+   * Nothing is to be stored for what changes nothing, but it rests on all that has changed so far: the commit that this
+   * is on its way in.
+   */
   unchanged(): Commit {
     const commit = this.#gathered?.commit ?? this.#last ?? NOTHING_UNDER_WAY;
     const over = (): void => {
@@ -201,8 +211,9 @@ export class Ledger {
     };
   }
   /**
-   * Runs what a member's frame asks for, in its turn. What it throws is a fault of ours: memory is read anew from the store, and the member's link ends, since its frame
-   * gets no answer any more. Where too much waits already the link ends, too (`LIMIT_EXCEEDED`): what it would have told is told again on the next one.
+   * Runs what a member's frame asks for, in its turn. What it throws is a fault of ours: memory is read anew from the
+   * store, and the member's link ends, since its frame gets no answer any more. Where too much waits already the link
+   * ends, too (`LIMIT_EXCEEDED`): what it would have told is told again on the next one.
    */
   take(port: MemberPort, frame: { readonly type: string }, change: () => void | Promise<void>): void {
     if (this.#waiting >= CHANGES_MAX) port.overloaded(tooMany(this.path));
@@ -243,13 +254,17 @@ export class Ledger {
               reject(error);
             });
         } catch (error) {
-          if (!isMessagingError(error) || error.code === "STORE_FAILED") this.fail(error); // it may have stopped half way
+          // it may have stopped half way
+          if (!isMessagingError(error) || error.code === "STORE_FAILED") this.fail(error);
           refuse(error);
         }
       }),
     );
   }
-  /** Retention is about to remove everything below `before`; resolves when what this group loses by it has been counted and committed. */
+  /**
+   * Retention is about to remove everything below `before`; resolves when what this group loses by it has been counted
+   * and committed.
+   */
   expire(before: number): Promise<void> {
     return new Promise((resolve, reject) =>
       this.turn.run(() => {
@@ -263,7 +278,10 @@ export class Ledger {
       }, reject),
     );
   }
-  /** Calls back once every offset below `end` has left the backlog for good (committed); at once when it has. Returns what takes that back. */
+  /**
+   * Calls back once every offset below `end` has left the backlog for good (committed); at once when it has. Returns
+   * what takes that back.
+   */
   whenReached(end: number, reached: () => void): () => void {
     if (this.#committedCursor >= end) {
       reached();
@@ -300,14 +318,15 @@ export class Ledger {
   }
   async #reload(): Promise<void> {
     const { runtime, logger, store } = this.scope.topic;
-    // a store that fails again is given time: offer, grant, failed commit and reload would go round as fast as the links carry them
+    // a store that fails again is given time: offer, grant, failed commit and reload would go round as fast as the
+    // links carry them
     const wait = this.#reloadedAt + RELOAD_AFTER_MS - runtime.now();
     if (wait > 0) await new Promise<void>((resolve) => void runtime.setTimeout(resolve, wait));
     while (!this.#closing) {
       try {
         await this.#last?.flushed.catch(() => {}); // what was on its way has arrived or failed
         this.#last = null;
-        const { state, aside, record } = await load(this.scope, this.state.start);
+        const { state, aside, record } = await loadSubscription(this.scope, this.state.start);
         this.state = state;
         this.aside = aside;
         if (this.scope.counters !== null) this.#counted = countsOf(state, aside);
@@ -340,32 +359,6 @@ export class Ledger {
   }
 }
 
-interface Loaded {
-  readonly state: SubscriptionState;
-  readonly aside: SetAside;
-  readonly record: LeaseRecord;
-  readonly isNew: boolean;
-}
-async function load(scope: SubscriptionScope, begin: number): Promise<Loaded> {
-  const { store } = scope.topic;
-  const { place, log } = scope;
-  const { topic, queue, group } = place;
-  const key = storeKeys.subscription(topic, queue, group);
-  const stored = await store.get(key);
-  const aside = new SetAside(place, store);
-  if (stored === undefined) {
-    const state = new SubscriptionState();
-    state.start = log.start;
-    state.cursor = Math.max(begin, log.start);
-    state.skipped = state.cursor - state.start;
-    return { state, aside, record: NO_LEASE, isNew: true };
-  }
-  const discarded = await store.get(storeKeys.discarded(topic, queue, group));
-  const { state, record } = SubscriptionState.decode(key, stored, discarded);
-  state.check(key, log.flushedEnd);
-  await aside.recover(state);
-  return { state, aside, record, isNew: false };
-}
 const NOTHING_UNDER_WAY: Commit = { flushed: Promise.resolve(), synced: Promise.resolve() };
 const NOTHING_COUNTED = { settled: 0, parked: 0, deadLettered: 0 };
 /** Numbers that only grow. */

@@ -10,8 +10,8 @@ const SCAN_BYTES = 256 * 1024;
 export type SeeMessage = (offset: number, reader: PackedReader, batch: LogBatch) => void;
 
 /**
- * Looks at the messages `from … to − 1` of a log, as far as they are there, and keeps none of them. `rest`: awaited between two reads, so that a long scan lets others have
- * the event loop; what it rejects with ends the scan.
+ * Looks at the messages `from … to − 1` of a log, as far as they are there, and keeps none of them. `rest`: awaited
+ * between two reads, so that a long scan lets others have the event loop; what it rejects with ends the scan.
  */
 export async function scanLog(
   log: QueueLog,

@@ -25,7 +25,10 @@ export interface MemberPort {
   refuse(refusal: Refusal): void;
   /** Something of ours threw for a frame of this member, which has no answer now: its link ends. */
   fault(error: unknown, doing: string): void;
-  /** More waits than may of what members like this one have sent: its link ends with this error, and what it had sent is told again on the next one. */
+  /**
+   * More waits than may of what members like this one have sent: its link ends with this error, and what it had sent is
+   * told again on the next one.
+   */
   overloaded(error: MessagingError): void;
   /** The number of the next grant on its link. */
   nextGrant(): number;

@@ -1,7 +1,10 @@
 import type { RedrivenId, Settlement } from "../protocol/frames.ts";
 import type { SetAside, Strand } from "./set-aside.ts";
 
-/** Settles remembered at most: a holder has a few on their way. What was settled by older ones counts as settled by the resume. */
+/**
+ * Settles remembered at most: a holder has a few on their way. What was settled by older ones counts as settled by the
+ * resume.
+ */
 const SETTLES_MAX = 64;
 
 interface PutBack {
@@ -17,8 +20,9 @@ const NO_HALTS = new Set<number>();
 const NOTHING_PUT_BACK = new Map<number, PutBack>();
 
 /**
- * What the holder of a lease may ask for a second time (rules 3, 27), because the answer was lost with its link, where the store does not tell that it was done: a person may have
- * undone it meanwhile, and what they ordered stands. Kept from one grant to the next, over resumes and raises, and no longer: under another epoch nothing is repeated
+ * What the holder of a lease may ask for a second time (rules 3, 27), because the answer was lost with its link, where
+ * the store does not tell that it was done: a person may have undone it meanwhile, and what they ordered stands. Kept
+ * from one grant to the next, over resumes and raises, and no longer: under another epoch nothing is repeated
  * (`STALE_EPOCH`). One entry a strand, one a halt, and the revisions of the last settles.
  */
 export class Repeats {
@@ -65,7 +69,10 @@ export class Repeats {
     for (const strand of this.#putBack.keys()) if (aside.strand(strand) === undefined) this.#putBack.delete(strand);
     this.#putBack.set(id, { run, offset, revision });
   }
-  /** The change in which this message went back to the head of its strand when it had been delivered under this number; undefined when it has failed anew. */
+  /**
+   * The change in which this message went back to the head of its strand when it had been delivered under this number;
+   * undefined when it has failed anew.
+   */
   putBackIn({ id }: Strand, { strand: run, offset }: RedrivenId): number | undefined {
     const known = this.#putBack.get(id);
     return known?.run === run && known.offset === offset ? known.revision : undefined;

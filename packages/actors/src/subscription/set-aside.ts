@@ -11,7 +11,10 @@ import type { SubscriptionState } from "./subscription-state.ts";
 /** A key's log of set-aside messages, in order; or one dead letter. */
 export interface Strand {
   readonly id: number;
-  /** Under which number its messages are delivered: its id, until one was put back; then each time another, so that a put-back asked again is told from a new one. */
+  /**
+   * Under which number its messages are delivered: its id, until one was put back; then each time another, so that a
+   * put-back asked again is told from a new one.
+   */
   run: number;
   /** The one before: some of its messages may still be in hand. */
   runBefore: number;
@@ -19,10 +22,16 @@ export interface Strand {
   readonly key: string | null;
   /** Offsets of its messages, in order; the first is its head. */
   readonly offsets: number[];
-  /** Beside each offset the change in which its holder set it aside: what a repeated `aside.put` is answered with. 0: a later message of the key, or set aside by a person's order. */
+  /**
+   * Beside each offset the change in which its holder set it aside: what a repeated `aside.put` is answered with. 0: a
+   * later message of the key, or set aside by a person's order.
+   */
   readonly revisions: number[];
   readonly sinceMs: number;
-  /** The change in which its holder set its first messages aside, which stands for those stored without one of their own; 0: a person's order did. */
+  /**
+   * The change in which its holder set its first messages aside, which stands for those stored without one of their
+   * own; 0: a person's order did.
+   */
   readonly revision: number;
   /** `redriving`: its messages run again, in order, before anything newer of the key. */
   phase: "waiting" | "redriving";
@@ -60,8 +69,9 @@ const NO_RUNS = new Map<number, Strand>();
 const NONE_REDRIVING = new Set<Strand>();
 
 /**
- * What a group has set aside in one queue: logs of the source queue, in its store (rule 26). The methods change memory and return what belongs into the same commit;
- * the caller commits it with the subscription's state, in one transaction.
+ * What a group has set aside in one queue: logs of the source queue, in its store (rule 26). The methods change memory
+ * and return what belongs into the same commit; the caller commits it with the subscription's state, in one
+ * transaction.
  */
 export class SetAside {
   readonly #of: SubscriptionPlace;
@@ -105,7 +115,10 @@ export class SetAside {
   ofRun(run: number): Strand | undefined {
     return this.#runs.get(run) ?? this.#strands.get(run);
   }
-  /** One of its messages was put back: what is delivered of it from now on has another number, which is in the state that goes into the commit. */
+  /**
+   * One of its messages was put back: what is delivered of it from now on has another number, which is in the state
+   * that goes into the commit.
+   */
   runAnew(state: SubscriptionState, strand: Strand): void {
     if (this.#runs === NO_RUNS) this.#runs = new Map();
     this.#runs.delete(strand.runBefore);
@@ -118,7 +131,10 @@ export class SetAside {
     for (const strand of this.#strands.values()) if (holds(strand, offset)) return strand;
     return undefined;
   }
-  /** What its holder set aside together with this message, of what is still aside, and the change in which it did; null when it is not aside, or not by its holder. */
+  /**
+   * What its holder set aside together with this message, of what is still aside, and the change in which it did; null
+   * when it is not aside, or not by its holder.
+   */
   putWith(offset: number): { readonly offsets: readonly number[]; readonly revision: number } | null {
     const strand = this.#holding(offset);
     const revision = strand?.revisions[indexIn(strand, offset)] ?? 0;
@@ -190,7 +206,10 @@ export class SetAside {
     for (const follower of followers) writes.push(this.follow(state, strand, follower, of.revision));
     return { strand, writes };
   }
-  /** Sets a message of a parked key to its place among the others; `revision`: that of the change in which its holder did, 0 when the key's later messages are read. */
+  /**
+   * Sets a message of a parked key to its place among the others; `revision`: that of the change in which its holder
+   * did, 0 when the key's later messages are read.
+   */
   follow(state: SubscriptionState, strand: Strand, copy: AsideCopy, revision: number): StoreWrite {
     const head = strand.offsets[0];
     const write = this.#append(strand, copy, revision);
@@ -215,7 +234,10 @@ export class SetAside {
     const value = encodeRecord([appendedAtMs, message, revision] satisfies StoredCopy);
     return { kind: "put", key: this.#entryKey(strand.id, offset), value };
   }
-  /** Takes a message out: it is settled or discarded now, which the caller notes. The key opens with the last one (rule 28). */
+  /**
+   * Takes a message out: it is settled or discarded now, which the caller notes. The key opens with the last one
+   * (rule 28).
+   */
   take(state: SubscriptionState, strand: Strand, offset: number): StoreWrite[] {
     if (!holds(strand, offset)) return [];
     const index = indexIn(strand, offset);
@@ -255,7 +277,10 @@ export class SetAside {
     else this.#redriving.delete(strand);
     return this.strandWrite(strand);
   }
-  /** Notes attempts (merged by max) and losses (added) of the head of a strand that runs again. Says whether that is news, which is to be stored (`strandWrite`). */
+  /**
+   * Notes attempts (merged by max) and losses (added) of the head of a strand that runs again. Says whether that is
+   * news, which is to be stored (`strandWrite`).
+   */
   noteTried(strand: Strand, offset: number, more: { readonly attempts: number; readonly losses: number }): boolean {
     if (strand.phase !== "redriving" || strand.offsets[0] !== offset) return false;
     if (more.attempts <= strand.attempts && more.losses === 0) return false;

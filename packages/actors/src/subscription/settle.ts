@@ -12,7 +12,10 @@ import { asideFull, holds, keyOf, type Strand } from "./set-aside.ts";
 
 type Account = Pick<Ledger, "state" | "aside">;
 
-/** Notes what a consumer reports (rule 21). Whatever was not delivered (from `deliveredEnd` on) is cut off. `writes`: what belongs into the same commit, beside the state. */
+/**
+ * Notes what a consumer reports (rule 21). Whatever was not delivered (from `deliveredEnd` on) is cut off. `writes`:
+ * what belongs into the same commit, beside the state.
+ */
 export function applySettlement(
   { state, aside }: Account,
   settlement: Settlement,
@@ -27,7 +30,10 @@ export function applySettlement(
 }
 const NOTHING: readonly StoreWrite[] = [];
 
-/** The same of redriven messages; returns what belongs into the commit, nothing when nothing has changed. `over`: a strand of which a message was reported. */
+/**
+ * The same of redriven messages; returns what belongs into the commit, nothing when nothing has changed. `over`: a
+ * strand of which a message was reported.
+ */
 export function applyRedriven(
   { state, aside }: Account,
   settlement: Pick<Settlement, "redriven" | "redrivenTried">,
@@ -75,7 +81,8 @@ export function settle(lease: Lease, port: MemberPort, frame: Settle): void {
     }
     const { changed, writes } = applySettlement(ledger, frame.settlement, deliveredEnd);
     const { repeats } = lease;
-    // one that changes nothing is no change of its own: its answer is that of the holder's last one, once all that it rests on is stored
+    // one that changes nothing is no change of its own: its answer is that of the holder's last one, once all that it
+    // rests on is stored
     const before = changed ? null : repeats.lastSettled;
     const { commit, revision } =
       before === null ? ledger.commit(writes, writes.length === 0) : { commit: ledger.unchanged(), revision: before };
@@ -98,11 +105,13 @@ function refuseSettle({ scope }: Ledger, port: MemberPort, frame: Settle, error:
 }
 
 /**
- * Sets a message aside (rules 27, 29), in its turn: `park` with every message of its key that was delivered and is not done (those the cursor's read reaches later are captured then),
- * `dead-letter` alone, `halt` not at all: the queue stands still at it. Memory changes and the commit is made in one go, behind the reads.
+ * Sets a message aside (rules 27, 29), in its turn: `park` with every message of its key that was delivered and is not
+ * done (those the cursor's read reaches later are captured then), `dead-letter` alone, `halt` not at all: the queue
+ * stands still at it. Memory changes and the commit is made in one go, behind the reads.
  *
- * What was done before, and is asked again because its answer was lost with a link, is not done again, whatever a person has ordered since, and is answered with the change
- * in which it was done. The flow stands from when this is asked until it is answered: until then the holder drops what comes of the key.
+ * What was done before, and is asked again because its answer was lost with a link, is not done again, whatever a
+ * person has ordered since, and is answered with the change in which it was done. The flow stands from when this is
+ * asked until it is answered: until then the holder drops what comes of the key.
  */
 export function putAside(lease: Lease, port: MemberPort, frame: AsidePut): void {
   const { flow } = lease;
@@ -156,7 +165,8 @@ async function putAsideInTurn(lease: Lease, port: MemberPort, frame: AsidePut, g
     if (strand === undefined || !holds(strand, redriven.offset)) return done([], null);
     const was = repeats.putBackIn(strand, redriven);
     if (was !== undefined) {
-      // it runs again by now, if somebody said so: from its head, since the holder drops what it is sent of it before the answer
+      // it runs again by now, if somebody said so: from its head, since the holder drops what it is sent of it before
+      // the answer
       flow.redrive(strand.id);
       return done([redriven.offset], null, was);
     }
@@ -165,7 +175,8 @@ async function putAsideInTurn(lease: Lease, port: MemberPort, frame: AsidePut, g
     return done([redriven.offset], [aside.turn(strand, { phase: "waiting", attempts, error })]);
   }
   if (state.isDone(frame.offset)) {
-    // set aside before: what is left of all that went with it. None: it is settled or discarded by now, or went aside by somebody's order
+    // set aside before: what is left of all that went with it. None: it is settled or discarded by now, or went aside
+    // by somebody's order
     const put = aside.putWith(frame.offset);
     return done(put?.offsets ?? [], null, put?.revision);
   }
@@ -175,7 +186,8 @@ async function putAsideInTurn(lease: Lease, port: MemberPort, frame: AsidePut, g
         `offset ${frame.offset} of ${ledger.path} was set aside, delivered were those below ${flow.deliveredEnd}`,
       ),
     );
-  // the queue has come to stand at it before, under this lease: it stands, or somebody has said since that the message runs again
+  // the queue has come to stand at it before, under this lease: it stands, or somebody has said since that the message
+  // runs again
   const hasHalted = repeats.hasHalted(frame.offset);
   const halt = () => {
     lease.halt(frame);

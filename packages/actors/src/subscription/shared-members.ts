@@ -1,13 +1,11 @@
 import type { Credit } from "../protocol/frames.ts";
+import { DeliveryCredit } from "./delivery-credit.ts";
 import type { MemberPort } from "./member-port.ts";
 
-/** A member of an unordered group, and what it can still take. */
+/** A member of an unordered group, and how much more it can take. */
 export interface SharedMember {
   readonly port: MemberPort;
-  room: number;
-  roomBytes: number;
-  creditMessages: number;
-  creditBytes: number;
+  readonly credit: DeliveryCredit;
   /** It is told of when its link has drained. */
   waitsForDrain: boolean;
   /** The change in which it settled last. */
@@ -37,8 +35,7 @@ export class SharedMembers {
     return this.#members.get(member.port) === member;
   }
   add(port: MemberPort): void {
-    const credit = { room: 0, roomBytes: 0, creditMessages: 0, creditBytes: 0 };
-    this.#members.set(port, { port, ...credit, waitsForDrain: false, settledIn: null });
+    this.#members.set(port, { port, credit: new DeliveryCredit(), waitsForDrain: false, settledIn: null });
   }
   remove(port: MemberPort): SharedMember | undefined {
     const member = this.#members.get(port);
@@ -47,13 +44,7 @@ export class SharedMembers {
   }
   /** Says whether it can take more than before. */
   credit(port: MemberPort, { messages, bytes }: Credit): boolean {
-    const member = this.#members.get(port);
-    if (member === undefined || (messages <= member.creditMessages && bytes <= member.creditBytes)) return false;
-    member.room += Math.max(0, messages - member.creditMessages);
-    member.roomBytes += Math.max(0, bytes - member.creditBytes);
-    member.creditMessages = Math.max(member.creditMessages, messages);
-    member.creditBytes = Math.max(member.creditBytes, bytes);
-    return true;
+    return this.#members.get(port)?.credit.grow(messages, bytes) === true;
   }
   settledIn(port: MemberPort): number | null {
     return this.#members.get(port)?.settledIn ?? null;
@@ -62,17 +53,13 @@ export class SharedMembers {
     const member = this.#members.get(port);
     if (member !== undefined) member.settledIn = revision;
   }
-  took(member: SharedMember, messages: number, bytes: number): void {
-    member.room -= messages;
-    member.roomBytes -= bytes;
-  }
   /** The next member, in turn, that can take something. Who could, but for its link, is told of by `drained`. */
   next(): SharedMember | undefined {
     const members = [...this.#members.values()];
     const last = members.findIndex((member) => member.port === this.#last);
     for (let step = 1; step <= members.length; step++) {
       const member = members[(last + step) % members.length]!;
-      if (!member.port.open || member.room <= 0 || member.roomBytes <= 0) continue;
+      if (!member.port.open || member.credit.messages <= 0 || member.credit.bytes <= 0) continue;
       if (member.port.congested) {
         this.#awaitDrain(member);
         continue;

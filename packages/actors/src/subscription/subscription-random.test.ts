@@ -30,7 +30,10 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-/** What must hold of a key, whoever failed: its set-aside messages are one run in order, and nothing newer of it was settled. */
+/**
+ * What must hold of a key, whoever failed: its set-aside messages are one run in order, and nothing newer of it was
+ * settled.
+ */
 async function play(steps: readonly Step[]): Promise<void> {
   const bench = await QueueBench.open({ retention: { dropUnsettled: true, ageMs: 1e12 } });
   let subscription = await bench.subscribe();

@@ -4,7 +4,10 @@ import type { TopicScope } from "../log/topic-scope.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
 import type { Holder } from "./holder.ts";
 
-/** From the cursor to the highest delivered offset; at this span the subscription waits for its oldest unsettled message. */
+/**
+ * From the cursor to the highest delivered offset; at this span the subscription waits for its oldest unsettled
+ * message.
+ */
 export const SPAN_MAX = 10_000;
 
 /** What a subscription works with. */

@@ -38,9 +38,9 @@ type Stored = readonly [
 const NOTHING_TRIED = new Map<number, Tried>();
 
 /**
- * What one group has done with one queue: the class of every offset (P9), attempts so far. Each change is part of one commit;
- * `revision` counts them. Below the cursor an offset is settled unless one of the sets names it; above, it is backlog unless one
- * of them does.
+ * What one group has done with one queue: the class of every offset (P9), attempts so far. Each change is part of one
+ * commit; `revision` counts them. Below the cursor an offset is settled unless one of the sets names it; above, it is
+ * backlog unless one of them does.
  *
  *     offsets    0 … 41 │ 42  43  44  45  46  47 │ 48 …
  *                       │  ·   s   s   ·   p   · │             s: in `settled`, p: in `parked`, ·: backlog
@@ -84,7 +84,8 @@ export class SubscriptionState {
     for (const [offset, attempts, losses] of tried) state.#setTried(offset, { attempts, losses });
     state.skipped = skipped;
     state.expired = expired;
-    state.halt = halt === null ? null : { ...halt, error: cutFailure(halt.error) }; // earlier versions kept longer texts
+    // earlier versions kept longer texts
+    state.halt = halt === null ? null : { ...halt, error: cutFailure(halt.error) };
     state.strandNext = strandNext;
     if (discarded !== undefined) state.discarded = new RangeSet(decodeRecord<readonly OffsetRange[]>(key, discarded));
     return { state, record: { epoch: epoch(at), holder } };
@@ -156,7 +157,9 @@ export class SubscriptionState {
     if (to - from < this.tried.size) for (let offset = from; offset < to; offset++) this.tried.delete(offset);
     else for (const offset of this.tried.keys()) if (offset >= from && offset < to) this.tried.delete(offset);
   }
-  /** Notes attempts (merged by max) and losses (added) of a message that is still backlog. Says whether that is news. */
+  /**
+   * Notes attempts (merged by max) and losses (added) of a message that is still backlog. Says whether that is news.
+   */
   noteTried(offset: number, more: Tried): boolean {
     const tried = this.tried.get(offset) ?? { attempts: 0, losses: 0 };
     if (more.attempts <= tried.attempts && more.losses === 0) return false;
@@ -169,7 +172,10 @@ export class SubscriptionState {
     if (this.tried === NOTHING_TRIED) this.tried = new Map();
     this.tried.set(offset, tried);
   }
-  /** Retention takes everything below `before`: what was backlog there has expired. Says from where on; null when nothing was left of it. */
+  /**
+   * Retention takes everything below `before`: what was backlog there has expired. Says from where on; null when
+   * nothing was left of it.
+   */
   expire(before: number): number | null {
     const from = this.cursor;
     if (before <= from) return null;

@@ -1,4 +1,5 @@
-// The subscription beside a reference model: in which class every offset is, and how often it was tried, whoever holds the lease.
+// The subscription beside a reference model: in which class every offset is, and how often it was tried, whoever holds
+// the lease.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { FakePort, QueueBench, Talk } from "../queue/queue.fixture.ts";

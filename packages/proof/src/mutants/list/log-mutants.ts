@@ -144,7 +144,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     name: "wrong-slot-accepted",
     breaks: "a queue takes messages of slots that are another's",
     promises: ["P1"],
-    file: "log/queue-log.ts",
+    file: "log/examine-batch.ts",
     find: "if (slot !== NO_SLOT && table[slot] !== queue)",
     replace: "if (slot !== NO_SLOT && table[slot] === undefined)",
     test: {
