@@ -1,5 +1,5 @@
 // connection.machine.ts: is there a link to the broker right now, and when is the next one tried?
-import { type ActorRefFrom, assign, fromPromise, setup } from "xstate";
+import { type ActorRefFrom, assign, emit, fromPromise, setup } from "xstate";
 import type { MessagingError } from "../message/errors.ts";
 
 export type ConnectionInput = Readonly<{ connectTimeoutMs: number }>;
@@ -11,12 +11,27 @@ export interface ConnectionFailure {
   readonly retryMs: number;
 }
 
+export type ConnectionEmitted =
+  /** The link may be used. */
+  | { readonly type: "link.opened" }
+  /** It has ended, or there was none. */
+  | { readonly type: "link.failed"; readonly failure: ConnectionFailure }
+  /** There will be none. `null`: none came in time. */
+  | { readonly type: "connection.failed"; readonly failure: ConnectionFailure | null }
+  /** The link ends, if there is one. */
+  | { readonly type: "close.due" };
+
 const notProvided = (): never => {
   throw new Error("the connection provides this");
 };
 
 const connection = setup({
-  types: { input: {} as ConnectionInput, context: {} as ConnectionContext, events: {} as ConnectionEvent },
+  types: {
+    input: {} as ConnectionInput,
+    context: {} as ConnectionContext,
+    events: {} as ConnectionEvent,
+    emitted: {} as ConnectionEmitted,
+  },
   actors: {
     /** Asks for the token and opens a link. */
     dial: fromPromise<void>(notProvided),
@@ -40,13 +55,10 @@ const connection = setup({
     recordOpen: assign({ wasOpen: true }),
     recordFailure: assign((_, failure: ConnectionFailure) => ({ retryMs: failure.retryMs })),
     recordTimeout: assign({ retryMs: 0 }),
-    /** The link may be used. */
-    publish: notProvided as () => void,
-    announceClosed: notProvided as (_: unknown, failure: ConnectionFailure) => void,
-    /** Tells `createClient` that it failed. */
-    giveUp: notProvided as (_: unknown, failure: ConnectionFailure | null) => void,
-    /** Ends the link, if there is one. */
-    hangUp: notProvided as () => void,
+    publish: emit({ type: "link.opened" }),
+    announceFailed: emit((_, failure: ConnectionFailure) => ({ type: "link.failed" as const, failure })),
+    giveUp: emit((_, failure: ConnectionFailure | null) => ({ type: "connection.failed" as const, failure })),
+    hangUp: emit({ type: "close.due" }),
   },
 });
 
@@ -57,7 +69,7 @@ const whenFailed = [
     target: "backingOff",
     actions: [
       { type: "recordFailure", params: failure },
-      { type: "announceClosed", params: failure },
+      { type: "announceFailed", params: failure },
     ],
   },
 ] as const;

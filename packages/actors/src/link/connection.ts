@@ -86,15 +86,13 @@ export class Connection {
           handshake: fromPromise(() => this.#handshake().catch((error) => this.#fail(this.#faultOr(error)))),
           serve: fromPromise(() => this.#serve()),
         },
-        actions: {
-          publish: () => this.#publish(),
-          announceClosed: (_, failure) => this.#announceClosed(failure),
-          giveUp: (_, failure) => this.#giveUp(failure?.error ?? null),
-          hangUp: () => this.#hangUp(),
-        },
       }) as typeof connectionMachine,
       { input: { connectTimeoutMs: options.connectTimeoutMs } },
     );
+    this.#actor.on("link.opened", () => this.#publish());
+    this.#actor.on("link.failed", ({ failure }) => this.#announceClosed(failure));
+    this.#actor.on("connection.failed", ({ failure }) => this.#giveUp(failure?.error ?? null));
+    this.#actor.on("close.due", () => this.#hangUp());
   }
 
   get link(): BrokerLink | null {

@@ -1,18 +1,11 @@
 // lane.machine.ts: may this producer write to one queue right now, and if not, what has to happen first?
-import { type ActorRefFrom, assign, fromPromise, setup } from "xstate";
+import { type ActorRefFrom, assign, emit, fromPromise, setup } from "xstate";
 import { asMessagingError, type ErrorCode, type MessagingError } from "../message/errors.ts";
 import type { SequenceMatch } from "./lane-buffer.ts";
+import type { Refusal, RefusalKind } from "./lane-refusals.ts";
 
-/** How the queue refused a batch or the lane itself. `passing`: it may take it later. `outOfSequence`: it expects another number. `unknown`: it does not know this producer (any more). */
-export type RefusalKind = "passing" | "outOfSequence" | "fenced" | "unknown" | "final";
-export interface Refusal {
-  readonly kind: RefusalKind;
-  readonly error: MessagingError;
-  /** How long to wait before trying again. */
-  readonly retryMs: number;
-}
-/** What the lane knows and does. In the machine's input rather than given with `provide`, which would build the machine anew for each lane. */
-export interface LaneEffects {
+/** How the lane is, looked at when the machine is told something. */
+export interface LaneState {
   readonly isLinked: boolean;
   /** Open on the present link. */
   readonly isOpen: boolean;
@@ -20,40 +13,49 @@ export interface LaneEffects {
   readonly isFinished: boolean;
   /** Something would have to be sent again if the queue lost it. */
   readonly holdsMessages: boolean;
-  /** Opens the lane on the present link if it is not, waits for the answers still due, and goes back to what the queue expects. Rejects with a `Refusal`. */
+  /**
+   * Opens the lane on the present link if it is not, waits for the answers still due, and goes back to what the queue
+   * expects. Rejects with a `Refusal`.
+   */
   agree(signal: AbortSignal): Promise<SequenceMatch>;
-  /** Writes what has piled up to the link, as far as batches may be in flight. */
-  pump(): void;
-  /** Says that the queue lost receipted messages; what is held is numbered anew, in the next epoch. */
-  startAnew(): void;
-  /** Fails every numbered message. `null`: the queue has no more to say of this epoch. */
-  endEpoch(error: MessagingError | null): void;
-  /** Fails everything the lane has. */
-  failAll(error: MessagingError): void;
-  /** Tells the producer, which ends all its lanes. */
-  announceFenced(error: MessagingError): void;
 }
-type LaneInput = { readonly effects: LaneEffects };
+type LaneInput = { readonly lane: LaneState };
 type LaneContext = LaneInput & { retryMs: number; code: ErrorCode | null };
 export type LaneEvent =
-  | { type: "lane.filled" } // messages have piled up
-  | { type: "lane.fence" } // another lane of this producer was fenced
-  | { type: "link.opened" }
-  | { type: "link.lost" }
-  | { type: "batch.appended" }
-  | { type: "batch.refused"; refusal: Refusal };
+  | { readonly type: "lane.filled" } // messages have piled up
+  | { readonly type: "lane.fence" } // another lane of this producer was fenced
+  | { readonly type: "link.opened" }
+  | { readonly type: "link.lost" }
+  | { readonly type: "batch.appended" }
+  | { readonly type: "batch.refused"; readonly refusal: Refusal };
+export type LaneEmitted =
+  /** Write what has piled up to the link, as far as batches may be in flight. */
+  | { readonly type: "batches.due" }
+  /** The queue has lost receipted messages; what is held is numbered anew, in the next epoch. */
+  | { readonly type: "tail.lost" }
+  /** Every numbered message fails. `null`: the queue has no more to say of this epoch. */
+  | { readonly type: "epoch.over"; readonly error: MessagingError | null }
+  /** Everything that the lane has fails. */
+  | { readonly type: "lane.refused"; readonly error: MessagingError }
+  /** All lanes of the producer end. */
+  | { readonly type: "lane.fenced"; readonly error: MessagingError };
 
 const lane = setup({
-  types: { input: {} as LaneInput, context: {} as LaneContext, events: {} as LaneEvent },
+  types: {
+    input: {} as LaneInput,
+    context: {} as LaneContext,
+    events: {} as LaneEvent,
+    emitted: {} as LaneEmitted,
+  },
   actors: {
-    agree: fromPromise<SequenceMatch, LaneInput>(({ input, signal }) => input.effects.agree(signal)),
+    agree: fromPromise<SequenceMatch, LaneInput>(({ input, signal }) => input.lane.agree(signal)),
   },
   delays: { retryDelay: ({ context }) => context.retryMs },
   guards: {
-    isLinked: ({ context }) => context.effects.isLinked,
-    isOpen: ({ context }) => context.effects.isOpen,
-    isFinished: ({ context }) => context.effects.isFinished,
-    holdsMessages: ({ context }) => context.effects.holdsMessages,
+    isLinked: ({ context }) => context.lane.isLinked,
+    isOpen: ({ context }) => context.lane.isOpen,
+    isFinished: ({ context }) => context.lane.isFinished,
+    holdsMessages: ({ context }) => context.lane.holdsMessages,
     isAhead: (_, match: SequenceMatch) => match === "ahead",
     isOver: (_, match: SequenceMatch) => match === "over",
     isKind: (_, params: { readonly refusal: Refusal; readonly kind: RefusalKind }) =>
@@ -62,11 +64,11 @@ const lane = setup({
   actions: {
     recordRefusal: assign((_, refusal: Refusal) => ({ retryMs: refusal.retryMs, code: refusal.error.code })),
     clearRefusal: assign({ retryMs: 0, code: null }),
-    pump: ({ context }) => context.effects.pump(),
-    startAnew: ({ context }) => context.effects.startAnew(),
-    endEpoch: ({ context }, error: MessagingError | null) => context.effects.endEpoch(error),
-    failAll: ({ context }, error: MessagingError) => context.effects.failAll(error),
-    announceFenced: ({ context }, error: MessagingError) => context.effects.announceFenced(error),
+    pump: emit({ type: "batches.due" }),
+    startAnew: emit({ type: "tail.lost" }),
+    endEpoch: emit((_, error: MessagingError | null) => ({ type: "epoch.over" as const, error })),
+    failAll: emit((_, error: MessagingError) => ({ type: "lane.refused" as const, error })),
+    announceFenced: emit((_, error: MessagingError) => ({ type: "lane.fenced" as const, error })),
   },
 });
 
@@ -125,7 +127,7 @@ export const laneMachine = lane.createMachine({
     rewinding: {
       invoke: {
         src: "agree",
-        input: ({ context }) => ({ effects: context.effects }),
+        input: ({ context }) => ({ lane: context.lane }),
         onDone: [
           {
             guard: { type: "isAhead", params: ({ event }) => event.output },

@@ -1,20 +1,24 @@
 // producer.machine.ts: does this producer still take sends, and how long does it wait for the last of them?
-import { type ActorRefFrom, assign, setup } from "xstate";
+import { type ActorRefFrom, assign, emit, setup } from "xstate";
 
-export type ProducerEvent = { type: "producer.close"; timeoutMs: number } | { type: "producer.drained" }; // every send has its answer
-
-const notProvided = (): never => {
-  throw new Error("the producer provides this");
-};
+export type ProducerEvent =
+  | { readonly type: "producer.close"; readonly timeoutMs: number; readonly isDrained: boolean }
+  /** Every send has its answer. */
+  | { readonly type: "producer.drained" };
+/** What has no answer fails, and its lanes close. */
+export type ProducerEmitted = { readonly type: "producer.closed" };
 
 const producer = setup({
-  types: { context: {} as { closeTimeoutMs: number }, events: {} as ProducerEvent },
+  types: {
+    context: {} as { closeTimeoutMs: number },
+    events: {} as ProducerEvent,
+    emitted: {} as ProducerEmitted,
+  },
   delays: { closeTimeout: ({ context }) => context.closeTimeoutMs },
-  guards: { isDrained: notProvided as () => boolean },
+  guards: { isDrained: (_, isDrained: boolean) => isDrained },
   actions: {
     recordTimeout: assign((_, timeoutMs: number) => ({ closeTimeoutMs: timeoutMs })),
-    /** Fails what has no answer, closes the lanes. */
-    end: notProvided as () => void,
+    announceClosed: emit({ type: "producer.closed" }),
   },
 });
 
@@ -25,19 +29,18 @@ export const producerMachine = producer.createMachine({
   states: {
     open: {
       on: {
-        "producer.close": {
-          target: "closing",
-          actions: { type: "recordTimeout", params: ({ event }) => event.timeoutMs },
-        },
+        "producer.close": [
+          { guard: { type: "isDrained", params: ({ event }) => event.isDrained }, target: "closed" },
+          { target: "closing", actions: { type: "recordTimeout", params: ({ event }) => event.timeoutMs } },
+        ],
         "producer.drained": {},
       },
     },
     closing: {
-      always: { guard: "isDrained", target: "closed" },
       after: { closeTimeout: "closed" },
       on: { "producer.drained": "closed", "producer.close": {} },
     },
-    closed: { type: "final", entry: "end" },
+    closed: { type: "final", entry: "announceClosed" },
   },
 });
 export type ProducerRef = ActorRefFrom<typeof producerMachine>;
