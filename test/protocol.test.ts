@@ -73,7 +73,7 @@ const sources = (): string[] =>
 /** As the text of a test stands in its source. */
 function hasTitle(source: string, title: string): boolean {
   return [JSON.stringify(title), `\`${title}\``].some((literal) =>
-    new RegExp(`(?:it|describe)(?:\\.\\w+)?\\([^"\`]*${escaped(literal)}`).test(source),
+    new RegExp(`(?:it|describe|promise)(?:\\.\\w+)?\\([^"\`]*${escaped(literal)}`).test(source),
   );
 }
 const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");

@@ -31,10 +31,12 @@ const RULES = [
 ];
 
 /**
- * Holds the history of a run, all its processes together, against the promises P1 to P11. The lines of each process come in their order;
+ * Holds the history of a run, all its processes together, against the promises P1 to P11. The lines of each process
+ * come in their order;
  * how those of different processes mix does not matter. Takes about n log n for n events, all of them in memory.
  *
- * What the lines leave open (a `sending` without an answer, the end of a killed process, a confirmation nobody received) may have gone either way
+ * What the lines leave open (a `sending` without an answer, the end of a killed process, a confirmation nobody
+ * received) may have gone either way
  * and is no violation. Rejects with a `HistoryFormatError` when a line of a process is missing.
  */
 export async function checkHistory(events: Iterable<HistoryEvent> | AsyncIterable<HistoryEvent>): Promise<Verdict> {

@@ -1,5 +1,6 @@
 /**
- * One line of a history: what one process did or learned, in the order in which it did. The union is closed over `type`;
+ * One line of a history: what one process did or learned, in the order in which it did. The union is closed over
+ * `type`;
  * lines may carry fields beyond those named here, and readers ignore them.
  */
 export type HistoryEvent =
@@ -57,7 +58,10 @@ interface OfMessage {
 }
 interface AtPlace extends InQueue, OfMessage {
   readonly offset: number;
-  /** Incarnation of the queue's log when the writer learned of the place. Left out or `null`: the writer does not know it. */
+  /**
+   * Incarnation of the queue's log when the writer learned of the place. Left out or `null`: the writer does not know
+   * it.
+   */
   readonly logEpoch?: number | null | undefined;
 }
 interface InSubscription extends InQueue {
@@ -83,7 +87,10 @@ interface ByAnyone {
   readonly epoch?: number | null | undefined;
 }
 
-/** What the rules need to know of how a process was set up. An array on `settings` gives different ones by topic and group. */
+/**
+ * What the rules need to know of how a process was set up. An array on `settings` gives different ones by topic and
+ * group.
+ */
 export interface HistorySettings {
   /** Which topic or group these settings are for; left out: all. */
   readonly topic?: string | undefined;
@@ -127,7 +134,10 @@ export interface SendingEvent extends Line<"sending">, OfMessage {
   /** Of a delayed message: P1 then goes by due time, and its ordinal is not compared. */
   readonly deliverAtMs?: number | null | undefined;
 }
-/** Producer, when the receipt arrived; again when a lane with `memory` receipts had to send it once more: where it stands since. */
+/**
+ * Producer, when the receipt arrived; again when a lane with `memory` receipts had to send it once more: where it
+ * stands since.
+ */
 export interface SentEvent extends Line<"sent">, AtPlace {
   readonly durability: HistoryDurability;
   /** Whether it had been appended before: then this receipt does not tell under which incarnation. */
@@ -149,7 +159,9 @@ export interface TailLostEvent extends Line<"tailLost">, InQueue {
   readonly to: number;
 }
 
-/** Consumer: a lease was granted, resumed or raised to a new epoch. Written before the first `handling` of that epoch. */
+/**
+ * Consumer: a lease was granted, resumed or raised to a new epoch. Written before the first `handling` of that epoch.
+ */
 export interface GrantedEvent extends Line<"granted">, OfLease, Committed {
   readonly logEpoch?: number | null | undefined;
 }
@@ -215,7 +227,10 @@ export interface EmittedEvent extends Line<"emitted"> {
   readonly topic?: string | undefined;
 }
 
-/** Whoever injects it. `target` is a full incarnation; `pause` and `resume` come in pairs. A fault whose name has `power` in it may lose what was only flushed. */
+/**
+ * Whoever injects it. `target` is a full incarnation; `pause` and `resume` come in pairs. A fault whose name has
+ * `power` in it may lose what was only flushed.
+ */
 export interface FaultEvent extends Line<"fault"> {
   readonly fault: string;
   readonly target?: string | null | undefined;

@@ -5,7 +5,8 @@ import { readEvent } from "./read-event.ts";
 
 /**
  * Turns JSON lines, of one process or of several in any mixture that keeps each one's order, into events.
- * A torn line that nothing of its process follows is where that process was killed: it is skipped. A torn line elsewhere, a gap in `n`,
+ * A torn line that nothing of its process follows is where that process was killed: it is skipped. A torn line
+ * elsewhere, a gap in `n`,
  * an unknown type or a missing field rejects with a `HistoryFormatError` that names the line.
  */
 export async function* parseHistory(lines: Iterable<string> | AsyncIterable<string>): AsyncGenerator<HistoryEvent> {

@@ -11,7 +11,10 @@ const OF_ATTEMPT = { ...OF_DELIVERY, attempt: "whole" } as const;
 const BY_ANYONE = { group: "text", consumer: "text?", epoch: "whole?", revision: "whole" } as const;
 const SET_ASIDE = { ...AT_PLACE, ...BY_ANYONE } as const;
 
-/** What each type of line must carry, which docs/history.md says too, for the rules to mean something. A kind with `?` may also be null or left out. */
+/**
+ * What each type of line must carry, which docs/history.md says too, for the rules to mean something. A kind with `?`
+ * may also be null or left out.
+ */
 export const FIELDS: { readonly [Type in HistoryEventType]: Readonly<Record<string, Kind>> } = {
   start: {},
   end: {},
@@ -55,7 +58,10 @@ export const FIELDS: { readonly [Type in HistoryEventType]: Readonly<Record<stri
 };
 export const LINE: Readonly<Record<string, Kind>> = { process: "text", n: "whole", at: "number" };
 
-/** The event a parsed line stands for, or a sentence that says what is wrong with it. Fields beyond those known are kept. */
+/**
+ * The event a parsed line stands for, or a sentence that says what is wrong with it. Fields beyond those known are
+ * kept.
+ */
 export function readEvent(value: unknown): HistoryEvent | string {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "is not a JSON object";
   const line = value as Readonly<Record<string, unknown>>;

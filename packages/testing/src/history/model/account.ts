@@ -22,8 +22,10 @@ const LISTED: readonly Exclude<ListedClass, "settled">[] = [
 ];
 
 /**
- * One `state` line as classes of offsets. Below the cursor everything that no list names counts as settled; from the cursor on it is backlog.
- * Classes given as a mere number (`filtered: 12`) lie somewhere below the cursor: then up to `unlisted` of the settled ones are theirs.
+ * One `state` line as classes of offsets. Below the cursor everything that no list names counts as settled; from the
+ * cursor on it is backlog.
+ * Classes given as a mere number (`filtered: 12`) lie somewhere below the cursor: then up to `unlisted` of the settled
+ * ones are theirs.
  */
 export class Account {
   readonly state: StateEvent;

@@ -2,7 +2,8 @@ import type { SendingEvent } from "../history-event.ts";
 import type { Identity } from "./history-model.ts";
 
 /**
- * The `sending` lines whose message may have been appended: those that got a receipt, an unknown outcome, or no answer before their process ended.
+ * The `sending` lines whose message may have been appended: those that got a receipt, an unknown outcome, or no answer
+ * before their process ended.
  * A `refused` with `notAppended` speaks for every `sending` of its process since the answer before it.
  */
 export function possibleAttempts(identity: Identity): SendingEvent[] {

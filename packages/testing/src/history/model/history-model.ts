@@ -25,7 +25,10 @@ export interface Identity {
   readonly places: Stored[];
 }
 
-/** Every line of a history in its place: by message, by queue, by subscription, by process. Built in one pass; the rules only read it. */
+/**
+ * Every line of a history in its place: by message, by queue, by subscription, by process. Built in one pass; the rules
+ * only read it.
+ */
 export class HistoryModel {
   readonly processes = new Processes();
   readonly transitions: TransitionEvent[] = [];
@@ -113,7 +116,8 @@ export class HistoryModel {
     for (const identity of this.identities()) {
       const asked = strongest(identity.sends.filter((line) => line.type === "sending").map((line) => line.durability));
       for (const place of identity.places) {
-        // Nothing is delivered before it is flushed, where the store can flush at all: then it grants that durability when asked.
+        // Nothing is delivered before it is flushed, where the store can flush at all: then it grants that durability
+        // when asked.
         const delivered =
           place.consumptions.length > 0 && asked !== undefined && asked !== "memory" ? "flushed" : undefined;
         place.durability = strongest([place.durability, delivered]);

@@ -53,7 +53,8 @@ export interface PlaceLine {
 
 /**
  * One queue's log as the lines show it, through the incarnations (`logEpoch`) of its broker.
- * A crash may cut off a tail that was not durable yet, and the offsets are then used again: so a place is an offset *and* the lineage it lies in.
+ * A crash may cut off a tail that was not durable yet, and the offsets are then used again: so a place is an offset
+ * *and* the lineage it lies in.
  */
 export class QueueLog {
   readonly topic: string;
@@ -153,7 +154,8 @@ export class QueueLog {
   }
 
   /**
-   * Whether the message still stood at its place under `logEpoch`. `no` only when its offset was used again or the log was seen to end before it,
+   * Whether the message still stood at its place under `logEpoch`. `no` only when its offset was used again or the log
+   * was seen to end before it,
    * `yes` when it was seen that late or was too durable to be lost, `maybe` otherwise.
    */
   survives(stored: Stored, logEpoch: number): "yes" | "no" | "maybe" {
@@ -184,7 +186,8 @@ export class QueueLog {
   }
 
   /**
-   * Whether each may have gone when the other came: the power has failed more than once, and a place went to one message, to another, and to the first again.
+   * Whether each may have gone when the other came: the power has failed more than once, and a place went to one
+   * message, to another, and to the first again.
    * Never seen under the same incarnation, and neither gone in spite of a receipt that covers the power.
    */
   tookTurns(a: Stored, b: Stored): boolean {
@@ -198,7 +201,8 @@ export class QueueLog {
 
   #recordReuse(here: Stored[]): void {
     here.sort(byFirstSeen);
-    // one may have gone and come back, with another there meanwhile: each time it was another's turn, something was lost in between
+    // one may have gone and come back, with another there meanwhile: each time it was another's turn, something was
+    // lost in between
     const turns = here.flatMap((stored) => stored.logEpochs.map((logEpoch) => ({ stored, logEpoch })));
     turns.sort((a, b) => a.logEpoch - b.logEpoch);
     for (const [index, { stored, logEpoch: by }] of turns.entries()) {
@@ -222,7 +226,9 @@ function mayBe(stored: Stored, { id, key }: PlaceLine): boolean {
   return stored.key === null || key === null || stored.key === key;
 }
 
-/** The log lost everything from offset `from` on, some time after the incarnation `after` and by the incarnation `by`. */
+/**
+ * The log lost everything from offset `from` on, some time after the incarnation `after` and by the incarnation `by`.
+ */
 interface Cut {
   readonly after: number;
   readonly by: number;

@@ -2,9 +2,12 @@ import type { QueueRef, SentEvent, TailLostEvent } from "../history-event.ts";
 import type { HistoryModel } from "./history-model.ts";
 
 /**
- * Which acknowledged messages a crash of their broker may have taken. Below `synced` only, and `flushed` ones only where the power failed.
- * A producer whose lane goes on in the new log must have named them with `tailLost`; one that wrote nothing more there could not know.
- * One that was fenced before it could go on names what it still held, and is not told of what the power took of the rest.
+ * Which acknowledged messages a crash of their broker may have taken. Below `synced` only, and `flushed` ones only
+ * where the power failed.
+ * A producer whose lane goes on in the new log must have named them with `tailLost`; one that wrote nothing more there
+ * could not know.
+ * One that was fenced before it could go on names what it still held, and is not told of what the power took of the
+ * rest.
  */
 export class TailLosses {
   readonly #model: HistoryModel;

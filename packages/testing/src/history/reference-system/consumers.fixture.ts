@@ -27,7 +27,10 @@ interface Process {
   pausedUntil: number;
 }
 
-/** Three consumers: leases, handlers that fail or hang, settles whose answers are lost, setting aside, and being killed or stopped on the way. */
+/**
+ * Three consumers: leases, handlers that fail or hang, settles whose answers are lost, setting aside, and being killed
+ * or stopped on the way.
+ */
 export class ReferenceConsumers {
   readonly #world: World;
   readonly #consumers: Process[] = [];

@@ -6,8 +6,10 @@ import { type Class, cursorOf, QUEUES, type ReferenceOptions, type ReferenceQueu
 export type { Bug, ReferenceOptions } from "./world.fixture.ts";
 
 /**
- * A small, synchronous picture of the framework with everything that makes histories hard: lost answers, killed and stopped processes, crashing brokers,
- * hung handlers, parked keys, seeks. A history of it must be clean, and one with a bug must not, once the bug has shown.
+ * A small, synchronous picture of the framework with everything that makes histories hard: lost answers, killed and
+ * stopped processes, crashing brokers,
+ * hung handlers, parked keys, seeks. A history of it must be clean, and one with a bug must not, once the bug has
+ * shown.
  */
 export class ReferenceSystem {
   readonly #world: World;

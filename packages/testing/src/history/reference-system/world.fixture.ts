@@ -48,7 +48,10 @@ export interface ReferenceQueue {
 export const QUEUES = 2;
 export const TTL = 30;
 
-/** What all parts of the reference system share: its queues as their broker keeps them, its steps, its dice, and its history. */
+/**
+ * What all parts of the reference system share: its queues as their broker keeps them, its steps, its dice, and its
+ * history.
+ */
 export class World {
   readonly script = new HistoryScript();
   readonly options: ReferenceOptions;

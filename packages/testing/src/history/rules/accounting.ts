@@ -5,7 +5,8 @@ import type { HistoryModel } from "../model/history-model.ts";
 import type { Report } from "../verdict.ts";
 
 /**
- * P9 accounted for: in the last `state` of each group and queue, `start ≤ cursor ≤ end`, no offset is in two classes or past the end,
+ * P9 accounted for: in the last `state` of each group and queue, `start ≤ cursor ≤ end`, no offset is in two classes or
+ * past the end,
  * and the classes add up to `end − start`, with the store's own counts (`settled`, `backlog`) where it gives them.
  */
 export function checkAccounting(model: HistoryModel, report: Report): void {

@@ -6,11 +6,14 @@ import { byFirstSeen, type Stored } from "../model/queue-log.ts";
 import type { Report } from "../verdict.ts";
 
 /**
- * P2 no duplicate appends: in one lineage of a log each id has one place and each place one id. A message whose `sending` has neither `sent` nor `refused`
+ * P2 no duplicate appends: in one lineage of a log each id has one place and each place one id. A message whose
+ * `sending` has neither `sent` nor `refused`
  * is there once or not at all; one that was `refused` as `notAppended`, in each attempt, is nowhere.
  *
- * A second place is allowed when the first was, or may have been, cut off by a crash below the durability it had reached;
- * in another queue also with `failover: "available"`, and behind the first one after a redrive out of a dead-letter queue.
+ * A second place is allowed when the first was, or may have been, cut off by a crash below the durability it had
+ * reached;
+ * in another queue also with `failover: "available"`, and behind the first one after a redrive out of a dead-letter
+ * queue.
  */
 export function checkAppendOnce(model: HistoryModel, report: Report): void {
   for (const identity of model.identities()) {
@@ -64,7 +67,10 @@ function checkOneId(here: readonly Stored[], report: Report): void {
   }
 }
 
-/** Seen at one place under the same incarnation of the log, or one before and after the other. A durable one that was overwritten is a loss (P3). */
+/**
+ * Seen at one place under the same incarnation of the log, or one before and after the other. A durable one that was
+ * overwritten is a loss (P3).
+ */
 function standTogether(earlier: Stored, later: Stored): boolean {
   const [last, first] = [earlier.logEpochs.at(-1), later.logEpochs[0]];
   if (last === undefined || first === undefined) return earlier.log.isDurable(earlier) && later.log.isDurable(later);

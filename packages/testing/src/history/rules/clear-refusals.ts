@@ -3,7 +3,8 @@ import type { HistoryModel } from "../model/history-model.ts";
 import type { Report } from "../verdict.ts";
 
 /**
- * P11 refuses clearly: every `refused` carries a stable code and says whether the message was appended (`notAppended`) or nobody knows (`unknown`),
+ * P11 refuses clearly: every `refused` carries a stable code and says whether the message was appended (`notAppended`)
+ * or nobody knows (`unknown`),
  * and every `settleRefused` carries a code. `OUTCOME_UNKNOWN` and `notAppended` exclude each other.
  */
 export function checkClearRefusals(model: HistoryModel, report: Report): void {

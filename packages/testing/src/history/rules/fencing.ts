@@ -2,7 +2,8 @@ import type { HistoryModel } from "../model/history-model.ts";
 import type { Report } from "../verdict.ts";
 
 /**
- * P11 harms nobody else: a producer is fenced by another process of its own principal, and by nobody else. Judged of processes whose `start` says whose they are, which
+ * P11 harms nobody else: a producer is fenced by another process of its own principal, and by nobody else. Judged of
+ * processes whose `start` says whose they are, which
  * have one producer of a name at most.
  */
 export function checkFencing(model: HistoryModel, report: Report): void {

@@ -11,7 +11,8 @@ import type { Report } from "../verdict.ts";
  * - P9: what was confirmed as settled is settled, and not handled again under a later epoch or later under its own;
  * - P6: attempts that had failed when a lease was released are not had again: the next one is counted on from them.
  *
- * A redrive or a seek lifts both. Nothing is said where the power failed, or where the store keeps nothing through a crash.
+ * A redrive or a seek lifts both. Nothing is said where the power failed, or where the store keeps nothing through a
+ * crash.
  */
 export function checkHandover(model: HistoryModel, report: Report): void {
   if (model.processes.hadPowerLoss()) return;

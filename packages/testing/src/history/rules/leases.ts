@@ -6,9 +6,12 @@ import type { Subscription } from "../model/queue-log.ts";
 import type { Report } from "../verdict.ts";
 
 /**
- * P4 exclusive and P7 fenced, per subscription (topic, queue, group), by the order of its revisions and never by a clock:
- * - P4: one revision is one change by one process; one epoch is granted to one process; a handler starts only under an epoch that its own process was granted and has neither released nor found lost;
- * - P7: epochs grow with the revisions; whatever is settled or set aside under an epoch has a revision after that epoch's grant, not after its release, and before the next grant or seek.
+ * P4 exclusive and P7 fenced, per subscription (topic, queue, group), by the order of its revisions and never by a
+ * clock:
+ * - P4: one revision is one change by one process; one epoch is granted to one process; a handler starts only under an
+ *   epoch that its own process was granted and has neither released nor found lost;
+ * - P7: epochs grow with the revisions; whatever is settled or set aside under an epoch has a revision after that
+ *   epoch's grant, not after its release, and before the next grant or seek.
  */
 export function checkLeases(model: HistoryModel, report: Report): void {
   for (const subscription of model.subscriptions()) {
@@ -28,7 +31,8 @@ function nameOf(subscription: Subscription): string {
 }
 
 /**
- * The changes of a subscription, in parts whose revisions are numbered together: one part, unless a crash may have taken changes
+ * The changes of a subscription, in parts whose revisions are numbered together: one part, unless a crash may have
+ * taken changes
  * (the store keeps nothing through a crash, or the power failed); then one part for each incarnation of the log.
  */
 function lives(model: HistoryModel, subscription: Subscription): ChangeLine[][] {

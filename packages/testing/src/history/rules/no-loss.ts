@@ -10,10 +10,12 @@ import type { Report } from "../verdict.ts";
 
 /**
  * P3 no loss, held against the last `state` of each group:
- * - a message with a receipt is still in its queue, unless a crash took it that its durability did not cover (`tailLost`), or retention removed
+ * - a message with a receipt is still in its queue, unless a crash took it that its durability did not cover
+ *   (`tailLost`), or retention removed
  *   it after the group was done with it;
  * - an offset that counts as settled has a `handled` line by some process of the group;
- * - a `settled` line's offset is not anywhere else, unless a later `sought` or `redriven`, or a lost tail, explains it. A missing `settled` line means nothing.
+ * - a `settled` line's offset is not anywhere else, unless a later `sought` or `redriven`, or a lost tail, explains it.
+ *   A missing `settled` line means nothing.
  */
 export function checkNoLoss(model: HistoryModel, report: Report): void {
   const losses = new TailLosses(model);

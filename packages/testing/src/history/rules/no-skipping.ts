@@ -10,12 +10,16 @@ import type { Report } from "../verdict.ts";
 
 /**
  * P6 no skipping, per subscription and key:
- * - The first handling of a message comes after the message of its key before it was `handled`, `discarded`, or (`exhausted: "dead-letter"`) dead-lettered:
- *   inside one process by `n`, across processes by epoch. A failed attempt alone never allows it, and neither does `parked`.
+ * - The first handling of a message comes after the message of its key before it was `handled`, `discarded`, or
+ *   (`exhausted: "dead-letter"`) dead-lettered:
+ *   inside one process by `n`, across processes by epoch. A failed attempt alone never allows it, and neither does
+ * `parked`.
  * - Under one epoch no message is handled after a later one of its key.
- * - After a key was parked, none of its messages is handled until a later revision has redriven or discarded something of it, or sought.
+ * - After a key was parked, none of its messages is handled until a later revision has redriven or discarded something
+ *   of it, or sought.
  *
- * A message that was never touched may have been filtered, skipped or expired: the last `state` says so. One that a crash may have taken is passed over.
+ * A message that was never touched may have been filtered, skipped or expired: the last `state` says so. One that a
+ * crash may have taken is passed over.
  */
 export function checkNoSkipping(model: HistoryModel, report: Report): void {
   for (const subscription of model.subscriptions()) {
@@ -231,7 +235,10 @@ function isBefore(
   return isLeased(line) && line.epoch < handling.epoch;
 }
 
-/** Whoever set aside may be no consumer, and learn of it after the consumers do: then only the revisions say what came first. */
+/**
+ * Whoever set aside may be no consumer, and learn of it after the consumers do: then only the revisions say what came
+ * first.
+ */
 function isAsideBefore(line: DiscardedEvent, handling: Leased<HandlingEvent>, settledBy: number): boolean {
   return isBefore(line, handling) || line.revision < settledBy;
 }

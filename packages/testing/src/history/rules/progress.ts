@@ -10,8 +10,10 @@ import type { Report } from "../verdict.ts";
 const CLOCK_TOLERANCE_MS = 1_000;
 
 /**
- * P8 progress: in the last `state` of each group the backlog is 0, and where the driver's settings give a bound (`healWithinMs`) that state was
- * reached within it after the last `heal` or `resume`. A queue halted by `exhausted: "halt"`, or one whose state says `halted`, is not held to it.
+ * P8 progress: in the last `state` of each group the backlog is 0, and where the driver's settings give a bound
+ * (`healWithinMs`) that state was
+ * reached within it after the last `heal` or `resume`. A queue halted by `exhausted: "halt"`, or one whose state says
+ * `halted`, is not held to it.
  */
 export function checkProgress(model: HistoryModel, report: Report): void {
   const healed = lastHeal(model);

@@ -20,10 +20,13 @@ interface SentTo {
 }
 
 /**
- * P1 send order: of the messages that one producer sends with one key, all known places lie in one queue, and where two of them stood in one
- * log together, the one sent later stands behind. Every line with an id and an offset makes a place known, not only `sent`.
+ * P1 send order: of the messages that one producer sends with one key, all known places lie in one queue, and where two
+ * of them stood in one
+ * log together, the one sent later stands behind. Every line with an id and an offset makes a place known, not only
+ * `sent`.
  *
- * Left out: `failover: "available"`, which gives the promise up; the order (not the queue) of delayed messages; places given by a redrive out of a dead-letter queue.
+ * Left out: `failover: "available"`, which gives the promise up; the order (not the queue) of delayed messages; places
+ * given by a redrive out of a dead-letter queue.
  */
 export function checkSendOrder(model: HistoryModel, report: Report): void {
   for (const { producer, sent } of sendsByProducerAndKey(model)) {

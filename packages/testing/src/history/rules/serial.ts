@@ -12,13 +12,17 @@ interface Running {
 }
 
 /**
- * P5 serial: a handling is identified by (process, epoch, offset, attempt); it runs from `handling` to `handled` or `failed`, and `aborted` does not end it.
- * - Inside one process two handlings of one key and group overlap only if the earlier one was `abandoned` before and the later one has a higher epoch.
+ * P5 serial: a handling is identified by (process, epoch, offset, attempt); it runs from `handling` to `handled` or
+ * `failed`, and `aborted` does not end it.
+ * - Inside one process two handlings of one key and group overlap only if the earlier one was `abandoned` before and
+ *   the later one has a higher epoch.
  * - With `concurrency: 1` no two handlings overlap under one epoch of a queue, whatever their keys.
- * - None is running under a lease when that is `released`; one left running under an earlier lease that was lost, or abandoned before it was raised, may be.
+ * - None is running under a lease when that is `released`; one left running under an earlier lease that was lost, or
+ *   abandoned before it was raised, may be.
  * - What was abandoned is never settled under its old epoch.
  *
- * Overlaps between two processes need no clock either: a lease that was released had nothing running, and one that was not is fenced (P7).
+ * Overlaps between two processes need no clock either: a lease that was released had nothing running, and one that was
+ * not is fenced (P7).
  */
 export function checkSerial(model: HistoryModel, report: Report): void {
   for (const flow of model.flows()) checkFlow(model, flow, report);
@@ -119,7 +123,9 @@ class RunningHandlings {
     removeFrom(this.#byAttempt, attemptName(began), running);
   }
 
-  /** The handling that a later line speaks of; one that carried over into a raised lease may be named by the new epoch. */
+  /**
+   * The handling that a later line speaks of; one that carried over into a raised lease may be named by the new epoch.
+   */
   find(line: HandledEvent | FailedEvent | AbandonedEvent): Running | undefined {
     let carriedOver: Running | undefined;
     for (const each of this.#byAttempt.get(attemptName(line)) ?? []) {

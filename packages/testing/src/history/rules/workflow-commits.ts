@@ -8,10 +8,12 @@ import type { Report } from "../verdict.ts";
 
 /**
  * P10 effectively once, per workflow (topic, group) and key:
- * - versions count from 1; none is committed twice; one is missing only where the process that may have committed it was killed, or lost its lease with a message handled and unconfirmed;
+ * - versions count from 1; none is committed twice; one is missing only where the process that may have committed it
+ *   was killed, or lost its lease with a message handled and unconfirmed;
  * - adjacent versions fit: `from` equals the last `to`; no message causes two versions, unless the group sought back;
  * - the stored snapshot is the end of that chain, version and state;
- * - what was emitted as (cause, index) has one place, its cause was handled, and once the cause is committed and the emitted messages' topic drained, it is there.
+ * - what was emitted as (cause, index) has one place, its cause was handled, and once the cause is committed and the
+ *   emitted messages' topic drained, it is there.
  */
 export function checkWorkflowCommits(model: HistoryModel, report: Report): void {
   const workflows = byWorkflow(model);
@@ -195,7 +197,8 @@ function checkEmitted(model: HistoryModel, report: Report): void {
     const what = `emission ${first.index} of message "${first.cause}"`;
     const places = standing(new Set(lines.map((line) => line.id)), model);
     const [one, two] = places;
-    // a power loss may have taken the cause, which is then handled anew at another place; or the settling, and the emission before it
+    // a power loss may have taken the cause, which is then handled anew at another place; or the settling, and the
+    // emission before it
     const mayBeLost = model.processes.hadPowerLoss();
     if (one !== undefined && two !== undefined && !mayBeLost) {
       report.violate("P10", `${what} has two places: ${placeName(one)} and ${placeName(two)}`, [
@@ -230,7 +233,10 @@ function checkEmitted(model: HistoryModel, report: Report): void {
   }
 }
 
-/** Whether the attempt that emitted it was settled: the same process has a `settled` for its cause and no failure after the emission. */
+/**
+ * Whether the attempt that emitted it was settled: the same process has a `settled` for its cause and no failure after
+ * the emission.
+ */
 function wasCommitted(emission: EmittedEvent, causes: readonly Consumption[]): boolean {
   const isAfter = (line: { readonly process: string; readonly n: number }) =>
     line.process === emission.process && line.n > emission.n;
@@ -252,7 +258,10 @@ function consumptionsOf(id: string, model: HistoryModel): Consumption[] {
   return model.identitiesOf(id).flatMap((identity) => identity.places.flatMap((place) => place.consumptions));
 }
 
-/** Topics that were read out to the end, and on which some emitted message was seen: one that was not seen there is missing. */
+/**
+ * Topics that were read out to the end, and on which some emitted message was seen: one that was not seen there is
+ * missing.
+ */
 function topicsWhereEmittedShow(model: HistoryModel): Set<string> {
   const seen = new Set<string>();
   for (const { id, topic } of model.emitted) {

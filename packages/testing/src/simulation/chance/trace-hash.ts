@@ -1,4 +1,7 @@
-/** A running hash over strings and numbers (53 bits, in the manner of cyrb53): two runs that did the same things in the same order show the same one. */
+/**
+ * A running hash over strings and numbers (53 bits, in the manner of cyrb53): two runs that did the same things in the
+ * same order show the same one.
+ */
 export class TraceHash {
   #high = 0xdeadbeef;
   #low = 0x41c6ce57;
@@ -33,7 +36,10 @@ export class TraceHash {
   }
 }
 
-/** Uniform in [0, 1), and the same for the same parts: what a decision is drawn from that must not depend on when it is asked. */
+/**
+ * Uniform in [0, 1), and the same for the same parts: what a decision is drawn from that must not depend on when it is
+ * asked.
+ */
 export function chance(seed: number, ...parts: readonly (string | number)[]): number {
   const hash = new TraceHash();
   hash.text(`${seed}/${parts.join("/")}`);

@@ -9,7 +9,8 @@ import type { World } from "./world.ts";
 const NEVER = 2 ** 50;
 
 /**
- * A client that may be there and thinks of nobody: packets of legal frames by the hundred, all sent at once. It changes nothing that a history tells of, so every promise must hold beside it as it would without.
+ * A client that may be there and thinks of nobody: packets of legal frames by the hundred, all sent at once. It changes
+ * nothing that a history tells of, so every promise must hold beside it as it would without.
  */
 export class BulkSender {
   readonly #world: World;

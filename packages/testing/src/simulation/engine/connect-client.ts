@@ -12,7 +12,9 @@ export interface ConnectOptions {
   /** Whether an error that the client logs is a fault of the framework. @default what no injected fault explains */
   readonly isFault?: (incarnation: Incarnation, text: string, data: object) => boolean;
 }
-/** A client of this process, as soon as there is a broker for it. Null when the process has been told to end meanwhile. */
+/**
+ * A client of this process, as soon as there is a broker for it. Null when the process has been told to end meanwhile.
+ */
 export async function connectClient(
   incarnation: Incarnation,
   { isOver = () => false, isFault = isUnexplained }: ConnectOptions = {},

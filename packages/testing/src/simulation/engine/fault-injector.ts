@@ -101,7 +101,8 @@ export class FaultInjector {
       case "powerLoss":
         return this.#losePower(fault);
       case "fillStore":
-        // three quarters of a small disk are for producers; what is left must hold some records, however little was sent
+        // three quarters of a small disk are for producers; what is left must hold some records, however little was
+        // sent
         world.disk.capacityBytes = Math.floor(
           Math.max((world.disk.usedBytes * 4) / 3, world.disk.usedBytes + RECORDS_BYTES),
         );
@@ -181,7 +182,10 @@ export class FaultInjector {
       for (const heal of heals) heal();
     });
   }
-  /** A second broker on the same data while the first is frozen; the first wakes up and finds that the data are another's. */
+  /**
+   * A second broker on the same data while the first is frozen; the first wakes up and finds that the data are
+   * another's.
+   */
   #takeOver(wakesAfterMs: number): void {
     const { incarnation } = this.#broker;
     if (incarnation === null) return;
@@ -199,7 +203,9 @@ export class FaultInjector {
     slot.start();
     this.#lasting(wakesAfterMs, () => thaw(incarnation, !timersFirst));
   }
-  /** At once; or with a grant on its way, whose epoch must not be given again; or with a receipt, which must be kept. */
+  /**
+   * At once; or with a grant on its way, whose epoch must not be given again; or with a receipt, which must be kept.
+   */
   #losePower({ downMs, lostShare, onGrant = false, onReceiptTo }: PowerLoss): void {
     if (onReceiptTo !== undefined) this.#afterNext([onReceiptTo], isReceipt, () => this.#powerFails(downMs, lostShare));
     else if (onGrant) this.#afterNext([...this.#slots.keys()], isGrant, () => this.#powerFails(downMs, lostShare));

@@ -47,7 +47,8 @@ export type FaultPlan = { readonly atMs: number } & (
   | { readonly kind: "slowStore"; readonly eachMs: number; readonly forMs: number }
   | { readonly kind: "failStore"; readonly rate: number; readonly forMs: number }
   /**
-   * The broker's machine loses power: this share of what was flushed and not synced is gone. `onGrant`: in the instant in which it next answers a grant;
+   * The broker's machine loses power: this share of what was flushed and not synced is gone. `onGrant`: in the instant
+   * in which it next answers a grant;
    * `onReceiptTo`: in which it next sends this producer a receipt.
    */
   | {
@@ -59,7 +60,10 @@ export type FaultPlan = { readonly atMs: number } & (
     }
   /** No room for producers for a while; what consumers need comes out of the reserve. */
   | { readonly kind: "fillStore"; readonly forMs: number }
-  /** The broker comes back with a shorter longest lease, while a member is cut off that may still hold one of the old length. */
+  /**
+   * The broker comes back with a shorter longest lease, while a member is cut off that may still hold one of the old
+   * length.
+   */
   | {
       readonly kind: "restartShorterTtl";
       readonly target: string;
@@ -69,7 +73,10 @@ export type FaultPlan = { readonly atMs: number } & (
     }
   /** The next grant for this member is lost on its way, and its link with it. */
   | { readonly kind: "lostGrantAnswer"; readonly target: string }
-  /** What a client sent on a link it has given up arrives after its next link has said hello; with `hello`, from that old link's own hello on. */
+  /**
+   * What a client sent on a link it has given up arrives after its next link has said hello; with `hello`, from that
+   * old link's own hello on.
+   */
   | {
       readonly kind: "lateFrames";
       readonly target: string;

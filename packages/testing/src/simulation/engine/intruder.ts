@@ -28,7 +28,8 @@ interface Attempt {
 }
 
 /**
- * A client with a principal of its own that has read along, and shows what is another's: its instance and epochs, the names of its producers and members. It may do everything, and is given nothing that is another's
+ * A client with a principal of its own that has read along, and shows what is another's: its instance and epochs, the
+ * names of its producers and members. It may do everything, and is given nothing that is another's
  * (rules 4, 11, 16, 18).
  */
 export class Intruder {

@@ -13,12 +13,13 @@ import type { ProcessSlot } from "./process-slot.ts";
 import type { Problem, World } from "./world.ts";
 
 /**
- * What runs in a world beside its broker, and what must have come of it in the end. There are two: what a plan says (`planned/`), and users' programs (`programs/`).
+ * What runs in a world beside its broker, and what must have come of it in the end. There are two: what a plan says
+ * (`planned/`), and users' programs (`programs/`).
  *
- *     begin ──── faults ────┐ heal ── all is dealt with ── who only sends leaves ── all is dealt with ── all leave ── ended
- *                           └ faultsForMs                  └ within healWithinMs                        └ likewise
+ *     begin ── faults ──┤ heal ── all dealt with ── producers leave ── all dealt with ── all leave ── ended ── judged
+ *              └ faultsForMs      └ healWithinMs                       └ healWithinMs
  */
-export interface Company {
+export interface Workload {
   readonly faults: readonly FaultPlan[];
   readonly faultsForMs: number;
   readonly healWithinMs: number;
@@ -59,15 +60,15 @@ const LOOK_MS = 500;
 const SPARE_MS = 300_000;
 
 /** Runs a world: phase 1 with faults, phase 2 healed, then judged. Takes no real time but that of the computing. */
-export async function runWorld(world: World, company: Company): Promise<RunOutcome> {
-  const run = new Run(world, company);
+export async function runWorld(world: World, workload: Workload): Promise<RunOutcome> {
+  const run = new Run(world, workload);
   try {
-    await world.runtime.run(run.play(), company.faultsForMs + 2 * company.healWithinMs + SPARE_MS);
+    await world.runtime.run(run.play(), workload.faultsForMs + 2 * workload.healWithinMs + SPARE_MS);
   } catch (error) {
     world.violate("P8", `the run does not end: ${describeError(error)}`);
   }
   run.destroy();
-  const problems = [...world.problems, ...(await judge(world, company))];
+  const problems = [...world.problems, ...(await judge(world, workload))];
   return {
     problems,
     traceHash: world.trace.digest,
@@ -79,22 +80,22 @@ export async function runWorld(world: World, company: Company): Promise<RunOutco
 
 class Run {
   readonly #world: World;
-  readonly #company: Company;
+  readonly #workload: Workload;
   readonly #broker: ProcessSlot<BrokerApp>;
   readonly #slots: readonly ProcessSlot[];
   readonly #faults: FaultInjector;
 
-  constructor(world: World, company: Company) {
+  constructor(world: World, workload: Workload) {
     this.#world = world;
-    this.#company = company;
+    this.#workload = workload;
     this.#broker = brokerSlot(world);
-    this.#slots = company.processes.map(({ slot }) => slot);
+    this.#slots = workload.processes.map(({ slot }) => slot);
     this.#faults = new FaultInjector(world, this.#broker, this.#slots);
   }
 
   async play(): Promise<void> {
     const { runtime, history, counters } = this.#world;
-    const { processes, faults, faultsForMs, settings } = this.#company;
+    const { processes, faults, faultsForMs, settings } = this.#workload;
     history.record({ type: "start", role: "driver", ...settings });
     this.#broker.start();
     for (const { slot, startsAtMs } of processes)
@@ -102,7 +103,7 @@ class Run {
       else runtime.setTimeout(() => slot.start(), startsAtMs);
     const client = await this.#driver();
     this.#faults.schedule(faults);
-    this.#company.begin?.(client);
+    this.#workload.begin?.(client);
     await this.#world.sleep(faultsForMs + 1);
 
     this.#world.healed = true;
@@ -116,7 +117,7 @@ class Run {
     await Promise.all(this.#slots.map(({ app }) => app?.caughtUp?.()));
     await leave(this.#slots);
     await this.#tellStates(client);
-    await this.#company.ended?.(client, this.#broker);
+    await this.#workload.ended?.(client, this.#broker);
     history.end();
   }
   async #driver(): Promise<Client> {
@@ -129,11 +130,11 @@ class Run {
   /** Waits until nothing is left to do, and nothing happens any more. False, and said: that took too long. */
   async #untilDone(client: Client): Promise<boolean> {
     const { runtime, book } = this.#world;
-    const { healWithinMs, quietLooks } = this.#company;
+    const { healWithinMs, quietLooks } = this.#workload;
     const until = runtime.now() + healWithinMs;
     let quiet = 0;
     for (let seen = -1; ; seen = book.lines.length) {
-      if (this.#company.hasFailed?.() === true) return false;
+      if (this.#workload.hasFailed?.() === true) return false;
       if (seen >= 0) await this.#world.sleep(LOOK_MS);
       const left = await this.#left(client);
       quiet = left.length === 0 && book.lines.length === seen ? quiet + 1 : 0;
@@ -152,7 +153,7 @@ class Run {
       const todo = app?.todo ?? null;
       if (todo !== null) lines.push(`${name}: ${todo}`);
     }
-    for (const of of this.#company.groups()) {
+    for (const of of this.#workload.groups()) {
       const accounts = await this.#account(client, of);
       if (accounts === null) lines.push(`${of.topic} for group ${of.group}: the broker gives no account`);
       for (const { queue, backlog, cursor, end, halted } of accounts ?? [])
@@ -161,7 +162,7 @@ class Run {
             `${of.topic}/${queue} for group ${of.group}: a backlog of ${backlog}, cursor at ${cursor} of ${end}`,
           );
     }
-    return [...lines, ...((await this.#company.tend?.()) ?? [])];
+    return [...lines, ...((await this.#workload.tend?.()) ?? [])];
   }
   /** Null where nobody could say. */
   async #account(client: Client, { topic, group }: GroupName): Promise<readonly QueueAccount[] | null> {
@@ -176,7 +177,7 @@ class Run {
     }
   }
   async #tellStuck(client: Client, left: readonly string[]): Promise<void> {
-    const { healWithinMs, groups } = this.#company;
+    const { healWithinMs, groups } = this.#workload;
     const lines = [`not everything is dealt with ${healWithinMs} ms after all faults were healed`, ...left];
     for (const { name, lastExit } of this.#slots)
       if (lastExit !== null) lines.push(`${name}: was started again after ${lastExit}`);
@@ -192,7 +193,7 @@ class Run {
   }
   async #tellStates(client: Client): Promise<void> {
     const { history, disk, counters } = this.#world;
-    for (const of of this.#company.groups())
+    for (const of of this.#workload.groups())
       for (const account of (await this.#account(client, of)) ?? [])
         history.record({ type: "state", topic: of.topic, group: of.group, ...account });
     for (const log of disk.logs.values()) if (log.extent().start > 0) counters.hit("removedBySettledByAll");
@@ -208,11 +209,11 @@ const leave = async (slots: readonly ProcessSlot[]): Promise<void> => {
 };
 
 /** Holds the finished run's history against the promises. */
-async function judge(world: World, company: Company): Promise<Problem[]> {
+async function judge(world: World, workload: Workload): Promise<Problem[]> {
   const { violations } = await checkHistory(world.book.lines);
   const isStuck = world.problems.some(({ promise }) => promise === "P8"); // and said so
   return violations
-    .filter((violation) => !company.isExcused(violation) && !(isStuck && violation.promise === "P8"))
+    .filter((violation) => !workload.isExcused(violation) && !(isStuck && violation.promise === "P8"))
     .map(({ promise, text, events }) => ({
       promise,
       text: [text, ...events.map((event) => `      ${JSON.stringify(event)}`)].join("\n"),

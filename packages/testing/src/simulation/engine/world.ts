@@ -107,7 +107,10 @@ export class World {
   spec(topic: string): TopicSpec | undefined {
     return this.topicSpecs.find(({ name }) => name === topic);
   }
-  /** A stream of random numbers of its own for each purpose, so that one fault more or less does not change all the others. */
+  /**
+   * A stream of random numbers of its own for each purpose, so that one fault more or less does not change all the
+   * others.
+   */
   stream(of: string): () => number {
     return seededRandom(Math.floor(chance(this.seed, of) * 2 ** 32));
   }

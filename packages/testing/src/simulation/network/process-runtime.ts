@@ -22,7 +22,8 @@ const TICK_MS = 0.001;
 const STEPS_AT_ONCE_MAX = 50_000;
 
 /**
- * The time of one simulated process: the virtual clock they all share, as this one sees it. It can be frozen (timers and deliveries are held and run when it
+ * The time of one simulated process: the virtual clock they all share, as this one sees it. It can be frozen (timers
+ * and deliveries are held and run when it
  * wakes), its wall clock can jump, and it can be killed: nothing of it runs any more, for ever.
  */
 export class ProcessRuntime implements Runtime {
@@ -102,7 +103,10 @@ export class ProcessRuntime implements Runtime {
   freeze(options: { readonly clockStops: boolean }): void {
     this.#frozen ??= { since: this.#base.now(), clockStops: options.clockStops, timers: [], deliveries: [] };
   }
-  /** Wakes it. What was held runs now, each in a turn of its own; a process that was stopped may be served its sockets before its timers. */
+  /**
+   * Wakes it. What was held runs now, each in a turn of its own; a process that was stopped may be served its sockets
+   * before its timers.
+   */
   thaw(options: { readonly deliveriesFirst: boolean }): void {
     const frozen = this.#frozen;
     if (frozen === null) return;

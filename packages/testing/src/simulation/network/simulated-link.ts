@@ -15,7 +15,10 @@ export interface LinkOptions {
 }
 const CLOSE_WITHIN_MS = 2_000;
 
-/** One side of a simulated link. What it sends is on its way in `#out` and arrives in order, after a delay, unless the link is cut first. */
+/**
+ * One side of a simulated link. What it sends is on its way in `#out` and arrives in order, after a delay, unless the
+ * link is cut first.
+ */
 export class SimulatedLink implements IncomingLink {
   readonly frames$: Observable<Uint8Array>;
   readonly ended: Promise<LinkEnd>;
@@ -134,7 +137,10 @@ export class SimulatedLink implements IncomingLink {
     this.finish({ code: "lost", reason: "aborted" });
   }
 
-  /** Cuts what travels from this side: of what is on its way a first part still arrives. With `told`, the peer learns of it. */
+  /**
+   * Cuts what travels from this side: of what is on its way a first part still arrives. With `told`, the peer learns of
+   * it.
+   */
   cut(told: boolean): void {
     if (this.#severed) return;
     this.#dropTail();

@@ -24,7 +24,10 @@ interface Listening {
 /** The one address there is: the broker's. */
 const ADDRESS = "simulated";
 
-/** A network in one process: delays with jitter, cuts, half-open links, partitions in one or both directions, slow links. Order holds within a link and only there. */
+/**
+ * A network in one process: delays with jitter, cuts, half-open links, partitions in one or both directions, slow
+ * links. Order holds within a link and only there.
+ */
 export class SimulatedNetwork extends Wires {
   readonly #options: NetworkOptions;
   readonly #links = new Set<SimulatedLink>();
@@ -96,7 +99,8 @@ export class SimulatedNetwork extends Wires {
     if (this.#listening?.side === side) this.#listening = null;
   }
   /**
-   * What a process sends on its link for `gatherMs` is held back, then it alone hears that the link is dead; `lateMs` later all of it arrives.
+   * What a process sends on its link for `gatherMs` is held back, then it alone hears that the link is dead; `lateMs`
+   * later all of it arrives.
    * `tail`: its present links. `hello`: the next one it makes, from its first packet on; the present ones are cut.
    */
   sendLate(name: string, what: "tail" | "hello", gatherMs: number, lateMs: number): void {

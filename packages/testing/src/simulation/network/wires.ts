@@ -37,7 +37,10 @@ interface Blocked {
   readonly to: string;
 }
 
-/** What lies between the processes: how long a packet takes, who is cut off from whom, and over which packets a link breaks. */
+/**
+ * What lies between the processes: how long a packet takes, who is cut off from whom, and over which packets a link
+ * breaks.
+ */
 export class Wires {
   readonly #options: WiresOptions;
   readonly #blocked = new Set<Blocked>();

@@ -40,7 +40,8 @@ export class AdminOrders {
       );
   }
   /**
-   * Sees to all that is set aside once faults are over; in lines, what there was. A third stays where it is, unless it would
+   * Sees to all that is set aside once faults are over; in lines, what there was. A third stays where it is, unless it
+   * would
    * fill what may be set aside and so halt the queue.
    */
   async tend(): Promise<readonly string[]> {
@@ -125,7 +126,10 @@ export class AdminOrders {
   }
 }
 
-/** What the packet says was set aside; null: nothing, the queue has halted. Undefined where it answers nothing of the kind. */
+/**
+ * What the packet says was set aside; null: nothing, the queue has halted. Undefined where it answers nothing of the
+ * kind.
+ */
 function asideAnswered(
   packet: Uint8Array,
 ): { readonly queue: number; readonly offsets: readonly number[] } | null | undefined {

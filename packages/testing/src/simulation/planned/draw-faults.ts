@@ -27,28 +27,32 @@ const FAULTS: readonly { readonly kind: FaultKind; readonly share: number; reado
   { kind: "outlive", share: 0.25, most: 1 },
 ];
 
-export interface Stage {
+export interface Clients {
   readonly producers: readonly ProducerPlan[];
   readonly consumers: readonly ConsumerPlan[];
+}
+/** What faults strike, for how long, and what leases depend on. */
+interface Target extends Clients {
   readonly overMs: number;
   readonly heartbeatMs: number;
 }
 
 /** A random subset of the faults ("swarm"), so that each combination has its turn; in the order of their times. */
-export function drawFaults(dice: Dice, stage: Stage): FaultPlan[] {
-  return FAULTS.filter(({ kind, share }) => dice.chance(share) && canStrike(kind, stage))
-    .flatMap(({ kind, most }) => Array.from({ length: dice.whole(1, most) }, () => drawFault(dice, kind, stage)))
+export function drawFaults(dice: Dice, of: Target): FaultPlan[] {
+  return FAULTS.filter(({ kind, share }) => dice.chance(share) && canStrike(kind, of))
+    .flatMap(({ kind, most }) => Array.from({ length: dice.whole(1, most) }, () => drawFault(dice, kind, of)))
     .sort((a, b) => a.atMs - b.atMs);
 }
-function canStrike(kind: FaultKind, { producers }: Stage): boolean {
-  // Places that a failed commit, or a broker that was outlived, takes back from `memory` receipts are given to others: a history has no words for that
+function canStrike(kind: FaultKind, { producers }: Target): boolean {
+  // Places that a failed commit, or a broker that was outlived, takes back from `memory` receipts are given to others:
+  // a history has no words for that
   if (kind === "failStore" || kind === "fillStore" || kind === "takeOver")
     return producers.every(({ durability }) => durability !== "memory");
   return true;
 }
 
-function drawFault(dice: Dice, kind: FaultKind, stage: Stage): FaultPlan {
-  const { producers, consumers, overMs, heartbeatMs } = stage;
+function drawFault(dice: Dice, kind: FaultKind, of: Target): FaultPlan {
+  const { producers, consumers, overMs, heartbeatMs } = of;
   const atMs = dice.whole(300, overMs);
   const consumerNames = consumers.map(({ name }) => name);
   const clients = [...producers.map(({ name }) => name), ...consumerNames];
@@ -77,13 +81,13 @@ function drawFault(dice: Dice, kind: FaultKind, stage: Stage): FaultPlan {
         lateMs: dice.pick([100, 600, 2_000]),
       };
     default: {
-      const fault = drawUsualFault(dice, kind, { atMs, target }, rangesOf(stage));
+      const fault = drawUsualFault(dice, kind, { atMs, target }, rangesOf(of));
       if (fault.kind === "powerLoss") return { ...fault, onGrant: atMs % 2 === 0 };
       return fault.kind === "outlive" ? { ...fault, timersFirst: dice.chance(0.3) } : fault;
     }
   }
 }
-const rangesOf = ({ producers, consumers, heartbeatMs }: Stage): FaultRanges => {
+const rangesOf = ({ producers, consumers, heartbeatMs }: Target): FaultRanges => {
   const consumerNames = consumers.map(({ name }) => name);
   return {
     killedMs: [0, 50, 1_500, 5_000],
@@ -137,8 +141,13 @@ export function drawBulk(dice: Dice, overMs: number): FaultPlan[] {
     frames: dice.pick([100, 400, 1_500]),
   }));
 }
-/** Rights that are revoked in every fifth run, tokens that expire in every tenth, drawn from a stream of their own, too. */
-export function drawRevocations(dice: Dice, { producers, consumers, overMs }: Omit<Stage, "heartbeatMs">): FaultPlan[] {
+/**
+ * Rights that are revoked in every fifth run, tokens that expire in every tenth, drawn from a stream of their own, too.
+ */
+export function drawRevocations(
+  dice: Dice,
+  { producers, consumers, overMs }: Omit<Target, "heartbeatMs">,
+): FaultPlan[] {
   if (dice.chance(0.1)) {
     const goodForMs = dice.pick([200, 1_500, 6_000]);
     return [{ atMs: dice.whole(0, overMs / 2), kind: "shortTokens", goodForMs, forMs: overMs }];

@@ -17,13 +17,17 @@ interface Row {
   readonly done: Map<string, number>;
   offset: number;
   readonly running: Set<Handling>;
-  /** Somebody discarded or skipped something of it, or its policy lets successors run on: then places may be left out. */
+  /**
+   * Somebody discarded or skipped something of it, or its policy lets successors run on: then places may be left out.
+   */
   mayHaveGaps: boolean;
 }
 
 /**
- * The world outside, as handlers write to it: a row per key, guarded by the fence ("… where fence <= $2"). It outlives every crash and checks while the run goes on that
- * each producer's messages of a key take effect in the order of their places, none left out, and that under one epoch a key has one handler at a time.
+ * The world outside, as handlers write to it: a row per key, guarded by the fence ("… where fence <= $2"). It outlives
+ * every crash and checks while the run goes on that
+ * each producer's messages of a key take effect in the order of their places, none left out, and that under one epoch a
+ * key has one handler at a time.
  */
 export class Effects {
   readonly #rows = new Map<string, Row>();

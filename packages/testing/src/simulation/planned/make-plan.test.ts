@@ -8,7 +8,8 @@ describe("a plan", () => {
     const { topics, load, network, healWithinMs } = makePlan(20_000_489);
     const [source, target] = topics;
     expect([source?.groups[0]?.emitsTo, target?.queues, target?.groups[0]?.workMs]).toEqual(["topic-1", 1, 120]);
-    // every message of the one topic is handled into the one queue of the other, and each takes half of the longest there, and a turn on the network
+    // every message of the one topic is handled into the one queue of the other, and each takes half of the longest
+    // there, and a turn on the network
     const each = 120 / 2 + 2 * network.delayMs + network.jitterMs;
     expect(healWithinMs).toBe(60_000 + load.messages * each);
   });

@@ -3,7 +3,7 @@ import { chance } from "../chance/trace-hash.ts";
 import type { BrokerPlan, FaultPlan } from "../engine/fault-plan.ts";
 import { drawBulk, drawFaults, drawIntrusions, drawOwnFaults, drawRevocations } from "./draw-faults.ts";
 import type { ConsumerPlan, GroupPlan, OrderPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
-import { KILLS_ON, SCENE_MS, SCENES, type Scene } from "./scenes.ts";
+import { KILLS_ON, SCENARIO_MS, SCENARIOS, type Scenario } from "./scenarios.ts";
 
 const ORDERS = ["redrive", "retry", "discard", "skip", "replace"] as const;
 /** Longer than any run's faults. */
@@ -19,22 +19,24 @@ const REVOCATIONS = 2 ** 43;
 /** Expands a seed: small systems, a load that keeps them busy, and faults that strike while it lasts. */
 export function makePlan(seed: number): Plan {
   const dice = new Dice(seed);
-  const scene = sceneOf(seed);
-  const heartbeatMs = scene === null ? dice.pick([300, 500, 1_000]) : scene.heartbeatMs;
-  const overMs = scene === null ? dice.pick([6_000, 12_000, 20_000]) : SCENE_MS;
-  const topics = scene === null ? topicPlans(dice, heartbeatMs, overMs) : [sceneTopic(dice, scene)];
+  const scenario = scenarioOf(seed);
+  const heartbeatMs = scenario === null ? dice.pick([300, 500, 1_000]) : scenario.heartbeatMs;
+  const overMs = scenario === null ? dice.pick([6_000, 12_000, 20_000]) : SCENARIO_MS;
+  const topics = scenario === null ? topicPlans(dice, heartbeatMs, overMs) : [scenarioTopic(dice, scenario)];
   const mayResend = !dice.chance(0.12);
   const producers = Array.from({ length: dice.whole(1, 3) }, (_, index) => ({
     ...producerPlan(dice, index, mayResend),
-    ...scene?.producer,
+    ...scenario?.producer,
   }));
-  const consumers = Array.from({ length: dice.whole(scene === null ? 1 : 2, 4) }, (_, index) =>
-    consumerPlan(dice, index, topics, scene === null ? { share: 0.8, withinMs: overMs } : { share: 1, withinMs: 0 }),
+  const consumers = Array.from({ length: dice.whole(scenario === null ? 1 : 2, 4) }, (_, index) =>
+    consumerPlan(dice, index, topics, scenario === null ? { share: 0.8, withinMs: overMs } : { share: 1, withinMs: 0 }),
   );
   const faults = [
-    // a scene has to be left room
-    ...drawFaults(dice, { producers, consumers, overMs, heartbeatMs }).filter(() => scene === null || dice.chance(0.3)),
-    ...(scene?.faults(dice, { producers, consumers }) ?? []),
+    // a scenario has to be left room
+    ...drawFaults(dice, { producers, consumers, overMs, heartbeatMs }).filter(
+      () => scenario === null || dice.chance(0.3),
+    ),
+    ...(scenario?.faults(dice, { producers, consumers }) ?? []),
   ];
   const jumps = faults.some((fault) => fault.kind === "wallJump" && fault.target === "broker");
   const resends = producers.some((producer) => producer.resends);
@@ -44,23 +46,24 @@ export function makePlan(seed: number): Plan {
     broker: {
       heartbeatMs,
       commitMs: dice.pick([0, 0, 1, 5]),
-      syncMs: scene?.syncMs ?? (losesPower ? dice.pick([10, 30, 60]) : dice.pick([0, 2, 20])),
-      ...(scene === null ? narrowBroker(seed) : {}),
+      syncMs: scenario?.syncMs ?? (losesPower ? dice.pick([10, 30, 60]) : dice.pick([0, 2, 20])),
+      ...(scenario === null ? narrowBroker(seed) : {}),
     },
     network: {
-      delayMs: scene?.delayMs ?? dice.pick([0, 1, 5]),
+      delayMs: scenario?.delayMs ?? dice.pick([0, 1, 5]),
       jitterMs: dice.pick([0, 2, 20]),
       pingTimeoutMs: dice.pick([4_000, 12_000]),
     },
     topics: topics.map((topic) => ({ ...topic, idWindowMs: idWindowMs(topic, topics, { resends, jumps }) })),
-    // what the power takes, an application that did not wait for it sends anew behind what its lane still had: in the order of its calls, which is not that of its messages
+    // what the power takes, an application that did not wait for it sends anew behind what its lane still had: in the
+    // order of its calls, which is not that of its messages
     producers: losesPower ? producers.map((each) => ({ ...each, sendTimeoutMs: PATIENT_MS })) : producers,
     consumers,
     load: { messages: dice.whole(500, 700), overMs },
     faults,
     orders: orderPlans(dice, topics, overMs),
-    // scenes have more to do than their load lasts
-    healWithinMs: scene !== null ? 120_000 : 60_000,
+    // scenarios have more to do than their load lasts
+    healWithinMs: scenario !== null ? 120_000 : 60_000,
   };
   return {
     ...plan,
@@ -76,11 +79,14 @@ export function makePlan(seed: number): Plan {
     orders: [...plan.orders, ...unheardOrders(plan)],
   };
 }
-/** Every other seed plays a scene, each in its turn. */
-function sceneOf(seed: number): Scene | null {
-  return seed % 2 === 0 ? (SCENES[(seed / 2) % SCENES.length] ?? null) : null;
+/** Every other seed plays a scenario, each in its turn. */
+function scenarioOf(seed: number): Scenario | null {
+  return seed % 2 === 0 ? (SCENARIOS[(seed / 2) % SCENARIOS.length] ?? null) : null;
 }
-/** Some brokers handle a link in slices of a few frames, and let it send little more than it has to. Drawn for itself: the rest of a plan does not depend on it. */
+/**
+ * Some brokers handle a link in slices of a few frames, and let it send little more than it has to. Drawn for itself:
+ * the rest of a plan does not depend on it.
+ */
 function narrowBroker(seed: number): Partial<BrokerPlan> {
   const dice = new Dice(Math.floor(chance(seed, "narrow broker") * 2 ** 32));
   if (!dice.chance(0.4)) return {};
@@ -99,16 +105,20 @@ function idWindowMs(
 ): number {
   const isEmittedInto = topics.some(({ groups }) => groups.some(({ emitsTo }) => emitsTo === name));
   if (!resends && !isEmittedInto) return 1;
-  // ids that are read back from the store are dated by the wall clock: after a jump of an hour and a restart they are forgotten, as promised
+  // ids that are read back from the store are dated by the wall clock: after a jump of an hour and a restart they are
+  // forgotten, as promised
   return jumps ? 86_400_000 : 600_000;
 }
-/** The one topic, with one group, that a scene is about. */
-function sceneTopic(dice: Dice, { heartbeatMs, topic, group }: Scene): TopicPlan {
-  const drawn = topicPlan(dice, 0, heartbeatMs, SCENE_MS);
+/** The one topic, with one group, that a scenario is about. */
+function scenarioTopic(dice: Dice, { heartbeatMs, topic, group }: Scenario): TopicPlan {
+  const drawn = topicPlan(dice, 0, heartbeatMs, SCENARIO_MS);
   const groups = drawn.groups.slice(0, 1).map((each) => ({ ...each, ...group }));
   return { ...drawn, ...topic, groups };
 }
-/** How long the slowest group is busy with a fair share of the messages, should all be left to the end of the load, one after another in each queue. */
+/**
+ * How long the slowest group is busy with a fair share of the messages, should all be left to the end of the load, one
+ * after another in each queue.
+ */
 function leftToDoMs({ topics, load, network }: Plan): number {
   const share = load.messages / topics.length;
   const emitting = topics.flatMap(({ groups }) => groups.map(({ emitsTo }) => emitsTo));
@@ -120,7 +130,8 @@ function leftToDoMs({ topics, load, network }: Plan): number {
   );
 }
 /**
- * Killers take their leases with them: five each, and more where several handlers run, since what stands before one is blamed first; at the worst a lease for each
+ * Killers take their leases with them: five each, and more where several handlers run, since what stands before one is
+ * blamed first; at the worst a lease for each
  * message of a queue (seeds 42001408, 42002207).
  */
 function killedMs({ topics, load }: Plan): number {
@@ -131,7 +142,10 @@ function killedMs({ topics, load }: Plan): number {
   );
   return Math.max(0, ...each);
 }
-/** Some members are away when a person deals with what they have just set aside. Drawn for itself: the rest of a plan does not depend on it. */
+/**
+ * Some members are away when a person deals with what they have just set aside. Drawn for itself: the rest of a plan
+ * does not depend on it.
+ */
 function unheardOrders({ seed, consumers, load }: Plan): OrderPlan[] {
   const dice = new Dice(Math.floor(chance(seed, "unheard orders") * 2 ** 32));
   if (!dice.chance(0.4)) return [];

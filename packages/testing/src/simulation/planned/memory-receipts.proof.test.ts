@@ -3,11 +3,16 @@ import { Dice } from "../chance/dice.ts";
 import type { FaultPlan } from "../engine/fault-plan.ts";
 import { describePlan, makePlan, type Plan, runPlan } from "../index.ts";
 
-/** Each takes places back from `memory` receipts and gives them to others under the same `logEpoch`, for which a history has no words. */
+/**
+ * Each takes places back from `memory` receipts and gives them to others under the same `logEpoch`, for which a history
+ * has no words.
+ */
 const WITHOUT_WORDS: ReadonlySet<FaultPlan["kind"]> = new Set(["failStore", "fillStore", "takeOver"]);
 const RUNS = 50;
 
-/** A plan whose producers, or some of them, have `memory` receipts, and whose power fails between a flush and its sync. */
+/**
+ * A plan whose producers, or some of them, have `memory` receipts, and whose power fails between a flush and its sync.
+ */
 function withPowerLosses(seed: number): Plan {
   const plan = makePlan(seed);
   const dice = new Dice(1_000_000 + seed);

@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import { makePlan, runPlan } from "../index.ts";
 
 /**
- * Seeds whose producers have `memory` receipts and little room, on a store that fails for a while: what they hold fills their buffers, so they send nothing
- * from which they could learn that it was lost. Only progress is judged: places that failed commits take back are given to others, for which a history has no words.
+ * Seeds whose producers have `memory` receipts and little room, on a store that fails for a while: what they hold fills
+ * their buffers, so they send nothing
+ * from which they could learn that it was lost. Only progress is judged: places that failed commits take back are given
+ * to others, for which a history has no words.
  */
 const SEEDS = [3, 5, 6, 7, 8, 9, 25, 30];
 

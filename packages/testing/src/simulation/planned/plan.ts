@@ -1,7 +1,10 @@
 import type { Durability } from "@seriatim/actors/client";
 import type { RunPlan } from "../engine/fault-plan.ts";
 
-/** Everything a run does, as plain data: made from a seed, printed when it fails, made smaller by the shrinker. Times are ms of virtual time since the start. */
+/**
+ * Everything a run does, as plain data: made from a seed, printed when it fails, made smaller by the shrinker. Times
+ * are ms of virtual time since the start.
+ */
 export interface Plan extends RunPlan {
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerPlan[];
@@ -38,7 +41,10 @@ export interface GroupPlan {
   readonly poisonRate: number;
   /** Share of attempts that hang; half of them ignore their signal too. */
   readonly hangRate: number;
-  /** Share of messages that kill the process which handles them, the first `killsMax` times, or until someone has them run again. */
+  /**
+   * Share of messages that kill the process which handles them, the first `killsMax` times, or until someone has them
+   * run again.
+   */
   readonly killerRate: number;
   readonly killsMax: number;
   readonly startAt: "earliest" | "latest";
@@ -54,7 +60,10 @@ export interface ProducerPlan {
   readonly stableName: boolean;
   readonly sendTimeoutMs: number;
   readonly bufferMessagesMax: number;
-  /** Sends what has no receipt again, under its id. If not, what fails is given up, and only its lane keeps a message from being appended twice. */
+  /**
+   * Sends what has no receipt again, under its id. If not, what fails is given up, and only its lane keeps a message
+   * from being appended twice.
+   */
   readonly resends: boolean;
 }
 export interface ConsumerPlan {
@@ -71,6 +80,9 @@ export interface OrderPlan {
   readonly group: string;
   /** Which of the entries listed then. */
   readonly pick: number;
-  /** From `atMs` on the next answer for this member about something it sets aside is lost with its link, and the order is given of that, before the member is back. */
+  /**
+   * From `atMs` on the next answer for this member about something it sets aside is lost with its link, and the order
+   * is given of that, before the member is back.
+   */
   readonly unheardBy?: string;
 }

@@ -18,7 +18,9 @@ interface KeyOutbox {
   readonly messages: Outgoing[];
 }
 
-/** What a producer has to send, and what of it is known to be appended: its own database, which outlives its crashes. */
+/**
+ * What a producer has to send, and what of it is known to be appended: its own database, which outlives its crashes.
+ */
 export class Outbox {
   readonly #producer: string;
   readonly #keys = new Map<string, KeyOutbox>();
@@ -55,8 +57,10 @@ interface Progress {
 const AGAIN_MS = 150;
 
 /**
- * Sends each key's messages in order without waiting, as an application with an outbox does: when one fails, it lets those under way end and begins again
- * at the first without a receipt, under the same ids. One that does not resend gives up what fails, and after a restart what it had tried.
+ * Sends each key's messages in order without waiting, as an application with an outbox does: when one fails, it lets
+ * those under way end and begins again
+ * at the first without a receipt, under the same ids. One that does not resend gives up what fails, and after a restart
+ * what it had tried.
  */
 export class ProducerApp implements App {
   readonly #world: PlannedWorld;

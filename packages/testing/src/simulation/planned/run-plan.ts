@@ -22,7 +22,8 @@ export async function runPlan(plan: Plan): Promise<RunResult> {
   const world = new PlannedWorld(plan);
   const outboxes = producers.map(({ name }) => new Outbox(name));
   const groups = topics.flatMap(({ name: topic, groups }) => groups.map(({ name: group }) => ({ topic, group })));
-  // what a failed attempt emitted, or a producer has given up, may still be on its way, with nothing to show for it here
+  // what a failed attempt emitted, or a producer has given up, may still be on its way, with nothing to show for it
+  // here
   const mayFollow =
     producers.some(({ resends }) => !resends) ||
     topics.some(({ groups }) => groups.some(({ emitsTo }) => emitsTo !== null));
@@ -45,7 +46,8 @@ export async function runPlan(plan: Plan): Promise<RunResult> {
     },
     tend: async () => (await orders?.tend()) ?? [],
     ended: (client, broker) => compareRestarted(world, client, { broker, groups }),
-    // an order about the key went out and was never answered: whether the key was open is then not known from the history
+    // an order about the key went out and was never answered: whether the key was open is then not known from the
+    // history
     isExcused: ({ promise, events }) =>
       promise === "P6" &&
       events.some(
@@ -101,7 +103,8 @@ async function compareRestarted(
 }
 
 /**
- * A lane was told that places are gone for which it had receipts. With all of these behind a flush only a power loss may do
+ * A lane was told that places are gone for which it had receipts. With all of these behind a flush only a power loss
+ * may do
  * that, or a wall clock by which its producer was idle for long.
  */
 function tailsLost({ plan, book }: PlannedWorld): Problem[] {

@@ -5,7 +5,8 @@ import { type RunResult, runPlan } from "./run-plan.ts";
 const MESSAGES_MIN = 10;
 
 /**
- * A smaller plan that breaks the same promise: without the faults, orders and processes that do not matter, and with fewer messages.
+ * A smaller plan that breaks the same promise: without the faults, orders and processes that do not matter, and with
+ * fewer messages.
  * Tries at most `runsMax` runs; each step keeps what still fails.
  */
 export async function shrink(failed: RunResult, runsMax = 60): Promise<RunResult> {

@@ -10,7 +10,10 @@ export const nameOfFault = ({ kind }: Pick<FaultPlan, "kind">): SimulatedFault =
   kind === "kill" ? "crash" : (kind as Exclude<UsualKind, "kill">);
 export const SIMULATED_FAULTS: readonly SimulatedFault[] = USUAL_KINDS.map((kind) => nameOfFault({ kind }));
 const kindOf = (name: SimulatedFault): UsualKind => (name === "crash" ? "kill" : name);
-/** Power loss takes what was only flushed, which is what producers ask for unless told otherwise: whoever wants it says so. */
+/**
+ * Power loss takes what was only flushed, which is what producers ask for unless told otherwise: whoever wants it says
+ * so.
+ */
 export const USUAL_FAULTS = SIMULATED_FAULTS.filter((name) => name !== "powerLoss");
 
 const ONCE: ReadonlySet<SimulatedFault> = new Set(["takeOver", "outlive"]);

@@ -22,7 +22,9 @@ export class GroupNotes {
     this.#groups.set(name, settings);
     this.settings.push(settings);
   }
-  /** An order about what a group has set aside goes out: until it is answered nobody knows whether it was carried out. */
+  /**
+   * An order about what a group has set aside goes out: until it is answered nobody knows whether it was carried out.
+   */
   async order<T>(topic: string, group: string, answer: Promise<T>): Promise<T> {
     const order = { group: `${topic} ${group}` };
     this.#orders.add(order);

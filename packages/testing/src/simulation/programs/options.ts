@@ -13,7 +13,10 @@ export interface ProcessContext<Shared> {
   readonly name: string;
   /** From 1; one more after each crash. */
   readonly incarnation: number;
-  /** This process's clock, timers, randomness and ids. Real ones would not stop when it freezes, nor be the same in a replay. */
+  /**
+   * This process's clock, timers, randomness and ids. Real ones would not stop when it freezes, nor be the same in a
+   * replay.
+   */
   readonly runtime: Runtime;
   /** Resolves after `ms` of this process's time. Never, when the process dies before. */
   sleep(ms: number): Promise<void>;
@@ -25,8 +28,10 @@ export interface SimulatedProcess<Shared> {
   /** @default 1 */
   readonly count?: number | undefined;
   /**
-   * The process's program. Run anew, as the next incarnation, after each crash. It may end, its process lives on; or it may go on for as long as it consumes.
-   * What it throws fails the seed, unless it is an error of the framework that a fault explains: then the process ends and is started again.
+   * The process's program. Run anew, as the next incarnation, after each crash. It may end, its process lives on; or it
+   * may go on for as long as it consumes.
+   * What it throws fails the seed, unless it is an error of the framework that a fault explains: then the process ends
+   * and is started again.
    */
   readonly start: (process: ProcessContext<Shared>) => unknown;
 }
@@ -59,7 +64,10 @@ export interface SimulationOptions<Shared = undefined> {
 }
 export interface FinishedRun<Shared> {
   readonly shared: Shared;
-  /** Every line of every process, in the order in which they were written; at its end a `state` line of each queue and group. */
+  /**
+   * Every line of every process, in the order in which they were written; at its end a `state` line of each queue and
+   * group.
+   */
   readonly history: readonly HistoryEvent[];
   readonly seed: number;
 }

@@ -18,7 +18,10 @@ export interface SimulationResult extends Omit<RunOutcome, "problems"> {
 }
 /** After a program ended by what a fault did to it. */
 const RESTART_MS = 500;
-/** Faults of the store after which a place that only a `memory` receipt named may be another message's: a history has no words for that. */
+/**
+ * Faults of the store after which a place that only a `memory` receipt named may be another message's: a history has no
+ * words for that.
+ */
 const TAKES_MEMORY_BACK: ReadonlySet<FaultPlan["kind"]> = new Set(["failStore", "takeOver"]);
 
 /** Runs one seed's plan in a world of its own; then, when the run came to its end, the user's `check`. */
@@ -107,7 +110,8 @@ function isExcused(
       if (line.type === "sending" && line.durability === "memory") inMemory.add(line.topic);
     if (events.some((event) => inMemory.has(topicOf(event)))) return true;
   }
-  // an order about this group's keys went out and was never answered: whether one was open is then not known from the history
+  // an order about this group's keys went out and was never answered: whether one was open is then not known from the
+  // history
   if (promise === "P6")
     return events.some(
       (event) => (event.type === "handling" || event.type === "parked") && notes.isUnclear(event.topic, event.group),

@@ -28,7 +28,8 @@ export interface SimulationReport {
 }
 
 /**
- * Runs your processes with a broker in one simulated world, seed by seed: no real time, no real network; first faults that the seed draws, then all is healed and
+ * Runs your processes with a broker in one simulated world, seed by seed: no real time, no real network; first faults
+ * that the seed draws, then all is healed and
  * everything has to be dealt with. Holds each run's history against the promises, and calls your `check`.
  *
  * @throws (as rejection) `SimulationError` (`SIMULATION_FAILED`) of the first seed that fails; `OPTION_INVALID`

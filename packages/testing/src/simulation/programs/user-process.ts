@@ -7,7 +7,7 @@ import type { SimulatedProcess } from "./options.ts";
 const CLOSE_MS = 10_000;
 
 /** What a run gives each of its processes. */
-export interface Part<Shared> {
+export interface ProcessOptions<Shared> {
   readonly shared: Shared;
   readonly notes: GroupNotes;
   readonly start: SimulatedProcess<Shared>["start"];
@@ -18,14 +18,14 @@ export interface Part<Shared> {
 /** One life of a user's process: a client, and the user's program with it. */
 export class UserProcess<Shared> implements App {
   readonly #incarnation: Incarnation;
-  readonly #part: Part<Shared>;
+  readonly #options: ProcessOptions<Shared>;
   readonly #closing = new AbortController();
   #client: Client | null = null;
   #ended = false;
 
-  constructor(incarnation: Incarnation, part: Part<Shared>) {
+  constructor(incarnation: Incarnation, options: ProcessOptions<Shared>) {
     this.#incarnation = incarnation;
-    this.#part = part;
+    this.#options = options;
     void this.#run();
   }
   async #run(): Promise<void> {
@@ -34,7 +34,7 @@ export class UserProcess<Shared> implements App {
     const client = await connectClient(this.#incarnation, { isOver: () => signal.aborted, isFault });
     if (client === null) return;
     this.#client = client;
-    const { shared, notes, start } = this.#part;
+    const { shared, notes, start } = this.#options;
     try {
       await start({
         client: notedClient(client, notes),
@@ -77,7 +77,7 @@ export class UserProcess<Shared> implements App {
     if (this.#incarnation.runtime.isDead) return;
     // told to end, it may say so with whatever its client or its signal gave it
     if (signal.aborted && (error === signal.reason || isMessagingError(error))) return;
-    this.#part.threw(error);
+    this.#options.threw(error);
   }
 
   /** Whether it consumes: then its program may go on for as long as it likes. */
@@ -120,7 +120,10 @@ const BY_FAULTS: ReadonlySet<string> = new Set([
   "NAME_IN_USE",
 ]);
 
-/** Whether a fault can be behind this error, or behind what caused it: then a real process would be started again by whoever watches it. */
+/**
+ * Whether a fault can be behind this error, or behind what caused it: then a real process would be started again by
+ * whoever watches it.
+ */
 export function mayComeOfFault(error: unknown): boolean {
   if (isMessagingError(error, "FLUSH_FAILED")) return (error as FlushError).errors.every(mayComeOfFault);
   if (isMessagingError(error)) return error.retryable || BY_FAULTS.has(error.code);

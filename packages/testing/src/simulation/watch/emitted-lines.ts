@@ -12,7 +12,8 @@ const EMITTED = /^emit:([^:]+):([^/]+)\/(\d+)\/(\d+)\/[\d.]+#(\d+)$/;
 export const isEmitted = (id: string): boolean => EMITTED.test(id);
 
 /**
- * Says, behind the `handled` of a message, what its handler emitted: the id of what was sent names the place of its cause. What a failed attempt has sent counts for nothing,
+ * Says, behind the `handled` of a message, what its handler emitted: the id of what was sent names the place of its
+ * cause. What a failed attempt has sent counts for nothing,
  * and may or may not arrive.
  */
 export class EmittedLines {

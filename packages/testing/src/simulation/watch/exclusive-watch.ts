@@ -1,7 +1,8 @@
 import type { HistoryEvent } from "../../history/history-event.ts";
 
 /**
- * P4 as only a simulation can see it, which has the clock of all processes before its eyes: once a later holder has its grant, no earlier one starts a handler.
+ * P4 as only a simulation can see it, which has the clock of all processes before its eyes: once a later holder has its
+ * grant, no earlier one starts a handler.
  * (A history compares no clocks; it finds the two leases in order, whoever believed in them how long.)
  */
 export class ExclusiveWatch {

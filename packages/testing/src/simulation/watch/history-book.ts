@@ -95,7 +95,10 @@ export class ProcessHistory implements HistorySink {
 
 type SendingStep = Extract<HistoryStep, { readonly type: "sending" }>;
 
-/** Counts what each producer of each process sends with each key, going on across restarts. A message that is sent once more under its id has no place of its own. */
+/**
+ * Counts what each producer of each process sends with each key, going on across restarts. A message that is sent once
+ * more under its id has no place of its own.
+ */
 class OrdinalCount {
   readonly #next = new Map<string, number>();
   readonly #known = new Set<string>();

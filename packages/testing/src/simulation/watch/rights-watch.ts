@@ -7,7 +7,8 @@ const ENDED_WITHIN_MS = 10_000;
 type SentAt = Map<string, number>;
 
 /**
- * rule 45 as the packets show it: nothing is done for a client that asked for it more than 10 s after its rights were revoked. The time in which the broker was frozen or away does not count.
+ * rule 45 as the packets show it: nothing is done for a client that asked for it more than 10 s after its rights were
+ * revoked. The time in which the broker was frozen or away does not count.
  */
 export class RightsWatch {
   readonly #violate: (text: string) => void;

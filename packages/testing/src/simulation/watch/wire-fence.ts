@@ -7,11 +7,15 @@ interface Granted {
 }
 
 /**
- * P7 as the packets show it: epochs only grow, and nothing is confirmed as settled under an epoch in a revision that comes after the grant of a later one. A history cannot show
+ * P7 as the packets show it: epochs only grow, and nothing is confirmed as settled under an epoch in a revision that
+ * comes after the grant of a later one. A history cannot show
  * this: a holder that was outlived writes down no confirmation.
  */
 export class WireFence {
-  /** By client (a new one after each restart, though under the same name) and member number: the subscription's topic and group. */
+  /**
+   * By client (a new one after each restart, though under the same name) and member number: the subscription's topic
+   * and group.
+   */
   readonly #members = new WeakMap<object, Map<number, string>>();
   /** The newest grant of each subscription that was answered. */
   readonly #granted = new Map<string, Granted>();

@@ -1,19 +1,21 @@
 import type { Dice } from "../chance/dice.ts";
 import type { FaultPlan } from "../engine/fault-plan.ts";
-import type { ConsumerPlan, GroupPlan, ProducerPlan, TopicPlan } from "./plan.ts";
+import type { Clients } from "./draw-faults.ts";
+import type { GroupPlan, ProducerPlan, TopicPlan } from "./plan.ts";
 
 /** It kills until it is exhausted, and set aside. */
 export const KILLS_ON = 1_000;
 /** How long the load lasts while one is played. */
-export const SCENE_MS = 12_000;
+export const SCENARIO_MS = 12_000;
 const BEAT_MS = 1_000;
 const SHORT_BEAT_MS = 600;
 
 /**
- * Faults in an order, and a stage to meet them on, that chance hardly ever draws: a rule that only they can break would otherwise be tested by nothing.
+ * Faults in an order, and a stage to meet them on, that chance hardly ever draws: a rule that only they can break would
+ * otherwise be tested by nothing.
  * Everything else of the run is drawn as always.
  */
-export interface Scene {
+export interface Scenario {
   /** The run is about one topic with one group, changed by these. */
   readonly topic?: Partial<TopicPlan>;
   readonly group?: Partial<GroupPlan>;
@@ -22,11 +24,7 @@ export interface Scene {
   readonly syncMs?: number;
   /** What each packet takes. */
   readonly delayMs?: number;
-  readonly faults: (dice: Dice, on: SceneStage) => FaultPlan[];
-}
-export interface SceneStage {
-  readonly producers: readonly ProducerPlan[];
-  readonly consumers: readonly ConsumerPlan[];
+  readonly faults: (dice: Dice, on: Clients) => FaultPlan[];
 }
 
 /** Holders always have more in their buffers than they can do. */
@@ -45,12 +43,13 @@ const moments = (dice: Dice, count: number, apartMs: number): number[] => {
   const from = dice.whole(2_000, 3_000);
   return Array.from({ length: count }, (_, index) => from + index * apartMs);
 };
-const member = (dice: Dice, { consumers }: SceneStage): string => dice.pick(consumers).name;
-const sender = (dice: Dice, { producers }: SceneStage): string => dice.pick(producers).name;
+const member = (dice: Dice, { consumers }: Clients): string => dice.pick(consumers).name;
+const sender = (dice: Dice, { producers }: Clients): string => dice.pick(producers).name;
 
-export const SCENES: readonly Scene[] = [
+export const SCENARIOS: readonly Scenario[] = [
   {
-    // A beat arrives; its answer is held back until just before the holder would stop by itself; nothing of the holder arrives any more.
+    // A beat arrives; its answer is held back until just before the holder would stop by itself; nothing of the holder
+    // arrives any more.
     heartbeatMs: SHORT_BEAT_MS,
     topic: SPREAD,
     group: { ...BUSY, leaseTtlMs: 4.3 * SHORT_BEAT_MS },
@@ -80,7 +79,8 @@ export const SCENES: readonly Scene[] = [
       })),
   },
   {
-    // A holder is taken for dead; its successor has its name; the broker comes back too, and remembers leases; then the first one wakes up.
+    // A holder is taken for dead; its successor has its name; the broker comes back too, and remembers leases; then the
+    // first one wakes up.
     heartbeatMs: BEAT_MS,
     topic: SPREAD,
     group: { ...BUSY, leaseTtlMs: 12 * BEAT_MS },
@@ -97,7 +97,8 @@ export const SCENES: readonly Scene[] = [
       ]),
   },
   {
-    // A holder's machine is suspended for longer than its lease; nothing but the wall clock tells it, and often nothing that was sent to it will come.
+    // A holder's machine is suspended for longer than its lease; nothing but the wall clock tells it, and often nothing
+    // that was sent to it will come.
     heartbeatMs: BEAT_MS,
     topic: SPREAD,
     group: { ...BUSY, leaseTtlMs: 3 * BEAT_MS },
@@ -142,7 +143,8 @@ export const SCENES: readonly Scene[] = [
       })),
   },
   {
-    // A producer's process with a full buffer is taken for dead, and goes on sending under a name that another has by now.
+    // A producer's process with a full buffer is taken for dead, and goes on sending under a name that another has by
+    // now.
     heartbeatMs: BEAT_MS,
     producer: { stableName: true, resends: false, bufferMessagesMax: 4 },
     faults: (dice, on) =>
@@ -163,7 +165,8 @@ export const SCENES: readonly Scene[] = [
       ]),
   },
   {
-    // Receipts are long on their way when the broker dies; nothing but their numbers tells the next one which batches were there before.
+    // Receipts are long on their way when the broker dies; nothing but their numbers tells the next one which batches
+    // were there before.
     heartbeatMs: BEAT_MS,
     delayMs: 5,
     producer: { durability: "flushed", resends: false },
@@ -174,7 +177,8 @@ export const SCENES: readonly Scene[] = [
       ]),
   },
   {
-    // A broker with batches that wait for the disk is taken for dead; it wakes up, and goes on writing beside its successor.
+    // A broker with batches that wait for the disk is taken for dead; it wakes up, and goes on writing beside its
+    // successor.
     heartbeatMs: BEAT_MS,
     producer: { durability: "flushed" },
     faults: (dice) =>
@@ -184,7 +188,8 @@ export const SCENES: readonly Scene[] = [
       ]),
   },
   {
-    // A member comes and goes, and those who are asked to hand over to it have handlers that have not ended when they have the queue back.
+    // A member comes and goes, and those who are asked to hand over to it have handlers that have not ended when they
+    // have the queue back.
     heartbeatMs: BEAT_MS,
     topic: { queues: 4, ordered: true },
     group: {
