@@ -16,6 +16,11 @@ interface Manifest {
 const GONE: readonly (readonly [what: string, pattern: RegExp, instead: string])[] = [
   ["a look at a subscription's class", /instanceof (?:Leased|Shared)?Subscription\b/, "ask the `GroupSubscription`"],
   ["a client's only connection", /environment\.connection\b/, "ask for the one to a queue's home: `linkTo(home)`"],
+  [
+    "private name where the field has a word",
+    /\b(?:class|interface|type) (?:Hands|LeaseTalk|\w*Chronicle|Standing)\b|\.stir\(/,
+    "take the word of docs/architecture.md (Words)",
+  ],
   ["fake broker", /fake-?(?:broker|group)/i, "put a tap on the links of a real one (`link/tap.fixture.ts`)"],
 ];
 

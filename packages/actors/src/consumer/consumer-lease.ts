@@ -8,15 +8,15 @@ import type { LeaseEnded, LeaseGranted, LeaseReleased, LeaseRevoke, Settlement }
 import type { LightRef } from "../runtime/actor-registry.ts";
 import {
   ACQUIRING,
+  consumerLeaseMachine,
   type LeaseEmitted,
   type LeaseEvent,
   type LeaseLostReason,
   type LeaseQuestion,
   type LeaseStatus,
   LOST,
-  leaseMachine,
   statusOf,
-} from "./lease.machine.ts";
+} from "./consumer-lease.machine.ts";
 import { instant, LeaseClock } from "./lease-clock.ts";
 import type { QueueScope } from "./scope.ts";
 
@@ -46,7 +46,7 @@ export interface LeaseChannel {
 export class ConsumerLease {
   readonly scope: QueueScope;
   readonly clock: LeaseClock;
-  readonly #actor: LightRef<typeof leaseMachine>;
+  readonly #actor: LightRef<typeof consumerLeaseMachine>;
   readonly #onGained: (gained: Gained) => void;
   readonly #refusals: Refusals;
   #link: BrokerLink;
@@ -90,11 +90,11 @@ export class ConsumerLease {
           onFailed();
         },
         state: (snapshot) => {
-          const { phase } = statusOf(snapshot as SnapshotFrom<typeof leaseMachine>);
+          const { phase } = statusOf(snapshot as SnapshotFrom<typeof consumerLeaseMachine>);
           return phase === "serving" ? this.#activity : phase;
         },
       },
-      leaseMachine,
+      consumerLeaseMachine,
       { isShared: !settings.ordered },
     );
     this.on("question.asked", ({ question }) => this.#ask(question));
@@ -148,7 +148,11 @@ export class ConsumerLease {
     return new StaleEpochError({ queue: `${topic.name}/${queue}`, presented, current: this.#epoch });
   }
   /** What its actor shows while it serves. */
+  get activity(): Activity {
+    return this.#activity;
+  }
   show(activity: Activity): void {
+    if (activity === this.#activity) return;
     this.#activity = activity;
     this.scope.environment.actors.refresh(this.scope.path);
   }

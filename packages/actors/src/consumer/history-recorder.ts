@@ -3,8 +3,8 @@ import type { ClientEnvironment } from "../link/client-environment.ts";
 import { type Epoch, offset as offsetOf } from "../message/brands.ts";
 import type { ErrorCode } from "../message/errors.ts";
 import type { EventBus } from "../runtime/event-bus.ts";
+import type { LeaseLostReason } from "./consumer-lease.machine.ts";
 import { type Entry, idOf } from "./entry.ts";
-import type { LeaseLostReason } from "./lease.machine.ts";
 import { failureInfo } from "./retry-schedule.ts";
 
 /** One attempt, as a history tells it. */

@@ -34,7 +34,6 @@ export class Worker {
   readonly #onEnded: (worker: Worker) => void;
   /** Deliveries that wait until an answer which came before them has been read. */
   #inbox: (Deliver | Redeliver)[] = [];
-  #shown: Activity = "waiting";
   readonly #quiet: QuietTimer;
   #drainTimer: unknown = null;
 
@@ -49,7 +48,7 @@ export class Worker {
     this.#scope = scope;
     this.#gate = gate;
     this.#onEnded = onEnded;
-    this.#quiet = new QuietTimer(scope.runtime, REST_MS, () => this.#show(this.#activity));
+    this.#quiet = new QuietTimer(scope.runtime, REST_MS, () => this.lease.show(this.#activity));
     this.lease = new ConsumerLease(
       scope,
       at,
@@ -163,9 +162,9 @@ export class Worker {
     if (phase !== "serving" && phase !== "halted") return;
     if (phase === "serving" && !this.#gate.paused) this.#settles.giveCredit();
     const activity = this.#activity;
-    if (activity === this.#shown) return;
+    if (activity === this.lease.activity) return;
     if (activity === "waiting") this.#quiet.reset();
-    else this.#show(activity);
+    else this.lease.show(activity);
   }
   /** Takes the lease anew, one epoch higher. What was handled is settled under the one that ends. */
   #raise(): void {
@@ -176,11 +175,6 @@ export class Worker {
     if (this.runner.busy > 0) return "handling";
     if (this.#aside.pending > 0) return "settingAside";
     return this.#scope.buffer.backingOff > 0 ? "backingOff" : "waiting";
-  }
-  #show(activity: Activity): void {
-    if (activity === this.#shown) return;
-    this.#shown = activity;
-    this.lease.show(activity);
   }
 
   /* ---------- its end ---------- */

@@ -4,21 +4,21 @@ import { brokerMachine } from "../broker/broker.machine.ts";
 import { groupMachine } from "../broker/group.machine.ts";
 import { sessionMachine } from "../broker/session.machine.ts";
 import { consumerMachine } from "../consumer/consumer.machine.ts";
+import { consumerLeaseMachine } from "../consumer/consumer-lease.machine.ts";
 import { ACTIVITIES } from "../consumer/consumer-lease.ts";
-import { leaseMachine } from "../consumer/lease.machine.ts";
 import type { ActorKind, ActorStates } from "../contracts/actors.ts";
 import { connectionMachine } from "../link/connection.machine.ts";
 import { laneMachine } from "../producer/lane.machine.ts";
 import { producerMachine } from "../producer/producer.machine.ts";
 import { queueMachine } from "../queue/queue.machine.ts";
-import { leaseMachine as subscriptionMachine } from "../subscription/lease.machine.ts";
+import { leaseMachine } from "../subscription/lease.machine.ts";
 
 /** A worker shows more than its machine's states: see below. */
 const MACHINES: { readonly [Kind in Exclude<ActorKind, "worker">]: AnyStateMachine } = {
   broker: brokerMachine,
   session: sessionMachine,
   queue: queueMachine,
-  subscription: subscriptionMachine,
+  subscription: leaseMachine,
   group: groupMachine,
   connection: connectionMachine,
   producer: producerMachine,
@@ -63,7 +63,7 @@ it.each(Object.keys(MACHINES) as (keyof typeof MACHINES)[])(
   },
 );
 it("worker: the states of the type are the phases of its lease and, while that serves, what goes on under it", () => {
-  const { held, ...others } = leaseMachine.root.states;
+  const { held, ...others } = consumerLeaseMachine.root.states;
   const work = Object.values((held as AnyStateNode).states["work"]?.states ?? {}).filter((node) => !passes(node));
   const phases = [...Object.keys(others), ...work.map(({ key }) => key)];
   const shown = [...phases.filter((phase) => phase !== "serving"), ...ACTIVITIES];

@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
-import { type LeaseEmitted, type LeaseEvent, leaseMachine, statusOf } from "./lease.machine.ts";
+import { consumerLeaseMachine, type LeaseEmitted, type LeaseEvent, statusOf } from "./consumer-lease.machine.ts";
 
 function lease(options: { readonly isShared?: boolean } = {}) {
   const runtime = simulatedRuntime({ seed: 1 });
   const failures: unknown[] = [];
   const registry = new ActorRegistry({ runtime, onFailure: (_, error) => failures.push(error), dropped: () => {} });
   const seat = { kind: "worker", path: "w" } as const;
-  const actor = registry.startLight(seat, leaseMachine, { isShared: options.isShared ?? false });
+  const actor = registry.startLight(seat, consumerLeaseMachine, { isShared: options.isShared ?? false });
   const emitted: LeaseEmitted[] = [];
   actor.on("*", (event) => emitted.push(event));
   const where = () => {

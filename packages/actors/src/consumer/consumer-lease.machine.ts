@@ -1,4 +1,4 @@
-// lease.machine.ts: does this consumer hold the lease of one queue, and what may be done under it now?
+// consumer-lease.machine.ts: does this consumer hold the lease of one queue, and what may be done under it now?
 import { and, assign, emit, type SnapshotFrom, setup, stateIn } from "xstate";
 
 export type LeaseLostReason = "expired" | "fenced" | "revoked";
@@ -109,8 +109,8 @@ const whenUsable = {
  * ```
  * Handlers start while it serves and is current. Settles, credit and what is set aside go while it is current or late.
  */
-export const leaseMachine = lease.createMachine({
-  id: "lease",
+export const consumerLeaseMachine = lease.createMachine({
+  id: "consumerLease",
   initial: "acquiring",
   context: ({ input }) => ({ ...input, withinMs: null, isClosing: false }),
   on: { "lease.lost": { target: "#lost", actions: { type: "drop", params: ({ event }) => event.reason } } },
@@ -189,7 +189,7 @@ export interface LeaseStatus {
   readonly isAsking: boolean;
   readonly isOver: boolean;
 }
-export function statusOf({ value }: SnapshotFrom<typeof leaseMachine>): LeaseStatus {
+export function statusOf({ value }: SnapshotFrom<typeof consumerLeaseMachine>): LeaseStatus {
   if (typeof value === "string") return status(value, null);
   return status(value.held.work as Exclude<typeof value.held.work, "deciding">, value.held.epoch);
 }
