@@ -6,18 +6,14 @@ import type { TopicSpec } from "../message/topic.ts";
 import type { GroupSettings } from "../protocol/frames.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
-import { type Holder, holderOf, isSameHolder } from "../subscription/holder.ts";
+import type { Holder } from "../subscription/holder.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
 import type { GroupPart, HolderChange } from "../subscription/subscription-scope.ts";
 import { allocate } from "./allocation.ts";
 import type { BrokerScope } from "./broker-scope.ts";
 import { groupMachine } from "./group.machine.ts";
 import { MemberNames } from "./member-names.ts";
-
-/** An offer that nobody took passes on to the next member after this long. */
-const OFFER_MS = 3_000;
-/** Offers that are open at once: a lease counts from when its holder asked for it, so thousands asked for in one breath would be half over when they are answered. */
-const OFFERS_MAX = 512;
+import { Offers, type Plan } from "./offers.ts";
 
 export interface GroupOptions {
   readonly spec: TopicSpec;
@@ -33,18 +29,15 @@ export class Group implements GroupPart {
   settings: GroupSettings;
   readonly #scope: BrokerScope;
   readonly #spec: TopicSpec;
+  readonly #path: string;
   /** The topic's queues that live at this broker. */
   readonly #queues: readonly Queue[];
   readonly #machine: Actor<typeof groupMachine>;
   readonly #names: MemberNames;
   readonly #members = new Map<string, MemberPort>();
   readonly #subscriptions = new Map<number, GroupSubscription>();
-  #plan = new Map<number, readonly string[]>();
-  readonly #offers = new Map<number, { readonly port: MemberPort; readonly rank: number; readonly atMs: number }>();
-  /** Free queues that are offered when other offers have been taken up, each with the rank of whom to ask first. */
-  readonly #unoffered = new Map<number, number>();
-  #timer: unknown = null;
-  #closed = false;
+  #plan: Plan = new Map();
+  readonly #offers: Offers;
   /** Will look what is left of the plan, once for all grants of this turn. */
   #looking = false;
 
@@ -54,6 +47,7 @@ export class Group implements GroupPart {
     this.#queues = queues;
     this.name = name;
     this.settings = settings;
+    this.#path = `group/${spec.name}/${name}`;
     const { store, runtime, logger } = scope;
     this.#names = new MemberNames({
       topic: spec.name,
@@ -64,10 +58,20 @@ export class Group implements GroupPart {
       isLiving: (member) => this.#isLiving(member),
       isHolding: (member) => this.#holding(member).length > 0,
     });
-    this.#machine = scope.actors.start({ kind: "group", path: `group/${spec.name}/${name}` }, groupMachine, {});
+    this.#offers = new Offers({
+      runtime,
+      subscriptions: this.#subscriptions,
+      members: this.#members,
+      failed: (error) =>
+        logger.log("error", `group "${name}" of "${spec.name}": an offer could not be passed on`, { error }),
+    });
+    this.#machine = scope.actors.start({ kind: "group", path: this.#path }, groupMachine, {});
     this.#machine.on("plan.due", () => runtime.defer(() => this.#contain(() => this.#carryOut())));
   }
-  /** A fault of ours in dealing out the queues: no member's link can be singled out, so all of them end, and their clients come again, later each time. */
+  /**
+   * A fault of ours in dealing out the queues: no member's link can be singled out, so all of them end, and their clients come again, later
+   * each time.
+   */
   #contain(step: () => void): void {
     try {
       step();
@@ -78,7 +82,9 @@ export class Group implements GroupPart {
         if (port.open) port.fault(error, `dealing out the queues of group "${this.name}"`);
     }
   }
-  /** Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one cannot be begun, none. */
+  /**
+   * Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one cannot be begun, none.
+   */
   async open(): Promise<void> {
     await this.#names.load();
     const queues = this.#queues;
@@ -111,7 +117,10 @@ export class Group implements GroupPart {
     return this.#subscriptions.values();
   }
 
-  /** The name is this principal's from now on, and stored as such. @throws `NAME_IN_USE` when it is another principal's, that has joined with it or holds a lease under it, or a living member's */
+  /**
+   * The name is this principal's from now on, and stored as such.
+   * @throws `NAME_IN_USE` when it is another principal's, that has joined with it or holds a lease under it, or a living member's
+   */
   async claim(name: string, by: Owner): Promise<void> {
     for (const { principal = null } of this.#holding(name)) this.#names.check(name, by, principal);
     this.#names.check(name, by, null);
@@ -154,7 +163,7 @@ export class Group implements GroupPart {
       this.#isPlannedFor(port.name) &&
       !this.#isDeprived(port.name)
     ) {
-      this.#offerVacant(port.name);
+      this.#offers.again(port.name);
       return;
     }
     this.#machine.send({ type: "members.changed", atOnce: isFirst });
@@ -192,12 +201,11 @@ export class Group implements GroupPart {
   }
 
   onVacant(queue: number): void {
-    this.#offers.delete(queue);
-    if (this.#closed) return;
+    this.#offers.taken(queue);
     this.#scope.runtime.defer(() =>
       this.#contain(() => {
-        this.#offer(queue);
-        this.#offerMore();
+        this.#offers.offer(queue);
+        this.#offers.more();
       }),
     );
   }
@@ -206,13 +214,13 @@ export class Group implements GroupPart {
     if (subscription === undefined) return;
     this.#scope.instances.noteHolder(subscription, change);
     if (!change.held) return;
-    this.#offers.delete(queue);
+    this.#offers.taken(queue);
     if (this.#looking) return;
     this.#looking = true;
     this.#scope.runtime.defer(() => {
       this.#looking = false;
       this.#contain(() => {
-        this.#offerMore();
+        this.#offers.more();
         this.#lookWhetherDone();
       });
     });
@@ -220,7 +228,8 @@ export class Group implements GroupPart {
 
   #carryOut(): void {
     for (const [name, port] of this.#members) if (!port.open) this.#members.delete(name);
-    if (this.#closed || !this.#spec.ordered) return void this.#machine.send({ type: "plan.done" });
+    if (this.#machine.getSnapshot().status === "stopped") return;
+    if (!this.#spec.ordered) return void this.#machine.send({ type: "plan.done" });
     const living = [...this.#members.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const queues = [...this.#subscriptions.keys()].sort((a, b) => a - b);
     this.#plan = allocate(
@@ -228,9 +237,7 @@ export class Group implements GroupPart {
       queues,
       living.map((port) => port.name),
     );
-    const offered = new Map(this.#offers);
-    this.#offers.clear();
-    this.#unoffered.clear();
+    this.#offers.follow(this.#plan);
     let moved = 0;
     for (const [queue, ranking] of this.#plan) {
       const subscription = this.#subscriptions.get(queue);
@@ -238,100 +245,25 @@ export class Group implements GroupPart {
       if (subscription === undefined || owner === undefined) continue;
       if (subscription.isVacant) {
         moved++;
-        const before = offered.get(queue);
-        if (before !== undefined && before.port === this.#members.get(owner))
-          this.#offers.set(queue, { ...before, rank: 0 });
-        else this.#offer(queue);
+        if (!this.#offers.isAsked(queue)) this.#offers.offer(queue);
       } else if (subscription.isHeld && subscription.holder?.member !== owner) {
         moved++;
         subscription.revoke();
-      } else if (subscription.isQuarantined) this.#offer(queue);
+      } else if (subscription.isQuarantined) this.#offers.offer(queue);
     }
     const { events } = this.#scope;
     events.emit({ type: "group.rebalanced", topic: this.#spec.name, group: this.name, members: living.length, moved });
     this.#lookWhetherDone();
   }
   #lookWhetherDone(): void {
-    if (this.isStable || this.#machine.getSnapshot().matches({ rebalancing: "settling" })) return;
-    for (const [queue, ranking] of this.#plan) {
+    if (!this.#machine.getSnapshot().matches({ rebalancing: "moving" })) return;
+    for (const [queue, ranking] of this.#plan)
       if (ranking.length > 0 && this.#subscriptions.get(queue)?.holder?.member !== ranking[0]) return;
-    }
     this.#machine.send({ type: "plan.done" });
   }
-  /** Offers what nobody was offered, and again what went to this member over a link that has ended. */
-  #offerVacant(name: string): void {
-    for (const [queue, ranking] of this.#plan) {
-      const offer = this.#offers.get(queue);
-      if (offer === undefined || ranking[offer.rank] === name) this.#offer(queue, offer?.rank);
-    }
-  }
-  /** Offers a free queue to the member that the plan names, or to the next one when that one did not answer. */
-  #offer(queue: number, rank = 0): void {
-    this.#unoffered.delete(queue);
-    const subscription = this.#subscriptions.get(queue);
-    const ranking = this.#plan.get(queue) ?? [];
-    if (this.#closed || subscription === undefined || ranking.length === 0) return;
-    if (subscription.isQuarantined) {
-      // only the instance that held it before the restart may come in now
-      const holder = subscription.holder;
-      const port = holder === null ? undefined : this.#members.get(holder.member);
-      if (port?.open === true && holder !== null && isSameHolder(holder, holderOf(port)))
-        port.send({ type: "lease.offered", member: port.member, queue });
-      return;
-    }
-    if (!subscription.isVacant) return;
-    if (this.#offers.size >= OFFERS_MAX && !this.#offers.has(queue)) {
-      this.#unoffered.set(queue, rank);
-      return;
-    }
-    const turns = ranking.map((_, step) => (rank + step) % ranking.length);
-    const reachable = turns.filter((at) => this.#members.get(ranking[at] as string)?.open === true);
-    // one that has fallen silent would not answer: it is asked when nobody else is there
-    const at = reachable.find((turn) => this.#members.get(ranking[turn] as string)?.silent === false) ?? reachable[0];
-    if (at === undefined) return;
-    const port = this.#members.get(ranking[at] as string) as MemberPort;
-    this.#offers.set(queue, { port, rank: at, atMs: this.#scope.runtime.now() });
-    port.send({ type: "lease.offered", member: port.member, queue });
-    this.#watchOffers();
-  }
-  #offerMore(): void {
-    for (const [queue, rank] of this.#unoffered) {
-      if (this.#offers.size >= OFFERS_MAX) return;
-      try {
-        this.#offer(queue, rank);
-      } catch (error) {
-        this.#unoffered.set(queue, rank); // the next time round
-        throw error;
-      }
-    }
-  }
-  /** One timer for all offers. */
-  #watchOffers(): void {
-    if (this.#timer !== null || this.#offers.size + this.#unoffered.size === 0 || this.#closed) return;
-    this.#timer = this.#scope.runtime.setTimeout(() => {
-      this.#timer = null;
-      try {
-        this.#passOn();
-      } catch (error) {
-        const text = `group "${this.name}" of "${this.#spec.name}": an offer could not be passed on`;
-        this.#scope.logger.log("error", text, { error });
-      } finally {
-        this.#watchOffers();
-      }
-    }, OFFER_MS / 3);
-  }
-  /** What was not taken up in time is offered to the next. */
-  #passOn(): void {
-    const now = this.#scope.runtime.now();
-    for (const [queue, offer] of [...this.#offers]) {
-      if (now - offer.atMs < OFFER_MS) continue;
-      this.#offers.delete(queue);
-      this.#unoffered.set(queue, offer.rank + 1); // behind those that nobody was offered yet
-    }
-    this.#offerMore();
-  }
+  /** Nothing is dealt out any more. */
   close(): void {
-    this.#closed = true;
-    if (this.#timer !== null) this.#scope.runtime.clearTimeout(this.#timer);
+    this.#scope.actors.stop(this.#path);
+    this.#offers.close();
   }
 }

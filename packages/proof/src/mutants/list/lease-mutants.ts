@@ -191,8 +191,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a lease that ended by time is not offered to anybody",
     promises: ["P8"],
     file: "broker/group.ts",
-    find: "      this.#contain(() => {\n        this.#offer(queue);\n        this.#offerMore();",
-    replace: "      this.#contain(() => {\n        this.#offerMore();",
+    find: "      this.#contain(() => {\n        this.#offers.offer(queue);\n        this.#offers.more();",
+    replace: "      this.#contain(() => {\n        this.#offers.more();",
   },
   {
     name: "renewed-after-revoke",
