@@ -27,7 +27,10 @@ export class Admission {
   get addresses(): readonly string[] {
     return this.#listeners.map(({ address }) => address);
   }
-  /** Listens on each of them. Those that do when one cannot are closed with the rest (`ending`). @throws `UNAVAILABLE` */
+  /**
+   * Listens on each of them. Those that do when one cannot are closed with the rest (`ending`).
+   * @throws `UNAVAILABLE`
+   */
   async listen(transports: readonly ListeningTransport[], authenticator: Authenticator): Promise<void> {
     const checking = { authenticate: this.#authenticating(authenticator) };
     const options: ListenOptions = {

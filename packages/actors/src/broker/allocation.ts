@@ -3,7 +3,10 @@ import { murmur3 } from "../message/route.ts";
 
 const utf8 = new TextEncoder();
 const nameHash = (member: string): number => murmur3(utf8.encode(member));
-/** How much a member (by the hash of its name) wants a queue: 29 bits, so that a place in a list fits beside it into one number. */
+/**
+ * How much a member (by the hash of its name) wants a queue: 29 bits, so that a place in a list fits beside it into
+ * one number.
+ */
 function weight(hash: number, queue: number): number {
   let mixed = hash ^ Math.imul(queue + 1, 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
@@ -13,10 +16,12 @@ function weight(hash: number, queue: number): number {
 const VIRTUAL_NODES = 16;
 
 /**
- * Which member gets which queue, best first (rule 18): a pure function of the members' names and the topic's whole list of queues, so that brokers that see the same members
- * make the same plan without talking. The first of each ranking is the plan; the others follow, in order, when an offer is not taken.
+ * Which member gets which queue, best first (rule 18): a pure function of the members' names and the topic's whole
+ * list of queues, so that brokers that see the same members make the same plan without talking. The first of each
+ * ranking is the plan; the others follow, in order, when an offer is not taken.
  *
- * - `sticky`: rendezvous hashing (Thaler and Ravishankar, 1998) with bounded load: shares differ by one at most, and few queues move when a member comes or goes.
+ * - `sticky`: rendezvous hashing (Thaler and Ravishankar, 1998) with bounded load: shares differ by one at most, and
+ *   few queues move when a member comes or goes.
  * - `average`, `circle`, `consistent-hash`: as Apache RocketMQ's strategies of these names.
  */
 export function allocate(

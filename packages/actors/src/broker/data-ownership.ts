@@ -2,7 +2,10 @@ import { isMessagingError } from "../message/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
 
-/** Whether this broker still owns its data (rule 7): asked of the store now and then, and where a promise depends on it. */
+/**
+ * Whether this broker still owns its data (rule 7): asked of the store now and then, and where a promise depends on
+ * it.
+ */
 export class DataOwnership {
   readonly #runtime: Runtime;
   readonly #store: Store;
@@ -17,7 +20,10 @@ export class DataOwnership {
     this.#lost = lost;
     this.#seenAt = runtime.now();
   }
-  /** `null`: seen within this time. Else resolves when it has been looked at, and rejects with what the store failed with. */
+  /**
+   * `null`: seen within this time. Else resolves when it has been looked at, and rejects with what the store failed
+   * with.
+   */
   verified(withinMs: number): Promise<void> | null {
     return this.#runtime.now() - this.#seenAt < withinMs ? null : this.verify();
   }

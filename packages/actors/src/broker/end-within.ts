@@ -8,8 +8,8 @@ export interface EndStep {
 }
 
 /**
- * Takes the steps one after another, all of them, whichever fails. When `timeoutMs` have gone by, what is under way is waited for no longer, and the steps
- * after it are begun in the same turn, in case they can end by themselves.
+ * Takes the steps one after another, all of them, whichever fails. When `timeoutMs` have gone by, what is under way
+ * is waited for no longer, and the steps after it are begun in the same turn, in case they can end by themselves.
  * @returns what has not ended by then. Rejects with the first failure, after the last step
  */
 export async function endWithin(runtime: Runtime, timeoutMs: number, steps: readonly EndStep[]): Promise<string[]> {

@@ -1,4 +1,5 @@
-// A broker with somebody who has done everything once, and every frame and question that a client can send, where it does something: for tests of what goes wrong at any of them.
+// A broker with somebody who has done everything once, and every frame and question that a client can send, where it
+// does something: for tests of what goes wrong at any of them.
 import { expect, vi } from "vitest";
 import { type Epoch, epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes, packMessage } from "../message/packed.ts";

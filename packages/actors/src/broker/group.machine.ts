@@ -1,7 +1,10 @@
 // group.machine.ts: have the members stood long enough for their queues to be dealt out anew?
 import { assign, emit, setup } from "xstate";
 
-/** Rule 18: a change of members counts after it stood this long (a link that is back by then changes nothing); a leave, or the first member, counts at once. */
+/**
+ * Rule 18: a change of members counts after it stood this long (a link that is back by then changes nothing); a
+ * leave, or the first member, counts at once.
+ */
 const SETTLE_MS = 1_000;
 
 export type GroupEvent =

@@ -22,7 +22,10 @@ export interface GroupOptions {
   readonly queues: readonly Queue[];
 }
 
-/** One consumer group at this broker: its members, and which of them is offered which queue. The lease decides, the plan only advises. */
+/**
+ * One consumer group at this broker: its members, and which of them is offered which queue. The lease decides, the
+ * plan only advises.
+ */
 export class Group implements GroupPart {
   readonly name: string;
   /** Chosen by the first member that joins. */
@@ -69,8 +72,8 @@ export class Group implements GroupPart {
     this.#machine.on("plan.due", () => runtime.defer(() => this.#contain(() => this.#carryOut())));
   }
   /**
-   * A fault of ours in dealing out the queues: no member's link can be singled out, so all of them end, and their clients come again, later
-   * each time.
+   * A fault of ours in dealing out the queues: no member's link can be singled out, so all of them end, and their
+   * clients come again, later each time.
    */
   #contain(step: () => void): void {
     try {
@@ -83,7 +86,8 @@ export class Group implements GroupPart {
     }
   }
   /**
-   * Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one cannot be begun, none.
+   * Begins its subscriptions on every queue here: the group's start is persisted with them. All of them or, when one
+   * cannot be begun, none.
    */
   async open(): Promise<void> {
     await this.#names.load();
@@ -119,7 +123,8 @@ export class Group implements GroupPart {
 
   /**
    * The name is this principal's from now on, and stored as such.
-   * @throws `NAME_IN_USE` when it is another principal's, that has joined with it or holds a lease under it, or a living member's
+   * @throws `NAME_IN_USE` when it is another principal's, that has joined with it or holds a lease under it, or a
+   * living member's
    */
   async claim(name: string, by: Owner): Promise<void> {
     for (const { principal = null } of this.#holding(name)) this.#names.check(name, by, principal);
@@ -127,13 +132,18 @@ export class Group implements GroupPart {
     this.requireFree(name); // one that is nobody's stays with the member that has it
     await this.#names.claim(name, by);
   }
-  /** @throws `NAME_IN_USE` when a living member has the name: an older link of the same client has been closed by now */
+  /**
+   * @throws `NAME_IN_USE` when a living member has the name: an older link of the same client has been closed by now
+   */
   requireFree(name: string): void {
     if (!this.#isLiving(name)) return;
     const text = `group "${this.name}" of topic "${this.#spec.name}" has a living member "${name}": give each consumer a name of its own`;
     throw new MessagingError("NAME_IN_USE", text, { data: { name } });
   }
-  /** The name is free for whoever comes next, once whoever has it now has gone; resolves with whether it was anybody's. */
+  /**
+   * The name is free for whoever comes next, once whoever has it now has gone; resolves with whether it was
+   * anybody's.
+   */
   release(name: string): Promise<boolean> {
     return this.#names.release(name);
   }
@@ -181,7 +191,10 @@ export class Group implements GroupPart {
     }
     return false;
   }
-  /** A member that had fallen silent (frozen, cut off) is heard again: what went to others meanwhile is dealt out anew. */
+  /**
+   * A member that had fallen silent (frozen, cut off) is heard again: what went to others meanwhile is dealt out
+   * anew.
+   */
   heardAgain(port: MemberPort): void {
     if (this.#members.get(port.name) === port && this.#isDeprived(port.name))
       this.#machine.send({ type: "members.changed", atOnce: false });

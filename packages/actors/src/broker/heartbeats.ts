@@ -4,14 +4,14 @@ import type { SessionMembers } from "./session-members.ts";
 import type { SessionScope } from "./session-scope.ts";
 
 /**
- * Rule 7: renewals are answered when the ownership of the data was looked at within this share of the shortest lease: another broker may
- * have taken the data over.
+ * Rule 7: renewals are answered when the ownership of the data was looked at within this share of the shortest lease:
+ * another broker may have taken the data over.
  */
 const OWNER_SEEN_SHARE = 1 / 4;
 
 /**
- * The heartbeats of one link. Each lists all that the client holds, so the newest stands for those before it, as long as nothing came in
- * between.
+ * The heartbeats of one link. Each lists all that the client holds, so the newest stands for those before it, as long
+ * as nothing came in between.
  */
 export class Heartbeats {
   readonly #session: SessionScope;

@@ -13,7 +13,10 @@ import { BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts"
 
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;
-/** So much later, as names count it: by the wall clock, looked at once an hour. Links that are to last have to be heard in between. */
+/**
+ * So much later, as names count it: by the wall clock, looked at once an hour. Links that are to last have to be
+ * heard in between.
+ */
 async function later(bench: BrokerBench, ms: number, ...linked: readonly TestClient[]): Promise<void> {
   bench.runtime.jumpWallClock(ms - HOUR_MS);
   for (let beat = 1; beat <= HOUR_MS / 10_000; beat++) {

@@ -10,8 +10,8 @@ export const LINKS_SEEN_MAX = 10_000;
 /** Of all principals together. */
 const LINKS_SEEN_IN_ALL_MAX = 100_000;
 /**
- * Instances that one opening of the data can tell apart; those after it share the last ordinal, and do not fence each other by it. Leaves
- * room for 2^23 openings.
+ * Instances that one opening of the data can tell apart; those after it share the last ordinal, and do not fence each
+ * other by it. Leaves room for 2^23 openings.
  */
 const ORDINALS_MAX = 2 ** 30;
 
@@ -31,9 +31,9 @@ export interface Admitted {
 type Close = (error: MessagingError, code: "normal") => void;
 
 /**
- * The clients of a broker (rule 4). One is known by its principal *and* the instance it shows: whoever shows another's instance is a client
- * of his own, and neither comes near what that one holds nor locks it out. Link numbers are forgotten of such only as hold nothing, and of
- * each principal by itself.
+ * The clients of a broker (rule 4). One is known by its principal *and* the instance it shows: whoever shows
+ * another's instance is a client of his own, and neither comes near what that one holds nor locks it out. Link
+ * numbers are forgotten of such only as hold nothing, and of each principal by itself.
  */
 export class Instances {
   readonly #logEpoch: number;
@@ -73,7 +73,8 @@ export class Instances {
   }
   /** The ordinal of an instance that shows this one. */
   #ordinalOf(shown: number | null): number {
-    // one from later than now was given under an owner of the data that this broker knows nothing of, or with other data
+    // one from later than now was given under an owner of the data that this broker knows nothing of, or with other
+    // data
     if (shown !== null && shown <= this.#lastOrdinal) return shown;
     this.#lastOrdinal = Math.min(this.#lastOrdinal + 1, (this.#logEpoch + 1) * ORDINALS_MAX - 1);
     return this.#lastOrdinal;

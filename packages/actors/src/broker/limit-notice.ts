@@ -6,7 +6,10 @@ import type { RateMet } from "./rates.ts";
 const TOLD_MS = 1_000;
 const LOGGED_MS = 60_000;
 
-/** Tells the client of a link, and whoever runs the broker, that it has met a limit: now and then, however often it does. */
+/**
+ * Tells the client of a link, and whoever runs the broker, that it has met a limit: now and then, however often it
+ * does.
+ */
 export class LimitNotice {
   readonly #runtime: Runtime;
   readonly #tell: (frame: Limited) => void;

@@ -35,8 +35,9 @@ interface Kept {
 const STORED = Promise.resolve();
 
 /**
- * Whose the names of a group's members are (rule 18): of the principal that joined with one first, until it leaves, or for a week after it was last seen. Stored, so that they are after a restart, too.
- * Where nobody is told apart nothing is kept.
+ * Whose the names of a group's members are (rule 18): of the principal that joined with one first, until it leaves,
+ * or for a week after it was last seen. Stored, so that they are after a restart, too. Where nobody is told apart
+ * nothing is kept.
  */
 export class MemberNames {
   readonly #options: MemberNamesOptions;
@@ -73,7 +74,10 @@ export class MemberNames {
     const freed = "when its consumer is closed, or a week after it was last linked";
     throw nameOfAnother(`consumer "${name}" of group "${group}" of topic "${topic}"`, name, by, freed);
   }
-  /** It is this principal's from now on; resolves once that is stored. A `check` goes before. Rejects with what the store fails with: nothing has changed then. */
+  /**
+   * It is this principal's from now on; resolves once that is stored. A `check` goes before. Rejects with what the
+   * store fails with: nothing has changed then.
+   */
   claim(name: string, by: Owner): Promise<void> {
     if (by === null) return STORED;
     const nowMs = this.#options.runtime.wallNow();

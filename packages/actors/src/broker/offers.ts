@@ -6,8 +6,8 @@ import type { MemberPort } from "../subscription/member-port.ts";
 /** An offer that nobody took passes on to the next member after this long. */
 const OFFER_MS = 3_000;
 /**
- * Offers that are open at once: a lease counts from when its holder asked for it, so thousands asked for in one breath would be half over
- * when they are answered.
+ * Offers that are open at once: a lease counts from when its holder asked for it, so thousands asked for in one
+ * breath would be half over when they are answered.
  */
 const OFFERS_MAX = 512;
 

@@ -7,7 +7,10 @@ const PAGE_BYTES_MAX = 1024 * 1024;
 /** What an entry takes beside its texts and its message: names of fields, numbers. */
 const ENTRY_BYTES = 512;
 
-/** Rule 41: one page of an answer about what is set aside. Whatever is in it, it fits into a frame, which holds more than `messageBytesMax` in any codec; one entry goes in any case. */
+/**
+ * Rule 41: one page of an answer about what is set aside. Whatever is in it, it fits into a frame, which holds more
+ * than `messageBytesMax` in any codec; one entry goes in any case.
+ */
 export class Page<Entry extends AsideMessage | AsideListed> {
   readonly entries: Entry[] = [];
   readonly #bytesMax: number;
@@ -25,7 +28,10 @@ export class Page<Entry extends AsideMessage | AsideListed> {
     return true;
   }
 }
-/** In whichever codec takes more: JSON writes bytes in base64, and six characters for one that cannot be seen, as each of the key and the id in a message may be. */
+/**
+ * In whichever codec takes more: JSON writes bytes in base64, and six characters for one that cannot be seen, as each
+ * of the key and the id in a message may be.
+ */
 function bytesOf(entry: AsideMessage | AsideListed): number {
   const { length } = entry.message;
   const bytes = ENTRY_BYTES + Math.ceil((length * 4) / 3) + 5 * Math.min(length, KEY_BYTES_MAX + ID_BYTES_MAX);

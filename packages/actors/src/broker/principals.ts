@@ -9,8 +9,9 @@ const ID_LENGTH_MAX = 1_024;
 const LOG_MS = 60_000;
 
 /**
- * The authenticator as transports ask it: what it answers is a principal whose token has not expired, or nobody comes in. `false` and `undefined` say no, as `null` does; anything else is a fault of its own
- * (`UNAVAILABLE`). What is neither a principal nor `null` is logged.
+ * The authenticator as transports ask it: what it answers is a principal whose token has not expired, or nobody comes
+ * in. `false` and `undefined` say no, as `null` does; anything else is a fault of its own (`UNAVAILABLE`). What is
+ * neither a principal nor `null` is logged.
  */
 export function principalsOf(
   authenticator: Authenticator,

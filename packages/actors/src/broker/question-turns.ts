@@ -14,7 +14,10 @@ export interface Asker {
 }
 /** The turn of one question. */
 export interface QuestionTurn {
-  /** Lets everything else have the event loop before the work goes on. Rejects (`CLOSED`) once nobody waits for the answer any more. */
+  /**
+   * Lets everything else have the event loop before the work goes on. Rejects (`CLOSED`) once nobody waits for the
+   * answer any more.
+   */
   rest(): Promise<void>;
 }
 export interface QuestionTurnsOptions {
@@ -58,8 +61,9 @@ interface Share {
 }
 
 /**
- * Heavy questions take turns (rule 42): few of a broker's are worked on side by side, by turns those of each principal, and of each of its links, however many one of them asks. What one principal asks
- * several times before the work on it begins is worked out once. What a link that does not read asks waits until it does.
+ * Heavy questions take turns (rule 42): few of a broker's are worked on side by side, by turns those of each
+ * principal, and of each of its links, however many one of them asks. What one principal asks several times before
+ * the work on it begins is worked out once. What a link that does not read asks waits until it does.
  */
 export class QuestionTurns {
   readonly #runtime: Pick<Runtime, "atTurnEnd">;
@@ -88,8 +92,9 @@ export class QuestionTurns {
   }
 
   /**
-   * Works on a question in its turn. `question`: what is asked, the same text for the same question. Rejects with what `work` throws, with `LIMIT_EXCEEDED` (`retryInMs`) when too many
-   * wait, and with `CLOSED` when the asker has gone.
+   * Works on a question in its turn. `question`: what is asked, the same text for the same question. Rejects with
+   * what `work` throws, with `LIMIT_EXCEEDED` (`retryInMs`) when too many wait, and with `CLOSED` when the asker has
+   * gone.
    */
   ask<T>(asker: Asker, question: string, work: (turn: QuestionTurn) => Promise<T>): Promise<T> {
     const { principal } = asker;

@@ -6,7 +6,10 @@ import { TokenBucket } from "../runtime/token-bucket.ts";
 export interface LinkRates {
   /** Frames of the protocol, however many a packet holds; as many at once. */
   readonly framesPerSecondMax: number;
-  /** Frames that ask for an answer under a number (`ask`, `topic.find`, `lane.open`, `member.join`, `lease.acquire` and the like); ten times as many at once, for whoever comes back with much to ask for. */
+  /**
+   * Frames that ask for an answer under a number (`ask`, `topic.find`, `lane.open`, `member.join`, `lease.acquire`
+   * and the like); ten times as many at once, for whoever comes back with much to ask for.
+   */
   readonly questionsPerSecondMax: number;
 }
 const QUESTIONS_BURST_S = 10;
@@ -44,7 +47,10 @@ export class Rates {
   }
 }
 
-/** Frames that come with every few messages: no questions, and cheap to handle for their bytes. Told by their type, since they are of many shapes, and dear to look into. */
+/**
+ * Frames that come with every few messages: no questions, and cheap to handle for their bytes. Told by their type,
+ * since they are of many shapes, and dear to look into.
+ */
 export function isCommon({ type }: Frame): boolean {
   return type === "settle" || type === "credit" || type === "batch.append";
 }

@@ -18,8 +18,9 @@ interface Ends {
 }
 
 /**
- * Questions that wait until a group has come so far, for as long as it takes. A cursor never goes back, so each waits at one queue after another: it costs that queue one entry, and a settle of any
- * other nothing. Bounded by the number of ends.
+ * Questions that wait until a group has come so far, for as long as it takes. A cursor never goes back, so each waits
+ * at one queue after another: it costs that queue one entry, and a settle of any other nothing. Bounded by the number
+ * of ends.
  */
 export class ReachedWaits {
   readonly #links = new Allowances(ENDS_MAX.link);
@@ -27,8 +28,10 @@ export class ReachedWaits {
   readonly #groups = new Allowances(ENDS_MAX.group);
 
   /**
-   * Resolves once every queue has come to its end, or nobody waits any more (`departure`). Of several ends of one queue the furthest counts. Keeps nothing of `asked`.
-   * @throws `LIMIT_EXCEEDED` (`retryInMs`) when too much is waited for, `OPTION_INVALID` for a queue that the topic does not have
+   * Resolves once every queue has come to its end, or nobody waits any more (`departure`). Of several ends of one
+   * queue the furthest counts. Keeps nothing of `asked`.
+   * @throws `LIMIT_EXCEEDED` (`retryInMs`) when too much is waited for, `OPTION_INVALID` for a queue that the topic
+   * does not have
    */
   wait(asker: Asker, group: Group, asked: readonly QueueEnd[], departure = asker.departure): Promise<void> {
     const ends = behind(group, asked);

@@ -1,4 +1,5 @@
-// Faults of our own in a session: whatever throws while a frame is handled, a question answered or an answer written ends that link with INTERNAL, and nothing else.
+// Faults of our own in a session: whatever throws while a frame is handled, a question answered or an answer written
+// ends that link with INTERNAL, and nothing else.
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { epoch, sequence } from "../message/brands.ts";
 import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";

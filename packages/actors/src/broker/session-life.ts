@@ -64,7 +64,10 @@ export class SessionLife {
     this.#state = "ended";
     this.#machine.send({ type: "link.ended" });
   }
-  /** Something of ours threw, for this link: the link ends, and its client learns where the log has it, nothing more. Never throws. */
+  /**
+   * Something of ours threw, for this link: the link ends, and its client learns where the log has it, nothing more.
+   * Never throws.
+   */
   fault(error: unknown, doing: string): void {
     this.close(this.#ownFault(error, doing), "internal");
   }

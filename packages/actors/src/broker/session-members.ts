@@ -58,7 +58,10 @@ export class SessionMembers {
     const member = this.#members.get(frame.member);
     member?.group.subscription(frame.queue)?.settle(member.port, frame);
   }
-  /** The subscription a lease is of, and its member; undefined for one of a member that has left, or whose join is still being answered. */
+  /**
+   * The subscription a lease is of, and its member; undefined for one of a member that has left, or whose join is
+   * still being answered.
+   */
   subscription(frame: {
     readonly member: number;
     readonly queue: number;
@@ -170,8 +173,8 @@ export class SessionMembers {
     member?.group.leave(member.port, reason);
   }
   /**
-   * Its right has been revoked: its leases pass on, what it has in hand is another's. A client that cannot be told so joins again on its
-   * next link, and is refused.
+   * Its right has been revoked: its leases pass on, what it has in hand is another's. A client that cannot be told so
+   * joins again on its next link, and is refused.
    */
   #expel(number: number, error: MessagingError): void {
     this.leave(number, "revoked");

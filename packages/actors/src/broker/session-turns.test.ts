@@ -1,4 +1,5 @@
-// What one link sends is worked off in slices, within its limits, with other links in between; and nothing of it is lost.
+// What one link sends is worked off in slices, within its limits, with other links in between; and nothing of it is
+// lost.
 import { describe, expect, it } from "vitest";
 import { createClientCore } from "../client/client.ts";
 import type { SystemEvent } from "../contracts/events.ts";

@@ -21,7 +21,10 @@ const PEEK_AT_ONCE = 16;
 /** Queues and strands looked at before the loop is let go. */
 const LOOKED_AT_ONCE = 64;
 
-/** What a group has set aside in a topic, and the orders people give about it. Each order is one commit, told on the event bus with who gave it and why. */
+/**
+ * What a group has set aside in a topic, and the orders people give about it. Each order is one commit, told on the
+ * event bus with who gave it and why.
+ */
 export class SetAsideOrders {
   readonly #topic: TopicHome;
   readonly #group: Group;
@@ -146,7 +149,10 @@ export class SetAsideOrders {
       },
     });
   }
-  /** Another body runs in its place: same key, id, headers and offset. @throws `KEY_INVALID` when it comes with another key; `MESSAGE_TOO_LARGE` */
+  /**
+   * Another body runs in its place: same key, id, headers and offset.
+   * @throws `KEY_INVALID` when it comes with another key; `MESSAGE_TOO_LARGE`
+   */
   replace({ entry, message, reason }: Ordered<"aside.replace">): Promise<AsideChanged> {
     return this.#onEntry(entry, "message.replaced", reason, {
       strand: async (subscription, strand, old) => [
@@ -255,7 +261,8 @@ export class SetAsideOrders {
         if (message === undefined) throw entryUnknown(entry);
         const writes = await order.halted(subscription, message);
         subscription.state.halt = null;
-        // the queue goes on under a new lease, so that nobody holds on to what it stood at; what still runs of other keys ends first
+        // the queue goes on under a new lease, so that nobody holds on to what it stood at; what still runs of other
+        // keys ends first
         return { writes, result: resultOf(message, key), after: () => subscription.revoke() };
       }
       const strand = subscription.aside.strand(id.strand);

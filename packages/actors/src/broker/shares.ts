@@ -10,7 +10,10 @@ export interface SharesOptions {
   readonly isInUse: (key: string) => boolean;
   readonly dropped?: (key: string) => void;
 }
-/** What a broker remembers of many principals, a bounded share for each: whoever brings much drops its own oldest, and nothing of anybody else's. */
+/**
+ * What a broker remembers of many principals, a bounded share for each: whoever brings much drops its own oldest, and
+ * nothing of anybody else's.
+ */
 export class Shares<V> {
   readonly #options: SharesOptions;
   /** By principal, the one that came last at the end; of each by key, the newest at the end. */

@@ -1,4 +1,5 @@
-// What a peer is told of errors: whatever a store or an authorizer fails with, at whatever frame or question, no packet and no close reason holds a word of it; the log has all of it under the reference that the peer is told.
+// What a peer is told of errors: whatever a store or an authorizer fails with, at whatever frame or question, no
+// packet and no close reason holds a word of it; the log has all of it under the reference that the peer is told.
 import { describe, expect, it } from "vitest";
 import { MessagingError } from "../message/errors.ts";
 import type { ClientFrame } from "../protocol/frames.ts";

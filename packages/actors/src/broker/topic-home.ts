@@ -20,7 +20,10 @@ interface StoredTopic {
 /** What a group gets that is named before anybody joined it. */
 const DEFAULT_SETTINGS: GroupSettings = { exhausted: "park", attempts: 12, startAt: "earliest" };
 
-/** One topic at this broker: its route, its queues, its groups. The route is fixed when the topic is created, and stored with it (rule 6). */
+/**
+ * One topic at this broker: its route, its queues, its groups. The route is fixed when the topic is created, and
+ * stored with it (rule 6).
+ */
 export class TopicHome {
   readonly spec: TopicSpec;
   readonly route: Route;
@@ -31,7 +34,10 @@ export class TopicHome {
   /** Groups whose settings were not chosen by a member yet: the first that joins decides. */
   readonly #preset = new Set<string>();
 
-  /** Loads or creates a topic. @throws `TOPIC_MISMATCH` when it is stored with another number of queues, or ordered otherwise; `STORE_DAMAGED` */
+  /**
+   * Loads or creates a topic.
+   * @throws `TOPIC_MISMATCH` when it is stored with another number of queues, or ordered otherwise; `STORE_DAMAGED`
+   */
   static async open(scope: BrokerScope, given: TopicSpec): Promise<TopicHome> {
     const { store } = scope;
     const key = storeKeys.topic(given.name);
@@ -127,7 +133,10 @@ export class TopicHome {
     });
     return await opened;
   }
-  /** Persists a new group's settings, then begins its subscriptions; for one named with the topic they are there, only its settings are chosen now. */
+  /**
+   * Persists a new group's settings, then begins its subscriptions; for one named with the topic they are there, only
+   * its settings are chosen now.
+   */
   async #begin(name: string, settings: GroupSettings, preset: Promise<Group> | undefined): Promise<Group> {
     const key = storeKeys.group(this.spec.name, name);
     await whenStored(this.#scope.store.writer().commit([{ kind: "put", key, value: encodeRecord(settings) }]).synced);
@@ -151,7 +160,11 @@ export class TopicHome {
     this.#groups.set(name, opening);
     return opening;
   }
-  /** The producer's name is the first one's that comes from now on, at every queue; resolves, once that is stored, with whether it was anybody's. @throws `UNAVAILABLE`, or what a commit fails with: asked again, it does the rest */
+  /**
+   * The producer's name is the first one's that comes from now on, at every queue; resolves, once that is stored,
+   * with whether it was anybody's.
+   * @throws `UNAVAILABLE`, or what a commit fails with: asked again, it does the rest
+   */
   async releaseProducer(name: string): Promise<boolean> {
     return (await Promise.all(this.queues.map((queue) => queue.releaseProducer(name)))).includes(true);
   }

@@ -70,7 +70,10 @@ export class Topics {
       this.#opening.delete(checked.name);
     }
   }
-  /** Removes what nobody needs any more. `isLinked`: the producer has a lane open. `failed`: one queue's turn; the others have theirs. */
+  /**
+   * Removes what nobody needs any more. `isLinked`: the producer has a lane open. `failed`: one queue's turn; the
+   * others have theirs.
+   */
   async retain(
     isLinked: (queue: Queue, producer: string) => boolean,
     failed: (what: string, error: unknown) => void,

@@ -6,11 +6,15 @@ export const SLICE_MS = 5;
 export const SLICE_FRAMES = 1_024;
 
 /**
- * Of a slice, what is used before the end of the turn is waited for: to hear of it costs a turn of the loop, and most turns bring a frame or two. What is below that counts on in the next turn.
+ * Of a slice, what is used before the end of the turn is waited for: to hear of it costs a turn of the loop, and most
+ * turns bring a frame or two. What is below that counts on in the next turn.
  */
 const COUNTED = { ms: 0.5, frames: 64 };
 
-/** Slices that the links of one principal have together in a turn of the event loop, however many they are: else a thousand links would have a thousand. */
+/**
+ * Slices that the links of one principal have together in a turn of the event loop, however many they are: else a
+ * thousand links would have a thousand.
+ */
 export const SHARE_SLICES = 4;
 
 /** What the links of one principal have used of a turn of the event loop, and those of them that wait for theirs. */
@@ -34,8 +38,10 @@ export class Share {
 }
 
 /**
- * Whose turn it is among the links of one broker (rule 44). What comes is worked off at once, up to a slice for each link and turn of the event loop. Who has more than that waits here: those who wait go on one after
- * the other, a slice each, by turns those of each principal, and between two of them the loop sees to timers and to what has come on other links.
+ * Whose turn it is among the links of one broker (rule 44). What comes is worked off at once, up to a slice for each
+ * link and turn of the event loop. Who has more than that waits here: those who wait go on one after the other, a
+ * slice each, by turns those of each principal, and between two of them the loop sees to timers and to what has come
+ * on other links.
  */
 export class Turns {
   readonly #runtime: Runtime;
@@ -66,7 +72,10 @@ export class Turns {
     this.#number++;
     this.#isCounted = false;
   };
-  /** The share of a principal, for one link more of it; of its own for each link where principals are not told apart (`null`). */
+  /**
+   * The share of a principal, for one link more of it; of its own for each link where principals are not told apart
+   * (`null`).
+   */
   join(principal: string | null): Share {
     const share = (principal === null ? undefined : this.#shares.get(principal)) ?? new Share();
     if (principal !== null) this.#shares.set(principal, share);
