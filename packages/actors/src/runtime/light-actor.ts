@@ -9,6 +9,10 @@ import {
   type SnapshotFrom,
 } from "xstate";
 
+// A light actor takes a machine's steps without an XState actor around it: it calls `getInitialSnapshot`, `transition` and
+// the scope of actions, which XState does not promise to keep. So its range among the peers (package.json) ends at the
+// version that light-actor.test.ts passed with.
+
 /** Hears what becomes of light actors. */
 export interface LightWatcher {
   /** It is in another state, or in the same one anew. */

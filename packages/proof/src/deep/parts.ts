@@ -11,7 +11,7 @@ const number = (value: number): string => value.toLocaleString("en");
 const simulation: Part = {
   name: "simulation",
   about: `${number(SEEDS)} seeds drawn from the commit's hash; with all of them every rare situation has to come up`,
-  share: 16,
+  share: 15,
   minutesMin: 1,
   isFixed: false,
   files: [],
@@ -159,6 +159,13 @@ export const PARTS: readonly Part[] = [
       "packages/store-lmdb/src/committer.race.proof.test.ts",
       "packages/store-lmdb/src/file-use.proof.test.ts",
     ],
+  }),
+  vitestPart({
+    name: "peers",
+    about: "unit tests on the oldest and the newest XState, RxJS and inversify that a user may have",
+    share: 1,
+    minutesMin: 1,
+    files: ["packages/proof/src/peers/peers.proof.test.ts"],
   }),
   fuzz,
   vitestPart(
