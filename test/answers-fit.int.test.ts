@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { type Broker, startBroker } from "../packages/actors/src/broker/broker.ts";
 import { BrokerLink } from "../packages/actors/src/link/broker-link.ts";
 import type { Frame } from "../packages/actors/src/protocol/frames.ts";
-import type { Question } from "../packages/actors/src/protocol/questions.ts";
+import type { AnyAnswer, Question } from "../packages/actors/src/protocol/questions.ts";
 import { createMemoryTransport, memoryHub } from "../packages/transport-memory/src/memory-transport.ts";
 import { wsClientTransport } from "../packages/transport-ws/src/client.ts";
 import { createWsTransport } from "../packages/transport-ws/src/ws-transport.ts";
@@ -56,6 +56,7 @@ const knowing = (codec: Codec, versions: readonly number[]): Codec => ({
   encode: (frames) => codec.encode(frames),
   decode: (packet) => codec.decode(packet),
   reader: (packet) => codec.reader(packet),
+  answerTo: (kind, answer) => codec.answerTo(kind, answer),
   refusal: (frame) => codec.refusal(frame),
 });
 let links = 0;
@@ -136,7 +137,7 @@ describe.each(cases)("over $over, in the $name codec, version $version", ({ vers
     const roomy = await serve(disk, "memory", { messageBytesMax });
     const first = await open(roomy.transport, codec);
     const expected = await ask(first, question);
-    const whole = { type: "answer", request: 1, answer: expected } as unknown as Frame;
+    const whole: Frame = { type: "answer", request: 1, kind: question.kind, answer: expected as AnyAnswer };
     const bytes = codec.encode([whole]).length;
     first.close();
     await roomy.broker.close();

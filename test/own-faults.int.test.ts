@@ -5,7 +5,7 @@ import { wsTransport } from "@seriatim/transport-ws";
 import { describe, expect, it, vi } from "vitest";
 
 const lines = topic("lines", { schema: typed<string>(), key: "send", queues: 1 });
-type Frame = ReturnType<typeof binaryCodec.decode>[number];
+type ClientFrame = NonNullable<ReturnType<ReturnType<typeof binaryCodec.reader>["next"]>>;
 const reader = binaryCodec.reader.bind(binaryCodec);
 const encode = binaryCodec.encode.bind(binaryCodec);
 const SECRET = "the password is swordfish";
@@ -35,7 +35,10 @@ const FAULTS: readonly { readonly name: string; readonly strike: (struck: () => 
                 throw new TypeError(SECRET);
               },
             };
-            return Object.defineProperties({ type: frame.type }, Object.getOwnPropertyDescriptors(faulty)) as Frame;
+            return Object.defineProperties(
+              { type: frame.type },
+              Object.getOwnPropertyDescriptors(faulty),
+            ) as ClientFrame;
           },
           get done() {
             return frames.done;

@@ -63,6 +63,7 @@ const watched = (codec) => ({
     return frames;
   },
   reader: (packet) => codec.reader(packet),
+  answerTo: (kind, answer) => codec.answerTo(kind, answer),
   refusal: (frame) => codec.refusal(frame),
 });
 const watching = provide(tokens.codec, () => watched(binaryCodec));

@@ -46,8 +46,18 @@ export {
 } from "./message/topic.ts";
 export type * from "./producer/producer-api.ts";
 export type { FailureInfo, OffsetRange } from "./protocol/frames.ts";
-export type { AsideListed, QueueAccount } from "./protocol/questions.ts";
-export type * from "./protocol/views.ts";
+export type {
+  AsideListed,
+  Description,
+  Explanation,
+  GroupDescription,
+  KeyView,
+  LeaseView,
+  OffsetClass,
+  QueueAccount,
+  QueueView,
+  TopicDescription,
+} from "./protocol/questions.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { systemRuntime } from "./runtime/system-runtime.ts";
 export type * from "./store/store.ts";

@@ -6,7 +6,7 @@ import { FRAME_BYTES_MAX, type Transport } from "../contracts/transport.ts";
 import { duration, HEARTBEAT_MS_MIN } from "../message/duration.ts";
 import { optionInvalid } from "../message/errors.ts";
 import { isName, type TopicSpec } from "../message/topic.ts";
-import { CLIENT_TAKES_BYTES_MAX } from "../protocol/outbox.ts";
+import { CLIENT_TAKES_BYTES_MAX } from "../protocol/frame-batcher.ts";
 import type { Codecs } from "../protocol/pick-codec.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";

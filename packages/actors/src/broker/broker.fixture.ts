@@ -8,7 +8,7 @@ import { concatBytes } from "../message/packed.ts";
 import { type TopicSpec, topicSpec } from "../message/topic.ts";
 import { AnswerParts } from "../protocol/answer-parts.ts";
 import { FaultyFrame } from "../protocol/faulty-frame.fixture.ts";
-import type { Answer, BrokerFrame, ClientFrame, Frame, MemberJoin } from "../protocol/frames.ts";
+import type { Answer, BrokerFrame, ClientFrame, MemberJoin } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, type Codecs, changedFrames } from "../protocol/index.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
@@ -188,7 +188,7 @@ export class BrokerBench {
   }
   /** Links so far, at their dialling ends. */
   readonly links: TestLink[] = [];
-  #poisoned: ((frame: Frame) => Frame) | null = null;
+  #poisoned: ((frame: ClientFrame) => ClientFrame) | null = null;
   /** From now on, whatever of this type comes to the broker throws at the first look into it. */
   poison(type: ClientFrame["type"]): void {
     if (this.#poisoned !== null) return;
@@ -254,7 +254,7 @@ export class TestClient {
   }
   async say(...frames: ClientFrame[]): Promise<void> {
     for (const frame of frames)
-      if (frame.type === "ask") this.#asked.set(frame.request, new AnswerParts(frame.question.kind));
+      if (frame.type === "ask") this.#asked.set(frame.request, new AnswerParts(frame.question.kind, this.codec));
     this.link.send(this.codec.encode(frames));
     await this.bench.runtime.settle();
   }

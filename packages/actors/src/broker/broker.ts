@@ -5,18 +5,25 @@ import type { SystemEvent } from "../contracts/events.ts";
 import { type CloseOptions, closeTimeout } from "../contracts/options.ts";
 import { asMessagingError, textOf } from "../message/errors.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
-import type { Answers, Question } from "../protocol/questions.ts";
-import type { Description, Explanation, GroupDescription, TopicDescription } from "../protocol/views.ts";
+import type {
+  Answers,
+  Description,
+  Explanation,
+  GroupDescription,
+  Question,
+  TopicDescription,
+} from "../protocol/questions.ts";
 import { Departure } from "../runtime/departure.ts";
 import { Recurring } from "../runtime/recurring.ts";
 import { Admission, listening } from "./admission.ts";
-import { type AskedBroker, answerQuestion } from "./answer-question.ts";
+import { answerQuestion } from "./answer-question.ts";
 import { brokerMachine } from "./broker.machine.ts";
 import { type BrokerScope, brokerScope } from "./broker-scope.ts";
 import type { BrokerParts, BrokerSettings } from "./broker-settings.ts";
 import { endWithin } from "./end-within.ts";
 import { LinkedProducers } from "./linked-producers.ts";
 import { type Asker, QuestionTurns } from "./question-turns.ts";
+import type { AskedBroker } from "./questions/answering.ts";
 import { ReachedWaits } from "./reached-waits.ts";
 import { allRights } from "./session-rights.ts";
 import { Topics } from "./topics.ts";
@@ -132,8 +139,8 @@ class BrokerNode implements Broker {
     );
   }
 
-  async #answer<K extends keyof Answers>(question: Question & { readonly kind: K }): Promise<Answers[K]> {
-    return (await answerQuestion(this.#asked, question, { asker: this.#asker, rights: allRights })) as Answers[K];
+  #answer<Q extends Question>(question: Q): Promise<Answers[Q["kind"]]> {
+    return answerQuestion(this.#asked, question, { asker: this.#asker, rights: allRights });
   }
   explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
     return this.#answer({ kind: "explain", topic: topic.name, key });

@@ -7,14 +7,14 @@ function setUp() {
   const waits = new DrainWaits();
   const asked: number[] = [];
   const failures: unknown[] = [];
-  const outbox = {
+  const batcher = {
     bytes: 0,
     get bufferedBytes() {
-      return outbox.bytes + link.bytes;
+      return batcher.bytes + link.bytes;
     },
     flush() {
-      link.bytes += outbox.bytes;
-      outbox.bytes = 0;
+      link.bytes += batcher.bytes;
+      batcher.bytes = 0;
     },
   };
   const link = {
@@ -29,7 +29,7 @@ function setUp() {
     },
   };
   const failed = (error: unknown) => failures.push(error);
-  return { link, outbox, asked, failures, drain: new Drain(link, () => outbox, failed) };
+  return { link, batcher, asked, failures, drain: new Drain(link, () => batcher, failed) };
 }
 
 it("is congested above 1 MiB, and lets everybody go on at a quarter of that, in order", () => {
@@ -69,13 +69,13 @@ it("lets nobody go on once it was stopped", () => {
   expect(resumed).toBe(false);
 });
 it("hands the link what waits for the end of the turn, so that it drains once that is through, and not at once, again and again", () => {
-  const { link, outbox, drain } = setUp();
-  outbox.bytes = 1024 * KIB + 1; // one large message is enough
+  const { link, batcher, drain } = setUp();
+  batcher.bytes = 1024 * KIB + 1; // one large message is enough
   expect(drain.congested).toBe(true);
   let resumed = 0;
   drain.whenDrained(() => resumed++);
   link.drainTo(link.bytes); // it looks at once
-  expect([resumed, outbox.bytes]).toEqual([0, 0]);
+  expect([resumed, batcher.bytes]).toEqual([0, 0]);
   link.drainTo(0);
   expect([resumed, drain.congested]).toEqual([1, false]);
 });

@@ -3,7 +3,7 @@ import type { Link } from "../contracts/transport.ts";
 /** Bytes waiting on a link above which deliveries pause. Who holds back goes on at a quarter of its bound. */
 export const CONGESTED_BYTES = 1024 * 1024;
 
-/** What of a session's `Outbox` this needs. */
+/** What of a session's `FrameBatcher` this needs. */
 interface Waiting {
   readonly bufferedBytes: number;
   flush(): void;

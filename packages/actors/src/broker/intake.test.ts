@@ -11,7 +11,7 @@ import { SHARE_SLICES, Turns } from "./turns.ts";
 const none = () => {};
 function intakeOn(runtime: SimulatedRuntime, turns: Turns, more: Pick<IntakeParts, "reader" | "handle">): Intake {
   const rates = new Rates(runtime, { framesPerSecondMax: 1_000, questionsPerSecondMax: 1_000 });
-  const rest = { rest: none, failed: none, limited: none, ended: none, outbox: { congested: false } as Drain };
+  const rest = { rest: none, failed: none, limited: none, ended: none, unread: { congested: false } as Drain };
   return new Intake({
     link: { pause: none, resume: none },
     runtime,

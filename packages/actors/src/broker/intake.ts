@@ -14,7 +14,7 @@ export interface IntakeParts {
   readonly principal: string | null;
   readonly rates: Rates;
   /** When as much waits for the peer as there may be, beside deliveries. */
-  readonly outbox: Drain;
+  readonly unread: Drain;
   /** The frames of a packet. @throws `PROTOCOL_VIOLATION` */
   readonly reader: (packet: Uint8Array) => FrameReader;
   readonly handle: (frame: Frame) => void;
@@ -28,7 +28,7 @@ export interface IntakeParts {
   readonly ended: () => void;
 }
 /** Why nothing more of a link is handled for now: it has had its slice, it sends too fast, or it does not read what it is answered. */
-type Held = "turn" | "rate" | "outbox";
+type Held = "turn" | "rate" | "unread";
 
 /**
  * When it is looked again whether a link has to wait: after so many frames or bytes, and after each frame that is not of the common ones. To look costs about as much as a small frame.
@@ -133,7 +133,7 @@ export class Intake {
         if (frames === 0 || (bytes > 0 && (reader.bytesLeft ?? 0) < bytes)) {
           const elapsedMs = isFirst ? 0 : runtime.now() - startedAt;
           frames = this.#framesAllowed(elapsedMs, hasTurn);
-          const why = frames <= 0 ? "turn" : this.#parts.outbox.congested ? "outbox" : null;
+          const why = frames <= 0 ? "turn" : this.#parts.unread.congested ? "unread" : null;
           if (why !== null) {
             this.#holdBack(why, 0, reader);
             break;
@@ -185,12 +185,12 @@ export class Intake {
     this.#usedMs = 0;
   }
   #holdBack(why: Held, forMs: number, reader: FrameReader): void {
-    const { link, outbox, runtime } = this.#parts;
+    const { link, unread, runtime } = this.#parts;
     this.#held = why;
     this.#reader = reader;
     link.pause();
     if (why === "turn") this.#awaitTurn();
-    else if (why === "outbox") outbox.whenDrained(this.#awaitTurn);
+    else if (why === "unread") unread.whenDrained(this.#awaitTurn);
     else runtime.setTimeout(this.#awaitTurn, forMs);
   }
   readonly #awaitTurn = (): void => {

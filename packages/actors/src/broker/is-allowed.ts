@@ -5,8 +5,8 @@ import { MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import { untraced } from "../message/untraced.ts";
 import { logThrown } from "../protocol/own-fault.ts";
+import type { AnyOf } from "../protocol/questions/rights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { AnyOf } from "./needed-rights.ts";
 
 /**
  * What the authorizer answers. Only `true` allows: a promise would otherwise count as a yes, whatever it becomes.

@@ -38,7 +38,9 @@ describe("a page of what is set aside", () => {
         expect(at).toBeGreaterThan(1);
         const answer = { entries: page.entries, next: page.entries.at(-1)!.entry };
         for (const codec of [binaryCodec, jsonCodec])
-          expect(codec.encode([{ type: "answer", request: 1, answer }]).length).toBeLessThan(messageBytesMax);
+          expect(codec.encode([{ type: "answer", request: 1, kind: "aside.list", answer }]).length).toBeLessThan(
+            messageBytesMax,
+          );
       }
   });
   it("has one entry in any case", () => {

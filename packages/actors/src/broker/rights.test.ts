@@ -4,11 +4,9 @@ import type { Right } from "../contracts/auth.ts";
 import { type Epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes, PackedReader } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
-import type { ClientFrame, FrameType } from "../protocol/frames.ts";
+import { type ClientFrame, FRAME_TYPES, type FrameType } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
-import type { Question } from "../protocol/questions.ts";
-import { FRAME_TYPES } from "../protocol/validate-frame.ts";
-import { questionFields } from "../protocol/validate-question.ts";
+import { QUESTIONS as DEFINITIONS, type Question } from "../protocol/questions.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { type BenchOptions, BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
@@ -285,7 +283,7 @@ const requests = {
 describe("the table of rights", () => {
   it("has every frame and every question there is", () => {
     expect([...new Set([...Object.keys(FRAMES), ...FROM_BROKERS])].sort()).toEqual([...FRAME_TYPES].sort());
-    expect(Object.keys(QUESTIONS).sort()).toEqual(Object.keys(questionFields).sort());
+    expect(Object.keys(QUESTIONS).sort()).toEqual(Object.keys(DEFINITIONS).sort());
     const ofMembers = Object.entries(FRAMES).filter(([, needs]) => needs === "member");
     expect(ofMembers.map(([type]) => type).sort()).toEqual(Object.keys(OF_MEMBERS).sort());
   });

@@ -5,11 +5,10 @@ import type { Link } from "../contracts/transport.ts";
 import { offset } from "../message/brands.ts";
 import { topicSpec } from "../message/topic.ts";
 import { AnswerParts } from "../protocol/answer-parts.ts";
+import { FrameBatcher } from "../protocol/frame-batcher.ts";
 import type { Answer } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
-import { Outbox } from "../protocol/outbox.ts";
-import type { Question } from "../protocol/questions.ts";
-import type { Explanation } from "../protocol/views.ts";
+import type { Explanation, Question } from "../protocol/questions.ts";
 import { BrokerBench, type TestClient } from "./broker.fixture.ts";
 import { Drain } from "./drain.ts";
 import { SessionAnswers } from "./session-answers.ts";
@@ -90,11 +89,11 @@ describe.each(codecs)("answers in the $name codec", ({ codec }) => {
     const frameBytesMax = 4 * KIB * KIB;
     const fail = () => expect.unreachable();
     const settings = { frameBytesMax, peerBytesMax: frameBytesMax, onFault: fail, onTooLarge: fail };
-    const outbox = new Outbox(link, codec, runtime, settings);
+    const batcher = new FrameBatcher(link, codec, runtime, settings);
     const sender = new SessionAnswers({
-      ...{ outbox, codec, frameBytesMax, peerBytesMax: frameBytesMax, version: 2 },
-      drain: new Drain(link, () => outbox, fail),
-      session: { isOpen: true, send: (frame) => outbox.push(frame) },
+      ...{ batcher, codec, frameBytesMax, peerBytesMax: frameBytesMax, version: 2 },
+      drain: new Drain(link, () => batcher, fail),
+      session: { isOpen: true, send: (frame) => batcher.push(frame) },
     });
     const redriven = (count: number) => ({
       ...{ queue: 0, revision: 1, key: "k", id: null },
@@ -117,7 +116,7 @@ describe.each(codecs)("answers in the $name codec", ({ codec }) => {
     await Promise.all(sendings);
     expect(state.most).toBeLessThan(2 * KIB * KIB);
     for (const request of [1, 2]) {
-      const whole = new AnswerParts("aside.redrive");
+      const whole = new AnswerParts("aside.redrive", codec);
       const answers = read()
         .filter((frame) => frame.request === request)
         .map((part) => whole.add(part)?.answer);

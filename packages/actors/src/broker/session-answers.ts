@@ -1,10 +1,10 @@
 import { MessagingError } from "../message/errors.ts";
-import { type AnyAnswer, inParts } from "../protocol/answer-parts.ts";
+import { inParts } from "../protocol/answer-parts.ts";
 import type { Codec } from "../protocol/codec.ts";
-import { plainBytes } from "../protocol/frame-bytes.ts";
-import type { Answer } from "../protocol/frames.ts";
-import type { Outbox } from "../protocol/outbox.ts";
-import type { Question } from "../protocol/questions.ts";
+import type { FrameBatcher } from "../protocol/frame-batcher.ts";
+import type { AnswerOf } from "../protocol/frames.ts";
+import { plainBytes } from "../protocol/plain-bytes.ts";
+import type { AnyAnswer, QuestionKind } from "../protocol/questions.ts";
 import type { Drain } from "./drain.ts";
 
 /** An answer below it goes with whatever else goes in its turn. */
@@ -12,19 +12,20 @@ const SMALL_BYTES = 8 * 1024;
 /** Bytes of a part, at most; a quarter of a frame where that is less. Between two of them other frames of the link get their turn. */
 const PART_BYTES = 256 * 1024;
 export interface AnsweringLink {
-  readonly outbox: Outbox;
+  readonly batcher: FrameBatcher;
   readonly codec: Codec;
   readonly drain: Pick<Drain, "congested" | "whenDrained">;
   readonly version: number;
   readonly frameBytesMax: number;
   /** Of one answer that cannot be divided. */
   readonly peerBytesMax: number;
-  readonly session: { readonly isOpen: boolean; send(frame: Answer): void };
+  readonly session: { readonly isOpen: boolean; send(frame: AnswerOf): void };
 }
 
 /**
- * Rule 43. Sends the answers of one link. A large one goes in parts that fit, one after another as the link drains, so that what waits on it stays little however much is asked: what is asked while it does not read waits itself (rule 42); a link of protocol
- * version 1 has no parts, and gets what fits.
+ * Rule 43. Sends the answers of one link. A large one goes in parts that fit, one after another as the link drains, so that
+ * what waits on it stays little however much is asked: what is asked while it does not read waits itself (rule 42). A link
+ * of protocol version 1 has no parts, and gets what fits.
  */
 export class SessionAnswers {
   readonly #link: AnsweringLink;
@@ -37,22 +38,22 @@ export class SessionAnswers {
   }
 
   /** Resolves once the link has taken it. @throws `LIMIT_EXCEEDED` for what no frame holds; of a version 1 link, for what does not fit into one */
-  async send(kind: Question["kind"], request: number, answer: AnyAnswer): Promise<void> {
+  async send(kind: QuestionKind, request: number, answer: AnyAnswer): Promise<void> {
     const link = this.#link;
     const small = Math.min(SMALL_BYTES, link.frameBytesMax / 4);
     if (plainBytes(answer, small) <= small) {
-      link.session.send({ type: "answer", request, answer });
+      link.session.send({ type: "answer", request, kind, answer });
       return;
     }
     const packets =
-      link.version >= 2 ? this.#parts(kind, request, answer) : [this.#whole({ type: "answer", request, answer })];
+      link.version >= 2 ? this.#parts(kind, request, answer) : [this.#whole({ type: "answer", request, kind, answer })];
     const before = this.#last;
     this.#last = (async () => {
       await before;
       for (const packet of packets) {
         if (link.drain.congested) await this.#drained();
         if (!link.session.isOpen) return;
-        link.outbox.pushPacket(packet);
+        link.batcher.pushPacket(packet);
       }
     })();
     const sent = this.#last;
@@ -69,10 +70,10 @@ export class SessionAnswers {
   stop(): void {
     this.#goOn();
   }
-  *#parts(kind: Question["kind"], request: number, answer: AnyAnswer): Generator<Uint8Array> {
+  *#parts(kind: QuestionKind, request: number, answer: AnyAnswer): Generator<Uint8Array> {
     const most = Math.min(PART_BYTES, this.#link.frameBytesMax / 4);
-    const frame = (part: AnyAnswer, isLast: boolean): Answer => ({
-      ...{ type: "answer", request, answer: part },
+    const frame = (part: AnyAnswer, isLast: boolean): AnswerOf => ({
+      ...{ type: "answer", request, kind, answer: part },
       ...(isLast ? {} : { more: true }),
     });
     yield* inParts(
@@ -87,7 +88,7 @@ export class SessionAnswers {
     );
   }
   /** One that cannot be divided. */
-  #whole(frame: Answer): Uint8Array {
+  #whole(frame: AnswerOf): Uint8Array {
     const packet = this.#link.codec.encode([frame]);
     const { peerBytesMax } = this.#link;
     if (packet.length <= peerBytesMax) return packet;

@@ -134,6 +134,7 @@ describe("while the store does not come along", () => {
       at: () => codec,
       refusal: (frame) => binaryCodec.refusal(frame),
       reader: (packet) => binaryCodec.reader(packet),
+      answerTo: (kind, answer) => binaryCodec.answerTo(kind, answer),
       encode: (frames: Parameters<typeof binaryCodec.encode>[0]) => {
         inFlight += frames.filter(({ type }) => type === "batch.append").length;
         most = Math.max(most, inFlight);

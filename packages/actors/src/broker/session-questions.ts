@@ -1,5 +1,4 @@
 import { limitExceeded } from "../message/errors.ts";
-import type { AnyAnswer } from "../protocol/answer-parts.ts";
 import type { Ask, TopicFind } from "../protocol/frames.ts";
 import type { Departure } from "../runtime/departure.ts";
 import { answerQuestion } from "./answer-question.ts";
@@ -48,7 +47,7 @@ export class SessionQuestions implements Asker {
         "ask for less at once: `caughtUp()` waits, too",
         RETRY_IN_MS,
       );
-    const bytes = question.kind === "aside.replace" ? question.message.length : 0;
+    const bytes = "message" in question ? question.message.length : 0;
     if (this.#askedBytes > 0 && this.#askedBytes + bytes > ASKED_BYTES_MAX)
       throw limitExceeded(
         "askedBytesMax",
@@ -62,7 +61,7 @@ export class SessionQuestions implements Asker {
     const doing = `ask "${question.kind}"`;
     const { asked, rights, sender, life } = this.#session;
     answerQuestion(asked, question, { asker: this, rights })
-      .then((answer) => sender.answer(request, question.kind, answer as AnyAnswer))
+      .then((answer) => sender.answer(request, question.kind, answer))
       .finally(() => {
         this.#asked--;
         this.#askedBytes -= bytes;

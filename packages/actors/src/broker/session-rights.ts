@@ -2,10 +2,10 @@ import type { Authorizer, Right } from "../contracts/auth.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Principal } from "../contracts/transport.ts";
 import { isMessagingError, type MessagingError } from "../message/errors.ts";
+import type { AnyOf } from "../protocol/questions/rights.ts";
 import { Recurring } from "../runtime/recurring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { forbidden, isAllowed } from "./is-allowed.ts";
-import type { AnyOf } from "./needed-rights.ts";
 
 /** A right that something goes on under is asked again after this long. */
 export const ASKED_AGAIN_MS = 5_000;

@@ -1,8 +1,8 @@
 import type { IncomingLink } from "../contracts/transport.ts";
 import type { Departure } from "../runtime/departure.ts";
-import type { AskedBroker } from "./answer-question.ts";
 import type { BrokerScope } from "./broker-scope.ts";
 import type { Admitted } from "./instances.ts";
+import type { AskedBroker } from "./questions/answering.ts";
 import type { SessionLife } from "./session-life.ts";
 import type { SessionRights } from "./session-rights.ts";
 import type { SessionSender } from "./session-sender.ts";

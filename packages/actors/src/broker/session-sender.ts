@@ -1,12 +1,11 @@
 import type { IncomingLink } from "../contracts/transport.ts";
 import { isMessagingError, MessagingError, type WireError } from "../message/errors.ts";
-import type { AnyAnswer } from "../protocol/answer-parts.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { PlainFrame, Refusal } from "../protocol/disclosure.ts";
+import { clientTakes, FrameBatcher, frameTooLarge } from "../protocol/frame-batcher.ts";
 import type { BrokerFrame } from "../protocol/frames.ts";
-import { clientTakes, frameTooLarge, Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol } from "../protocol/own-fault.ts";
-import type { Question } from "../protocol/questions.ts";
+import type { AnyAnswer, QuestionKind } from "../protocol/questions.ts";
 import type { BrokerScope } from "./broker-scope.ts";
 import { Drain } from "./drain.ts";
 import { SessionAnswers } from "./session-answers.ts";
@@ -26,7 +25,7 @@ export class SessionSender {
   readonly #scope: BrokerScope;
   readonly #link: IncomingLink;
   readonly #life: SessionLife;
-  #outbox: Outbox | null = null;
+  #batcher: FrameBatcher | null = null;
   #answers: SessionAnswers | null = null;
   #codec: Codec | null = null;
   #isOverloaded = false;
@@ -39,7 +38,7 @@ export class SessionSender {
     const drain = (bytes: number) =>
       new Drain(
         link,
-        () => this.#outbox,
+        () => this.#batcher,
         (error) => life.fault(error, "a drain"),
         bytes,
       );
@@ -52,16 +51,16 @@ export class SessionSender {
     const life = this.#life;
     const peerBytesMax = clientTakes(version);
     const frameBytesMax = Math.min(limits.frameBytesMax, limits.packetBytes, peerBytesMax);
-    const outbox = new Outbox(this.#link, codec, runtime, {
+    const batcher = new FrameBatcher(this.#link, codec, runtime, {
       frameBytesMax,
       peerBytesMax,
       onFault: (error, type) => life.fault(error, `writing "${type}"`),
       onTooLarge: ({ type }, bytes) => life.close(frameTooLarge(type, bytes, peerBytesMax), "tooLarge"),
     });
     this.#codec = codec;
-    this.#outbox = outbox;
+    this.#batcher = batcher;
     this.#answers = new SessionAnswers({
-      ...{ outbox, codec, drain: this.drain, session: this, version, frameBytesMax },
+      ...{ batcher, codec, drain: this.drain, session: this, version, frameBytesMax },
       peerBytesMax: version < 2 ? Math.min(limits.frameBytesMax, peerBytesMax) : peerBytesMax,
     });
   }
@@ -69,7 +68,7 @@ export class SessionSender {
     return this.#life.isOpen;
   }
   get bufferedBytes(): number {
-    return this.#outbox?.bufferedBytes ?? 0;
+    return this.#batcher?.bufferedBytes ?? 0;
   }
   send(frame: PlainFrame): void {
     this.#push(frame);
@@ -99,7 +98,7 @@ export class SessionSender {
     }
   }
   /** Resolves once the link has taken it. @throws `LIMIT_EXCEEDED` where it does not fit */
-  async answer(request: number, kind: Question["kind"], answer: AnyAnswer): Promise<void> {
+  async answer(request: number, kind: QuestionKind, answer: AnyAnswer): Promise<void> {
     await this.#answers?.send(kind, request, answer);
   }
   /** What its client may be told of an error. */
@@ -107,16 +106,16 @@ export class SessionSender {
     return this.#scope.disclosure.of(error, this.#life.path);
   }
   goodbye(error: WireError | null): void {
-    this.#outbox?.push({ type: "goodbye", error });
+    this.#batcher?.push({ type: "goodbye", error });
   }
   flush(): void {
-    this.#outbox?.flush();
+    this.#batcher?.flush();
   }
   #push(frame: BrokerFrame): void {
-    if (!this.#life.isOpen || this.#outbox === null) return;
+    if (!this.#life.isOpen || this.#batcher === null) return;
     try {
-      this.#outbox.push(frame);
-      if (this.#outbox.bufferedBytes <= OVERLOADED_BYTES || this.#isOverloaded) return;
+      this.#batcher.push(frame);
+      if (this.#batcher.bufferedBytes <= OVERLOADED_BYTES || this.#isOverloaded) return;
     } catch (error) {
       this.#life.fault(error, `sending "${frame.type}"`);
       return;

@@ -73,7 +73,7 @@ export class Session {
     let reading: Codec = binaryCodec;
     this.#intake = new Intake({
       ...{ link, runtime, turns, principal: this.#principal, rates: new Rates(runtime, limits.rates) },
-      outbox: this.#sender.unread,
+      unread: this.#sender.unread,
       reader: (packet) => {
         reading = this.#codecs.of(packet);
         return reading.reader(packet);

@@ -59,7 +59,7 @@ export class Silence {
   #look(): void {
     const { runtime, intake, unread, onUnread, onSilent } = this.#parts;
     const before = this.#unread;
-    this.#unread = intake.held === "outbox" ? unread() : null;
+    this.#unread = intake.held === "unread" ? unread() : null;
     if (before !== null && this.#unread !== null && this.#unread >= before) onUnread();
     else if (this.#isPast(runtime.now(), SILENT_BEATS)) onSilent();
   }

@@ -4,10 +4,10 @@ import { offset } from "../message/brands.ts";
 import { utf8Bytes } from "../message/text.ts";
 import { topicSpec } from "../message/topic.ts";
 import { BINARY_MAGIC } from "../protocol/binary-codec.ts";
+import { ByteWriter } from "../protocol/byte-writer.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
 import type { Answers, AsideListed } from "../protocol/questions.ts";
-import { ByteWriter } from "../protocol/wire-bytes.ts";
 import { FAILURES_BYTES_MAX } from "../subscription/failure-texts.ts";
 import { BrokerBench, type TestClient } from "./broker.fixture.ts";
 

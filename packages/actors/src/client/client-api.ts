@@ -7,8 +7,13 @@ import type { Message } from "../message/message.ts";
 import type { Keying, Topic, TopicSpec } from "../message/topic.ts";
 import type { Producer, ProducerOptions } from "../producer/producer-api.ts";
 import type { FailureInfo } from "../protocol/frames.ts";
-import type { QueueAccount } from "../protocol/questions.ts";
-import type { Description, Explanation, GroupDescription, TopicDescription } from "../protocol/views.ts";
+import type {
+  Description,
+  Explanation,
+  GroupDescription,
+  QueueAccount,
+  TopicDescription,
+} from "../protocol/questions.ts";
 
 export interface Client extends AsyncDisposable {
   readonly name: string;

@@ -9,7 +9,7 @@ import { topic, typed } from "../message/topic.ts";
 import { LaneBuffer } from "../producer/lane-buffer.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
-import type { BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
+import type { BrokerFrame, ClientFrame, Frame, ReadFrame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import { createClientCore } from "./client.ts";
 import type { Client } from "./client-api.ts";
@@ -27,7 +27,7 @@ class FaultyCodec implements Codec {
   readonly name = "binary";
   readonly versions = binaryCodec.versions;
   /** Changes what comes. */
-  change: (frame: Frame) => Frame = (frame) => frame;
+  change: (frame: ReadFrame) => ReadFrame = (frame) => frame;
   /** Changes what goes, or throws. */
   write: (frames: readonly Frame[]) => void = () => {};
   at(): FaultyCodec {
@@ -36,12 +36,13 @@ class FaultyCodec implements Codec {
   refusal(frame: Frame): ReturnType<Codec["refusal"]> {
     return binaryCodec.refusal(frame);
   }
-  decode(packet: Uint8Array): Frame[] {
+  decode(packet: Uint8Array): ReadFrame[] {
     return binaryCodec.decode(packet).map((frame) => this.change(frame));
   }
   reader(packet: Uint8Array): ReturnType<Codec["reader"]> {
     return binaryCodec.reader(packet);
   }
+  answerTo: Codec["answerTo"] = (kind, answer) => binaryCodec.answerTo(kind, answer);
   encode(frames: readonly Frame[]): Uint8Array {
     this.write(frames);
     return binaryCodec.encode(frames);

@@ -22,8 +22,13 @@ import { createProducer } from "../producer/producer.ts";
 import type { Producer, ProducerOptions } from "../producer/producer-api.ts";
 import { binaryCodec } from "../protocol/binary-codec.ts";
 import type { Codec } from "../protocol/codec.ts";
-import type { QueueAccount } from "../protocol/questions.ts";
-import type { Description, Explanation, GroupDescription, TopicDescription } from "../protocol/views.ts";
+import type {
+  Description,
+  Explanation,
+  GroupDescription,
+  QueueAccount,
+  TopicDescription,
+} from "../protocol/questions.ts";
 import { ActorRegistry } from "../runtime/actor-registry.ts";
 import { EventBus } from "../runtime/event-bus.ts";
 import type { Runtime } from "../runtime/runtime.ts";

@@ -16,10 +16,10 @@ function setUp(takenAt: number, refusal = full(1_000)) {
   const askedAt: number[] = [];
   const link = {
     open: true,
-    request: async () => {
+    request: async ({ question }: { readonly question: Question }) => {
       askedAt.push(runtime.now());
       if (askedAt.length < takenAt) throw refusal;
-      return { answer: null };
+      return { kind: question.kind, answer: null };
     },
   } as unknown as BrokerLink;
   const brokers = linkedBy(new BehaviorSubject<BrokerLink | null>(link));

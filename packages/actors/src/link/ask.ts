@@ -1,5 +1,6 @@
 import { asMessagingError, isMessagingError, MessagingError } from "../message/errors.ts";
-import type { Answers, Question } from "../protocol/questions.ts";
+import { type AnswerOf, isAnswerOf } from "../protocol/frames/asking.ts";
+import { type Answers, definitionOf, type Question, type QuestionKind } from "../protocol/questions.ts";
 import { Backoff } from "../runtime/backoff.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ClientEnvironment } from "./client-environment.ts";
@@ -8,23 +9,21 @@ import type { Home } from "./connections.ts";
 
 /** How long a question may take, a link to ask it on included, ms. */
 const ASK_TIMEOUT_MS = 30_000;
-/** How often a question is asked anew whose link has ended over a limit (`tooLarge`, `overloaded`): it may be the answer that nobody can take. */
+/**
+ * How often a question is asked anew whose link has ended over a limit (`tooLarge`, `overloaded`): it may be the answer
+ * that nobody can take.
+ */
 const LIMITS_MET_MAX = 2;
-/** Questions that change something, so that asking twice is not the same as asking once. `declare` is. */
-const CHANGES: ReadonlySet<Question["kind"]> = new Set([
-  "aside.retry",
-  "aside.skip",
-  "aside.replace",
-  "aside.redrive",
-  "aside.discard",
-]);
-
 /** Between two tries of what the broker has no turn for, ms at most. */
 const AGAIN_MAX_MS = 10_000;
 
 /**
- * Asks the broker: the one of the topic that it is about. What it refuses because too much is asked at once (`LIMIT_EXCEEDED` with `retryInMs`) is asked again, later each time. A question that changes nothing is asked again when its link ends before the answer (once only after a fault, `INTERNAL`, and twice over a limit, `LIMIT_EXCEEDED`); an order is not: its outcome is then unknown (`OUTCOME_UNKNOWN`).
- * Rejects with the broker's error, the signal's reason, after 30 s with the limit that kept it from being answered, or else `UNAVAILABLE` (`reached` waits as long as it takes), or `CLOSED`.
+ * Asks the broker: the one of the topic that it is about. What it refuses because too much is asked at once
+ * (`LIMIT_EXCEEDED` with `retryInMs`) is asked again, later each time. A question is asked again when its link ends before
+ * the answer (once only after a fault, `INTERNAL`, and twice over a limit, `LIMIT_EXCEEDED`); an order is not: its outcome
+ * is then unknown (`OUTCOME_UNKNOWN`).
+ * Rejects with the broker's error, the signal's reason, after 30 s with the limit that kept it from being answered, or else
+ * `UNAVAILABLE` (a question that waits may do so for as long as it takes), or `CLOSED`.
  */
 export function ask<Q extends Question>(
   environment: Asking,
@@ -43,6 +42,7 @@ async function askAt<Q extends Question>(
   signal: AbortSignal | undefined,
 ): Promise<Answers[Q["kind"]]> {
   const connection = linkTo(home);
+  const { effect, waits } = definitionOf(question.kind);
   const giveUp = new AbortController();
   const onAbort = (): void => giveUp.abort(signal?.reason);
   if (signal?.aborted === true) onAbort();
@@ -51,7 +51,7 @@ async function askAt<Q extends Question>(
   let limited: MessagingError | null = null;
   let pace: Backoff | null = null;
   const timer =
-    question.kind === "reached"
+    waits === true
       ? null
       : runtime.setTimeout(
           () =>
@@ -70,8 +70,8 @@ async function askAt<Q extends Question>(
     for (;;) {
       const link = await nextLink(connection, giveUp.signal);
       try {
-        const { answer } = await abortable(link.request<"ask">({ type: "ask", question }), giveUp.signal);
-        return answer as Answers[Q["kind"]];
+        const answered = await abortable(link.request<"ask">({ type: "ask", question }), giveUp.signal);
+        return answerTo<Q["kind"]>(question.kind, answered);
       } catch (thrown) {
         if (giveUp.signal.aborted) throw thrown;
         const { error, againMs } = looked(thrown);
@@ -82,7 +82,7 @@ async function askAt<Q extends Question>(
           await abortable(pause(runtime, pace.next()), giveUp.signal);
           continue;
         } else if (link.open || error.code !== "UNAVAILABLE") throw error;
-        if (CHANGES.has(question.kind))
+        if (effect === "order")
           throw new MessagingError(
             "OUTCOME_UNKNOWN",
             `the link ended before the broker answered "${question.kind}": whether it was done is not known`,
@@ -116,6 +116,10 @@ function looked(error: unknown): { readonly error: unknown; readonly againMs: nu
   } catch (fault) {
     return { error: fault, againMs: null }; // what came cannot be looked at: as any other fault
   }
+}
+function answerTo<Kind extends QuestionKind>(kind: Kind, answered: AnswerOf): Answers[Kind] {
+  if (isAnswerOf(kind, answered)) return answered.answer;
+  throw new TypeError(`the link answered "${answered.kind}" where "${kind}" was asked`);
 }
 const pause = (runtime: Runtime, ms: number): Promise<void> =>
   new Promise((resolve) => void runtime.setTimeout(resolve, ms));

@@ -6,7 +6,7 @@ import { type Epoch, NO_EPOCH } from "../message/brands.ts";
 import { isMessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { leasesMax } from "../protocol/frame-bytes.ts";
-import type { BrokerFrame, Frame, Welcome } from "../protocol/frames.ts";
+import type { BrokerFrame, ReadFrame, Welcome } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
 import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
@@ -29,7 +29,7 @@ const welcome: Welcome = {
 async function setUp(codec: Codec = binaryCodec) {
   const runtime = simulatedRuntime({ seed: 1 });
   const down = new Subject<Uint8Array>();
-  const sent: Frame[] = [];
+  const sent: ReadFrame[] = [];
   const logged: [level: string, text: string, data: object][] = [];
   let end!: (end: LinkEnd) => void;
   const state = { closed: null as string | null, aborted: false, ends: 0 };

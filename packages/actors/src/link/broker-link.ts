@@ -4,6 +4,7 @@ import { FRAME_BYTES_MAX, type Link, type LinkCode } from "../contracts/transpor
 import { fromWireError, InternalError, MessagingError, type WireError } from "../message/errors.ts";
 import { clipped } from "../message/text.ts";
 import type { Codec } from "../protocol/codec.ts";
+import { FrameBatcher, frameTooLarge } from "../protocol/frame-batcher.ts";
 import { packedBytesMax } from "../protocol/frame-bytes.ts";
 import type {
   BatchAppended,
@@ -19,12 +20,12 @@ import type {
   LeaseRevoke,
   Limited,
   MemberEnded,
+  ReadFrame,
   Redeliver,
   Settled,
   SettleRefused,
   Welcome,
 } from "../protocol/frames.ts";
-import { frameTooLarge, Outbox } from "../protocol/outbox.ts";
 import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import { contained } from "../runtime/contained.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -80,7 +81,7 @@ export class BrokerLink {
   readonly #link: Link;
   /** Of the newest version, until `welcome` has told which is spoken. */
   #codec: Codec;
-  #outbox: Outbox;
+  #batcher: FrameBatcher;
   #welcome: Welcome | null = null;
   #batchBytesMax = 0;
   #onWelcome!: (welcome: Welcome) => void;
@@ -101,7 +102,7 @@ export class BrokerLink {
     this.number = options.number;
     this.#link = options.link;
     this.#codec = options.codec;
-    this.#pace = new Pace(runtime, (frame) => this.#outbox.push(frame));
+    this.#pace = new Pace(runtime, (frame) => this.#batcher.push(frame));
     this.#heartbeats = new Heartbeats(
       {
         send: (frame) => this.send(frame),
@@ -110,7 +111,7 @@ export class BrokerLink {
       },
       runtime,
     );
-    this.#outbox = this.#outboxFor(FRAME_BYTES_MAX);
+    this.#batcher = this.#batcherFor(FRAME_BYTES_MAX);
     this.welcomed = new Promise((resolve, reject) => {
       this.#onWelcome = resolve;
       this.#onRefusal = reject;
@@ -123,7 +124,7 @@ export class BrokerLink {
       next: (packet) => this.#receive(packet),
       complete: () => void this.#link.ended.then(({ code, reason }) => this.#end(lost(code, reason))),
     });
-    this.#outbox.push({
+    this.#batcher.push({
       type: "hello",
       versions: this.#codec.versions,
       instance: options.instance,
@@ -133,8 +134,8 @@ export class BrokerLink {
     });
   }
 
-  #outboxFor(frameBytesMax: number): Outbox {
-    return new Outbox(this.#link, this.#codec, this.#options.runtime, {
+  #batcherFor(frameBytesMax: number): FrameBatcher {
+    return new FrameBatcher(this.#link, this.#codec, this.#options.runtime, {
       frameBytesMax,
       peerBytesMax: frameBytesMax,
       onFault: (error, type) => this.fault(error, `writing "${type}"`),
@@ -157,11 +158,11 @@ export class BrokerLink {
     return !this.#ended && this.#welcome !== null;
   }
   get bufferedBytes(): number {
-    return this.#outbox.bufferedBytes;
+    return this.#batcher.bufferedBytes;
   }
   /** Queues a frame; all frames of a turn leave together, in order. */
   send(frame: ClientFrame): void {
-    if (!this.#ended) this.#outbox.push(frame);
+    if (!this.#ended) this.#batcher.push(frame);
   }
   /** Sends a request. Rejects with the broker's error, or `UNAVAILABLE` when the link ends first. */
   request<T extends keyof Requests>(frame: Omit<Requests[T][0], "request">): Promise<Requests[T][1]> {
@@ -171,9 +172,9 @@ export class BrokerLink {
         reject(refusal);
         return;
       }
-      const numbered = this.#requests.add<T>(frame, resolve, reject);
+      const numbered = this.#requests.add<T>(frame, this.#codec, resolve, reject);
       if (numbered.type === "ask" || numbered.type === "topic.find") this.#pace.push(numbered);
-      else this.#outbox.push(numbered);
+      else this.#batcher.push(numbered);
     });
   }
   /** Numbers for `lane` and `member`, unique on this link, from 1. */
@@ -249,7 +250,7 @@ export class BrokerLink {
       else this.fault(error, typeof doing === "string" ? doing : doing());
     }
   }
-  #dispatch(frame: Frame): void {
+  #dispatch(frame: ReadFrame): void {
     if (this.#welcome === null) {
       if (frame.type === "welcome") this.#welcomeBy(frame);
       else if (frame.type === "goodbye") this.#sayGoodbye(frame.error);
@@ -310,9 +311,9 @@ export class BrokerLink {
     const { one, many } = packedBytesMax(name, welcome.frameBytesMax);
     this.#batchBytesMax = many;
     this.#welcome = { ...welcome, messageBytesMax: Math.min(welcome.messageBytesMax, one) };
-    this.#outbox.flush();
+    this.#batcher.flush();
     this.#codec = this.#codec.at(welcome.version);
-    this.#outbox = this.#outboxFor(welcome.frameBytesMax);
+    this.#batcher = this.#batcherFor(welcome.frameBytesMax);
     this.#heartbeats.start(welcome, name);
     this.#onWelcome(this.#welcome);
   }
@@ -349,8 +350,8 @@ export class BrokerLink {
     this.#ended = true; // whatever goes wrong from here on, it ends for this reason
     // a violation in our own words, or a fault of which it says a reference and nothing else
     const told = error === null ? null : { code: error.code, message: error.message, data: error.data };
-    this.#outbox.push({ type: "goodbye", error: told });
-    this.#outbox.flush();
+    this.#batcher.push({ type: "goodbye", error: told });
+    this.#batcher.flush();
     this.#link.close(code, reason);
     this.#finish(error);
   }

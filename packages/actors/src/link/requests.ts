@@ -1,7 +1,8 @@
 import { fromWireError, MessagingError } from "../message/errors.ts";
 import { AnswerParts } from "../protocol/answer-parts.ts";
+import type { Codec } from "../protocol/codec.ts";
 import type {
-  Answer,
+  AnswerOf,
   AsideDone,
   AsidePut,
   Ask,
@@ -15,6 +16,7 @@ import type {
   LeaseReleased,
   MemberJoin,
   MemberJoined,
+  ReadFrame,
   TopicFind,
   TopicFound,
 } from "../protocol/frames.ts";
@@ -28,7 +30,7 @@ export interface Requests {
   readonly "lease.raise": [LeaseRaise, LeaseGranted];
   readonly "lease.release": [LeaseRelease, LeaseReleased];
   readonly "aside.put": [AsidePut, AsideDone];
-  readonly ask: [Ask, Answer];
+  readonly ask: [Ask, AnswerOf];
 }
 export type Request = Requests[keyof Requests][0];
 const ANSWERS = {
@@ -55,20 +57,21 @@ export class PendingRequests {
   readonly #pending = new Map<number, Pending>();
   #number = 0;
 
-  /** Numbers a request. */
+  /** Numbers a request. @param codec that what answers it is read with */
   add<T extends keyof Requests>(
     frame: Omit<Requests[T][0], "request">,
+    codec: Codec,
     resolve: (answer: Requests[T][1]) => void,
     reject: (error: MessagingError) => void,
   ): Request {
     const request = ++this.#number;
     const numbered = { ...frame, request } as unknown as Request;
-    const parts = numbered.type === "ask" ? new AnswerParts(numbered.question.kind) : null;
+    const parts = numbered.type === "ask" ? new AnswerParts(numbered.question.kind, codec) : null;
     this.#pending.set(request, { answer: ANSWERS[numbered.type], parts, resolve, reject });
     return numbered;
   }
   /** @throws `PROTOCOL_VIOLATION` for what answers no request */
-  answered(request: number, frame: Frame): void {
+  answered(request: number, frame: ReadFrame): void {
     const pending = this.#pending.get(request);
     if (pending === undefined || (frame.type !== "refused" && frame.type !== pending.answer)) {
       const expected = pending === undefined ? "the answer to a request" : `"${pending.answer}"`;

@@ -3,8 +3,9 @@ import { ReplaySubject } from "rxjs";
 import type { DialOptions, Link, LinkCode, LinkEnd, Transport } from "../contracts/transport.ts";
 import { type ErrorCode, MessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
-import type { BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
+import type { Answer, AnswerOf, BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
+import type { QuestionKind } from "../protocol/questions.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** Towards the broker, or towards the client. */
@@ -177,6 +178,8 @@ export class TappedLink implements Link {
   #resolve!: (end: LinkEnd) => void;
   /** What has stopped, in each direction. */
   readonly #held: Record<Way, Frame[] | null> = { up: null, down: null };
+  /** What was asked on it, by request. */
+  readonly #kinds = new Map<number, QuestionKind>();
   readonly #due: Record<Way, number> = { up: 0, down: 0 };
 
   constructor(tap: Tap, inner: Link) {
@@ -245,15 +248,21 @@ export class TappedLink implements Link {
   /* ---------- between ---------- */
 
   #arrive(way: Way, packet: Uint8Array): void {
-    const frames = this.#codec.decode(packet);
+    const frames = this.#codec.decode(packet).map((frame) => (frame.type === "answer" ? this.#asked(frame) : frame));
     const passed: Frame[] = [];
     for (const frame of frames) {
       if (frame.type === "welcome") this.#codec = this.#codec.at(frame.version);
+      if (frame.type === "ask") this.#kinds.set(frame.request, frame.question.kind);
       if (way === "up") this.#tap.seen(way, frame);
       passed.push(...this.#tap.passing(frame, this));
     }
     const isSame = passed.length === frames.length && passed.every((frame, at) => frame === frames[at]);
     this.#pass(way, passed, isSame ? packet : undefined);
+  }
+  /** As its client has it, with what it answers. */
+  #asked(frame: Answer): AnswerOf {
+    const kind = this.#kinds.get(frame.request) as QuestionKind;
+    return { ...frame, kind, answer: this.#codec.answerTo(kind, frame.answer) };
   }
   /** `packet`: what the frames are when they all go. */
   #pass(way: Way, frames: readonly Frame[], packet?: Uint8Array): void {

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AnswerParts, type AnyAnswer, halves, inParts } from "./answer-parts.ts";
-import { plainBytes } from "./frame-bytes.ts";
+import { AnswerParts, halves, inParts } from "./answer-parts.ts";
 import { answers } from "./frames.fixture.ts";
 import type { Answer } from "./frames.ts";
-import { answerTo } from "./index.ts";
-import type { Answers } from "./questions.ts";
+import { binaryCodec } from "./index.ts";
+import { plainBytes } from "./plain-bytes.ts";
+import type { Answers, AnyAnswer } from "./questions.ts";
 
 const KINDS = Object.keys(answers) as (keyof Answers)[];
 /** Where items are told apart by a name, no two have the same. */
@@ -21,7 +21,7 @@ function named(value: unknown, list = ""): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, named(item, name)]));
 }
 const joined = (kind: keyof Answers, parts: readonly (readonly [AnyAnswer, boolean])[]): AnyAnswer | undefined => {
-  const whole = new AnswerParts(kind);
+  const whole = new AnswerParts(kind, binaryCodec);
   const got = parts.map(([answer, isLast]) =>
     whole.add({ type: "answer", request: 1, answer, ...(isLast ? {} : { more: true }) } satisfies Answer),
   );
@@ -39,7 +39,7 @@ describe.each(KINDS)("an answer to %s", (kind) => {
         const parts = [...inParts(kind, answer, fits, (part, isLast) => [part, isLast] as const)];
         expect(parts.map(([, isLast]) => isLast)).toEqual(parts.map((_, at) => at === parts.length - 1));
         for (const [part] of parts) {
-          answerTo(kind, part);
+          binaryCodec.answerTo(kind, part);
           if (plainBytes(part) > bytesMax) expect(halves(kind, part)).toBeNull();
         }
         expect(joined(kind, parts)).toStrictEqual(answer);
@@ -49,7 +49,7 @@ describe.each(KINDS)("an answer to %s", (kind) => {
   });
 });
 it("a part of an answer to something else is a broken protocol", () => {
-  const parts = new AnswerParts("ends");
+  const parts = new AnswerParts("ends", binaryCodec);
   expect(() => parts.add({ type: "answer", request: 1, answer: null, more: true })).toThrow("ends");
 });
 it("an account's lists are divided where one queue's are too large for a part", () => {

@@ -1,10 +1,9 @@
-import type { Answer } from "./frames.ts";
-import type { Answers } from "./questions.ts";
-import { answerTo } from "./validate-answer.ts";
+import type { Check, NamedCheck } from "./checks.ts";
+import type { Codec } from "./codec.ts";
+import type { Answer, AnswerOf } from "./frames.ts";
+import { type AnyAnswer, QUESTIONS, type QuestionKind } from "./questions.ts";
 
-export type AnyAnswer = Answers[keyof Answers];
-
-/** Where an answer has lists, which is where it can be divided. */
+/** Where an answer has lists, which is where it can be divided: taken from its check. */
 interface Shape {
   readonly lists: Readonly<Record<string, Items | null>>;
 }
@@ -12,31 +11,22 @@ interface Shape {
 interface Items extends Shape {
   readonly by: string;
 }
-const LEAVES = null;
-const GROUP = { lists: { members: LEAVES, queues: LEAVES } } satisfies Shape;
-const TOPIC = { lists: { producers: LEAVES, groups: { ...GROUP, by: "group" } } } satisfies Shape;
-const ACCOUNT = { lists: { settledRanges: LEAVES, deadLettered: LEAVES, parked: LEAVES, discarded: LEAVES } };
-const CHANGED = { lists: { offsets: LEAVES } } satisfies Shape;
 /** An answer that is a list is looked at as an object with this field. */
 const ALL = "all";
-/** Kinds that are not here have no lists. */
-const SHAPES: { readonly [Kind in keyof Answers]?: Shape } = {
-  describe: { lists: { brokers: LEAVES, topics: { ...TOPIC, by: "topic" } } },
-  "describe.topic": TOPIC,
-  "describe.group": GROUP,
-  explain: { lists: { groups: LEAVES } },
-  ends: { lists: { [ALL]: LEAVES } },
-  account: { lists: { [ALL]: { ...ACCOUNT, by: "queue" } } },
-  "aside.list": { lists: { entries: LEAVES } },
-  "aside.peek": { lists: { [ALL]: LEAVES } },
-  "aside.retry": CHANGED,
-  "aside.skip": CHANGED,
-  "aside.replace": CHANGED,
-  "aside.redrive": CHANGED,
-  "aside.discard": CHANGED,
-};
 
-const shapeOf = (kind: keyof Answers): Shape => SHAPES[kind] ?? { lists: {} };
+function shapeIn(check: Check<unknown>): Shape {
+  const fields: readonly NamedCheck[] = check.shape?.of === "record" ? check.shape.fields : [[ALL, check]];
+  return {
+    lists: Object.fromEntries(
+      fields.flatMap(([name, { shape }]) => {
+        if (shape?.of !== "list") return [];
+        return [[name, shape.by === null ? null : { ...shapeIn(shape.item), by: shape.by }]];
+      }),
+    ),
+  };
+}
+const SHAPES = new Map(Object.values(QUESTIONS).map(({ kind, answer }) => [kind as QuestionKind, shapeIn(answer)]));
+const shapeOf = (kind: QuestionKind): Shape => SHAPES.get(kind) as Shape;
 
 type Loose = Readonly<Record<string, unknown>>;
 const boxed = (answer: unknown): Loose => (Array.isArray(answer) ? { [ALL]: answer } : (answer as Loose));
@@ -45,7 +35,7 @@ const listOf = (value: Loose, name: string): readonly unknown[] =>
   (value[name] as readonly unknown[] | undefined) ?? [];
 
 /** Two answers of which each has a half of what this one lists, in order; `null` where there is nothing to divide. */
-export function halves(kind: keyof Answers, answer: AnyAnswer): readonly [AnyAnswer, AnyAnswer] | null {
+export function halves(kind: QuestionKind, answer: AnyAnswer): readonly [AnyAnswer, AnyAnswer] | null {
   if (typeof answer !== "object" || answer === null) return null;
   const found = halved(boxed(answer), shapeOf(kind));
   return found === null ? null : [unboxed(found[0]), unboxed(found[1])];
@@ -78,20 +68,25 @@ function halved(value: Loose, { lists }: Shape): readonly [Loose, Loose] | null 
 
 /** Puts an answer together that comes in parts, each of which is an answer to the question by itself. */
 export class AnswerParts {
-  readonly #kind: keyof Answers;
+  readonly #kind: QuestionKind;
+  readonly #codec: Pick<Codec, "answerTo">;
   #whole: Loose | null = null;
 
-  constructor(kind: keyof Answers) {
+  /** @param codec that its frames are read with */
+  constructor(kind: QuestionKind, codec: Pick<Codec, "answerTo">) {
     this.#kind = kind;
+    this.#codec = codec;
   }
-  /** The whole once its last part is here, `null` before. @throws `PROTOCOL_VIOLATION` for a part that answers something else */
-  add(frame: Answer): Answer | null {
-    if (frame.more !== true && this.#whole === null) return frame;
-    const shape = shapeOf(this.#kind);
-    const part = boxed(answerTo(this.#kind, frame.answer));
+  /** The whole once its last part is here, `null` before. @throws `PROTOCOL_VIOLATION` for what answers something else */
+  add(frame: Answer): AnswerOf | null {
+    const kind = this.#kind;
+    const answer = this.#codec.answerTo(kind, frame.answer);
+    if (frame.more !== true && this.#whole === null) return { ...frame, kind, answer };
+    const shape = shapeOf(kind);
+    const part = boxed(answer);
     if (this.#whole === null) this.#whole = owned(part, shape);
     else join(this.#whole, part, shape);
-    return frame.more === true ? null : { ...frame, answer: unboxed(this.#whole) };
+    return frame.more === true ? null : { ...frame, kind, answer: unboxed(this.#whole) };
   }
 }
 /** The same with lists of its own, to be added to. */
@@ -116,10 +111,11 @@ function join(whole: Loose, more: Loose, { lists }: Shape): void {
 }
 
 /**
- * Rule 43. The answer in parts, made as they are asked for. `fits` makes one of a part, or `null` where that is too large: then it is divided further, and `whole` makes one of what cannot be.
+ * Rule 43. The answer in parts, made as they are asked for. `fits` makes one of a part, or `null` where that is too large:
+ * then it is divided further, and `whole` makes one of what cannot be.
  */
 export function* inParts<T>(
-  kind: keyof Answers,
+  kind: QuestionKind,
   answer: AnyAnswer,
   fits: (part: AnyAnswer, isLast: boolean) => T | null,
   whole: (part: AnyAnswer, isLast: boolean) => T,

@@ -1,8 +1,10 @@
+// What values of frames are checked with. A check looks at a value, and says what it is made of, so that others can go
+// through it: `versioned.ts` for what a protocol version has of it, `packed-fields.ts` for where packed messages are,
+// `answer-parts.ts` for where an answer can be divided.
 import { utf8Bytes } from "../message/text.ts";
-import { checkAt, isLaterCheck, isLaterFields, type LaterFields, made, notSpoken, trimmed } from "./versioned.ts";
 import { describeFound } from "./violation.ts";
 
-/** Where a value is not what it should be. Built only when something is wrong. */
+/** Where a value is not what it should be. Made only when something is wrong. */
 export interface Fault {
   readonly field: string;
   readonly expected: string;
@@ -12,20 +14,37 @@ export interface Fault {
 export interface Check<out T> {
   (value: unknown): Fault | null;
   readonly yields?: T;
-  /** The newest protocol version that something in it came with; absent where it has always been what it is. */
-  readonly newest?: number | undefined;
-  /** What it is on links of a version, where versions differ; by itself a check is what the newest one has. */
-  readonly at?: ((version: number) => Check<T>) | undefined;
-  /** The value without what this check's version does not have; absent where it has everything. Throws `VERSION_UNSUPPORTED` where nothing would be left. */
-  readonly trim?: ((value: unknown) => unknown) | undefined;
+  /** What it is made of; absent where it is one piece. */
+  readonly shape?: Shape;
 }
 export interface OptionalCheck<out T> extends Check<T> {
   readonly optional: true;
 }
+type Any = Check<unknown>;
+export type Shape =
+  | { readonly of: "nullable" | "optional"; readonly inner: Any }
+  | { readonly of: "since"; readonly version: number; readonly inner: Any }
+  | { readonly of: "list"; readonly max: number; readonly item: Any; readonly by: string | null }
+  | { readonly of: "record"; readonly fields: readonly NamedCheck[]; readonly tag: string | null }
+  | { readonly of: "variants"; readonly tag: string; readonly variants: ReadonlyMap<string, TaggedRecord> }
+  | { readonly of: "cases"; readonly expected: string; readonly cases: readonly Case[] }
+  | { readonly of: "tuple"; readonly items: readonly Any[] }
+  | { readonly of: "packed"; readonly isOne: boolean }
+  | { readonly of: "whole"; readonly min: number; readonly max: number }
+  | { readonly of: "string"; readonly max: number; readonly inBytes: boolean }
+  | { readonly of: "choice"; readonly values: readonly string[] };
+export type NamedCheck = readonly [name: string, check: Any];
+export type Case = readonly [applies: (value: unknown) => boolean, check: Any];
+
 /** A check for every field of `T`: a field added to a frame is a compile error until it has one. */
 export type Fields<T> = {
   readonly [Name in keyof T]-?: Partial<Pick<T, Name>> extends Pick<T, Name> ? OptionalCheck<T[Name]> : Check<T[Name]>;
 };
+/** The fields of a frame, or of a question, that came with a protocol version. */
+export interface LaterFields<F> {
+  readonly since: number;
+  readonly fields: F;
+}
 
 export const fault = (expected: string, value: unknown): Fault => ({
   field: "",
@@ -36,12 +55,26 @@ const inside = (name: string | number, { field, expected, found }: Fault): Fault
   const step = typeof name === "number" ? `[${name}]` : name;
   return { field: field === "" ? step : `${step}${field.startsWith("[") ? "" : "."}${field}`, expected, found };
 };
+const shaped = <T>(check: (value: unknown) => Fault | null, shape: Shape): Check<T> => Object.assign(check, { shape });
+/** The same check, and then a further one of what it has taken. */
+export const refined = <T>(check: Check<T>, further: (value: T) => Fault | null): Check<T> =>
+  Object.assign(
+    (value: unknown) => check(value) ?? further(value as T),
+    check.shape === undefined ? {} : { shape: check.shape },
+  );
+
+/* ---------- one piece ---------- */
 
 /** A safe integer from `min` to `max`. */
 export function whole(min = 0, max: number = Number.MAX_SAFE_INTEGER): Check<number> {
   const expected = `a whole number from ${min} to ${max === Number.MAX_SAFE_INTEGER ? "2^53 - 1" : max}`;
-  return (value) =>
-    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max ? null : fault(expected, value);
+  return shaped(
+    (value) =>
+      Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+        ? null
+        : fault(expected, value),
+    { of: "whole", min, max },
+  );
 }
 export const finite: Check<number> = (value) => (Number.isFinite(value) ? null : fault("a finite number", value));
 /** A time, a size or a factor. */
@@ -49,82 +82,109 @@ export const amount: Check<number> = (value) =>
   Number.isFinite(value) && (value as number) >= 0 ? null : fault("a finite number of 0 or more", value);
 export const yesOrNo: Check<boolean> = (value) => (typeof value === "boolean" ? null : fault("true or false", value));
 export const nothing: Check<null> = (value) => (value === null ? null : fault("null", value));
+/** Anything at all; somebody else looks at it. */
+export const anything: Check<unknown> = (value) => (value === undefined ? fault("a value", value) : null);
 
 /** A string of at most `max` characters. */
 export const string = (max: number): Check<string> => {
   const expected = `a string of at most ${max} characters`;
-  return (value) => (typeof value === "string" && value.length <= max ? null : fault(expected, value));
+  return shaped((value) => (typeof value === "string" && value.length <= max ? null : fault(expected, value)), {
+    of: "string",
+    max,
+    inBytes: false,
+  });
 };
 /** A string of at most `max` bytes in UTF-8. */
 export const stringOfBytes = (max: number): Check<string> => {
   const expected = `a string of at most ${max} bytes`;
-  return (value) =>
-    typeof value === "string" && value.length <= max && (value.length * 3 <= max || utf8Bytes(value) <= max)
-      ? null
-      : fault(expected, value);
+  return shaped(
+    (value) =>
+      typeof value === "string" && value.length <= max && (value.length * 3 <= max || utf8Bytes(value) <= max)
+        ? null
+        : fault(expected, value),
+    { of: "string", max, inBytes: true },
+  );
 };
-export const byteString: Check<Uint8Array> = (value) => (value instanceof Uint8Array ? null : fault("bytes", value));
-
 export const choice = <const T extends string>(...values: readonly T[]): Check<T> => {
   const expected = values.map((value) => `"${value}"`).join(" or ");
-  return (value) => ((values as readonly unknown[]).includes(value) ? null : fault(expected, value));
-};
-export const nullable = <T>(check: Check<T>): Check<T | null> =>
-  made(
-    [check],
-    ([inner]) =>
-      (value) =>
-        value === null ? null : inner!(value),
-    (value, [inner]) => (value === null ? null : trimmed(inner!, value)),
-  );
-/** A field that may be missing; `undefined` counts as missing. */
-export const optional = <T>(check: Check<T>): OptionalCheck<T> => {
-  const { newest, at, trim } = check;
-  return Object.assign((value: unknown) => check(value), {
-    optional: true as const,
-    newest,
-    at: at === undefined ? undefined : (version: number) => optional(at(version)),
-    trim,
+  return shaped((value) => ((values as readonly unknown[]).includes(value) ? null : fault(expected, value)), {
+    of: "choice",
+    values,
   });
 };
+const bytes = (value: unknown) => (value instanceof Uint8Array ? null : fault("bytes", value));
+/** One packed message. */
+export const packedMessage: Check<Uint8Array> = shaped((value) => bytes(value), { of: "packed", isOne: true });
+/** Packed messages, end to end. */
+export const packedMessages: Check<Uint8Array> = shaped((value) => bytes(value), { of: "packed", isOne: false });
 
-export const list = <T>(max: number, check: Check<T>): Check<readonly T[]> =>
-  made<readonly T[]>(
-    [check],
-    ([inner]) =>
-      (value) => {
-        if (!Array.isArray(value)) return fault("an array", value);
-        if (value.length > max) return fault(`an array of at most ${max}`, value);
-        for (let index = 0; index < value.length; index++) {
-          const found = inner!(value[index]);
-          if (found !== null) return inside(index, found);
-        }
-        return null;
-      },
-    (value: readonly unknown[], [inner]) => value.map((item) => trimmed(inner!, item)),
+/* ---------- made of others ---------- */
+
+export const nullable = <T>(inner: Check<T>): Check<T | null> =>
+  shaped((value) => (value === null ? null : inner(value)), { of: "nullable", inner });
+/** A field that may be missing; `undefined` counts as missing. */
+export const optional = <T>(inner: Check<T>): OptionalCheck<T> =>
+  Object.assign(
+    shaped<T>((value) => inner(value), { of: "optional", inner }),
+    { optional: true as const },
+  );
+
+/**
+ * What came with protocol version `since`. Around a field's check, as in `dueMs: since(2, nullable(finite))`: needed from
+ * then on (unless it is optional there, too), and no field at all before; optional in its type, since links of older
+ * versions do not have it. Around all fields of a frame or a question: `fields: since(2, { … })`.
+ */
+export function since<T>(version: number, check: Check<T>): OptionalCheck<T>;
+export function since<F extends object>(version: number, fields: F): LaterFields<F>;
+export function since(version: number, what: unknown): unknown {
+  if (typeof what !== "function") return { since: version, fields: what } satisfies LaterFields<unknown>;
+  const inner = what as Any;
+  return Object.assign(
+    shaped((value) => inner(value), { of: "since", version, inner }),
+    { optional: true as const },
+  );
+}
+
+/** @param by a field that tells its items apart: an answer may be divided inside of one (`answer-parts.ts`) */
+export const list = <T>(max: number, item: Check<T>, by: (keyof T & string) | null = null): Check<readonly T[]> =>
+  shaped(
+    (value) => {
+      if (!Array.isArray(value)) return fault("an array", value);
+      if (value.length > max) return fault(`an array of at most ${max}`, value);
+      for (let index = 0; index < value.length; index++) {
+        const found = item(value[index]);
+        if (found !== null) return inside(index, found);
+      }
+      return null;
+    },
+    { of: "list", max, item, by },
   );
 /** An array of a fixed length. It never grows: what is added later is an object's field. */
-export const tuple =
-  <const T extends readonly unknown[]>(...checks: { readonly [At in keyof T]: Check<T[At]> }): Check<T> =>
-  (value) => {
-    if (!Array.isArray(value) || value.length !== checks.length) return fault(`an array of ${checks.length}`, value);
-    for (let index = 0; index < checks.length; index++) {
-      const found = checks[index]!(value[index]);
-      if (found !== null) return inside(index, found);
-    }
-    return null;
-  };
+export const tuple = <const T extends readonly unknown[]>(
+  ...items: { readonly [At in keyof T]: Check<T[At]> }
+): Check<T> =>
+  shaped(
+    (value) => {
+      if (!Array.isArray(value) || value.length !== items.length) return fault(`an array of ${items.length}`, value);
+      for (let index = 0; index < items.length; index++) {
+        const found = items[index]!(value[index]);
+        if (found !== null) return inside(index, found);
+      }
+      return null;
+    },
+    { of: "tuple", items },
+  );
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 
 /** An object with these fields and no others (beside the `tag`, which someone else has looked at). */
 export const record = <T>(fields: Fields<T>, tag: string | null = null): Check<T> =>
-  recordOf(Object.entries(fields) as [string, Check<unknown>][], tag, []) as Check<T>;
-/** @param left fields that its version does not have */
-function recordOf(fields: readonly [string, Check<unknown>][], tag: string | null, left: readonly string[]) {
+  recordOf(Object.entries(fields) as [string, Any][], tag) as Check<T>;
+/** The same of fields in a list. */
+export function recordOf(fields: readonly NamedCheck[], tag: string | null): Any {
   const names = fields.map(([name]) => name);
-  const checks = fields.map(([, check]) => (isLaterCheck(check) ? check.inner : check));
+  const checks = fields.map(([, check]) => (check.shape?.of === "since" ? check.shape.inner : check));
   const needed = checks.map((check) => !("optional" in check));
   const check = (value: unknown): Fault | null => {
     if (!isObject(value)) return fault("an object", value);
@@ -142,27 +202,7 @@ function recordOf(fields: readonly [string, Check<unknown>][], tag: string | nul
     const unknown = given.find((name) => name !== tag && !names.includes(name) && value[name] !== undefined);
     return unknown === undefined ? null : inside(unknown, fault("no such field", value[unknown]));
   };
-  const newest = fields.reduce((found, [, { newest: own = 0 }]) => Math.max(found, own), 0);
-  const at = (version: number): Check<unknown> => {
-    const isKnown = (own: Check<unknown>): boolean => !isLaterCheck(own) || own.since <= version;
-    return recordOf(
-      fields.filter(([, own]) => isKnown(own)).map(([name, own]) => [name, checkAt(own, version)]),
-      tag,
-      fields.filter(([, own]) => !isKnown(own)).map(([name]) => name),
-    );
-  };
-  const trims = fields.filter(([, own]) => own.trim !== undefined);
-  const trim = (value: unknown): unknown => {
-    const copy = { ...(value as Record<string, unknown>) };
-    for (const name of left) delete copy[name];
-    for (const [name, own] of trims) if (copy[name] !== undefined) copy[name] = trimmed(own, copy[name]);
-    return copy;
-  };
-  return Object.assign(check, {
-    newest: newest === 0 ? undefined : newest,
-    at: newest === 0 ? undefined : at,
-    trim: left.length === 0 && trims.length === 0 ? undefined : trim,
-  });
+  return shaped(check, { of: "record", fields, tag });
 }
 /** An object with any keys, whose values are all alike. */
 export const dictionary =
@@ -181,92 +221,46 @@ export const dictionary =
 export const anyObject: Check<Readonly<Record<string, unknown>>> = (value) =>
   isObject(value) ? null : fault("an object", value);
 
-/** Objects told apart by one of their fields. */
-export function tagged(tag: string, variants: Readonly<Record<string, TaggedRecord>>): Check<unknown> {
-  return taggedOf(tag, new Map(Object.entries(variants)), new Map(), 0);
-}
-/** A variant, and the version it came with (0: it was always there). */
+/** One of several records that a `tagged` value may be, and the version it came with (0: it was always there). */
 export interface TaggedRecord {
   readonly since: number;
-  readonly check: Check<unknown>;
+  readonly check: Any;
 }
-/** @param left variants that the version `spoken` does not have, and when they came */
-function taggedOf(
-  tag: string,
-  known: ReadonlyMap<string, TaggedRecord>,
-  left: ReadonlyMap<string, number>,
-  spoken: number,
-): Check<unknown> {
+/** Objects told apart by one of their fields. */
+export function tagged(tag: string, variants: ReadonlyMap<string, TaggedRecord>): Any {
   const check = (value: unknown): Fault | null => {
     if (!isObject(value)) return fault("an object", value);
     const variant = value[tag];
-    const own = typeof variant === "string" ? known.get(variant) : undefined;
+    const own = typeof variant === "string" ? variants.get(variant) : undefined;
     return own === undefined ? inside(tag, fault(`a known ${tag}`, variant)) : own.check(value);
   };
-  const all = [...known];
-  const newest = all.reduce((found, [, own]) => Math.max(found, own.since, own.check.newest ?? 0), 0);
-  const at = (version: number): Check<unknown> => {
-    const isKnown = (own: TaggedRecord): boolean => own.since <= version;
-    return taggedOf(
-      tag,
-      new Map(
-        all
-          .filter(([, own]) => isKnown(own))
-          .map(([variant, own]) => [variant, { ...own, check: checkAt(own.check, version) }]),
-      ),
-      new Map(all.filter(([, own]) => !isKnown(own)).map(([variant, own]) => [variant, own.since])),
-      version,
-    );
-  };
-  const trim = (value: unknown): unknown => {
-    const variant = (value as Record<string, unknown>)[tag] as string;
-    const since = left.get(variant);
-    if (since !== undefined) throw notSpoken(`${tag} "${variant}"`, since, spoken);
-    const own = known.get(variant);
-    return own === undefined ? value : trimmed(own.check, value);
-  };
-  return Object.assign(check, {
-    newest: newest === 0 ? undefined : newest,
-    at: newest === 0 ? undefined : at,
-    trim: left.size === 0 && all.every(([, own]) => own.check.trim === undefined) ? undefined : trim,
-  });
+  return shaped(check, { of: "variants", tag, variants });
 }
+/** A record for each tag, the tag itself left to `tagged`. */
+export const tagRecords = (fields: Readonly<Record<string, unknown>>, tag: string): ReadonlyMap<string, TaggedRecord> =>
+  new Map(
+    Object.entries(fields).map(([variant, own]) => {
+      const later: LaterFields<unknown> = isLaterFields(own) ? own : { since: 0, fields: own };
+      return [variant, { since: later.since, check: record(later.fields as Fields<unknown>, tag) }];
+    }),
+  );
+const isLaterFields = (own: unknown): own is LaterFields<unknown> =>
+  typeof (own as LaterFields<unknown>).since === "number";
+
 /** The first check that `applies` decides. */
 export function oneOf<T>(
   expected: string,
   ...cases: readonly (readonly [applies: (value: unknown) => boolean, check: Check<T>])[]
 ): Check<T> {
-  return made<T>(
-    cases.map(([, check]) => check),
-    (checks) => (value) => {
-      const at = cases.findIndex(([applies]) => applies(value));
-      return at < 0 ? fault(expected, value) : checks[at]!(value);
+  return shaped(
+    (value) => {
+      const found = cases.find(([applies]) => applies(value));
+      return found === undefined ? fault(expected, value) : found[1](value);
     },
-    (value, checks) => {
-      const at = cases.findIndex(([applies]) => applies(value));
-      return at < 0 ? value : trimmed(checks[at]!, value);
-    },
+    { of: "cases", expected, cases },
   );
 }
 export const hasField =
   (name: string) =>
   (value: unknown): boolean =>
     isObject(value) && Object.hasOwn(value, name);
-
-/** The members of a union by their tag, without it; members may share tags and have several. */
-export type Variant<U, Tag extends string, Value> = U extends { readonly [T in Tag]: infer Own }
-  ? Value extends Own
-    ? Omit<U, Tag>
-    : never
-  : never;
-/** A record for each tag, the tag itself left to `tagged`. */
-export const tagRecords = (
-  fields: Readonly<Record<string, unknown>>,
-  tag: string,
-): Readonly<Record<string, TaggedRecord>> =>
-  Object.fromEntries(
-    Object.entries(fields).map(([variant, own]) => {
-      const later: LaterFields<unknown> = isLaterFields(own) ? own : { since: 0, fields: own };
-      return [variant, { since: later.since, check: record(later.fields as Fields<unknown>, tag) }];
-    }),
-  );

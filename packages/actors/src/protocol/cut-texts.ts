@@ -1,5 +1,6 @@
 import { cutToBytes, utf8Bytes } from "../message/text.ts";
-import type { AsidePut, Ask, FailureInfo } from "./frames.ts";
+import type { FailureInfo } from "./field-checks.ts";
+import type { Ask } from "./frames/asking.ts";
 
 /** Rule 41: bytes of a text that comes with a failure, an order or an error, as it is sent and kept. */
 export const TEXT_BYTES_MAX = 8 * 1024;
@@ -22,8 +23,11 @@ export function cutFailure(
 export const failureBytes = ({ name, message, code }: FailureInfo): number =>
   utf8Bytes(name) + utf8Bytes(message) + (code === null ? 0 : utf8Bytes(code));
 
-/** The frame with a failure of no more than is kept: cut before it is sent, and again by who takes it, which does not know who sent it. */
-export function withCutFailure(frame: AsidePut): AsidePut {
+/**
+ * The frame with a failure of no more than is kept: cut before it is sent, and again by who takes it, which does not know
+ * who sent it.
+ */
+export function withCutFailure<F extends { readonly error: FailureInfo }>(frame: F): F {
   const error = cutFailure(frame.error);
   return error === frame.error ? frame : { ...frame, error };
 }

@@ -1,5 +1,3 @@
-import type { Frame } from "./frames.ts";
-
 export interface FaultyFrameOptions {
   readonly depth?: number;
   readonly counts?: () => boolean;
@@ -24,7 +22,7 @@ export class FaultyFrame {
   get struck(): boolean {
     return this.#looks >= this.#at;
   }
-  wrap<F extends Frame>(frame: F): F {
+  wrap<F extends object>(frame: F): F {
     return this.#wrapped(frame, this.#depth);
   }
   #wrapped<T extends object>(inner: T, depth: number): T {

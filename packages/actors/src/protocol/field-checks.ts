@@ -1,3 +1,4 @@
+// Fields that several frames and questions share: what they are, and their checks.
 import type { Durability, Epoch, Offset, Sequence } from "../message/brands.ts";
 import type { ErrorCode, WireError } from "../message/errors.ts";
 import { ID_BYTES_MAX, KEY_BYTES_MAX } from "../message/packed.ts";
@@ -11,24 +12,23 @@ import {
   choice,
   type Fields,
   fault,
-  finite,
-  hasField,
   list,
   nullable,
-  oneOf,
   optional,
   record,
+  refined,
   string,
   stringOfBytes,
   tuple,
   whole,
   yesOrNo,
 } from "./checks.ts";
-import type { FailureInfo, GroupSettings, LeaseKey, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
-import type { QueueEnd } from "./questions.ts";
 import { describeFound } from "./violation.ts";
 
-/** Most items a list of a frame may have, and most characters a string. What a broker can take is less: it says so in `welcome`. */
+/**
+ * Most items a list of a frame may have, and most characters a string. What a broker can take is less: it says so in
+ * `welcome`.
+ */
 export const LIMITS = {
   name: 128,
   text: 65_536,
@@ -65,26 +65,32 @@ export const instance = stringOfBytes(ID_BYTES_MAX);
 export const durability: Check<Durability> = choice("memory", "flushed", "synced");
 
 /** Codes of newer peers pass: `fromWireError` knows what to make of them. */
-const errorCode: Check<ErrorCode> = (value) =>
+export const errorCode: Check<ErrorCode> = (value) =>
   typeof value === "string" && /^[A-Z][A-Z_]{0,63}$/.test(value) ? null : fault("an error code", value);
 export const wireError = record<WireError>({ code: errorCode, message: text, data: anyObject });
+/**
+ * Why an attempt failed, as plain text: what a handler threw, as it is (`shown` is for who prints it), cut to 8 KiB in
+ * UTF-8 (name and code: 128 bytes).
+ */
+export interface FailureInfo {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | null;
+}
 export const failure = record<FailureInfo>({ name, message: text, code: nullable(name) });
 
-const rangeShape = tuple<OffsetRange>(natural, natural);
-const range: Check<OffsetRange> = (value) => {
-  const found = rangeShape(value);
-  if (found !== null) return found;
-  const [from, to] = value as OffsetRange;
-  return from < to ? null : fault("a range that begins before it ends", `${from} to ${to}`);
-};
-const rangeList = list(LIMITS.ranges, range);
-/** Whether each range ends before the next one begins, or there: what is said twice, or in another order, would cost more than it says. */
+/** Half-open: `from` is in, `to` is not. */
+export type OffsetRange = readonly [from: number, to: number];
+const range = refined(tuple<OffsetRange>(natural, natural), ([from, to]) =>
+  from < to ? null : { field: "", expected: "a range that begins before it ends", found: `${from} to ${to}` },
+);
+/**
+ * Whether each range ends before the next one begins, or there: what is said twice, or in another order, would cost more
+ * than it says.
+ */
 export const ascend = (of: readonly OffsetRange[]): boolean =>
   of.every(([from, to], index) => from < to && (index === 0 || of[index - 1]![1] <= from));
-export const ranges: Check<readonly OffsetRange[]> = (value) => {
-  const found = rangeList(value);
-  if (found !== null) return found;
-  const given = value as readonly OffsetRange[];
+export const ranges = refined(list(LIMITS.ranges, range), (given) => {
   if (ascend(given)) return null;
   const at = given.findIndex(([from], index) => index > 0 && given[index - 1]![1] > from);
   return {
@@ -92,11 +98,28 @@ export const ranges: Check<readonly OffsetRange[]> = (value) => {
     expected: `a range from ${given[at - 1]![1]} on: in order, none twice`,
     found: String(given[at]![0]),
   };
-};
+});
 export const offsets = list(LIMITS.offsets, anOffset);
 
+/**
+ * A place in what a group has set aside. `strand` names the key's log (or the one dead letter), under another number once
+ * a message of it was put back; `offset` is the message's original offset.
+ */
+export interface RedrivenId {
+  readonly strand: number;
+  readonly offset: Offset;
+}
 export const redrivenFields: Fields<RedrivenId> = { strand: natural, offset: anOffset };
 export const redriven = record<RedrivenId>(redrivenFields);
+/** What a consumer reports of its messages. */
+export interface Settlement {
+  /** Messages whose handler ended well. Ranges, never "everything up to". */
+  readonly ranges: readonly OffsetRange[];
+  readonly redriven: readonly RedrivenId[];
+  /** Failed attempts so far of messages that will be tried again (values, merged by max). */
+  readonly tried: readonly (readonly [offset: number, attempts: number])[];
+  readonly redrivenTried: readonly (RedrivenId & { readonly attempts: number })[];
+}
 export const settlement = record<Settlement>({
   ranges,
   redriven: list(LIMITS.ranges, redriven),
@@ -106,30 +129,28 @@ export const settlement = record<Settlement>({
     record<Settlement["redrivenTried"][number]>({ ...redrivenFields, attempts: natural }),
   ),
 });
+export interface LeaseKey {
+  readonly member: number;
+  readonly queue: number;
+  readonly epoch: Epoch;
+}
 export const leaseFields: Fields<LeaseKey> = { member: natural, queue, epoch: anEpoch };
 
-const runShape = list(LIMITS.queues, tuple<readonly [number, number]>(whole(0, SLOTS - 1), queue));
-const routeShape = record<Route>({
-  topic: name,
-  version: natural,
-  ordered: yesOrNo,
-  homes: list(LIMITS.queues, name),
-  runs: runShape,
-});
+const runs = list(LIMITS.queues, tuple<readonly [number, number]>(whole(0, SLOTS - 1), queue));
 /** Every slot belongs to one queue, and every queue that is named has a home. */
-export const route: Check<Route> = (value) => {
-  const found = routeShape(value);
-  if (found !== null) return found;
-  const { homes, runs } = value as Route;
-  if (runs[0]?.[0] !== 0) return { field: "runs", expected: "runs from slot 0", found: describeFound(runs[0]?.[0]) };
-  for (const [index, [slot, owner]] of runs.entries()) {
-    if (index > 0 && slot <= runs[index - 1]![0])
-      return { field: `runs[${index}]`, expected: "slots that ascend", found: String(slot) };
-    if (owner >= homes.length)
-      return { field: `runs[${index}]`, expected: `one of ${homes.length} queues`, found: String(owner) };
-  }
-  return null;
-};
+export const route = refined(
+  record<Route>({ topic: name, version: natural, ordered: yesOrNo, homes: list(LIMITS.queues, name), runs }),
+  ({ homes, runs }) => {
+    if (runs[0]?.[0] !== 0) return { field: "runs", expected: "runs from slot 0", found: describeFound(runs[0]?.[0]) };
+    for (const [index, [slot, owner]] of runs.entries()) {
+      if (index > 0 && slot <= runs[index - 1]![0])
+        return { field: `runs[${index}]`, expected: "slots that ascend", found: String(slot) };
+      if (owner >= homes.length)
+        return { field: `runs[${index}]`, expected: `one of ${homes.length} queues`, found: String(owner) };
+    }
+    return null;
+  },
+);
 export const topicSpec = record<TopicSpec>({
   name,
   queues: whole(1, LIMITS.queues),
@@ -144,14 +165,3 @@ export const topicSpec = record<TopicSpec>({
   parkedMessagesMax: amount,
   idWindowMs: amount,
 });
-
-export const groupSettings = record<GroupSettings>({
-  exhausted: choice("park", "dead-letter", "halt"),
-  attempts: nullable(positive),
-  startAt: oneOf<GroupSettings["startAt"]>(
-    '"earliest", "latest" or { timestampMs }',
-    [(value) => typeof value === "string", choice("earliest", "latest")],
-    [hasField("timestampMs"), record<{ readonly timestampMs: number }>({ timestampMs: finite })],
-  ),
-});
-export const queueEnd = record<QueueEnd>({ queue, end: anOffset });

@@ -1,40 +1,66 @@
 import { isMessagingError, type MessagingError } from "../message/errors.ts";
-import { type Fault, hasField, type TaggedRecord, tagged } from "./checks.ts";
-import type { Frame, FrameType } from "./frames.ts";
+import { type Check, type Fault, hasField, type TaggedRecord, tagged } from "./checks.ts";
+import type { Answer, AnswerOf, Frame, FrameType, ReadFrame } from "./frames.ts";
+import { type MapPacked, type PackedAs, packedIn } from "./packed-fields.ts";
+import type { Answers, QuestionKind } from "./questions.ts";
 import { negotiateVersion } from "./version.ts";
-import { checkAt, trimmed } from "./versioned.ts";
+import { checkAt, newestIn, type Trim, trimFor, variantsAt } from "./versioned.ts";
 import { violation } from "./violation.ts";
 
-type Variants = Readonly<Record<string, TaggedRecord>>;
+type Variants = ReadonlyMap<string, TaggedRecord>;
+/** What an answer to each kind of question is. */
+type AnswerChecks = Readonly<Record<string, { readonly answer: Check<unknown> }>>;
+interface AnswerTable {
+  readonly check: Check<unknown>;
+  readonly trim: Trim | null;
+  readonly packed: MapPacked | null;
+}
 
-/** What frames there are in one protocol version, and which fields they have. Made once per version, so a link that speaks it pays nothing for the others (rule 38). */
+/**
+ * What frames there are in one protocol version, which fields they have, and what answers each question. Made once per
+ * version, so a link that speaks it pays nothing for the others (rule 38).
+ */
 export class FrameTables {
   readonly version: number;
   /** All that can be spoken, lowest first. */
   readonly versions: readonly number[];
   readonly #all: Map<number, FrameTables>;
   readonly #variants: Variants;
-  readonly #check: (value: unknown) => Fault | null;
-  /** The frame as this version has it; `null` where it has everything, as the newest does. Throws `VERSION_UNSUPPORTED` for a frame, or a question, that came later. */
+  readonly #check: Check<unknown>;
+  readonly #packed: MapPacked | null;
+  readonly #answers: ReadonlyMap<string, AnswerTable>;
+  /**
+   * The frame as this version has it; `null` where it has everything, as the newest does. Throws `VERSION_UNSUPPORTED` for
+   * a frame, or a question, that came later.
+   */
   readonly trim: ((frame: Frame) => Frame) | null;
 
   /** Those of the newest version. */
-  static of(versions: readonly number[], variants: Variants): FrameTables {
+  static of(versions: readonly number[], frames: Variants, answers: AnswerChecks): FrameTables {
     const all = new Map<number, FrameTables>();
-    const newest = { ...variants };
-    const { welcome } = variants;
-    if (welcome !== undefined) newest["welcome"] = { ...welcome, check: inOwnVersion(welcome, versions) };
-    for (const version of versions) all.set(version, new FrameTables(version, versions, newest, all));
+    for (const version of versions) all.set(version, new FrameTables(version, versions, frames, answers, all));
     return all.get(Math.max(...versions)) as FrameTables;
   }
-  private constructor(version: number, versions: readonly number[], variants: Variants, all: Map<number, FrameTables>) {
+  private constructor(
+    version: number,
+    versions: readonly number[],
+    frames: Variants,
+    answers: AnswerChecks,
+    all: Map<number, FrameTables>,
+  ) {
     this.version = version;
     this.versions = versions;
     this.#all = all;
-    this.#variants = variants;
-    const check = checkAt(tagged("type", variants), version);
-    this.#check = check;
-    this.trim = check.trim === undefined ? null : (frame) => trimmed(check, frame) as Frame;
+    this.#variants = variantsAt(frames, version);
+    this.#check = tagged("type", withWelcome(frames, version, versions));
+    this.#packed = packedIn(this.#check);
+    this.trim = trimFor(tagged("type", frames), version) as ((frame: Frame) => Frame) | null;
+    this.#answers = new Map(
+      Object.entries(answers).map(([kind, { answer }]) => [
+        kind,
+        { check: checkAt(answer, version), trim: trimFor(answer, version), packed: packedIn(answer) },
+      ]),
+    );
   }
 
   /** Those of another version. @throws `RangeError` for one that is not spoken */
@@ -45,11 +71,11 @@ export class FrameTables {
   }
   /** The newest version, up to this one, that brought the frame or something in it. */
   newestIn(type: FrameType): number {
-    const { since, check } = this.#variants[type] as TaggedRecord;
-    return Math.max(1, since, checkAt(check, this.version).newest ?? 0);
+    const own = this.#variants.get(type);
+    return own === undefined ? 1 : Math.max(1, own.since, newestIn(own.check));
   }
   /** Those that the frames behind this one are read with: a `hello` and a `welcome` say what is spoken from then on. */
-  after(frame: Frame): FrameTables {
+  after(frame: ReadFrame): FrameTables {
     if (frame.type === "hello")
       return this.at(negotiateVersion(this.versions, frame.versions) ?? Math.min(...this.versions));
     if (frame.type === "welcome" && this.versions.includes(frame.version)) return this.at(frame.version);
@@ -65,31 +91,59 @@ export class FrameTables {
       throw error;
     }
   }
-  /** The value as a frame: every field looked at, none that does not belong there. @throws `PROTOCOL_VIOLATION` that names frame, field, what was expected and what was found */
-  validate(value: unknown): Frame {
+  /**
+   * The value as a frame: every field looked at, none that does not belong there.
+   * @throws `PROTOCOL_VIOLATION` that names frame, field, what was expected and what was found
+   */
+  validate(value: unknown): ReadFrame {
     const found = this.#check(value);
-    if (found === null) return value as Frame;
+    if (found === null) return value as ReadFrame;
     const type = hasField("type")(value) ? (value as { readonly type: unknown }).type : undefined;
-    const isKnown =
-      typeof type === "string" &&
-      Object.hasOwn(this.#variants, type) &&
-      (this.#variants[type] as TaggedRecord).since <= this.version;
+    const isKnown = typeof type === "string" && this.#variants.has(type);
     throw violation(isKnown ? type : "packet", found.field, found.expected, found.found);
+  }
+  /**
+   * What an answer frame holds, if it answers such a question. @throws `PROTOCOL_VIOLATION`
+   * @param as makes its messages packed ones, where they are written in another way
+   */
+  answerTo<Kind extends QuestionKind>(kind: Kind, given: unknown, as: PackedAs | null = null): Answers[Kind] {
+    const { check, packed } = this.#answers.get(kind) as AnswerTable;
+    const answer = as === null || packed === null ? given : packed(given, as);
+    const found = check(answer);
+    if (found === null) return answer as Answers[Kind];
+    throw violation(
+      "answer",
+      `answer${found.field === "" || found.field.startsWith("[") ? "" : "."}${found.field}`,
+      `${found.expected} (asked: "${kind}")`,
+      found.found,
+    );
+  }
+  /** An answer as it is sent: what it answers is not said, and what came later than this version is left out. */
+  sent(frame: Answer | AnswerOf, as: PackedAs | null = null): Answer {
+    if (!("kind" in frame)) return frame; // one that was read, and goes on as it is
+    const { kind, answer: whole, ...rest } = frame;
+    const { trim, packed } = this.#answers.get(kind) as AnswerTable;
+    const answer = trim === null ? whole : trim(whole);
+    return { ...rest, answer: as === null || packed === null ? answer : packed(answer, as) };
+  }
+  /** The frame with its packed messages made something else, or the other way round. Answers: `answerTo`, `sent`. */
+  mapPacked(frame: unknown, as: PackedAs): unknown {
+    return this.#packed === null ? frame : this.#packed(frame, as);
   }
 }
 
-/** A `welcome` is the first thing a client reads, with the newest version's tables, and says itself which version it is of. */
-function inOwnVersion({ check }: TaggedRecord, versions: readonly number[]): TaggedRecord["check"] {
-  const own = new Map(versions.map((version) => [version, checkAt(check, version)]));
-  const inOwn: TaggedRecord["check"] = Object.assign(
-    (value: unknown) => {
-      const { version } = value as { readonly version?: unknown };
-      return (own.get(version as number) ?? check)(value);
-    },
-    {
-      newest: check.newest,
-      at: (version: number) => (version === Math.max(...versions) ? inOwn : checkAt(check, version)),
-    },
-  );
-  return inOwn;
+/**
+ * The frames of this version. A `welcome` is the first thing a client reads, with the newest version's tables, and says
+ * itself which version it is of.
+ */
+function withWelcome(frames: Variants, version: number, versions: readonly number[]): Variants {
+  const own = variantsAt(frames, version);
+  const welcome = frames.get("welcome");
+  if (welcome === undefined || version !== Math.max(...versions)) return own;
+  const checks = new Map(versions.map((each) => [each, checkAt(welcome.check, each)]));
+  const check: Check<unknown> = (value): Fault | null => {
+    const { version: named } = value as { readonly version?: unknown };
+    return (checks.get(named as number) ?? welcome.check)(value);
+  };
+  return new Map(own).set("welcome", { since: welcome.since, check });
 }

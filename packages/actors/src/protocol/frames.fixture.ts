@@ -1,37 +1,15 @@
+// Values that a peer may send, made from what checks say that they are made of: what is added to the protocol is in them.
 import fc from "fast-check";
-import { ALLOCATIONS } from "../contracts/allocation.ts";
-import { type Epoch, epoch, type Offset, offset, type Sequence, sequence } from "../message/brands.ts";
-import type { WireError } from "../message/errors.ts";
 import { type PackedFields, packMessage } from "../message/packed.ts";
 import { evenRuns, NO_SLOT, type Route, slotOf } from "../message/route.ts";
-import type { TopicSpec } from "../message/topic.ts";
-import { LIMITS } from "./field-checks.ts";
-import type { FailureInfo, Frame, FrameType, LeaseKey, OffsetRange, RedrivenId, Settlement } from "./frames.ts";
-import type {
-  Answers,
-  AsideChanged,
-  AsideListed,
-  AsideMessage,
-  Question,
-  QueueAccount,
-  QueueEnd,
-} from "./questions.ts";
-import type {
-  Description,
-  Explanation,
-  GroupDescription,
-  KeyView,
-  LeaseView,
-  QueueView,
-  TopicDescription,
-} from "./views.ts";
+import { utf8Bytes } from "../message/text.ts";
+import { amount, anyObject, type Check, finite, type NamedCheck, nothing, tagRecords, yesOrNo } from "./checks.ts";
+import type { Codec } from "./codec.ts";
+import { errorCode, type OffsetRange, ranges, route } from "./field-checks.ts";
+import { type AnswerOf, FRAME_TYPES, type Frame, type FrameType, frameFields, type ReadFrame } from "./frames.ts";
+import { type Answers, QUESTIONS, type QuestionKind } from "./questions.ts";
 import { FORBIDDEN_KEYS } from "./violation.ts";
 
-type FrameOf<Type extends FrameType> = Extract<Frame, { readonly type: Type }>;
-
-/** Objects with every field; `noNullPrototype`, since packets are read back as ordinary objects. */
-const record = <T>(fields: { readonly [Name in keyof T]-?: fc.Arbitrary<T[Name]> }): fc.Arbitrary<T> =>
-  fc.record(fields, { noNullPrototype: true }) as unknown as fc.Arbitrary<T>;
 const orNull = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
 const few = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(arbitrary, { maxLength: 5 });
 
@@ -43,20 +21,20 @@ const natural = fc.oneof(
     .tuple(fc.constantFrom(7, 8, 14, 16, 21, 28, 31, 32, 35, 42, 49, 53), fc.integer({ min: -2, max: 1 }))
     .map(([bits, by]) => Math.min(2 ** bits + by, Number.MAX_SAFE_INTEGER)),
 );
-const positive = natural.map((value) => Math.max(1, value));
-const queue = fc.nat(4_095);
-const offsets: fc.Arbitrary<Offset> = natural.map(offset);
-const epochs: fc.Arbitrary<Epoch> = natural.map(epoch);
-const sequences: fc.Arbitrary<Sequence> = natural.map(sequence);
-const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (Object.is(value, -0) ? 0 : value));
-const amount = finite.map(Math.abs);
-const yesOrNo = fc.boolean();
+const wholes = (min: number, max: number): fc.Arbitrary<number> =>
+  max === Number.MAX_SAFE_INTEGER ? natural.map((value) => Math.max(min, value)) : fc.integer({ min, max });
+const double = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (Object.is(value, -0) ? 0 : value));
 const string = (maxLength: number) => fc.string({ unit: "binary", maxLength });
 const name = fc.oneof(string(64), fc.stringMatching(/^[a-z]{1,20}$/));
-const text = fc.oneof(string(200), fc.constantFrom("", "\ufeff", "ß".repeat(300), "x".repeat(70)));
 const key = fc.oneof(string(40), fc.constantFrom("", "\ufeffa", "é".repeat(512), "x".repeat(1_024)));
+/** With texts as long as this, or some of them. */
+const strings = (max: number, inBytes: boolean): fc.Arbitrary<string> => {
+  const long = fc.constantFrom("", "\ufeffa", "ß".repeat(300), "x".repeat(70), "é".repeat(512), "x".repeat(1_024));
+  return fc
+    .oneof(name, string(200), long)
+    .map((text) => ((inBytes ? utf8Bytes(text) : text.length) <= max ? text : text.slice(0, Math.floor(max / 3))));
+};
 const bytes = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 1_000, maxLength: 1_100 }));
-const durability = fc.constantFrom("memory" as const, "flushed" as const, "synced" as const);
 
 const objectKey = fc
   .oneof(fc.string({ maxLength: 10 }), fc.constantFrom("toString", "0", ""))
@@ -79,7 +57,7 @@ export const packedFields: fc.Arbitrary<PackedFields> = fc
     key: orNull(key),
     id: orNull(key),
     headers: orNull(headers),
-    dueMs: orNull(finite),
+    dueMs: orNull(double),
     content: fc.oneof(
       fc.record({
         encoding: fc.constant("json" as const),
@@ -99,18 +77,12 @@ const messages = fc.oneof(
   bytes,
 );
 
-const wireError = record<WireError>({
-  code: fc.constantFrom("CLOSED" as const, "QUEUE_FULL" as const, "STALE_EPOCH" as const),
-  message: text,
-  data: fc.dictionary(objectKey, json, { noNullPrototype: true, maxKeys: 4 }),
-});
-const failure = record<FailureInfo>({ name, message: text, code: orNull(name) });
 const range: fc.Arbitrary<OffsetRange> = fc
   .tuple(natural, natural)
   .filter(([a, b]) => a !== b)
   .map(([a, b]) => [Math.min(a, b), Math.max(a, b)]);
 /** In order, none twice. */
-const ranges: fc.Arbitrary<readonly OffsetRange[]> = few(range).map((given) => {
+const rangesInOrder: fc.Arbitrary<readonly OffsetRange[]> = few(range).map((given) => {
   let end = 0;
   const inOrder = given.toSorted((a, b) => a[0] - b[0]);
   return inOrder.filter(([from, to]) => {
@@ -119,338 +91,121 @@ const ranges: fc.Arbitrary<readonly OffsetRange[]> = few(range).map((given) => {
     return true;
   });
 });
-const redrivenFields = { strand: natural, offset: offsets };
-const redriven = record<RedrivenId>(redrivenFields);
-const settlement = record<Settlement>({
-  ranges,
-  redriven: few(redriven),
-  tried: few(fc.tuple(natural, natural)),
-  redrivenTried: few(record({ ...redrivenFields, attempts: natural })),
-});
-const lease = { member: natural, queue, epoch: epochs };
-const route: fc.Arbitrary<Route> = fc
-  .tuple(name, natural, yesOrNo, fc.array(name, { minLength: 1, maxLength: 9 }))
+const routes: fc.Arbitrary<Route> = fc
+  .tuple(name, natural, fc.boolean(), fc.array(name, { minLength: 1, maxLength: 9 }))
   .map(([topic, version, ordered, homes]) => ({ topic, version, ordered, homes, runs: evenRuns(homes.length) }));
-const spec: fc.Arbitrary<TopicSpec> = record<TopicSpec>({
-  name,
-  queues: fc.integer({ min: 1, max: 4_096 }),
-  ordered: yesOrNo,
-  retention: fc.record(
-    { ageMs: amount, bytesMax: amount, settledByAll: yesOrNo, dropUnsettled: yesOrNo },
-    { requiredKeys: [], noNullPrototype: true },
-  ),
-  groups: few(name),
-  parkedMessagesMax: amount,
-  idWindowMs: amount,
-});
 
-const aside = { topic: name, group: name, reason: text };
-const queueEnd = record<QueueEnd>({ queue, end: offsets });
-const kind = <const Kind extends string>(value: Kind) => ({ kind: fc.constant(value) });
-const questions: { readonly [Kind in Question["kind"]]: fc.Arbitrary<Question> } = {
-  describe: record<Question>({ ...kind("describe") }),
-  "describe.topic": fc.record({ ...kind("describe.topic"), topic: name }, { noNullPrototype: true }),
-  "describe.group": fc.record({ ...kind("describe.group"), topic: name, group: name }, { noNullPrototype: true }),
-  explain: fc.record({ ...kind("explain"), topic: name, key }, { noNullPrototype: true }),
-  ends: fc.record({ ...kind("ends"), topic: name, group: name }, { noNullPrototype: true }),
-  reached: fc.record({ ...kind("reached"), topic: name, group: name, ends: few(queueEnd) }, { noNullPrototype: true }),
-  account: fc.record({ ...kind("account"), topic: name, group: name }, { noNullPrototype: true }),
-  declare: fc.record({ ...kind("declare"), spec }, { noNullPrototype: true }),
-  "aside.list": fc.record(
-    { ...kind("aside.list"), topic: name, group: name, after: orNull(text), limit: positive },
-    { noNullPrototype: true },
-  ),
-  "aside.peek": fc.record(
-    { ...kind("aside.peek"), topic: name, group: name, key, limit: positive, from: offsets },
-    { requiredKeys: ["kind", "topic", "group", "key", "limit"], noNullPrototype: true },
-  ),
-  "aside.retry": fc.record({ ...kind("aside.retry"), ...aside, entry: text }, { noNullPrototype: true }),
-  "aside.skip": fc.record({ ...kind("aside.skip"), ...aside, entry: text }, { noNullPrototype: true }),
-  "aside.replace": fc.record({ ...kind("aside.replace"), ...aside, entry: text, message }, { noNullPrototype: true }),
-  "aside.redrive": fc.record({ ...kind("aside.redrive"), ...aside, key }, { noNullPrototype: true }),
-  "aside.discard": fc.record({ ...kind("aside.discard"), ...aside, key }, { noNullPrototype: true }),
-  "name.release": fc.record(
-    { ...kind("name.release"), topic: name, group: orNull(name), name, reason: text },
-    { noNullPrototype: true },
-  ),
-};
+/** What is of one piece, or has to be right in more than its shape. */
+const OWN = new Map<Check<unknown>, fc.Arbitrary<unknown>>([
+  [finite, double],
+  [amount, double.map(Math.abs)],
+  [yesOrNo, fc.boolean()],
+  [nothing, fc.constant(null)],
+  [errorCode, fc.constantFrom("CLOSED", "QUEUE_FULL", "STALE_EPOCH")],
+  [anyObject, fc.dictionary(objectKey, json, { noNullPrototype: true, maxKeys: 4 })],
+  [ranges, rangesInOrder],
+  [route, routes],
+]);
+/** Values that the check takes. */
+function valuesOf<T>(check: Check<T>): fc.Arbitrary<T> {
+  return (OWN.get(check) ?? shapedAs(check)) as fc.Arbitrary<T>;
+}
+function shapedAs({ shape }: Check<unknown>): fc.Arbitrary<unknown> {
+  switch (shape?.of) {
+    case "whole":
+      return wholes(shape.min, shape.max);
+    case "string":
+      return strings(shape.max, shape.inBytes);
+    case "choice":
+      return fc.constantFrom(...shape.values);
+    case "packed":
+      return shape.isOne ? message : messages;
+    case "nullable":
+      return orNull(valuesOf(shape.inner));
+    case "optional":
+    case "since":
+      return valuesOf(shape.inner);
+    case "list":
+      return few(valuesOf(shape.item));
+    case "tuple":
+      return fc.tuple(...shape.items.map(valuesOf));
+    case "record":
+      return recordOf(shape.fields, {});
+    case "variants":
+      return fc.oneof(
+        ...[...shape.variants].map(([variant, { check }]) =>
+          recordOf(check.shape?.of === "record" ? check.shape.fields : [], { [shape.tag]: fc.constant(variant) }),
+        ),
+      );
+    case "cases":
+      return fc.oneof(...shape.cases.map(([, check]) => valuesOf(check)));
+    default:
+      throw new Error("no values are known of this check: name some in `OWN`");
+  }
+}
+const mayMiss = ({ shape }: Check<unknown>): boolean =>
+  shape?.of === "optional" || (shape?.of === "since" && mayMiss(shape.inner));
+/** Objects with every field but those that may be missing; `noNullPrototype`, since packets are read back as ordinary objects. */
+function recordOf(
+  fields: readonly NamedCheck[],
+  more: Readonly<Record<string, fc.Arbitrary<unknown>>>,
+): fc.Arbitrary<unknown> {
+  const needed = fields.flatMap(([own, check]) => (mayMiss(check) ? [] : [own]));
+  return fc.record(
+    { ...more, ...Object.fromEntries(fields.map(([own, check]) => [own, valuesOf(check)])) },
+    { requiredKeys: [...Object.keys(more), ...needed], noNullPrototype: true },
+  );
+}
+const variants = tagRecords(frameFields, "type");
 
-const leaseView = record<LeaseView>({ epoch: epochs, holder: name, expiresInMs: finite });
-const keyView = record<KeyView>({
-  group: name,
-  text,
-  state: fc.constantFrom("idle", "waiting", "handling", "backingOff", "parked", "halted", "paused", "unleased"),
-  backlog: natural,
-  lagMs: amount,
-  lease: orNull(leaseView),
-  blockedBy: orNull(record({ offset: offsets, attempt: natural, error: orNull(text) })),
-});
-const queueView = record<QueueView>({
-  queue,
-  state: fc.constantFrom("quarantined", "vacant", "leased", "revoking"),
-  halted: yesOrNo,
-  lease: orNull(leaseView),
-  cursor: offsets,
-  end: offsets,
-  backlog: natural,
-  lagMs: amount,
-});
-const groupDescription = record<GroupDescription>({
-  topic: name,
-  group: name,
-  state: fc.constantFrom("stable", "rebalancing"),
-  members: few(name),
-  lagMs: amount,
-  counts: record({
-    settled: natural,
-    filtered: natural,
-    skipped: natural,
-    expired: natural,
-    deadLettered: natural,
-    parked: natural,
-    discarded: natural,
-    backlog: natural,
-  }),
-  queues: few(queueView),
-});
-const topicDescription = record<TopicDescription>({
-  topic: name,
-  queues: natural,
-  groups: few(groupDescription),
-  producers: few(name),
-});
-const account = record<QueueAccount>({
-  queue,
-  start: offsets,
-  end: offsets,
-  cursor: offsets,
-  settledRanges: ranges,
-  settled: natural,
-  filtered: natural,
-  skipped: natural,
-  expired: natural,
-  deadLettered: few(offsets),
-  parked: few(offsets),
-  discarded: few(offsets),
-  backlog: natural,
-  halted: yesOrNo,
-  revision: natural,
-  logEpoch: natural,
-});
-const asideMessageFields = { queue, offset: offsets, appendedAtMs: finite, message, withheld: yesOrNo };
-const asideListed = record<AsideListed>({
-  ...asideMessageFields,
-  kind: fc.constantFrom("parked", "dead-letter", "halted"),
-  entry: text,
-  key: orNull(key),
-  behind: natural,
-  sinceMs: finite,
-  attempts: natural,
-  error: failure,
-});
-const asideChanged = record<AsideChanged>({
-  queue,
-  revision: natural,
-  offsets: few(offsets),
-  key: orNull(key),
-  id: orNull(text),
-});
 /** Answers by the kind of question. */
-export const answers: { readonly [Kind in keyof Answers]: fc.Arbitrary<Answers[Kind]> } = {
-  describe: record<Description>({
-    brokers: few(
-      record<Description["brokers"][number]>({
-        name,
-        state: fc.constantFrom("starting", "serving", "draining", "stopped", "failed"),
-      }),
-    ),
-    topics: few(topicDescription),
-  }),
-  "describe.topic": topicDescription,
-  "describe.group": groupDescription,
-  explain: record<Explanation>({ topic: name, key, queue, text, groups: few(keyView) }),
-  ends: few(queueEnd),
-  reached: fc.constant(null),
-  account: few(account),
-  declare: fc.constant(null),
-  "aside.list": record<Answers["aside.list"]>({ entries: few(asideListed), next: orNull(text) }),
-  "aside.peek": few(record<AsideMessage>(asideMessageFields)),
-  "aside.retry": asideChanged,
-  "aside.skip": asideChanged,
-  "aside.replace": asideChanged,
-  "aside.redrive": asideChanged,
-  "aside.discard": asideChanged,
-  "name.release": fc.constant(null),
-};
-
-/** The fields of every frame but its `type`. A field added in `frames.ts` does not compile until it is here. */
-const frameFields: {
-  readonly [Type in FrameType]: {
-    readonly [Name in Exclude<keyof FrameOf<Type>, "type">]-?: fc.Arbitrary<FrameOf<Type>[Name]>;
-  };
-} = {
-  hello: { versions: few(natural), instance: name, link: natural, client: name, ordinal: orNull(natural) },
-  welcome: {
-    version: natural,
-    brokerId: name,
-    broker: name,
-    frameBytesMax: positive,
-    messageBytesMax: positive,
-    inFlightBatchesMax: positive,
-    heartbeatMs: amount,
-    leaseTtlMsMax: amount,
-    durabilityMax: durability,
-    ordinal: natural,
-  },
-  goodbye: { error: orNull(wireError) },
-  limited: { limit: name, max: positive, retryInMs: amount },
-  refused: { request: natural, error: wireError },
-  "topic.find": { request: natural, topic: name, producer: name, group: name, consumer: name },
-  "topic.found": { request: natural, route, spec },
-  "lane.open": {
-    request: natural,
-    lane: natural,
-    topic: name,
-    queue,
-    producer: name,
-    epoch: orNull(epochs),
-    routeVersion: natural,
-  },
-  "lane.opened": { request: natural, lane: natural, epoch: epochs, expected: sequences, logEpoch: natural },
-  "lane.close": { lane: natural },
-  "batch.append": {
-    lane: natural,
-    epoch: epochs,
-    sequence: sequences,
-    count: fc.integer({ min: 1, max: LIMITS.batch }),
-    durability,
-    messages,
-  },
-  "batch.appended": {
-    lane: natural,
-    epoch: epochs,
-    sequence: sequences,
-    count: positive,
-    runs: few(record({ count: positive, offset: offsets, duplicate: yesOrNo })),
-    kept: sequences,
-  },
-  "lane.kept": { lane: natural, epoch: epochs, kept: sequences },
-  "lane.rewind": { lane: natural, epoch: epochs, expected: sequences },
-  "batch.refused": {
-    lane: natural,
-    epoch: epochs,
-    sequence: sequences,
-    error: wireError,
-    expected: orNull(sequences),
-    retryAfterMs: orNull(amount),
-  },
-  "member.join": {
-    request: natural,
-    member: natural,
-    topic: name,
-    group: name,
-    name,
-    settings: record({
-      exhausted: fc.constantFrom("park", "dead-letter", "halt"),
-      attempts: orNull(positive),
-      startAt: fc.oneof(
-        fc.constantFrom("earliest" as const, "latest" as const),
-        record<{ readonly timestampMs: number }>({ timestampMs: finite }),
-      ),
-    }),
-    concurrency: positive,
-    leaseTtlMs: amount,
-    revokeTimeoutMs: amount,
-    allocation: fc.constantFrom(...ALLOCATIONS),
-    invisibleMs: amount,
-    retry: record({ initialMs: amount, factor: amount, maxMs: amount, jitter: amount }),
-  },
-  "member.joined": { request: natural, member: natural, ordered: yesOrNo },
-  "member.ended": { member: natural, error: wireError },
-  "member.leave": { member: natural },
-  heartbeat: { beat: natural, grantsSeen: natural, leases: few(record<LeaseKey>(lease)) },
-  "heartbeat.answered": {
-    beat: natural,
-    renewed: few(record<LeaseKey & { readonly ttlMs: number }>({ ...lease, ttlMs: amount })),
-    ended: few(record<LeaseKey & { readonly current: Epoch }>({ ...lease, current: epochs })),
-  },
-  "lease.offered": { member: natural, queue },
-  "lease.acquire": {
-    request: natural,
-    member: natural,
-    queue,
-    resume: orNull(record({ epoch: epochs, settle: settlement, inHand: ranges, redrivenInHand: few(redriven) })),
-  },
-  "lease.granted": {
-    request: orNull(natural),
-    ...lease,
-    ttlMs: amount,
-    grant: natural,
-    revision: natural,
-    logEpoch: natural,
-  },
-  "lease.raise": { request: natural, ...lease },
-  "lease.revoke": { ...lease, withinMs: amount },
-  "lease.release": { request: natural, ...lease, settle: settlement },
-  "lease.released": { request: natural, ...lease, revision: natural },
-  "lease.ended": { ...lease, reason: fc.constantFrom("expired", "fenced", "revoked") },
-  credit: { ...lease, messages: natural, bytes: natural },
-  deliver: {
-    ...lease,
-    batches: few(record({ offset: offsets, count: positive, appendedAtMs: finite, messages })),
-    tried: few(fc.tuple(natural, natural, natural)),
-  },
-  redeliver: {
-    ...lease,
-    entries: few(record({ ...redrivenFields, appendedAtMs: finite, attempts: natural, losses: natural, message })),
-  },
-  settle: { ...lease, settle: natural, settlement },
-  settled: { ...lease, settle: natural, revision: natural },
-  "settle.refused": { ...lease, settle: natural, error: wireError },
-  "aside.put": {
-    request: natural,
-    ...lease,
-    kind: fc.constantFrom("park", "dead-letter", "halt"),
-    offset: offsets,
-    key: orNull(key),
-    redriven: orNull(redriven),
-    attempts: natural,
-    error: failure,
-  },
-  "aside.done": { request: natural, ...lease, revision: natural, offsets: few(offsets) },
-  ask: { request: natural, question: fc.oneof(...Object.values(questions)) },
-  answer: {
-    request: natural,
-    answer: fc.oneof(...(Object.values(answers) as fc.Arbitrary<Answers[keyof Answers]>[])),
-    more: yesOrNo,
-  },
-};
-/** Fields that may be missing. */
-const OPTIONAL: { readonly [Type in FrameType]?: readonly string[] } = {
-  answer: ["more"],
-  "topic.find": ["producer", "group", "consumer"],
-};
-export const mayBeMissing = (type: FrameType, field: string): boolean => OPTIONAL[type]?.includes(field) === true;
-
-/** Every frame there is, with values a peer may send. */
-export const frames = Object.fromEntries(
-  Object.entries<Readonly<Record<string, fc.Arbitrary<unknown>>>>(frameFields).map(([type, fields]) => [
-    type,
+export const answers = Object.fromEntries(
+  Object.values(QUESTIONS).map((question) => [question.kind, valuesOf(question.answer as Check<unknown>)]),
+) as unknown as { readonly [Kind in QuestionKind]: fc.Arbitrary<Answers[Kind]> };
+const answerFrames = fc.oneof(
+  ...Object.entries(answers).map(([kind, answer]) =>
     fc.record(
-      { type: fc.constant(type), ...fields },
-      {
-        requiredKeys: [
-          "type",
-          ...Object.keys(fields).filter((name) => !mayBeMissing(type as FrameType, name)),
-        ] as "type"[],
-        noNullPrototype: true,
-      },
+      { type: fc.constant("answer"), request: natural, kind: fc.constant(kind), answer, more: fc.boolean() },
+      { requiredKeys: ["type", "request", "kind", "answer"], noNullPrototype: true },
     ),
+  ),
+);
+
+type FramesOf<Type extends FrameType> = Type extends "answer" ? AnswerOf : Extract<Frame, { readonly type: Type }>;
+function fieldsOf(type: FrameType): readonly NamedCheck[] {
+  const shape = variants.get(type)?.check.shape;
+  return shape?.of === "record" ? shape.fields : [];
+}
+export const mayBeMissing = (type: FrameType, field: string): boolean =>
+  fieldsOf(type).some(([own, check]) => own === field && mayMiss(check));
+/** Every frame there is, with values a peer may send; answers with what they answer. */
+export const frames = Object.fromEntries(
+  FRAME_TYPES.map((type) => [
+    type,
+    type === "answer" ? answerFrames : recordOf(fieldsOf(type), { type: fc.constant(type) }),
   ]),
-) as unknown as { readonly [Type in FrameType]: fc.Arbitrary<FrameOf<Type>> };
+) as unknown as { readonly [Type in FrameType]: fc.Arbitrary<FramesOf<Type>> };
 export const anyFrame: fc.Arbitrary<Frame> = fc.oneof(...(Object.values(frames) as fc.Arbitrary<Frame>[]));
 /** Some for one packet: none that changes which version the others are read in. */
 export const anyFrames: fc.Arbitrary<Frame[]> = fc.array(
   anyFrame.filter(({ type }) => type !== "hello" && type !== "welcome"),
   { maxLength: 20, size: "small" },
 );
+
+/** These frames as whoever asked has them, who knows what answers are about: the kinds are those of `sent`, in order. */
+export function asAsked(codec: Codec, frames: readonly ReadFrame[], sent: readonly Frame[]): Frame[] {
+  const kinds = sent.flatMap((frame) => (frame.type === "answer" ? [frame.kind] : []));
+  return frames.map((frame) => {
+    if (frame.type !== "answer") return frame;
+    const kind = kinds.shift() as QuestionKind;
+    return { ...frame, kind, answer: codec.answerTo(kind, frame.answer) };
+  });
+}
+export const readBack = (codec: Codec, packet: Uint8Array, sent: readonly Frame[]): Frame[] =>
+  asAsked(codec, codec.decode(packet), sent);
+/** The frame as it is on a link, where an answer does not say what it answers. */
+export function onLink(frame: Frame): ReadFrame {
+  if (frame.type !== "answer") return frame;
+  const { kind: _, ...rest } = frame;
+  return rest;
+}

@@ -3,8 +3,10 @@ import { isMessagingError } from "../message/errors.ts";
 import { concatBytes, PackedReader, packMessage } from "../message/packed.ts";
 import type { Encoding } from "../message/topic.ts";
 import { seededRandom } from "../runtime/random.ts";
-import { anyFrames, packedFields } from "./frames.fixture.ts";
+import { anyFrames, packedFields, readBack } from "./frames.fixture.ts";
+import type { Frame } from "./frames.ts";
 import { type Codec, validateFrame } from "./index.ts";
+import { QUESTIONS, type QuestionKind } from "./questions.ts";
 
 /** One kind of input: each call of `step` tries one more and throws when the oracle says no. `last` shows the input. */
 export interface FuzzTarget {
@@ -171,12 +173,36 @@ export class CodecTarget extends ByteTarget {
   read(packet: Uint8Array): string {
     const frames = this.#codec.decode(packet);
     for (const frame of frames) validateFrame(frame);
+    const answered = frames.flatMap((frame) => (frame.type === "answer" ? [this.#answers(frame.answer)] : []));
     if (containers(frames, packet.length) > 1_024 + packet.length) throw new Error("more objects than bytes");
     // what was taken can be sent on, and comes back the same
-    const again = this.#codec.decode(this.#codec.encode(frames));
+    const again = this.#codec.decode(this.#codec.encode(frames as readonly Frame[]));
     if (JSON.stringify(again) !== JSON.stringify(frames)) throw new Error("another value after a round trip");
     const kinds = frames.map((frame) => (frame.type === "ask" ? frame.question.kind : frame.type));
+    if (answered.length === 1 && kinds.length === 1) return `answer to ${answered[0]}`;
     return kinds.length === 1 ? String(kinds[0]) : `${Math.min(kinds.length, 2)} frames`;
+  }
+  /** Which questions it answers; what is taken goes on, and comes back the same. */
+  #answers(given: unknown): string {
+    const kinds = KINDS.filter((kind) => {
+      const answer = takenOrNot(() => this.#codec.answerTo(kind, given));
+      if (answer === undefined) return false;
+      const frame: Frame = { type: "answer", request: 1, kind, answer };
+      const again = readBack(this.#codec, this.#codec.encode([frame]), [frame]);
+      if (JSON.stringify(again) !== JSON.stringify([frame])) throw new Error("another answer after a round trip");
+      return true;
+    });
+    return kinds[0] ?? "nothing that is asked";
+  }
+}
+const KINDS = Object.keys(QUESTIONS) as QuestionKind[];
+/** What it gives; nothing where the protocol is broken. */
+function takenOrNot<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (isMessagingError(error, "PROTOCOL_VIOLATION")) return undefined;
+    throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import { topicSpec } from "../message/topic.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { seededRandom } from "../runtime/random.ts";
 import { BINARY_MAGIC } from "./binary-codec.ts";
+import { ByteWriter } from "./byte-writer.ts";
 import { anyFrame } from "./frames.fixture.ts";
 import type { ClientFrame, Frame } from "./frames.ts";
 import { BULK_SLICE_FRAMES, sendBulk } from "./fuzz-bulk.fixture.ts";
@@ -13,7 +14,6 @@ import { below, Corpus, type FuzzTarget, fromHex, hex, mutate, pick, type Random
 import { legalCourse, type Make, NOTHING } from "./fuzz-course.fixture.ts";
 import { frameTables } from "./validate-frame.ts";
 import { PROTOCOL_VERSIONS } from "./version.ts";
-import { ByteWriter } from "./wire-bytes.ts";
 
 const ODD = [
   0,

@@ -1,17 +1,16 @@
 // A protocol version as the next one may be, for tests, whatever this one is: some frames have a field more, one of them deep inside, one question too, and there is a frame and a question more.
-import { binaryCodecOf } from "./binary-codec.ts";
-import { LAYOUTS, type Layout } from "./binary-layouts.ts";
-import { type Check, finite, list, nullable, record, tagged, tagRecords, yesOrNo } from "./checks.ts";
+import { binaryCodecOf, LAYOUTS } from "./binary-codec.ts";
+import { type Check, finite, list, nullable, record, since, tagged, tagRecords, yesOrNo } from "./checks.ts";
 import type { Codec } from "./codec.ts";
 import { LIMITS, leaseFields, name, natural, text } from "./field-checks.ts";
 import { FrameTables } from "./frame-tables.ts";
-import type { Frame, LeaseKey } from "./frames.ts";
+import { settled as settledToday } from "./frames/deliveries.ts";
+import type { Layout } from "./frames/layout.ts";
+import { type Frame, frameFields, type LeaseKey } from "./frames.ts";
 import { jsonCodecOf } from "./json-codec.ts";
 import { Codecs } from "./pick-codec.ts";
-import { frameFields } from "./validate-frame.ts";
-import { questionFields } from "./validate-question.ts";
+import { QUESTIONS, questionFields } from "./questions.ts";
 import { NEWEST_VERSION, PROTOCOL_VERSIONS } from "./version.ts";
-import { since } from "./versioned.ts";
 
 /** Its number. */
 export const NEXT_VERSION = NEWEST_VERSION + 1;
@@ -46,20 +45,21 @@ const fields = {
   "pass.over": since(NEXT_VERSION, { request: natural, to: name }),
 };
 type NextSettled = Extract<Frame, { readonly type: "settled" }> & { readonly atMs?: number };
+const today = settledToday.layout as Layout<NextSettled>;
 const settled: Layout<NextSettled> = {
-  ...LAYOUTS.settled,
+  ...today,
   upTo: NEXT_VERSION,
   write(to, frame, version) {
-    LAYOUTS.settled.write(to, frame, version);
+    today.write(to, frame, version);
     if (version >= NEXT_VERSION) to.float(frame.atMs as number);
   },
   read: (from, version) => ({
-    ...LAYOUTS.settled.read(from, version),
+    ...today.read(from, version),
     ...(version >= NEXT_VERSION ? { atMs: from.float() } : {}),
   }),
 };
-const nextTables = FrameTables.of([...PROTOCOL_VERSIONS, NEXT_VERSION], tagRecords(fields, "type"));
-const binary = binaryCodecOf(nextTables, { ...LAYOUTS, settled });
+const nextTables = FrameTables.of([...PROTOCOL_VERSIONS, NEXT_VERSION], tagRecords(fields, "type"), QUESTIONS);
+const binary = binaryCodecOf(nextTables, { ...LAYOUTS, settled: settled as unknown as Layout<Frame> });
 const json = jsonCodecOf(nextTables);
 /** Both codecs of the next version, which also speak this one, and what this one does. */
 export const nextCodecs: readonly Codec[] = [binary, json];
@@ -96,6 +96,7 @@ function inNextCode(codec: Codec, packets: Map<number, number>, version: number)
       return codec.encode(frames.map((frame) => filledIn(frame as unknown as Loose) as unknown as Frame));
     },
     decode: (packet) => codec.decode(packet),
+    answerTo: (kind, answer) => codec.answerTo(kind, answer),
     reader: (packet) => codec.reader(packet),
     refusal: (frame) => codec.refusal(frame),
   };

@@ -2,14 +2,11 @@ import type { ErrorData, WireError } from "../message/errors.ts";
 import { cutToBytes } from "../message/text.ts";
 import { TEXT_BYTES_MAX, withCutFailure, withCutReason } from "./cut-texts.ts";
 import type { Frame } from "./frames.ts";
-import { ERROR_DEPTH_MAX, FORBIDDEN_KEYS } from "./violation.ts";
-
-/** Characters of an error's data, as JSON; larger data stays at home. */
-export const ERROR_DATA_SENT_MAX = 65_536;
+import { ERROR_DATA_SENT_MAX, ERROR_DEPTH_MAX, FORBIDDEN_KEYS } from "./violation.ts";
 
 /**
- * The frame as it may travel. Errors are what user code threw, and reasons what people say: their texts can be of any length and their data anything, and neither may
- * make a peer refuse the frame or end the link.
+ * The frame as it may travel. Errors are what user code threw, and reasons what people say: their texts can be of any
+ * length and their data anything, and neither may make a peer refuse the frame or end the link.
  */
 export function sendable(frame: Frame): Frame {
   switch (frame.type) {

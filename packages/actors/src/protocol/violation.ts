@@ -9,6 +9,8 @@ export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constr
 export const DEPTH_MAX = 64;
 /** Same, of the data that an error carries. */
 export const ERROR_DEPTH_MAX = 16;
+/** Characters of an error's data, as JSON; larger data stays at home. */
+export const ERROR_DATA_SENT_MAX = 65_536;
 /** Characters of an object's key, at most. */
 export const OBJECT_KEY_MAX = 1_024;
 

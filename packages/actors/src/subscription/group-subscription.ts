@@ -1,7 +1,6 @@
 import { type Epoch, offset } from "../message/brands.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
-import type { QueueAccount } from "../protocol/questions.ts";
-import type { LeaseView, QueueView } from "../protocol/views.ts";
+import type { LeaseView, QueueAccount, QueueView } from "../protocol/questions.ts";
 import type { Holder } from "./holder.ts";
 import type { LeaseEndReason } from "./lease.machine.ts";
 import type { Change, Ledger } from "./ledger.ts";

@@ -2,7 +2,7 @@ import type { Epoch } from "../message/brands.ts";
 import { epoch } from "../message/brands.ts";
 import { StaleEpochError } from "../message/errors.ts";
 import type { AsidePut } from "../protocol/frames.ts";
-import type { LeaseView } from "../protocol/views.ts";
+import type { LeaseView } from "../protocol/questions.ts";
 import type { LightRef } from "../runtime/actor-registry.ts";
 import { SweepTimer } from "../runtime/sweep-timer.ts";
 import { DeliveryFlow, type FlowStart } from "./delivery-flow.ts";

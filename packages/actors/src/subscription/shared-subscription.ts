@@ -1,7 +1,7 @@
 import type { Epoch, Offset } from "../message/brands.ts";
 import { isMessagingError, MessagingError } from "../message/errors.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
-import type { QueueView } from "../protocol/views.ts";
+import type { QueueView } from "../protocol/questions.ts";
 import type { StoreWrite } from "../store/store.ts";
 import { GroupSubscription } from "./group-subscription.ts";
 import { changeFailure, Ledger } from "./ledger.ts";

@@ -4,8 +4,7 @@ import { epoch, type Offset } from "../message/brands.ts";
 import { MessagingError } from "../message/errors.ts";
 import { cutFailure } from "../protocol/cut-texts.ts";
 import type { FailureInfo, OffsetRange } from "../protocol/frames.ts";
-import type { QueueAccount } from "../protocol/questions.ts";
-import type { OffsetClass } from "../protocol/views.ts";
+import type { OffsetClass, QueueAccount } from "../protocol/questions.ts";
 import type { Holder, LeaseRecord } from "./holder.ts";
 
 /** The message at which the queue stands still for the group. */

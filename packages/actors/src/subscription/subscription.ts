@@ -1,6 +1,6 @@
 import type { Epoch } from "../message/brands.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
-import type { LeaseView, QueueView } from "../protocol/views.ts";
+import type { LeaseView, QueueView } from "../protocol/questions.ts";
 import type { DeliveryFlow } from "./delivery-flow.ts";
 import { GroupSubscription } from "./group-subscription.ts";
 import type { Holder } from "./holder.ts";

@@ -8,10 +8,13 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
     name: "packets-not-measured",
     breaks: "frames of a turn share a packet that the other side does not take, and the link is cut for it",
     promises: ["P11"],
-    file: "protocol/outbox.ts",
+    file: "protocol/frame-batcher.ts",
     find: "if (packet.length <= frameBytesMax) {",
     replace: "if (packet.length <= frameBytesMax || frames.length > 1) {",
-    test: of("protocol/outbox.test.ts", "packets in JSON are measured, where what is in them was counted as much less"),
+    test: of(
+      "protocol/frame-batcher.test.ts",
+      "packets in JSON are measured, where what is in them was counted as much less",
+    ),
   },
   {
     name: "answer-part-lost",

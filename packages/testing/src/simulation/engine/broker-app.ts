@@ -117,6 +117,7 @@ function codecsThatFail(world: World): Codecs {
     refusal: (frame) => codec.refusal(frame),
     encode: (frames) => codec.encode(frames),
     decode: (packet) => codec.decode(packet),
+    answerTo: (kind, answer) => codec.answerTo(kind, answer),
     reader: (packet) =>
       changedFrames(codec.reader(packet), (frame) => {
         const { ownFault } = world;

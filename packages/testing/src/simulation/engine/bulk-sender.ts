@@ -1,5 +1,5 @@
 import type { Link } from "@seriatim/actors/client";
-import { binaryCodec, type ClientFrame, type Frame, type Question } from "@seriatim/actors/internals";
+import { binaryCodec, type ClientFrame, type Question, type ReadFrame } from "@seriatim/actors/internals";
 import { Dice } from "../chance/dice.ts";
 import type { LinkSide } from "../network/wires.ts";
 import { BULK } from "../watch/strangers.ts";
@@ -59,7 +59,7 @@ export class BulkSender {
       link.send(binaryCodec.encode(frames));
     }
   }
-  #hear(frame: Frame, unanswered: Set<number>): void {
+  #hear(frame: ReadFrame, unanswered: Set<number>): void {
     if (frame.type === "refused" && frame.error.code === "LIMIT_EXCEEDED") this.#world.counters.hit("bulkRefused");
     if ("request" in frame && frame.request !== null) unanswered.delete(frame.request);
     // of several in a row the newest is answered

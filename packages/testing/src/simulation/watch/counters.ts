@@ -1,5 +1,5 @@
 import type { SystemEvent } from "@seriatim/actors/client";
-import { codecOf, type Frame } from "@seriatim/actors/internals";
+import { codecOf, type ReadFrame } from "@seriatim/actors/internals";
 import type { HistoryEvent } from "../../history/history-event.ts";
 import type { LinkSide } from "../network/wires.ts";
 import { isEmitted } from "./emitted-lines.ts";
@@ -39,14 +39,14 @@ export class SometimesCounters {
   /** By bulk sender: who was sent something since it was answered last. */
   readonly #bulk = new Map<string, "alone" | "others too">();
   readonly #frames = new FrameCounters((name) => this.hit(name));
-  readonly #hear: (frame: Frame, to: string, dialler: LinkSide) => void;
+  readonly #hear: (frame: ReadFrame, to: string, dialler: LinkSide) => void;
   loadGoesOn = true;
   /** The longest lease that a broker started now allows. */
   configuredTtlMs = Number.POSITIVE_INFINITY;
   now: () => number = () => 0;
 
   /** `hear`: every frame as it is sent. */
-  constructor(hear: (frame: Frame, to: string, dialler: LinkSide) => void) {
+  constructor(hear: (frame: ReadFrame, to: string, dialler: LinkSide) => void) {
     this.#hear = hear;
   }
 

@@ -1,4 +1,4 @@
-import type { Answer, AsideChanged, Frame, Settled } from "@seriatim/actors/internals";
+import type { AsideChanged, ReadFrame, Settled } from "@seriatim/actors/internals";
 import type { Sometimes } from "./sometimes.ts";
 
 /** A lane on one link. */
@@ -39,7 +39,7 @@ export class FrameCounters {
     this.#hit = hit;
   }
   /** A frame as it is sent. */
-  see(frame: Frame, from: string, to: string) {
+  see(frame: ReadFrame, from: string, to: string) {
     switch (frame.type) {
       case "batch.refused":
         if (frame.error.code === "OUT_OF_SEQUENCE") this.#hit("outOfSequenceRewind");
@@ -176,5 +176,5 @@ export class FrameCounters {
     }
   }
 }
-const isChange = (answer: Answer["answer"]): answer is AsideChanged =>
+const isChange = (answer: unknown): answer is AsideChanged =>
   answer !== null && typeof answer === "object" && "revision" in answer;

@@ -1,5 +1,5 @@
 import type { Epoch } from "@seriatim/actors/client";
-import type { Frame, LaneOpen, MemberJoin } from "@seriatim/actors/internals";
+import type { LaneOpen, MemberJoin, ReadFrame } from "@seriatim/actors/internals";
 
 /** A name that its process has, as far as the frames show. */
 export interface OverheardLane {
@@ -31,7 +31,7 @@ export class Overheard {
   get clients(): readonly OverheardClient[] {
     return [...this.#clients.values()];
   }
-  see(frame: Frame, client: string): void {
+  see(frame: ReadFrame, client: string): void {
     switch (frame.type) {
       case "hello":
         this.#of(client).instance = frame.instance;

@@ -1,4 +1,4 @@
-import type { Frame } from "@seriatim/actors/internals";
+import type { ReadFrame } from "@seriatim/actors/internals";
 
 /** What is revoked has ended after this long (rule 45). */
 const ENDED_WITHIN_MS = 10_000;
@@ -36,7 +36,7 @@ export class RightsWatch {
     this.#brokerAwayUntil = Math.max(this.#brokerAwayUntil, this.#now() + forMs);
   }
   /** A frame as it is sent. */
-  see(frame: Frame, to: string, client: object): void {
+  see(frame: ReadFrame, to: string, client: object): void {
     const asked = this.#asked.get(client) ?? new Map<string, number>();
     this.#asked.set(client, asked);
     switch (frame.type) {
@@ -70,7 +70,7 @@ export class RightsWatch {
         return;
     }
   }
-  #done(frame: Frame, askedAt: number | undefined, to: string): void {
+  #done(frame: ReadFrame, askedAt: number | undefined, to: string): void {
     const since = this.#since.get(to);
     if (since === undefined || askedAt === undefined) return;
     const endedAt = Math.max(since, this.#brokerAwayUntil) + ENDED_WITHIN_MS;

@@ -1,4 +1,4 @@
-import type { Frame } from "@seriatim/actors/internals";
+import type { ReadFrame } from "@seriatim/actors/internals";
 
 /** Stands in whatever a store or a fault of the broker says: its log may have it, and no client (rule 41). */
 export const SECRET = "/var/data/swordfish";
@@ -11,7 +11,7 @@ export class SecretWatch {
     this.#violate = violate;
   }
   /** A frame as it is sent. */
-  see(frame: Frame, to: string): void {
+  see(frame: ReadFrame, to: string): void {
     if (!("error" in frame) || frame.error === null || !JSON.stringify(frame.error).includes(SECRET)) return;
     this.#violate(`${to} was told in "${frame.type}" what nobody but the log may have: ${frame.error.message}`);
   }

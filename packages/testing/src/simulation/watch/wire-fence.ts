@@ -1,4 +1,4 @@
-import type { Frame } from "@seriatim/actors/internals";
+import type { ReadFrame } from "@seriatim/actors/internals";
 
 interface Granted {
   readonly epoch: number;
@@ -27,7 +27,7 @@ export class WireFence {
     this.#violate = violate;
   }
   /** A frame as it is sent. */
-  see(frame: Frame, to: string, client: object): void {
+  see(frame: ReadFrame, to: string, client: object): void {
     const members = this.#members.get(client) ?? new Map<number, string>();
     this.#members.set(client, members);
     const anew = this.#anew.get(client) ?? new Set<number>();

@@ -1,18 +1,18 @@
-import type { QueueLog } from "../log/queue-log.ts";
-import { type Offset, offset } from "../message/brands.ts";
-import { slotOf } from "../message/route.ts";
-import { clipped, cutToBytes, shown } from "../message/text.ts";
-import type { FailureInfo } from "../protocol/frames.ts";
-import type { Explanation, KeyView } from "../protocol/views.ts";
-import type { Queue } from "../queue/queue.ts";
-import type { GroupSubscription } from "../subscription/group-subscription.ts";
-import { scanLog } from "../subscription/log-scan.ts";
-import { SPAN_MAX } from "../subscription/subscription-scope.ts";
-import type { Group } from "./group.ts";
-import { observe } from "./needed-rights.ts";
-import type { QuestionTurn } from "./question-turns.ts";
-import type { Rights } from "./session-rights.ts";
-import type { TopicHome } from "./topic-home.ts";
+import type { QueueLog } from "../../log/queue-log.ts";
+import { type Offset, offset } from "../../message/brands.ts";
+import { slotOf } from "../../message/route.ts";
+import { clipped, cutToBytes, shown } from "../../message/text.ts";
+import type { FailureInfo } from "../../protocol/frames.ts";
+import { observe } from "../../protocol/questions/rights.ts";
+import type { Explanation, KeyView } from "../../protocol/questions.ts";
+import type { Queue } from "../../queue/queue.ts";
+import type { GroupSubscription } from "../../subscription/group-subscription.ts";
+import { scanLog } from "../../subscription/log-scan.ts";
+import { SPAN_MAX } from "../../subscription/subscription-scope.ts";
+import type { Group } from "../group.ts";
+import type { QuestionTurn } from "../question-turns.ts";
+import type { Rights } from "../session-rights.ts";
+import type { TopicHome } from "../topic-home.ts";
 
 /** Groups that one reading of the log is for: each message of the key is looked up in each of them before the loop is let go. */
 const GROUPS_AT_ONCE = 64;
@@ -32,8 +32,9 @@ interface Look {
 }
 
 /**
- * Why a key is where it is, for every group that whoever asks may observe, from the state that decides. Looks at most 10,000 messages beyond each group's cursor: nothing further can be on its way. The log is read once
- * for all groups, and of what is read the first message's place and a count are kept.
+ * Why a key is where it is, for every group that whoever asks may observe, from the state that decides. Looks at most
+ * 10,000 messages beyond each group's cursor: nothing further can be on its way. The log is read once for all groups, and
+ * of what is read the first message's place and a count are kept.
  */
 export async function explainKey(
   topic: TopicHome,

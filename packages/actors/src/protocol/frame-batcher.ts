@@ -20,7 +20,7 @@ export const frameTooLarge = (frame: Frame["type"], bytes: number, bytesMax: num
     { data: { frame, bytes, bytesMax } },
   );
 
-export interface OutboxSettings {
+export interface BatcherSettings {
   /** No packet is larger, but for a single frame that cannot be divided. Packets are handed over at a quarter of it. */
   readonly frameBytesMax: number;
   /** What the peer takes at all. */
@@ -32,20 +32,24 @@ export interface OutboxSettings {
 }
 
 /**
- * Rule 43. Frames of one turn of the event loop go out together, in as few packets as their size allows: what has piled up is the batch, nothing waits for more.
- * They are counted as they come and measured once they are encoded: a packet that is too large all the same, as in JSON it may be, goes as several.
+ * Rule 43. Frames of one turn of the event loop go out together, in as few packets as their size allows: what has piled up
+ * is the batch, nothing waits for more. They are counted as they come and measured once they are encoded: a packet that is
+ * too large all the same, as in JSON it may be, goes as several.
+ *
+ *     push, push, push ──▶ frames of this turn ──turn ends──▶ encode ──▶ packet ──▶ link
+ *                                                               └─ too large ──▶ two packets
  */
-export class Outbox {
+export class FrameBatcher {
   readonly #link: Link;
   readonly #codec: Codec;
   readonly #runtime: Runtime;
-  readonly #settings: OutboxSettings;
+  readonly #settings: BatcherSettings;
   readonly #packetBytes: number;
   #frames: Frame[] = [];
   #bytes = 0;
   #scheduled = false;
 
-  constructor(link: Link, codec: Codec, runtime: Runtime, settings: OutboxSettings) {
+  constructor(link: Link, codec: Codec, runtime: Runtime, settings: BatcherSettings) {
     this.#link = link;
     this.#codec = codec;
     this.#runtime = runtime;

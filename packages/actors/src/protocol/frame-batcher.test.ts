@@ -4,22 +4,22 @@ import { describe, expect, it } from "vitest";
 import type { Link } from "../contracts/transport.ts";
 import { packMessage } from "../message/packed.ts";
 import { simulatedRuntime } from "../runtime/simulated-runtime.ts";
+import { type BatcherSettings, FrameBatcher } from "./frame-batcher.ts";
 import { frameBytes } from "./frame-bytes.ts";
-import { anyFrame, anyFrames, frames as frameOf, packedFields } from "./frames.fixture.ts";
-import type { Deliver, Frame, Redeliver } from "./frames.ts";
+import { anyFrame, anyFrames, asAsked, frames as frameOf, packedFields } from "./frames.fixture.ts";
+import type { Deliver, Frame, ReadFrame, Redeliver } from "./frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "./index.ts";
-import { Outbox, type OutboxSettings } from "./outbox.ts";
 import { FRAMES_MAX } from "./violation.ts";
 
 const cases = [binaryCodec, jsonCodec].map((codec) => ({ name: codec.name, codec }));
 
-/** What goes out of an outbox when these frames are pushed in one turn. */
-async function sent(codec: Codec, frames: readonly Frame[], settings: Partial<OutboxSettings>) {
+/** What goes out of a batcher when these frames are pushed in one turn. */
+async function sent(codec: Codec, frames: readonly Frame[], settings: Partial<BatcherSettings>) {
   const packets: Uint8Array[] = [];
   const tooLarge: (readonly [type: Frame["type"], bytes: number])[] = [];
   const link = { frames$: NEVER, bufferedBytes: 0, send: (packet: Uint8Array) => void packets.push(packet) };
   const runtime = simulatedRuntime({ seed: 1 });
-  const outbox = new Outbox(link as unknown as Link, codec, runtime, {
+  const batcher = new FrameBatcher(link as unknown as Link, codec, runtime, {
     frameBytesMax: 1 << 20,
     peerBytesMax: 1 << 20,
     onFault: (error) => {
@@ -28,7 +28,7 @@ async function sent(codec: Codec, frames: readonly Frame[], settings: Partial<Ou
     onTooLarge: ({ type }, bytes) => tooLarge.push([type, bytes]),
     ...settings,
   });
-  for (const frame of frames) outbox.push(frame);
+  for (const frame of frames) batcher.push(frame);
   await runtime.settle();
   return { packets, tooLarge };
 }
@@ -65,16 +65,16 @@ function said(frames: readonly Frame[]): unknown[] {
   return all;
 }
 /** Whether nothing smaller could have been sent in its place. */
-const isSingle = (frame: Frame): boolean =>
+const isSingle = (frame: ReadFrame): boolean =>
   frame.type === "deliver" ? frame.batches.length <= 1 : frame.type === "redeliver" ? frame.entries.length <= 1 : true;
 
-describe.each(cases)("what an outbox sends in the $name codec", ({ codec }) => {
+describe.each(cases)("what a batcher sends in the $name codec", ({ codec }) => {
   it("is all of it, in order, in packets that fit, but for a single frame that does not", async () => {
     await fc.assert(
       fc.asyncProperty(anyFrames, fc.integer({ min: 100, max: 5_000 }), async (frames, frameBytesMax) => {
         const { packets } = await sent(codec, frames, { frameBytesMax });
         const read = packets.map((packet) => codec.decode(packet));
-        expect(said(read.flat())).toStrictEqual(said(frames));
+        expect(said(asAsked(codec, read.flat(), frames))).toStrictEqual(said(frames));
         for (const [at, packet] of packets.entries()) {
           if (packet.length <= frameBytesMax) continue;
           expect(read[at]).toHaveLength(1);
