@@ -2,13 +2,14 @@
 // does something: for tests of what goes wrong at any of them.
 import { expect, vi } from "vitest";
 import { type Epoch, epoch, offset, sequence } from "../message/brands.ts";
-import { concatBytes, packMessage } from "../message/packed.ts";
+import { concatBytes } from "../message/packed.ts";
 import { SLOTS, slotOf } from "../message/route.ts";
 import { topicSpec } from "../message/topic.ts";
 import { INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { ClientFrame, Settlement } from "../protocol/frames.ts";
 import { binaryCodec, type Codec } from "../protocol/index.ts";
-import type { Question } from "../protocol/questions.ts";
+import { EXAMPLES, OF } from "../protocol/questions/examples.fixture.ts";
+import type { Question, QuestionKind } from "../protocol/questions.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { type BenchOptions, BrokerBench, type TestClient } from "./broker.fixture.ts";
@@ -23,8 +24,6 @@ export const settlement = (more: Partial<Settlement> = {}): Settlement => ({
   ...more,
 });
 const failure = { name: "Error", message: "boom", code: null };
-export const OF = { topic: "t", group: "g" };
-const because = { ...OF, reason: "test" };
 
 /** Questions that a link may ask at once: few enough for a test to ask more. */
 export const QUESTIONS_AT_ONCE = 500;
@@ -262,34 +261,7 @@ const FRAME_OF_JOIN: ClientFrame = {
   retry: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },
 };
 /** Every question, where there is something to answer. */
-export const QUESTIONS: { readonly [Kind in Question["kind"]]: (entry: string) => Question } = {
-  describe: () => ({ kind: "describe" }),
-  "describe.topic": () => ({ kind: "describe.topic", topic: "t" }),
-  "describe.group": () => ({ kind: "describe.group", ...OF }),
-  explain: () => ({ kind: "explain", topic: "t", key: K }),
-  ends: () => ({ kind: "ends", topic: "t" }),
-  reached: () => ({ kind: "reached", ...OF, ends: [{ queue: 0, end: offset(0) }] }),
-  account: () => ({ kind: "account", ...OF }),
-  declare: () => ({ kind: "declare", spec: topicSpec({ name: "declared" }) }),
-  "aside.list": () => ({ kind: "aside.list", ...OF, after: null, limit: 10 }),
-  "aside.peek": () => ({ kind: "aside.peek", ...OF, key: K, limit: 10 }),
-  "aside.retry": (entry) => ({ kind: "aside.retry", ...because, entry }),
-  "aside.skip": (entry) => ({ kind: "aside.skip", ...because, entry }),
-  "aside.replace": (entry) => ({ kind: "aside.replace", ...because, entry, message: replacement }),
-  "aside.redrive": () => ({ kind: "aside.redrive", ...because, key: K }),
-  "aside.discard": () => ({ kind: "aside.discard", ...because, key: K }),
-  "name.release": () => ({ kind: "name.release", ...because, name: "m" }),
-};
-const replacement = packMessage({
-  key: K,
-  id: null,
-  headers: null,
-  dueMs: null,
-  encoding: "json",
-  body: new TextEncoder().encode("1"),
-  slot: slotOf(K),
-});
-export const KINDS = Object.keys(QUESTIONS) as Question["kind"][];
+export const questionOf = (kind: QuestionKind, entry: string): Question => EXAMPLES[kind].asked({ key: K, entry });
 /** The scene with a key set aside. */
 export async function parkedScene(
   ...how: Parameters<typeof Scene.set>

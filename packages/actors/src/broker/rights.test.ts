@@ -4,16 +4,16 @@ import type { Right } from "../contracts/auth.ts";
 import { type Epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes, PackedReader } from "../message/packed.ts";
 import { topicSpec } from "../message/topic.ts";
-import { type ClientFrame, FRAME_TYPES, type FrameType } from "../protocol/frames.ts";
+import { type ClientFrame, FRAME_TYPES, ONLY_OF_BROKERS } from "../protocol/frames.ts";
 import { binaryCodec, jsonCodec } from "../protocol/index.ts";
-import { QUESTIONS as DEFINITIONS, type Question } from "../protocol/questions.ts";
+import { EXAMPLES, OF } from "../protocol/questions/examples.fixture.ts";
+import { QUESTIONS, type Question } from "../protocol/questions.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { message } from "../queue/queue.fixture.ts";
 import { type BenchOptions, BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
 
 /* ---------- the table ---------- */
 
-const observeBroker: Right = { verb: "observe", topic: null, group: null };
 const observeTopic: Right = { verb: "observe", topic: "t", group: null };
 const observeGroup: Right = { verb: "observe", topic: "t", group: "g" };
 const read: Right = { verb: "read", topic: "t", group: "g" };
@@ -22,48 +22,7 @@ const produce: Right = { verb: "produce", topic: "t", producer: "mine" };
 const consume: Right = { verb: "consume", topic: "t", group: "g", consumer: "m" };
 const waitInGroup: Right = { ...consume, consumer: null };
 
-const inGroup = { topic: "t", group: "g" } as const;
-const order = { ...inGroup, reason: "because" } as const;
-interface Need<Asked> {
-  readonly asked: Asked;
-  /** Any of them suffices. */
-  readonly any: readonly Right[];
-}
-type Parked = { readonly entry: string };
-/** What each question and order needs. One that is added fails the test until it is here. */
-const QUESTIONS: { readonly [Kind in Question["kind"]]: Need<(at: Parked) => Question> } = {
-  describe: { asked: () => ({ kind: "describe" }), any: [observeBroker, observeTopic] },
-  "describe.topic": { asked: () => ({ kind: "describe.topic", topic: "t" }), any: [observeTopic] },
-  "describe.group": { asked: () => ({ kind: "describe.group", ...inGroup }), any: [observeGroup] },
-  explain: { asked: () => ({ kind: "explain", topic: "t", key: "k" }), any: [observeTopic] },
-  ends: { asked: () => ({ kind: "ends", ...inGroup }), any: [observeTopic, waitInGroup] },
-  reached: { asked: () => ({ kind: "reached", ...inGroup, ends: [] }), any: [observeGroup, waitInGroup] },
-  account: { asked: () => ({ kind: "account", ...inGroup }), any: [observeGroup] },
-  declare: {
-    asked: () => ({ kind: "declare", spec: topicSpec({ name: "new" }) }),
-    any: [{ verb: "manage", topic: "new" }],
-  },
-  "name.release": {
-    asked: () => ({ kind: "name.release", ...order, group: null, name: "p" }),
-    any: [manage],
-  },
-  "aside.list": {
-    asked: () => ({ kind: "aside.list", ...inGroup, after: null, limit: 9 }),
-    any: [observeGroup, read, manage],
-  },
-  "aside.peek": {
-    asked: () => ({ kind: "aside.peek", ...inGroup, key: "k", limit: 9 }),
-    any: [observeGroup, read, manage],
-  },
-  "aside.retry": { asked: ({ entry }) => ({ kind: "aside.retry", ...order, entry }), any: [manage] },
-  "aside.skip": { asked: ({ entry }) => ({ kind: "aside.skip", ...order, entry }), any: [manage] },
-  "aside.replace": {
-    asked: ({ entry }) => ({ kind: "aside.replace", ...order, entry, message: message("k") }),
-    any: [manage],
-  },
-  "aside.redrive": { asked: () => ({ kind: "aside.redrive", ...order, key: "k" }), any: [manage] },
-  "aside.discard": { asked: () => ({ kind: "aside.discard", ...order, key: "k" }), any: [manage] },
-};
+const inGroup = OF;
 /**
  * What each frame of a client needs: rights, to be asked for it (`request`); the right of the lane, or of the member, that it belongs to; that of its question; or none, since it only begins the link, keeps
  * or ends what is its own.
@@ -88,31 +47,6 @@ const FRAMES: {
   "aside.put": "member",
   ask: "question",
 };
-const FROM_BROKERS: readonly FrameType[] = [
-  "welcome",
-  "refused",
-  "limited",
-  "topic.found",
-  "lane.opened",
-  "batch.appended",
-  "lane.kept",
-  "lane.rewind",
-  "batch.refused",
-  "member.joined",
-  "member.ended",
-  "heartbeat.answered",
-  "lease.offered",
-  "lease.granted",
-  "lease.revoke",
-  "lease.released",
-  "lease.ended",
-  "deliver",
-  "redeliver",
-  "settled",
-  "settle.refused",
-  "aside.done",
-  "answer",
-];
 
 /* ---------- the scene ---------- */
 
@@ -137,6 +71,7 @@ class Scene {
   readonly bench: BrokerBench;
   readonly client: TestClient;
   readonly entry: string;
+  readonly key = "k";
   allows: (right: Right) => boolean = nothing;
   private constructor(bench: BrokerBench, client: TestClient, entry: string) {
     this.bench = bench;
@@ -169,7 +104,7 @@ class Scene {
       request: 900,
       question: { kind: "aside.list", ...inGroup, after: null, limit: 9 },
     });
-    const { entries } = boss.last("answer").answer as { readonly entries: readonly Parked[] };
+    const { entries } = boss.last("answer").answer as { readonly entries: readonly { readonly entry: string }[] };
     const client = bench.dial("somebody", codec);
     client.instance = "a";
     await client.say({ type: "hello", versions, instance: "a", link: 1, client: "a", ordinal: null });
@@ -282,15 +217,15 @@ const requests = {
 
 describe("the table of rights", () => {
   it("has every frame and every question there is", () => {
-    expect([...new Set([...Object.keys(FRAMES), ...FROM_BROKERS])].sort()).toEqual([...FRAME_TYPES].sort());
-    expect(Object.keys(QUESTIONS).sort()).toEqual(Object.keys(DEFINITIONS).sort());
+    expect([...Object.keys(FRAMES), ...ONLY_OF_BROKERS].sort()).toEqual([...FRAME_TYPES].sort());
+    expect(Object.keys(EXAMPLES).sort()).toEqual(Object.keys(QUESTIONS).sort());
     const ofMembers = Object.entries(FRAMES).filter(([, needs]) => needs === "member");
     expect(ofMembers.map(([type]) => type).sort()).toEqual(Object.keys(OF_MEMBERS).sort());
   });
 });
 
 describe.each(codecs)("over the $name codec", (codec) => {
-  describe.each(Object.entries(QUESTIONS))('the question "%s"', (_, { asked, any }) => {
+  describe.each(Object.entries(EXAMPLES))('the question "%s"', (_, { asked, any }) => {
     it("is FORBIDDEN without its right, whatever else there is", async () => {
       const scene = await Scene.open(codec);
       expect(await scene.ask(asked(scene))).toBe("FORBIDDEN");
@@ -477,7 +412,7 @@ describe("what is shown", () => {
   it("of what is set aside has no body and no headers without the right to read them", async () => {
     for (const version of PROTOCOL_VERSIONS) {
       const scene = await Scene.open(binaryCodec, [version]);
-      for (const { asked: question } of [QUESTIONS["aside.list"], QUESTIONS["aside.peek"]]) {
+      for (const { asked: question } of [EXAMPLES["aside.list"], EXAMPLES["aside.peek"]]) {
         scene.allows = only([manage]);
         const withheld = JSON.stringify(await asked(scene, question(scene)), packedInWords);
         scene.allows = only([read]);

@@ -5,11 +5,12 @@ import { epoch, sequence } from "../message/brands.ts";
 import { FaultyFrame, INJECTED } from "../protocol/faulty-frame.fixture.ts";
 import type { BrokerFrame, ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, changedFrames } from "../protocol/index.ts";
+import { KINDS } from "../protocol/questions/examples.fixture.ts";
 import { PROTOCOL_VERSIONS } from "../protocol/version.ts";
 import { Lease } from "../subscription/lease.ts";
 import { SubscriptionState } from "../subscription/subscription-state.ts";
 import { BrokerBench, TestClient } from "./broker.fixture.ts";
-import { FRAMES, KINDS, parkedScene, QUESTIONS, QUESTIONS_AT_ONCE, Scene, settlement } from "./every-frame.fixture.ts";
+import { FRAMES, parkedScene, QUESTIONS_AT_ONCE, questionOf, Scene, settlement } from "./every-frame.fixture.ts";
 
 const reader = binaryCodec.reader.bind(binaryCodec);
 const encode = binaryCodec.encode.bind(binaryCodec);
@@ -61,7 +62,7 @@ describe("a fault while a frame is handled", () => {
     for (;;) {
       const { scene, entry } = await parkedScene();
       const faulty = throwAtLook(looks + 1, "ask");
-      await scene.victim.say(scene.ask(QUESTIONS[kind](entry)));
+      await scene.victim.say(scene.ask(questionOf(kind, entry)));
       await scene.bench.runtime.advance(1);
       if (!faulty.struck) break;
       looks++;
@@ -137,7 +138,7 @@ const SAYS: { readonly [Type in BrokerFrame["type"]]: (scene: Scene) => Promise<
   },
   redeliver: async (scene) => {
     await scene.park();
-    await scene.victim.say(scene.ask(QUESTIONS["aside.redrive"]("")));
+    await scene.victim.say(scene.ask(questionOf("aside.redrive", "")));
     await scene.bench.runtime.advance(10);
   },
   settled: async (scene) => await scene.victim.say(await FRAMES.settle[0]!(scene)),
@@ -163,7 +164,7 @@ describe("a fault while an answer is written", () => {
   it.each(KINDS)("answer to %s: ends its link", async (kind) => {
     const { scene, entry } = await parkedScene();
     throwWhenWriting("answer");
-    await scene.victim.say(scene.ask(QUESTIONS[kind](entry)));
+    await scene.victim.say(scene.ask(questionOf(kind, entry)));
     await scene.mustBeContained("answer");
   });
   it("the goodbye that tells of it cannot be written either: the link ends without one", async () => {
@@ -240,7 +241,7 @@ describe("a fault beside any frame", () => {
     const tried = (attempts: number) => ({ ...scene.lease, settlement: settlement({ tried: [[2, attempts]] }) });
     for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried(settle + 1), settle });
     const ask = other.next();
-    await other.say({ type: "ask", request: ask, question: QUESTIONS["aside.retry"](entry) }); // gathers: the store has enough to do
+    await other.say({ type: "ask", request: ask, question: questionOf("aside.retry", entry) }); // gathers: the store has enough to do
     vi.spyOn(SubscriptionState.prototype, "settle").mockImplementationOnce(faultyEncode);
     await victim.say({ type: "settle", ...scene.lease, settle: 64, settlement: settlement({ ranges: [[2, 3]] }) });
     expect(other.last("refused")).toMatchObject({ request: ask, error: { code: "UNAVAILABLE" } });
@@ -255,7 +256,7 @@ describe("a fault beside any frame", () => {
     bench.disk.beforeApply = () => new Promise((resolve) => stored.push(resolve));
     const tried = (attempts: number) => ({ ...scene.lease, settlement: settlement({ tried: [[2, attempts]] }) });
     for (let settle = 0; settle < 64; settle++) await victim.say({ type: "settle", ...tried(settle + 1), settle });
-    await other.say({ type: "ask", request: other.next(), question: QUESTIONS["aside.retry"](entry) });
+    await other.say({ type: "ask", request: other.next(), question: questionOf("aside.retry", entry) });
     const encoding = vi.spyOn(SubscriptionState.prototype, "encode").mockImplementation(faultyEncode);
     bench.disk.beforeApply = undefined;
     for (const go of stored) go();

@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { MessagingError } from "../message/errors.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import { binaryCodec, type Codec, jsonCodec } from "../protocol/index.ts";
+import { KINDS } from "../protocol/questions/examples.fixture.ts";
 import type { Commit, Store } from "../store/store.ts";
 import { type BenchOptions, BrokerBench, changedStore, type TestClient } from "./broker.fixture.ts";
-import { FRAMES, KINDS, parkedScene, QUESTIONS, Scene } from "./every-frame.fixture.ts";
+import { FRAMES, parkedScene, questionOf, Scene } from "./every-frame.fixture.ts";
 
 /** Stands in every text that nobody but the log may have. */
 const SECRET = "swordfish";
@@ -87,7 +88,7 @@ const SAID: Readonly<Record<string, Say>> = Object.fromEntries([
     async (codec, options, begin) => {
       const { scene, entry } = await parkedScene(options, codec);
       begin();
-      await scene.victim.say(scene.ask(QUESTIONS[kind](entry)));
+      await scene.victim.say(scene.ask(questionOf(kind, entry)));
       return scene;
     },
   ]),

@@ -20,7 +20,7 @@ import { nameRelease } from "./questions/name-release.ts";
 import { reached } from "./questions/reached.ts";
 
 export type { QueueAccount } from "./questions/account.ts";
-export type { AsideListed, AsidePage } from "./questions/aside-list.ts";
+export type { AsideListed } from "./questions/aside-list.ts";
 export type { AsideMessage } from "./questions/aside-messages.ts";
 export type { AsideChanged } from "./questions/aside-orders.ts";
 export type { Description } from "./questions/describe.ts";
