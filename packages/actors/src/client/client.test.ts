@@ -100,7 +100,7 @@ describe("a lost link", () => {
     tap.onDial = () => new MessagingError("UNAUTHENTICATED", "expired");
     tap.cut();
     await runtime.advance(1_000);
-    const codes = broker.told("link.closed").map(({ code }) => code);
+    const codes = broker.emitted("link.closed").map(({ code }) => code);
     expect(codes).toEqual(expect.arrayContaining(["UNAVAILABLE", "UNAUTHENTICATED"]));
     tap.onDial = () => null;
     await runtime.advance(2_000);
@@ -130,7 +130,7 @@ describe("a lost link", () => {
     ];
     for (const packet of garbage) {
       const link = tap.live[0];
-      link?.tellPacket(packet);
+      link?.insertPacket(packet);
       await runtime.advance(5_000);
       expect(link?.closedWith?.code).toBe("violation");
       expect(tap.live).toHaveLength(1);
@@ -139,9 +139,9 @@ describe("a lost link", () => {
   it("follows a goodbye, with its code", async () => {
     const { runtime, broker, tap } = await setUp();
     await broker.connect();
-    tap.tell({ type: "goodbye", error: { code: "LIMIT_EXCEEDED", message: "too many", data: {} } });
+    tap.insert({ type: "goodbye", error: { code: "LIMIT_EXCEEDED", message: "too many", data: {} } });
     await runtime.advance(5_000);
-    expect(broker.told("link.closed").map(({ code }) => code)).toEqual(["LIMIT_EXCEEDED"]);
+    expect(broker.emitted("link.closed").map(({ code }) => code)).toEqual(["LIMIT_EXCEEDED"]);
     expect(tap.live).toHaveLength(1);
   });
 });

@@ -97,7 +97,7 @@ describe("a consumer", () => {
     const consumer = group.consume();
     void consumer.run(() => {});
     await group.runtime.advance(10_000);
-    expect(new Set(group.tap.told("refused").map(({ error }) => error.code))).toEqual(new Set(["NAME_IN_USE"]));
+    expect(new Set(group.tap.received("refused").map(({ error }) => error.code))).toEqual(new Set(["NAME_IN_USE"]));
     await group.runtime.run(predecessor.close());
     await group.runtime.run(consumer.ready());
     const late = await TappedGroup.start();
@@ -240,7 +240,7 @@ describe("a consumer", () => {
       const closed = consumer.close();
       await group.runtime.advance(1_000);
       expect(group.client.actors.list("consumer").map(({ state }) => state)).toEqual(["closing"]);
-      const released = () => group.tap.told("lease.released").map(({ queue }) => queue);
+      const released = () => group.tap.received("lease.released").map(({ queue }) => queue);
       expect(released()).toEqual([1]); // nothing in hand there
       running.get(`${LOW}1`)?.resolve();
       await group.runtime.run(Promise.all([closed, run]));

@@ -212,8 +212,8 @@ describe("a consumer's handlers", () => {
       ).toEqual([["park", 0, "a", 2, "bad"]]);
       expect(await group.aside()).toEqual([0, 1, 3, 5]);
       expect(group.broker.steps("parked")).toEqual(["parked 0", "parked 1", "parked 3"]);
-      expect(group.broker.told("key.parked")).toMatchObject([{ key: "a", offset: 0 }]);
-      const sent = group.tap.told("deliver").flatMap(({ batches }) => batches.map(({ count }) => count));
+      expect(group.broker.emitted("key.parked")).toMatchObject([{ key: "a", offset: 0 }]);
+      const sent = group.tap.received("deliver").flatMap(({ batches }) => batches.map(({ count }) => count));
       const credit = group.tap.sent("credit").at(-1)?.messages ?? 0;
       expect(credit - sent.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(2);
     });
@@ -272,7 +272,7 @@ describe("a consumer's handlers", () => {
         "handling 1/1",
         "handled 1/1",
       ]);
-      expect(group.broker.told("message.deadLettered")).toMatchObject([{ key: "a", offset: 0 }]);
+      expect(group.broker.emitted("message.deadLettered")).toMatchObject([{ key: "a", offset: 0 }]);
     });
 
     it("halt the queue: nothing more starts until the lease is over", async () => {
@@ -285,7 +285,7 @@ describe("a consumer's handlers", () => {
       });
       await group.runtime.advance(20_000);
       expect(started).toEqual(["a"]);
-      expect(group.broker.told("queue.halted")).toMatchObject([{ offset: 0 }]);
+      expect(group.broker.emitted("queue.halted")).toMatchObject([{ offset: 0 }]);
       expect(group.workers).toEqual(["halted"]);
       const { admin } = await group.broker.beside();
       const aside = admin.setAside(group.moves, { group: "g" });
@@ -362,7 +362,7 @@ describe("a consumer's handlers", () => {
     group.fill("a4");
     await group.runtime.advance(10);
     expect(started).toEqual(["a1/1", "a1r/1", "a2r/1", "a3r/1", "a4/1"]);
-    const strand = group.tap.told("redeliver")[0]?.entries[0]?.strand;
+    const strand = group.tap.received("redeliver")[0]?.entries[0]?.strand;
     expect(group.tap.sent("settle").flatMap(({ settlement }) => settlement.redriven)).toEqual(
       [0, 1, 2].map((offset) => ({ strand, offset })),
     );
@@ -379,7 +379,7 @@ describe("a consumer's handlers", () => {
     await group.runtime.advance(10);
     await group.redrive("a");
     expect(started).toEqual(["a1", "a1"]);
-    const strand = group.tap.told("redeliver")[0]?.entries[0]?.strand;
+    const strand = group.tap.received("redeliver")[0]?.entries[0]?.strand;
     expect(group.tap.sent("aside.put").map(({ redriven }) => redriven)).toEqual([null, { strand, offset: 0 }]);
     await group.redrive("a");
     expect(started).toEqual(["a1", "a1", "a1"]);

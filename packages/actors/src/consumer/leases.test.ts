@@ -8,7 +8,7 @@ const byEpoch = () => byHand({ fenced: true });
 /** What a client sees as "frameBytesMax" where a heartbeat has room for one lease. */
 const ROOM_FOR_ONE_LEASE = 1_050;
 /** Attempts that the broker was told of, with settles and releases. */
-const triedTold = ({ tap }: TappedGroup) =>
+const triedReported = ({ tap }: TappedGroup) =>
   [
     ...tap.sent("settle").map(({ settlement }) => settlement),
     ...tap.sent("lease.release").map(({ settle }) => settle),
@@ -66,7 +66,7 @@ describe("a consumer's leases", () => {
     expect(log).toEqual(["+a1/7"]);
     expect(group.tap.sent("settle")).toEqual([]);
     expect(group.broker.steps("lost", "aborted", "handled", "settled")).toEqual(["lost", "aborted 0/1", "handled 0/1"]);
-    expect(group.broker.told("lease.lost")).toMatchObject([{ reason: "expired", epoch: 7 }]);
+    expect(group.broker.emitted("lease.lost")).toMatchObject([{ reason: "expired", epoch: 7 }]);
     expect(group.workers).toEqual([]);
   });
 
@@ -196,9 +196,9 @@ describe("a consumer's leases", () => {
       running.get("a1/7")?.resolve();
       await group.runtime.advance(10);
       expect(group.workers).toEqual([]);
-      expect(group.broker.told("lease.lost")).toMatchObject([{ reason: "fenced" }]);
+      expect(group.broker.emitted("lease.lost")).toMatchObject([{ reason: "fenced" }]);
       if (how === "refused") {
-        expect(group.broker.told("settle.refused")).toMatchObject([{ code: "STALE_EPOCH", messages: 1, epoch: 7 }]);
+        expect(group.broker.emitted("settle.refused")).toMatchObject([{ code: "STALE_EPOCH", messages: 1, epoch: 7 }]);
         expect(group.broker.steps("handled", "settleRefused")).toEqual(["handled 0/1", "settleRefused 0"]);
       }
     }
@@ -420,7 +420,9 @@ describe("a consumer's leases", () => {
       await group.runtime.advance(200);
       expect(log).toEqual(["+a1/7", "+a1/7"]);
       expect(group.tap.sent("lease.raise")).toEqual([]);
-      expect(group.broker.told("attempt.failed")).toMatchObject([{ attempt: 1, error: { code: "HANDLER_TIMEOUT" } }]);
+      expect(group.broker.emitted("attempt.failed")).toMatchObject([
+        { attempt: 1, error: { code: "HANDLER_TIMEOUT" } },
+      ]);
     });
 
     it("raise on the next link when this one ended before the answer", async () => {
@@ -464,7 +466,7 @@ describe("a consumer's leases", () => {
     void group.consume().run(handler);
     await group.runtime.advance(10_000); // offered again and again
     expect(group.tap.sent("lease.acquire")).toHaveLength(1);
-    expect(new Set(group.tap.told("lease.offered").map(({ queue }) => queue)).size).toBe(2);
+    expect(new Set(group.tap.received("lease.offered").map(({ queue }) => queue)).size).toBe(2);
     expect(log).toHaveLength(1);
     const texts = () => group.broker.logged.filter(({ text }) => text.includes("takes no more queues"));
     expect(texts()).toHaveLength(1);
@@ -562,7 +564,7 @@ describe("a consumer's leases", () => {
       group.offerElsewhere();
       await group.runtime.advance(10);
       expect(group.released).toEqual([7]);
-      expect(triedTold(group)).toContainEqual([0, 1]);
+      expect(triedReported(group)).toContainEqual([0, 1]);
     });
 
     it("finish the attempt, not its retries", async () => {
@@ -578,7 +580,7 @@ describe("a consumer's leases", () => {
       await group.runtime.advance(10_000);
       expect(log).toEqual(["+a1/7"]);
       expect(group.released).toEqual([7]);
-      expect(triedTold(group)).toContainEqual([0, 1]);
+      expect(triedReported(group)).toContainEqual([0, 1]);
     });
 
     it("abort what takes too long; what then ends badly is put back uncounted", async () => {
@@ -596,7 +598,7 @@ describe("a consumer's leases", () => {
       reject(context.signal.reason);
       await group.runtime.advance(10);
       expect(group.released).toEqual([7]);
-      expect(triedTold(group)).toEqual([]);
+      expect(triedReported(group)).toEqual([]);
     });
 
     it("count as failed what had timed out before, however it then ends (seed 258230677)", async () => {
@@ -615,8 +617,10 @@ describe("a consumer's leases", () => {
         await group.runtime.advance(10);
         expect(group.released, how).toEqual([7]);
         expect(await group.settled(), how).toEqual([]);
-        expect(triedTold(group), how).toContainEqual([0, 1]);
-        expect(group.broker.told("attempt.failed")).toMatchObject([{ attempt: 1, error: { code: "HANDLER_TIMEOUT" } }]);
+        expect(triedReported(group), how).toContainEqual([0, 1]);
+        expect(group.broker.emitted("attempt.failed")).toMatchObject([
+          { attempt: 1, error: { code: "HANDLER_TIMEOUT" } },
+        ]);
       }
     });
 

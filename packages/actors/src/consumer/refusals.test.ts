@@ -33,8 +33,8 @@ it("a join that is refused for long is tried again after longer and longer waits
     expect(wait).toBeLessThanOrEqual(full + 1);
   }
   expect(new Set(waits.slice(10)).size).toBeGreaterThan(10); // not all at once
-  expect(group.broker.told("request.refused")).toHaveLength(joins.length);
-  expect(group.broker.told("request.refused")[0]).toMatchObject({
+  expect(group.broker.emitted("request.refused")).toHaveLength(joins.length);
+  expect(group.broker.emitted("request.refused")[0]).toMatchObject({
     request: "member.join",
     topic: "moves",
     group: "g",
@@ -42,7 +42,7 @@ it("a join that is refused for long is tried again after longer and longer waits
     code: "LIMIT_EXCEEDED",
     error: { code: "LIMIT_EXCEEDED" },
   });
-  for (const [n, { retryInMs }] of group.broker.told("request.refused").slice(0, -1).entries())
+  for (const [n, { retryInMs }] of group.broker.emitted("request.refused").slice(0, -1).entries())
     expect(Math.abs((retryInMs ?? 0) - (waits[n] as number))).toBeLessThan(2);
   expect(warnings(group).length).toBeGreaterThan(5);
   expect(warnings(group).length).toBeLessThanOrEqual(10);
@@ -102,6 +102,6 @@ it.each([
   expect(waits.length).toBeGreaterThan(3);
   expect(waits.length).toBeLessThan(15); // 28 at a fixed pace
   expect(waits.at(-1)).toBeGreaterThan(500);
-  expect(new Set(group.broker.told("request.refused").map((event) => event.request))).toEqual(new Set([request]));
+  expect(new Set(group.broker.emitted("request.refused").map((event) => event.request))).toEqual(new Set([request]));
   expect(warnings(group)).toHaveLength(1);
 });

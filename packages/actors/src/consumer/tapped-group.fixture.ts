@@ -114,7 +114,7 @@ export class TappedGroup {
   }
   /** Epochs of leases that were given back. */
   get released(): number[] {
-    return this.tap.told("lease.released").map(({ epoch }) => epoch);
+    return this.tap.received("lease.released").map(({ epoch }) => epoch);
   }
   /** Somebody orders what is parked of a key to be run again. */
   async redrive(key: string): Promise<void> {
@@ -123,12 +123,12 @@ export class TappedGroup {
     await this.runtime.advance(10);
   }
   granted(queue = 0): LeaseGranted {
-    return this.tap.told("lease.granted").findLast((grant) => grant.queue === queue) as LeaseGranted;
+    return this.tap.received("lease.granted").findLast((grant) => grant.queue === queue) as LeaseGranted;
   }
   /** Tells the consumer that its lease is over. The broker thinks otherwise until the next heartbeat. */
   end(queue = 0, reason: LeaseEnded["reason"] = "expired"): void {
     const { member, epoch } = this.granted(queue);
-    this.tap.tell({ type: "lease.ended", member, queue, epoch, reason });
+    this.tap.insert({ type: "lease.ended", member, queue, epoch, reason });
   }
   /** From now on queues are offered to others, who do nothing with them. */
   offerElsewhere(): void {
@@ -137,7 +137,7 @@ export class TappedGroup {
   /** Asks the consumer to give its lease back. */
   revoke(withinMs: number, queue = 0): void {
     const { member, epoch } = this.granted(queue);
-    this.tap.tell({ type: "lease.revoke", member, queue, epoch, withinMs });
+    this.tap.insert({ type: "lease.revoke", member, queue, epoch, withinMs });
   }
   /** Cuts the link, and lets no other come about until what this returns is awaited: then there is one again. */
   away(): () => Promise<void> {
@@ -157,7 +157,10 @@ export class TappedGroup {
   }
 }
 
-/** Handlers that wait to be told how to end, and a log of what started ("+a1") and, with `ends`, ended ("-a1"). `fenced`: each with the epoch that it runs under. */
+/**
+ * Handlers that wait for a test to end them, and a log of what started ("+a1") and, with `ends`, ended ("-a1").
+ * `fenced`: each with the epoch that it runs under.
+ */
 export function byHand({ fenced = false, ends = false } = {}) {
   const log: string[] = [];
   const running = new Map<

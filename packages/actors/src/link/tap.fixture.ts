@@ -1,4 +1,8 @@
-// A tap on the links between clients and a broker: a test sees every frame, holds frames back, loses them with their link, and puts others in their place.
+// A tap on the links between clients and a broker: a test sees every frame, holds frames back, loses them with their
+// link, and puts others in their place.
+//
+//     client ──▶ TappedLink ── up: seen, rules, held?, latency ──▶ link behind it ──▶ broker
+//            ◀──            ◀── down: rules, held?, latency, seen ──                ◀──
 import { ReplaySubject } from "rxjs";
 import type { DialOptions, Link, LinkCode, LinkEnd, Transport } from "../contracts/transport.ts";
 import { type ErrorCode, MessagingError } from "../message/errors.ts";
@@ -14,7 +18,7 @@ type FrameOf<T extends Frame["type"]> = Extract<Frame, { readonly type: T }>;
 /** What passes in a frame's place: itself, others, or nothing (`null`). */
 type Fate = Frame | readonly Frame[] | null;
 type Rule<F> = (frame: F, link: TappedLink) => Fate;
-type Refusal = { readonly code: ErrorCode; readonly retryAfterMs?: number };
+type Refusal = { readonly code: ErrorCode; readonly retryAfterMs?: number | null };
 type Refusable =
   | Extract<ClientFrame, { readonly request: number }>["type"]
   | Extract<ClientFrame, { readonly type: "batch.append" | "settle" }>["type"];
@@ -73,7 +77,7 @@ export class Tap implements Transport {
   sent<T extends ClientFrame["type"]>(type: T): FrameOf<T>[] {
     return this.up.filter((frame): frame is ClientFrame & FrameOf<T> => frame.type === type);
   }
-  told<T extends BrokerFrame["type"]>(type: T): FrameOf<T>[] {
+  received<T extends BrokerFrame["type"]>(type: T): FrameOf<T>[] {
     return this.down.filter((frame): frame is BrokerFrame & FrameOf<T> => frame.type === type);
   }
   /** The next frame of this type, in either direction: as it is sent by a client, as it comes to one. */
@@ -110,8 +114,8 @@ export class Tap implements Transport {
     return [frame];
   }
   /**
-   * Stops every link in one direction: at once, or at its first frame of this type. That frame and all behind it wait, as on a line that has
-   * got slow, until what this returns is called; or they are lost when the link is cut.
+   * Stops every link in one direction: at once, or at its first frame of this type. That frame and all behind it wait,
+   * as on a line that has got slow, until what this returns is called; or they are lost when the link is cut.
    */
   hold(at: Frame["type"] | Way): () => void {
     this.stopping.add(at);
@@ -121,8 +125,8 @@ export class Tap implements Transport {
     };
   }
   /**
-   * The broker refuses what comes of this type, for a reason of its own; `null` takes it after all. Returns what ends that. Of a lane's batches
-   * only one may be on its way, since its answers keep their order.
+   * The broker refuses what comes of this type, for a reason of its own; `null` takes it after all. Returns what ends
+   * that. Of a lane's batches only one may be on its way, since its answers keep their order.
    */
   refuse<T extends Refusable>(
     type: T,
@@ -131,30 +135,22 @@ export class Tap implements Transport {
     return this.on(type, (frame, link) => {
       const given = typeof why === "function" ? why(frame) : why;
       if (given === null) return frame as Frame;
-      link.tell(refusalOf(frame as FrameOf<Refusable>, typeof given === "string" ? { code: given } : given));
+      link.insert(refusalOf(frame as FrameOf<Refusable>, typeof given === "string" ? { code: given } : given));
       return null;
     });
   }
   /** To the client on the present link, as if the broker had sent it. */
-  tell(...frames: BrokerFrame[]): void {
-    this.live.at(-1)?.tell(...frames);
+  insert(...frames: BrokerFrame[]): void {
+    this.live.at(-1)?.insert(...frames);
   }
 }
 
-function refusalOf(frame: FrameOf<Refusable>, { code, retryAfterMs }: Refusal): BrokerFrame {
+function refusalOf(frame: FrameOf<Refusable>, { code, retryAfterMs = null }: Refusal): BrokerFrame {
   const error = { code, message: `tap: ${code}`, data: {} };
   switch (frame.type) {
     case "batch.append": {
       const { lane, epoch, sequence } = frame;
-      return {
-        type: "batch.refused",
-        lane,
-        epoch,
-        sequence,
-        error,
-        expected: null,
-        retryAfterMs: retryAfterMs ?? null,
-      };
+      return { type: "batch.refused", lane, epoch, sequence, error, expected: null, retryAfterMs };
     }
     case "settle": {
       const { member, queue, epoch, settle } = frame;
@@ -171,9 +167,11 @@ export class TappedLink implements Link {
   readonly ended: Promise<LinkEnd>;
   /** How the client closed it. */
   closedWith: LinkEnd | null = null;
+  /** At the client's end. What it has sent before it closed still arrives. */
   isOver = false;
+  #isCut = false;
   readonly #tap: Tap;
-  readonly #inner: Link;
+  readonly behind: Link;
   #codec: Codec;
   #resolve!: (end: LinkEnd) => void;
   /** What has stopped, in each direction. */
@@ -184,7 +182,7 @@ export class TappedLink implements Link {
 
   constructor(tap: Tap, inner: Link) {
     this.#tap = tap;
-    this.#inner = inner;
+    this.behind = inner;
     this.#codec = tap.codec;
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -201,20 +199,21 @@ export class TappedLink implements Link {
     if (!this.isOver) this.#arrive("up", packet);
   }
   get bufferedBytes(): number {
-    return this.#inner.bufferedBytes;
+    return this.behind.bufferedBytes;
   }
   whenDrained(bytes: number, drained: () => void): void {
-    this.#inner.whenDrained(bytes, drained);
+    this.behind.whenDrained(bytes, drained);
   }
   pause(): void {
-    this.#inner.pause();
+    this.behind.pause();
   }
   resume(): void {
-    this.#inner.resume();
+    this.behind.resume();
   }
   close(code: LinkCode = "normal", reason = ""): void {
-    this.closedWith ??= { code, reason };
-    this.#travel("up", () => this.#inner.close(code, reason));
+    if (this.isOver) return;
+    this.closedWith = { code, reason };
+    this.#travel("up", () => this.behind.close(code, reason));
     this.#end({ code, reason });
   }
   abort(): void {
@@ -225,15 +224,16 @@ export class TappedLink implements Link {
 
   /** Ends it at once at both ends. */
   cut(end: LinkEnd = { code: "lost", reason: "cut" }): void {
-    this.#inner.abort();
+    this.#isCut = true;
+    this.behind.abort();
     this.#end(end);
   }
   /** To the client, as if the broker had sent it. */
-  tell(...frames: readonly BrokerFrame[]): void {
+  insert(...frames: readonly BrokerFrame[]): void {
     this.#tap.runtime.atTurnEnd(() => this.#pass("down", frames));
   }
   /** To the client, as it is. */
-  tellPacket(packet: Uint8Array): void {
+  insertPacket(packet: Uint8Array): void {
     this.#travel("down", () => this.frames$.next(packet));
   }
   /** What was held goes on. */
@@ -275,25 +275,27 @@ export class TappedLink implements Link {
     const bytes = from < 0 && packet !== undefined ? packet : this.#codec.encode(going);
     this.#travel(way, () => {
       if (way === "up") {
-        this.#inner.send(bytes);
+        this.behind.send(bytes);
         return;
       }
       for (const frame of going) this.#tap.seen(way, frame);
       this.frames$.next(bytes);
     });
   }
-  /** Later, in order, and not at all when the link has ended by then. */
+  /** Later, in order, and not at all when the link was cut by then. */
   #travel(way: Way, arrive: () => void): void {
     const { runtime, latencyMs } = this.#tap;
-    if (latencyMs === 0 && this.#due[way] <= runtime.now()) {
-      if (!this.isOver) arrive();
+    const land = () => {
+      if (way === "up" ? !this.#isCut : !this.isOver) arrive();
+    };
+    const now = runtime.now();
+    if (latencyMs === 0 && this.#due[way] <= now) {
+      land();
       return;
     }
-    const due = Math.max(this.#due[way], runtime.now() + latencyMs * (0.5 + runtime.random()));
+    const due = Math.max(this.#due[way], now + latencyMs * (0.5 + runtime.random()));
     this.#due[way] = due;
-    runtime.setTimeout(() => {
-      if (!this.isOver) arrive();
-    }, due - runtime.now());
+    runtime.setTimeout(land, due - now);
   }
   #end(end: LinkEnd): void {
     if (this.isOver) return;

@@ -18,7 +18,7 @@ import { Tap } from "./tap.fixture.ts";
 
 export interface TappedOptions extends Pick<BenchOptions, "topics" | "authorize" | "settings"> {
   readonly seed?: number;
-  /** What the wall clock shows at first, ms since 1970. Epochs of leases begin with its seconds. @default 7 s: the first epoch is 7 */
+  /** What the wall clock shows at first, ms since 1970. Epochs of leases begin with its seconds. @default 7_000 */
   readonly wallNow?: number;
   /** How the tap reads what clients send. @default binary */
   readonly codec?: Codec;
@@ -113,7 +113,7 @@ export class TappedBroker {
       [step.type, "offset" in step ? ` ${step.offset}` : "", "attempt" in step ? `/${step.attempt}` : ""].join("");
     return this.history.filter((step) => types.includes(step.type)).map(of);
   }
-  told<T extends SystemEvent["type"]>(type: T): Extract<SystemEvent, { readonly type: T }>[] {
+  emitted<T extends SystemEvent["type"]>(type: T): Extract<SystemEvent, { readonly type: T }>[] {
     return this.events.filter((event) => event.type === type) as Extract<SystemEvent, { readonly type: T }>[];
   }
 

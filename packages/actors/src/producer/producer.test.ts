@@ -214,7 +214,7 @@ describe("rewinding", () => {
     tap.on("batch.refused", (frame) => (frame.sequence === 257 ? { ...frame, sequence: sequence(256) } : frame));
     for (let n = 256; n < 1_000; n++) void producer.send(`${n}`, { key: "k", id: `${n}` });
     await runtime.run(producer.flush());
-    expect(tap.told("batch.refused").map(({ error, expected }) => [error.code, expected])).toEqual(
+    expect(tap.received("batch.refused").map(({ error, expected }) => [error.code, expected])).toEqual(
       new Array(3).fill(["OUT_OF_SEQUENCE", 256]),
     );
     expect(broker.idsByKey(lines).get("k")).toEqual(Array.from({ length: 1_000 }, (_, n) => `${n}`));
@@ -257,7 +257,7 @@ describe("rewinding", () => {
     await runtime.run(producer.flush()); // nobody consumes: what is settled by all makes room
     const answers = tap.down.filter((frame) => frame.type === "batch.appended" || frame.type === "batch.refused");
     expect(answers.map(({ sequence }) => sequence)).toEqual(tap.sent("batch.append").map(({ sequence }) => sequence));
-    expect(tap.told("batch.refused")[0]?.error.code).toBe("QUEUE_FULL");
+    expect(tap.received("batch.refused")[0]?.error.code).toBe("QUEUE_FULL");
     expect(tap.links.map(({ closedWith }) => closedWith)).toEqual([null]);
   });
   it("sends what memory receipts promised again after the broker crashed", async () => {
@@ -310,7 +310,7 @@ describe("rewinding", () => {
     ]);
     expect(broker.logged.map(({ text }) => text).join()).toContain("lost messages it had acknowledged");
     expect(tap.sent("lane.open").map(({ epoch }) => epoch)).toEqual([null, 1, null]);
-    expect(tap.told("lane.opened").map(({ epoch }) => epoch)).toEqual([1, 1, 2]);
+    expect(tap.received("lane.opened").map(({ epoch }) => epoch)).toEqual([1, 1, 2]);
   });
   it("reports a lost tail also where its right was gone meanwhile", async () => {
     for (const refused of ["lane", "batch"] as const) {
@@ -323,7 +323,7 @@ describe("rewinding", () => {
         tap.cut(); // it is refused when it comes again
       else await runtime.advance(5_000);
       expect(await runtime.run(codeOf(producer.send("10", { key: "k" })))).toBe("FORBIDDEN");
-      expect(tap.told(refused === "lane" ? "refused" : "batch.refused")).not.toEqual([]);
+      expect(tap.received(refused === "lane" ? "refused" : "batch.refused")).not.toEqual([]);
       broker.disk.losePower(1);
       await broker.crash();
       expect(await runtime.run(codeOf(producer.send("11", { key: "k" })))).toBe("FORBIDDEN");
@@ -382,7 +382,7 @@ describe("rewinding", () => {
       if (!lie) return frame;
       lie = false;
       const { lane, epoch, sequence } = frame;
-      link.tell({ type: "batch.appended", lane, epoch, sequence, count: 7, runs: [], kept: sequence });
+      link.insert({ type: "batch.appended", lane, epoch, sequence, count: 7, runs: [], kept: sequence });
       return null;
     });
     const producer = client.producer(lines);
@@ -405,7 +405,7 @@ describe("fencing", () => {
     expect(await runtime.run(codeOf(old.send({ id: "o-1", n: 1 })))).toBe("PRODUCER_FENCED");
     expect(await codeOf(old.send({ id: "o-2", n: 1 }))).toBe("PRODUCER_FENCED");
     expect(await codeOf(old.ready())).toBe("PRODUCER_FENCED");
-    expect(broker.told("producer.fenced")).toMatchObject([{ producer: "shop" }]);
+    expect(broker.emitted("producer.fenced")).toMatchObject([{ producer: "shop" }]);
     expect(
       new Set(
         client.actors
@@ -571,7 +571,7 @@ describe("flush", () => {
     expect(isMessagingError(error, "FLUSH_FAILED") && error.errors.map(({ code }) => code)).toEqual([
       "MESSAGE_TOO_LARGE",
     ]);
-    expect(broker.told("send.refused")).toHaveLength(2);
+    expect(broker.emitted("send.refused")).toHaveLength(2);
     await runtime.run(producer.flush());
   });
   it("waits only for what was called before", async () => {
@@ -647,7 +647,7 @@ it("a lane that is refused for long is opened again after longer and longer wait
   expect(opens.length).toBeLessThan(75); // 150 at the pace of batches
   expect(Math.max(...waits)).toBeGreaterThan(5_000);
   expect(Math.max(...waits)).toBeLessThanOrEqual(10_001);
-  const told = broker.told("request.refused");
+  const told = broker.emitted("request.refused");
   expect(told).toHaveLength(opens.length);
   expect(told[0]).toMatchObject({ request: "lane.open", topic: "lines", group: null, code: "LIMIT_EXCEEDED" });
   const warnings = broker.logged.filter(({ text }) =>
