@@ -4,10 +4,9 @@ import { CommitQueue } from "./commit-queue.ts";
 import { DataWriter } from "./data-writer.ts";
 import { lmdbError } from "./errors.ts";
 import { Journaling, NOTHING } from "./journaling.ts";
-import type { OpenedFolder } from "./open-folder.ts";
 import type { Settings } from "./options.ts";
 import type { Room } from "./room.ts";
-import type { StoreData } from "./store-data.ts";
+import type { OpenedFolder, StoreData } from "./store-data.ts";
 import { WriteTransaction } from "./write-transaction.ts";
 
 /** For so long commits that nobody waits for are held back for others to go with, ms: a settle soon has the next append's sync to share. */

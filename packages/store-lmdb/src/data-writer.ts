@@ -3,13 +3,12 @@ import { MessagingError } from "@seriatim/actors";
 import { type Changes, ChangesEncoder, type Puts } from "./changes.ts";
 import { encodeLog } from "./encoding.ts";
 import { causeOf, lmdbError, ownerLost } from "./errors.ts";
-import type { OpenedFolder } from "./open-folder.ts";
 import type { Settings } from "./options.ts";
 import { putPassport, writeAsOwner } from "./ownership.ts";
 import type { Passport } from "./passport.ts";
 import type { Room } from "./room.ts";
 import { addShare, type JournalMark, NO_SHARE, putSeal, shareOf, takeShare } from "./seal.ts";
-import { reopenFolder, type StoreData } from "./store-data.ts";
+import { type OpenedFolder, reopenFolder, type StoreData } from "./store-data.ts";
 import { NO_TRIMS, nextTrims, type Trims } from "./trims.ts";
 
 export class DataWriter {

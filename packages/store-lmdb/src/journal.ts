@@ -19,12 +19,8 @@ import { createFile, syncFolder } from "./data-folder.ts";
 import { crc32, textKey } from "./encoding.ts";
 import { damaged } from "./errors.ts";
 import { type JournalTransaction, readTransactions, SECTOR_BYTES } from "./journal-format.ts";
+import type { JournalName } from "./seal.ts";
 
-/** Which journal lmdb's data goes on in: named by the owner's epoch, and how many that owner made. */
-export interface JournalName {
-  readonly epoch: number;
-  readonly serial: number;
-}
 /** Smallest size of a file. */
 export const JOURNAL_BYTES_MIN = 65_536;
 

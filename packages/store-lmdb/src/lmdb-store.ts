@@ -16,11 +16,11 @@ import { closed, lmdbError } from "./errors.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import { keepPrivate } from "./folder-rights.ts";
 import type { Migration } from "./formats.ts";
-import { type OpenedFolder, openFolder } from "./open-folder.ts";
+import { openFolder } from "./open-folder.ts";
 import { type LmdbStoreOptions, type Settings, settingsOf } from "./options.ts";
 import { verifyOwner } from "./ownership.ts";
 import { Room } from "./room.ts";
-import type { StoreData } from "./store-data.ts";
+import type { OpenedFolder, StoreData } from "./store-data.ts";
 import { listOf, readLog, recordOf, stateOf } from "./view.ts";
 
 /** For tests. */

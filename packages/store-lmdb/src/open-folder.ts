@@ -17,13 +17,7 @@ import type { Settings } from "./options.ts";
 import { storedPassport, takeOwnership } from "./ownership.ts";
 import { type Passport, readPassport, writePassport } from "./passport.ts";
 import { FREE_FLOOR, Room } from "./room.ts";
-import { type StoreData, storeData } from "./store-data.ts";
-
-export interface OpenedFolder {
-  readonly data: StoreData;
-  readonly id: string;
-  readonly epoch: number;
-}
+import { type OpenedFolder, type StoreData, storeData } from "./store-data.ts";
 
 /** @throws STORE_DAMAGED, FORMAT_UNSUPPORTED (nothing was changed then), STORE_FAILED, and what lmdb throws */
 export async function openFolder(

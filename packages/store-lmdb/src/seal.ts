@@ -3,12 +3,16 @@
 import { crc32, textKey } from "./encoding.ts";
 import type { Environment } from "./environment.ts";
 import { damaged } from "./errors.ts";
-import type { JournalName } from "./journal.ts";
 
 const SEAL_KEY = textKey("seal");
 /** Checksum, digest, the owner's epoch, which lies in no checksum of its own, and the mark. */
 const SEAL_BYTES = 40;
 
+/** Which journal lmdb's data goes on in: named by the owner's epoch, and how many that owner made. */
+export interface JournalName {
+  readonly epoch: number;
+  readonly serial: number;
+}
 /** Where the journal goes on. */
 export interface JournalMark {
   /** Number of the last transaction of which everything is in lmdb. */

@@ -17,6 +17,11 @@ export interface StoreData extends LoadedLogs {
   /** What is in the journal and not in lmdb yet, the newest first; none of it is in what else is here. */
   readonly layers: Layer[];
 }
+export interface OpenedFolder {
+  readonly data: StoreData;
+  readonly id: string;
+  readonly epoch: number;
+}
 /** After a failed transaction: reads everything anew from the file. lmdb itself takes no more writes after some failures, until it is opened again. */
 export async function reopenFolder(folder: string, settings: Settings, failed: StoreData): Promise<StoreData> {
   await failed.env.root.close();

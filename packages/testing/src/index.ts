@@ -2,8 +2,8 @@
 
 export { simulatedRuntime } from "@seriatim/actors/internals";
 export * from "./history/index.ts";
-export type { StoreFixture } from "./kits/store-bench.ts";
 export { storeCompliance } from "./kits/store-compliance.ts";
-export type { TransportFixture } from "./kits/transport-bench.ts";
+export type { StoreFixture } from "./kits/store-harness.ts";
 export { transportCompliance } from "./kits/transport-compliance.ts";
+export type { TransportFixture } from "./kits/transport-harness.ts";
 export * from "./simulation/index.ts";

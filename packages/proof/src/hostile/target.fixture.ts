@@ -6,8 +6,16 @@ import { type Client, createClient } from "@seriatim/actors/client";
 import { wsClientTransport } from "@seriatim/transport-ws/client";
 import { Attacker } from "./attacker.fixture.ts";
 import { counted, Honest, type Outcome } from "./honest.fixture.ts";
-import type { HostileCase } from "./hostile-case.fixture.ts";
-import { accessOf, type HostileBroker, type OpenBroker, openBroker, Surroundings } from "./open-broker.ts";
+import {
+  type Access,
+  accessOf,
+  type HostileBroker,
+  type HostileTopic,
+  type OpenBroker,
+  openBroker,
+  type RightLike,
+  Surroundings,
+} from "./open-broker.ts";
 import { OwnProcess } from "./own-process.fixture.ts";
 
 /** How long the answers to heartbeats of a link besides took, beside how long the attack did. */
@@ -18,13 +26,27 @@ export interface Beside {
   readonly beats: number;
 }
 
+/** What a case is tried against. */
+export interface HostileSetup {
+  /** What principals other than `owner` (everything) and `honest` (its own topic) may do; `{}` is every right. @default [] */
+  readonly may?: readonly RightLike[];
+  readonly topics?: readonly HostileTopic[];
+  /** @default "memory" */
+  readonly store?: "memory" | "lmdb";
+  readonly messageBytesMax?: number;
+  readonly frameBytesMax?: number;
+  /** The broker runs in a process of its own with so much heap, MiB. */
+  readonly heapMiB?: number;
+  /** Changes who comes in and who may do what, where that is what the case is about. Not with `heapMiB`. */
+  readonly access?: (usual: Access) => Access;
+}
 /** A broker under attack, with an honest client at work. */
 export class Target {
   readonly codec: Codec;
   readonly settings: HostileBroker;
   /** What the broker logged, each `level: text`. */
   readonly logged: string[];
-  readonly #hostile: HostileCase;
+  readonly #hostile: HostileSetup;
   readonly #surroundings = new Surroundings();
   readonly #attackers: Attacker[] = [];
   readonly #clients: Client[] = [];
@@ -34,7 +56,7 @@ export class Target {
   #honest!: Honest;
   #restarted = false;
 
-  static async start(hostile: HostileCase, transport: "memory" | "ws", codec: Codec): Promise<Target> {
+  static async start(hostile: HostileSetup, transport: "memory" | "ws", codec: Codec): Promise<Target> {
     const { topics = [], may = [], store = "memory", messageBytesMax, frameBytesMax } = hostile;
     const limits = {
       ...(messageBytesMax === undefined ? {} : { messageBytesMax }),
@@ -47,7 +69,7 @@ export class Target {
     target.#honest = await Honest.start(target.#transport, codec);
     return target;
   }
-  private constructor(hostile: HostileCase, settings: HostileBroker, codec: Codec) {
+  private constructor(hostile: HostileSetup, settings: HostileBroker, codec: Codec) {
     this.#hostile = hostile;
     this.settings = settings;
     this.codec = codec;

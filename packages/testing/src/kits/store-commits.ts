@@ -12,7 +12,7 @@ import {
   settle,
   text,
   truncate,
-} from "./store-bench.ts";
+} from "./store-harness.ts";
 
 /** Commits: whole, in order, and never inside the call. */
 export function commits(promise: StorePromise): void {

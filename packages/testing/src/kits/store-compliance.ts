@@ -1,6 +1,6 @@
 import type { ComplianceRunner } from "./compliance-runner.ts";
-import type { StoreFixture, StoreFixtureOptions, StorePromise } from "./store-bench.ts";
 import { commits } from "./store-commits.ts";
+import type { StoreFixture, StoreFixtureOptions, StorePromise } from "./store-harness.ts";
 import { owners } from "./store-owners.ts";
 import { reads } from "./store-reads.ts";
 

@@ -14,7 +14,7 @@ import {
   settle,
   text,
   truncate,
-} from "./store-bench.ts";
+} from "./store-harness.ts";
 
 /** Room, crashes, owners, and the end. */
 export function owners(promise: StorePromise): void {

@@ -13,7 +13,7 @@ import {
   settle,
   text,
   truncate,
-} from "./store-bench.ts";
+} from "./store-harness.ts";
 
 /** Logs and records: what was written is what is read. */
 export function reads(promise: StorePromise): void {

@@ -1,8 +1,8 @@
 import type { ComplianceRunner } from "./compliance-runner.ts";
-import { Bench, type TransportFixture, type TransportTests } from "./transport-bench.ts";
 import { dials } from "./transport-dials.ts";
 import { ends } from "./transport-ends.ts";
 import { frames } from "./transport-frames.ts";
+import { Bench, type TransportFixture, type TransportTests } from "./transport-harness.ts";
 import { pauses } from "./transport-pauses.ts";
 
 /** The promises of the `Transport` contract as tests: every transport runs them. */

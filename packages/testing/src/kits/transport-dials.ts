@@ -12,7 +12,7 @@ import {
   textsOf,
   until,
   within,
-} from "./transport-bench.ts";
+} from "./transport-harness.ts";
 
 /** Dialling, and listening. */
 export function dials({ promise }: TransportTests): void {

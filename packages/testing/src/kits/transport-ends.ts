@@ -1,5 +1,5 @@
 import type { LinkCode, LinkEnd } from "@seriatim/actors";
-import { collect, count, frame, same, sameFrames, type TransportTests, within } from "./transport-bench.ts";
+import { collect, count, frame, same, sameFrames, type TransportTests, within } from "./transport-harness.ts";
 
 /** The end of a link. */
 export function ends({ promise, eitherWay }: TransportTests): void {

@@ -10,7 +10,7 @@ import {
   type TransportTests,
   until,
   within,
-} from "./transport-bench.ts";
+} from "./transport-harness.ts";
 
 /** What travels: in order, once, unchanged, counted. */
 export function frames({ promise, eitherWay }: TransportTests): void {

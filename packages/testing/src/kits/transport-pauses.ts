@@ -10,7 +10,7 @@ import {
   type TransportTests,
   until,
   within,
-} from "./transport-bench.ts";
+} from "./transport-harness.ts";
 
 /** A reader that holds back. */
 export function pauses({ eitherWay }: TransportTests): void {
