@@ -3,7 +3,7 @@ import { MessagingError } from "../message/errors.ts";
 import type { Hello } from "../protocol/frames.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import type { HolderChange } from "../subscription/subscription-scope.ts";
-import { Shares } from "./shares.ts";
+import { PrincipalCache } from "./principal-cache.ts";
 
 /** Instances of one principal whose link numbers are known, at most, beside those that hold something. */
 export const LINKS_SEEN_MAX = 10_000;
@@ -41,7 +41,7 @@ export class Instances {
   readonly #live = new Map<string, Close>();
   readonly #held = new Map<string, Set<GroupSubscription>>();
   /** The highest link number of each, also after that link has ended: one that was overtaken on its way is refused. */
-  readonly #links = new Shares<number>({
+  readonly #links = new PrincipalCache<number>({
     eachMax: LINKS_SEEN_MAX,
     allMax: LINKS_SEEN_IN_ALL_MAX,
     isInUse: (key) => this.#live.has(key) || this.#held.has(key),

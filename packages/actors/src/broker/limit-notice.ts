@@ -3,7 +3,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { RateMet } from "./rates.ts";
 
 /** How often a client is told that it is read later, and how often the log, ms. */
-const TOLD_MS = 1_000;
+const NOTIFIED_MS = 1_000;
 const LOGGED_MS = 60_000;
 
 /**
@@ -12,22 +12,22 @@ const LOGGED_MS = 60_000;
  */
 export class LimitNotice {
   readonly #runtime: Runtime;
-  readonly #tell: (frame: Limited) => void;
+  readonly #notify: (frame: Limited) => void;
   readonly #log: (text: string, data: object) => void;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #notifiedAt = Number.NEGATIVE_INFINITY;
   #loggedAt = Number.NEGATIVE_INFINITY;
 
   /** `log`: says of whom. */
-  constructor(runtime: Runtime, tell: (frame: Limited) => void, log: (text: string, data: object) => void) {
+  constructor(runtime: Runtime, notify: (frame: Limited) => void, log: (text: string, data: object) => void) {
     this.#runtime = runtime;
-    this.#tell = tell;
+    this.#notify = notify;
     this.#log = log;
   }
   met({ limit, max, waitMs }: RateMet): void {
     const now = this.#runtime.now();
-    if (now - this.#toldAt >= TOLD_MS) {
-      this.#toldAt = now;
-      this.#tell({ type: "limited", limit, max, retryInMs: Math.max(waitMs, TOLD_MS) });
+    if (now - this.#notifiedAt >= NOTIFIED_MS) {
+      this.#notifiedAt = now;
+      this.#notify({ type: "limited", limit, max, retryInMs: Math.max(waitMs, NOTIFIED_MS) });
     }
     if (now - this.#loggedAt < LOGGED_MS) return;
     this.#loggedAt = now;

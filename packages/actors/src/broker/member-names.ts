@@ -5,7 +5,7 @@ import { decodeRecord, encodeRecord, storeKeys } from "../log/records.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
 import type { Store, StoreWrite, StoreWriter } from "../store/store.ts";
-import { Shares } from "./shares.ts";
+import { PrincipalCache } from "./principal-cache.ts";
 
 /** Names of one principal in a group that are kept while nobody has them, at most. */
 export const NAMES_MAX = 1_000;
@@ -42,14 +42,14 @@ const STORED = Promise.resolve();
 export class MemberNames {
   readonly #options: MemberNamesOptions;
   readonly #names = new Map<string, Kept>();
-  readonly #shares: Shares<null>;
+  readonly #order: PrincipalCache<null>;
   #writer: StoreWriter;
   #lookAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: MemberNamesOptions) {
     this.#options = options;
     this.#writer = options.store.writer();
-    this.#shares = new Shares({
+    this.#order = new PrincipalCache({
       eachMax: NAMES_MAX,
       allMax: NAMES_IN_ALL_MAX,
       isInUse: (name) => options.isLiving(name) || options.isHolding(name),
@@ -131,11 +131,11 @@ export class MemberNames {
   }
   #keep(name: string, kept: Kept): void {
     this.#names.set(name, kept);
-    this.#shares.set(kept.owner, name, null);
+    this.#order.set(kept.owner, name, null);
   }
   #drop(name: string, owner: string): void {
     this.#names.delete(name);
-    this.#shares.delete(owner, name);
+    this.#order.delete(owner, name);
   }
   /** Removes their records. Nobody waits for it: one that stays is forgotten after a week. */
   #forget(names: readonly string[], more: readonly StoreWrite[] = []): void {

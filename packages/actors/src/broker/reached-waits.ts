@@ -2,9 +2,9 @@ import { limitExceeded, optionInvalid } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import type { QueueEnd } from "../protocol/questions.ts";
 import type { Departure } from "../runtime/departure.ts";
-import { Allowances } from "./allowances.ts";
 import type { Group } from "./group.ts";
 import { type Asker, RETRY_IN_MS } from "./question-turns.ts";
+import { Quota } from "./quota.ts";
 
 /** What a question that waits counts as, beside its ends. */
 const QUESTION_ENDS = 16;
@@ -23,9 +23,9 @@ interface Ends {
  * of ends.
  */
 export class ReachedWaits {
-  readonly #links = new Allowances(ENDS_MAX.link);
-  readonly #principals = new Allowances(ENDS_MAX.principal);
-  readonly #groups = new Allowances(ENDS_MAX.group);
+  readonly #links = new Quota(ENDS_MAX.link);
+  readonly #principals = new Quota(ENDS_MAX.principal);
+  readonly #groups = new Quota(ENDS_MAX.group);
 
   /**
    * Resolves once every queue has come to its end, or nobody waits any more (`departure`). Of several ends of one
@@ -38,28 +38,28 @@ export class ReachedWaits {
     if (ends.queues.length === 0) return Promise.resolve();
     const { principal } = asker;
     const holders = [
-      { allowances: this.#links, holder: asker, limit: "endsMax", who: "this link waits" },
-      { allowances: this.#principals, holder: principal, limit: "principalEndsMax", who: `${quoted(principal)} waits` },
+      { quota: this.#links, holder: asker, limit: "endsMax", who: "this link waits" },
+      { quota: this.#principals, holder: principal, limit: "principalEndsMax", who: `${quoted(principal)} waits` },
       {
-        allowances: this.#groups,
+        quota: this.#groups,
         holder: group,
         limit: "groupEndsMax",
         who: `group ${quoted(group.name)} is waited for`,
       },
     ];
     const cost = ends.queues.length + QUESTION_ENDS;
-    const full = holders.find(({ allowances, holder }) => !allowances.hasRoom(holder, cost));
+    const full = holders.find(({ quota, holder }) => !quota.hasRoom(holder, cost));
     if (full !== undefined)
       throw limitExceeded(
         full.limit,
-        full.allowances.most,
-        `${full.who} at the ends of ${full.allowances.most} queues`,
+        full.quota.max,
+        `${full.who} at the ends of ${full.quota.max} queues`,
         "wait for less at once",
         RETRY_IN_MS,
       );
-    for (const { allowances, holder } of holders) allowances.add(holder, cost);
+    for (const { quota, holder } of holders) quota.add(holder, cost);
     return oneAfterAnother(departure, group, ends).finally(() => {
-      for (const { allowances, holder } of holders) allowances.add(holder, -cost);
+      for (const { quota, holder } of holders) quota.add(holder, -cost);
     });
   }
 }

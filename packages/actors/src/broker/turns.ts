@@ -86,9 +86,9 @@ export class Turns {
   leave(principal: string | null, share: Share): void {
     if (--share.links === 0 && principal !== null) this.#shares.delete(principal);
   }
-  /** Runs `goOn`, which throws nothing, once it is its turn: behind those of its share that wait already. */
-  wait(goOn: () => void, share: Share): void {
-    if (share.waiting.push(goOn) === 1) this.#order.push(share);
+  /** Runs `resume`, which throws nothing, once it is its turn: behind those of its share that wait already. */
+  wait(resume: () => void, share: Share): void {
+    if (share.waiting.push(resume) === 1) this.#order.push(share);
     this.#waiting++;
     this.#arm();
   }
@@ -104,11 +104,11 @@ export class Turns {
     let left = this.#waiting;
     do {
       const share = this.#order.shift();
-      const goOn = share?.waiting.shift();
-      if (share === undefined || goOn === undefined) break;
+      const resume = share?.waiting.shift();
+      if (share === undefined || resume === undefined) break;
       this.#waiting--;
       if (share.waiting.length > 0) this.#order.push(share); // before it goes on: who has more to do is behind the others
-      goOn();
+      resume();
     } while (--left > 0 && this.#runtime.now() < until);
     this.#arm();
   };

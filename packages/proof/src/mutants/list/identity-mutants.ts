@@ -24,10 +24,13 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     name: "links-forgotten-for-others",
     breaks: "link numbers of one principal are forgotten when another brings many",
     promises: ["P1", "P2"],
-    file: "broker/shares.ts",
+    file: "broker/principal-cache.ts",
     find: "if (own.size > this.#options.eachMax) this.#drop(of, own);",
     replace: "if (this.#size > this.#options.eachMax) this.#dropAny();",
-    test: of("broker/shares.test.ts", "drops the oldest of the one that has too many, and nothing of anybody else's"),
+    test: of(
+      "broker/principal-cache.test.ts",
+      "drops the oldest of the one that has too many, and nothing of anybody else's",
+    ),
   },
   {
     name: "name-not-checked",

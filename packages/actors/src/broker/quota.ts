@@ -1,14 +1,14 @@
 /** How much each of many has of something that nobody may have too much of. */
-export class Allowances {
-  readonly most: number;
+export class Quota {
+  readonly max: number;
   readonly #held = new Map<unknown, number>();
 
-  constructor(most: number) {
-    this.most = most;
+  constructor(max: number) {
+    this.max = max;
   }
   /** Whether the holder may have so much more. */
   hasRoom(holder: unknown, more: number): boolean {
-    return (this.#held.get(holder) ?? 0) + more <= this.most;
+    return (this.#held.get(holder) ?? 0) + more <= this.max;
   }
   /** The holder has more, or (negative) less. */
   add(holder: unknown, more: number): void {

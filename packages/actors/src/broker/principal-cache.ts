@@ -1,7 +1,7 @@
 /** How many of the oldest are looked at for one that may be dropped. */
 const LOOKS = 16;
 
-export interface SharesOptions {
+export interface PrincipalCacheOptions {
   /** Entries of one principal, at most. */
   readonly eachMax: number;
   /** Of all together. */
@@ -14,13 +14,13 @@ export interface SharesOptions {
  * What a broker remembers of many principals, a bounded share for each: whoever brings much drops its own oldest, and
  * nothing of anybody else's.
  */
-export class Shares<V> {
-  readonly #options: SharesOptions;
+export class PrincipalCache<V> {
+  readonly #options: PrincipalCacheOptions;
   /** By principal, the one that came last at the end; of each by key, the newest at the end. */
   readonly #all = new Map<string, Map<string, V>>();
   #size = 0;
 
-  constructor(options: SharesOptions) {
+  constructor(options: PrincipalCacheOptions) {
     this.#options = options;
   }
   get size(): number {
