@@ -27,7 +27,7 @@ export interface BrokerScope {
   readonly counters: Counters | null;
   readonly authorizer: Authorizer;
   /** Whether principals are told apart: without an authenticator all are one, and nothing belongs to anybody. */
-  readonly tellsApart: boolean;
+  readonly authenticates: boolean;
   /** What clients are told of errors. */
   readonly disclosure: Disclosure;
   /** What it speaks. */
@@ -62,7 +62,7 @@ export function brokerScope(settings: BrokerSettings, parts: BrokerParts, lost: 
     events: new EventBus(runtime, observerThrew("events")),
     counters: metrics === null ? null : new Counters(metrics, logger),
     authorizer: parts.authorizer,
-    tellsApart: parts.tellsApart ?? true,
+    authenticates: parts.authenticates ?? true,
     disclosure: new Disclosure({ at: "broker", runtime, logger }),
     codecs: parts.codecs ?? CODECS,
     limits: limitsOf(settings, parts),

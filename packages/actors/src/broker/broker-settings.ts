@@ -49,7 +49,7 @@ export interface BrokerParts {
    * Whether it tells principals apart. Where it does not (none is bound), all are one, and names, instances and leases belong to nobody.
    * @default true
    */
-  readonly tellsApart?: boolean;
+  readonly authenticates?: boolean;
   readonly authorizer: Authorizer;
   readonly logger: Logger;
   /** @default null: nothing is counted */

@@ -101,7 +101,7 @@ export interface BenchOptions {
   readonly topics?: readonly TopicSpec[];
   readonly authorize?: (right: Right, principal: string) => boolean;
   /** @default true */
-  readonly tellsApart?: boolean;
+  readonly authenticates?: boolean;
   /** What the broker speaks. */
   readonly codecs?: Codecs;
   /** What else it is told. */
@@ -152,7 +152,7 @@ export class BrokerBench {
         runtime,
         store: (options.store ?? ((store) => store))(createMemoryStore({ runtime, disk })),
         authenticator: { authenticate: async () => ({ id: "anybody" }) },
-        tellsApart: options.tellsApart ?? true,
+        authenticates: options.authenticates ?? true,
         authorizer: { authorize: ({ id }, right) => options.authorize?.(right, id) ?? true },
         logger: {
           log: (level, text, data) => {

@@ -93,7 +93,7 @@ describe("a producer's name", () => {
   it("of data from before it was stored is the first one's that comes", async () => {
     const runtime = simulatedRuntime({ seed: 3 });
     const disk = new MemoryDisk({ runtime });
-    const old = await BrokerBench.start({ runtime, disk, tellsApart: false });
+    const old = await BrokerBench.start({ runtime, disk, authenticates: false });
     const opened = await openLane(await old.client("a", 1, "alice"), "payments");
     await old.broker.close();
     const store = createMemoryStore({ runtime, disk });
@@ -157,7 +157,7 @@ describe("a producer's name", () => {
     expect(await openLane(alice, "payments")).toMatchObject({ type: "lane.opened" });
   });
   it("is nobody's where no authenticator tells principals apart", async () => {
-    const bench = await BrokerBench.start({ tellsApart: false });
+    const bench = await BrokerBench.start({ authenticates: false });
     expect(await openLane(await bench.client("a", 1, "anonymous"), "p")).toMatchObject({ type: "lane.opened" });
     expect(await openLane(await bench.client("b", 1, "anonymous"), "p")).toMatchObject({ type: "lane.opened" });
   });

@@ -56,7 +56,7 @@ export class Intake {
   #isStopped = false;
   /** The link has ended. */
   #isOver = false;
-  #hasTold = false;
+  #hasReported = false;
   /** The slice under way, and when its last packet was begun. */
   #turn = -1;
   #startedAt = Number.NEGATIVE_INFINITY;
@@ -82,7 +82,7 @@ export class Intake {
   /** The link has ended; what came before that is still worked off. */
   linkEnded(): void {
     this.#isOver = true;
-    if (this.#held === null) this.#tellEnd();
+    if (this.#held === null) this.#reportEnd();
   }
   /** Nothing more is worked off. */
   stop(): void {
@@ -93,20 +93,20 @@ export class Intake {
       this.#held = null;
       this.#parts.link.resume(); // it has an end to hear of
     }
-    if (this.#isOver) this.#tellEnd();
+    if (this.#isOver) this.#reportEnd();
   }
-  #tellEnd(): void {
-    if (this.#hasTold) return;
-    this.#hasTold = true;
+  #reportEnd(): void {
+    if (this.#hasReported) return;
+    this.#hasReported = true;
     const { turns, principal, ended } = this.#parts;
     turns.leave(principal, this.#share);
     ended();
   }
 
-  /** Goes on with something else of this link in a turn of its own; not once the link has ended. `goOn` throws nothing. */
-  later(goOn: () => void): void {
+  /** Goes on with something else of this link in a turn of its own; not once the link has ended. `resume` throws nothing. */
+  later(resume: () => void): void {
     this.#parts.turns.wait(() => {
-      if (!this.#isStopped) goOn();
+      if (!this.#isStopped) resume();
     }, this.#share);
   }
 
@@ -194,9 +194,9 @@ export class Intake {
     else runtime.setTimeout(this.#awaitTurn, forMs);
   }
   readonly #awaitTurn = (): void => {
-    if (!this.#isStopped) this.#parts.turns.wait(this.#goOn, this.#share);
+    if (!this.#isStopped) this.#parts.turns.wait(this.#resume, this.#share);
   };
-  readonly #goOn = (): void => {
+  readonly #resume = (): void => {
     if (this.#isStopped) return;
     const { runtime, turns, link } = this.#parts;
     const now = runtime.now();
@@ -206,6 +206,6 @@ export class Intake {
     this.#work(null, now);
     if (this.#held !== null || this.#isStopped) return;
     link.resume();
-    if (this.#isOver) this.#tellEnd();
+    if (this.#isOver) this.#reportEnd();
   };
 }

@@ -1,30 +1,29 @@
-import type { Authorizer, Right } from "../contracts/auth.ts";
-import type { Logger } from "../contracts/logger.ts";
+import type { Right } from "../contracts/auth.ts";
 import type { Principal } from "../contracts/transport.ts";
 import { MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 import { untraced } from "../message/untraced.ts";
 import { logThrown } from "../protocol/own-fault.ts";
 import type { AnyOf } from "../protocol/questions/rights.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { BrokerScope } from "./broker-scope.ts";
 
 /**
  * What the authorizer answers. Only `true` allows: a promise would otherwise count as a yes, whatever it becomes.
  * @throws `UNAVAILABLE` when the authorizer throws, or answers with anything but true or false
  */
 export function isAllowed(
-  host: { readonly authorizer: Authorizer; readonly runtime: Runtime; readonly logger: Logger },
+  scope: Pick<BrokerScope, "authorizer" | "runtime" | "logger">,
   path: string,
   principal: Principal,
   right: Right,
 ): boolean {
   try {
-    const allowed: unknown = host.authorizer.authorize(principal, right);
+    const allowed: unknown = scope.authorizer.authorize(principal, right);
     if (typeof allowed === "boolean") return allowed;
     void Promise.resolve(allowed).catch(() => {}); // nobody waits for it, so its rejection must not end the process
     throw new TypeError(`authorize must return true or false, found ${typeof allowed}: it cannot be async`);
   } catch (error) {
-    const { runtime, logger } = host;
+    const { runtime, logger } = scope;
     const reference = logThrown({ at: "broker", path, runtime, logger }, error, "the authorizer threw", { ...right });
     throw new MessagingError(
       "UNAVAILABLE",

@@ -10,7 +10,7 @@ export interface Asker {
   readonly departure: Departure;
   /** So much waits on its link that another answer would wait there, too: its questions wait instead. */
   readonly congested: boolean;
-  onDrained(goOn: () => void): void;
+  onDrained(resume: () => void): void;
 }
 /** The turn of one question. */
 export interface QuestionTurn {
@@ -219,12 +219,12 @@ export class QuestionTurns {
         if (together.every(({ state }) => state === "over")) throw gone();
       },
     };
-    let tell: (asked: Asked) => void;
+    let settle: (asked: Asked) => void;
     try {
       const answer = await first.work(turn);
-      tell = ({ resolve }) => resolve(answer);
+      settle = ({ resolve }) => resolve(answer);
     } catch (error) {
-      tell = ({ reject }) => reject(error);
+      settle = ({ reject }) => reject(error);
     }
     for (const asked of together) {
       if (asked.state === "over") continue;
@@ -235,7 +235,7 @@ export class QuestionTurns {
         continue;
       }
       asked.state = "over";
-      tell(asked);
+      settle(asked);
       this.#closeIfIdle(line);
       await this.#turnEnd(); // each answer is written by itself
     }

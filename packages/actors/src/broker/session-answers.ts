@@ -31,7 +31,7 @@ export class SessionAnswers {
   readonly #link: AnsweringLink;
   /** The last large answer on its way. */
   #last: Promise<void> = Promise.resolve();
-  #goOn = (): void => {};
+  #resume = (): void => {};
 
   constructor(link: AnsweringLink) {
     this.#link = link;
@@ -62,13 +62,13 @@ export class SessionAnswers {
   }
   #drained(): Promise<void> {
     return new Promise((resolve) => {
-      this.#goOn = resolve;
+      this.#resume = resolve;
       this.#link.drain.whenDrained(resolve);
     });
   }
   /** The link has ended: nothing waits for it any more. */
   stop(): void {
-    this.#goOn();
+    this.#resume();
   }
   *#parts(kind: QuestionKind, request: number, answer: AnyAnswer): Generator<Uint8Array> {
     const most = Math.min(PART_BYTES, this.#link.frameBytesMax / 4);

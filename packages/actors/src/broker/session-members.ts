@@ -99,7 +99,7 @@ export class SessionMembers {
   /** Rule 44: what the joins of one packet lead to is not done in one go. */
   async #inTurn(work: () => Promise<void>): Promise<void> {
     if (this.#working < JOINS_AT_ONCE) this.#working++;
-    else await new Promise<void>((goOn) => this.#waiting.push(goOn));
+    else await new Promise<void>((resume) => this.#waiting.push(resume));
     try {
       await work();
     } finally {
@@ -184,7 +184,7 @@ export class SessionMembers {
       this.#expelled.delete(oldest);
     }
     const { sender, life } = this.#session;
-    const isTold = sender.sendIfSpoken({ type: "member.ended", member: number, error: sender.told(error) });
+    const isTold = sender.sendIfSpoken({ type: "member.ended", member: number, error: sender.disclosed(error) });
     if (!isTold) life.close(error, "unavailable");
   }
   /** The link was silent, and is heard again. */

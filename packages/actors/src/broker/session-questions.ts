@@ -33,8 +33,8 @@ export class SessionQuestions implements Asker {
   get congested(): boolean {
     return this.#session.sender.drain.congested;
   }
-  onDrained(goOn: () => void): void {
-    this.#session.sender.drain.whenDrained(goOn);
+  onDrained(resume: () => void): void {
+    this.#session.sender.drain.whenDrained(resume);
   }
 
   /** @throws `LIMIT_EXCEEDED` */

@@ -25,6 +25,6 @@ export interface SessionScope extends Served {
   readonly departure: Departure;
   /** Nothing was heard for so long that its client may be frozen or cut off. */
   isSilent(): boolean;
-  /** Goes on in a turn of the link's own (rule 44); not once it has ended. `goOn` throws nothing. */
-  later(goOn: () => void): void;
+  /** Goes on in a turn of the link's own (rule 44); not once it has ended. `resume` throws nothing. */
+  later(resume: () => void): void;
 }

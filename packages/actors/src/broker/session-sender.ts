@@ -81,7 +81,7 @@ export class SessionSender {
   }
   /** Refuses what was asked; of the error it tells what may be told. */
   refuse(refusal: Refusal): void {
-    if (this.#life.isOpen) this.#push({ ...refusal, error: this.told(refusal.error) });
+    if (this.#life.isOpen) this.#push({ ...refusal, error: this.disclosed(refusal.error) });
   }
   /** Refuses a request with an error of ours. Anything else that was thrown is no answer to give. */
   refuseRequest(request: number, error: unknown, doing: string): void {
@@ -102,7 +102,7 @@ export class SessionSender {
     await this.#answers?.send(kind, request, answer);
   }
   /** What its client may be told of an error. */
-  told(error: MessagingError): WireError {
+  disclosed(error: MessagingError): WireError {
     return this.#scope.disclosure.of(error, this.#life.path);
   }
   goodbye(error: WireError | null): void {

@@ -104,7 +104,7 @@ export class Session {
     link.frames$.subscribe({ next: (packet) => this.#receive(packet), complete: () => this.#intake.linkEnded() });
   }
   get #principal(): Owner {
-    return this.#served.scope.tellsApart ? this.link.principal.id : null;
+    return this.#served.scope.authenticates ? this.link.principal.id : null;
   }
   /** What its lanes are open for. */
   producing(): ReturnType<SessionLanes["producing"]> | readonly [] {
@@ -150,7 +150,7 @@ export class Session {
       ...this.#served,
       ...{ link, client, life, sender: this.#sender, rights: this.#rights, departure: this.#departure },
       isSilent: () => this.#silence.isSuspected,
-      later: (goOn) => this.#intake.later(goOn),
+      later: (resume) => this.#intake.later(resume),
     });
     life.open();
     this.#sender.send({
@@ -170,7 +170,7 @@ export class Session {
 
   /** Its machine has decided that it ends. */
   #close({ error, code }: Goodbye): void {
-    const told = error === null ? null : this.#sender.told(error);
+    const told = error === null ? null : this.#sender.disclosed(error);
     const reason = isMessagingError(error, "INTERNAL") ? error.reference : (told?.message ?? "");
     this.#containAll("ending", [
       () => this.#sender.goodbye(told),

@@ -25,7 +25,7 @@ export interface Parts {
   readonly metrics: Metrics | null;
   readonly authenticator: Authenticator;
   /** An authenticator is bound. */
-  readonly tellsApart: boolean;
+  readonly authenticates: boolean;
   /** `null`: an authenticator is bound and nobody says what its principals may do. */
   readonly authorizer: Authorizer | null;
   /** Opened when asked for: a client needs none. */
@@ -70,7 +70,7 @@ export async function assemble(modules: readonly ContainerModule[]): Promise<Par
     history: await optional<HistorySink | null>(tokens.history as Token<HistorySink | null>, null),
     metrics: await optional<Metrics | null>(tokens.metrics as Token<Metrics | null>, null),
     authenticator: await optional(tokens.authenticator, everybody),
-    tellsApart: container.isBound(tokens.authenticator),
+    authenticates: container.isBound(tokens.authenticator),
     authorizer: await optional<Authorizer | null>(
       tokens.authorizer as Token<Authorizer | null>,
       container.isBound(tokens.authenticator) ? null : everything,

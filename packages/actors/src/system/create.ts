@@ -92,7 +92,7 @@ async function closeBoth(client: Client, broker: Broker, runtime: Runtime, timeo
   }
 }
 async function brokerOn(parts: Parts, settings: BrokerSettings, listen: readonly Transport[]): Promise<Broker> {
-  const { transport, runtime, authenticator, tellsApart, authorizer, logger, metrics } = parts;
+  const { transport, runtime, authenticator, authenticates, authorizer, logger, metrics } = parts;
   if (authorizer === null)
     throw new MessagingError(
       "MODULE_MISSING",
@@ -103,7 +103,7 @@ async function brokerOn(parts: Parts, settings: BrokerSettings, listen: readonly
     transports: [transport, ...listen],
     runtime,
     authenticator,
-    tellsApart,
+    authenticates,
     authorizer,
     logger,
     metrics,

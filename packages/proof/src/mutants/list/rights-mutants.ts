@@ -9,7 +9,7 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
     breaks: "what goes on under a right goes on when it is revoked",
     promises: ["P11"],
     file: "broker/session-rights.ts",
-    find: "this.#tell(held, this.#refusalOf(held.any));",
+    find: "this.#notify(watched, this.#refusalOf(watched.any));",
     replace: "",
     test: of("rights.test.ts", "is refused for as long as nobody can say, and goes on where it stood"),
   },
