@@ -5,20 +5,20 @@ import { logThrown, ownFault } from "../protocol/own-fault.ts";
 import type { BrokerScope } from "./broker-scope.ts";
 import type { EndStep } from "./end-within.ts";
 import { principalsOf } from "./principals.ts";
+import type { ServedBroker } from "./served-broker.ts";
 import { Session } from "./session.ts";
-import type { Served } from "./session-scope.ts";
 
 /** The way into a broker: it listens, lets in whom the authenticator knows, and begins a session for each link. */
 export class Admission {
   readonly sessions = new Set<Session>();
-  readonly #served: Served;
+  readonly #served: ServedBroker;
   readonly #scope: BrokerScope;
   readonly #isOpen: () => boolean;
   readonly #listeners: Listener[] = [];
   #numbered = 0;
 
   /** `isOpen`: links are taken now. */
-  constructor(served: Served, isOpen: () => boolean) {
+  constructor(served: ServedBroker, isOpen: () => boolean) {
     this.#served = served;
     this.#scope = served.scope;
     this.#isOpen = isOpen;

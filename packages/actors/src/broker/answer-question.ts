@@ -1,10 +1,11 @@
 // How each kind of question is answered.
 import type { Answers, Question, QuestionKind, QuestionOf } from "../protocol/questions.ts";
 import { accountFor } from "./questions/account.ts";
-import { Answering, type AskedBroker, type By } from "./questions/answering.ts";
+import { Answering, type By } from "./questions/answering.ts";
 import { describeBroker, describeGroup, describeTopic } from "./questions/describe.ts";
 import { explainKey } from "./questions/explain.ts";
 import { whenReached } from "./questions/reached.ts";
+import type { ServedBroker } from "./served-broker.ts";
 
 /** Entries of one answer, at most. */
 const LIST_MAX = 1_000;
@@ -23,7 +24,7 @@ const ANSWERERS: { readonly [Kind in QuestionKind]: Answerer<Kind> } = {
   },
   explain: ({ topic: name, key }, at) => {
     const topic = at.topic(name);
-    return at.inTurn((turn) => explainKey(topic, key, at.broker.runtime.wallNow(), turn, at.rights));
+    return at.inTurn((turn) => explainKey(topic, key, at.broker.scope.runtime.wallNow(), turn, at.rights));
   },
   ends: ({ topic }, at) => {
     const { queues } = at.topic(topic);
@@ -36,7 +37,7 @@ const ANSWERERS: { readonly [Kind in QuestionKind]: Answerer<Kind> } = {
     return at.inTurn((turn) => accountFor(topic, group, turn));
   },
   declare: async ({ spec }, { broker }) => {
-    await broker.declare(spec);
+    await broker.topics.declare(spec);
     return null;
   },
   "name.release": async ({ topic: name, group, name: released, reason }, at) => {
@@ -44,7 +45,7 @@ const ANSWERERS: { readonly [Kind in QuestionKind]: Answerer<Kind> } = {
     const wasOwned =
       group === null ? await topic.releaseProducer(released) : await at.group({ topic: name, group }).release(released);
     if (wasOwned)
-      at.broker.events.emit({
+      at.broker.scope.events.emit({
         type: "name.released",
         topic: topic.spec.name,
         group,
@@ -79,7 +80,7 @@ const ANSWERERS: { readonly [Kind in QuestionKind]: Answerer<Kind> } = {
  * @throws `TOPIC_UNKNOWN` `FORBIDDEN` `ENTRY_UNKNOWN` `OPTION_INVALID` `LIMIT_EXCEEDED`
  */
 export function answerQuestion<Q extends Question>(
-  broker: AskedBroker,
+  broker: ServedBroker,
   question: Q,
   by: By,
 ): Promise<Answers[Q["kind"]]> {

@@ -23,8 +23,8 @@ import type { BrokerParts, BrokerSettings } from "./broker-settings.ts";
 import { endWithin } from "./end-within.ts";
 import { LinkedProducers } from "./linked-producers.ts";
 import { type Asker, QuestionTurns } from "./question-turns.ts";
-import type { AskedBroker } from "./questions/answering.ts";
 import { ReachedWaits } from "./reached-waits.ts";
+import type { ServedBroker } from "./served-broker.ts";
 import { allRights } from "./session-rights.ts";
 import { Topics } from "./topics.ts";
 
@@ -68,7 +68,7 @@ class BrokerNode implements Broker {
   readonly #scope: BrokerScope;
   readonly #machine: Actor<typeof brokerMachine>;
   readonly #topics: Topics;
-  readonly #asked: AskedBroker;
+  readonly #served: ServedBroker;
   readonly #admission: Admission;
   readonly #departure = new Departure();
   /** Whoever has this broker in its own process. */
@@ -80,26 +80,18 @@ class BrokerNode implements Broker {
   constructor(settings: BrokerSettings, parts: BrokerParts) {
     this.#parts = parts;
     this.#scope = brokerScope(settings, parts, (error) => void this.fail(error));
-    const { name, runtime, actors, events } = this.#scope;
+    const { name, runtime, actors } = this.#scope;
     const machine = actors.start({ kind: "broker", path: `broker/${name}` }, brokerMachine, {});
     const topics = new Topics(this.#scope);
     this.#machine = machine;
     this.#ended = new Promise((resolve) => machine.on("end.due", ({ timeoutMs }) => resolve(this.#end(timeoutMs))));
     this.#topics = topics;
-    this.#asked = {
-      ...{ name, runtime, events, turns: new QuestionTurns(runtime), reachedWaits: new ReachedWaits() },
-      get state() {
-        return machine.getSnapshot().value;
-      },
-      get topics() {
-        return topics.all;
-      },
-      topic: (topic) => topics.find(topic),
-      declare: (spec) => topics.declare(spec),
+    this.#served = {
+      ...{ scope: this.#scope, topics, turns: new QuestionTurns(runtime), reachedWaits: new ReachedWaits() },
+      state: () => machine.getSnapshot().value,
     };
     this.#asker = { principal: name, departure: this.#departure, congested: false, onDrained: () => {} };
-    const served = { scope: this.#scope, topics, asked: this.#asked };
-    this.#admission = new Admission(served, () => machine.getSnapshot().hasTag("admitting"));
+    this.#admission = new Admission(this.#served, () => machine.getSnapshot().hasTag("admitting"));
   }
   get name(): string {
     return this.#scope.name;
@@ -140,7 +132,7 @@ class BrokerNode implements Broker {
   }
 
   #answer<Q extends Question>(question: Q): Promise<Answers[Q["kind"]]> {
-    return answerQuestion(this.#asked, question, { asker: this.#asker, rights: allRights });
+    return answerQuestion(this.#served, question, { asker: this.#asker, rights: allRights });
   }
   explain<In, Out, O extends boolean>(topic: Topic<In, Out, Keying, O>, key: string): Promise<Explanation> {
     return this.#answer({ kind: "explain", topic: topic.name, key });

@@ -59,8 +59,8 @@ export class SessionQuestions implements Asker {
     this.#asked++;
     this.#askedBytes += bytes;
     const doing = `ask "${question.kind}"`;
-    const { asked, rights, sender, life } = this.#session;
-    answerQuestion(asked, question, { asker: this, rights })
+    const { rights, sender, life } = this.#session;
+    answerQuestion(this.#session, question, { asker: this, rights })
       .then((answer) => sender.answer(request, question.kind, answer))
       .finally(() => {
         this.#asked--;

@@ -1,21 +1,13 @@
 import type { IncomingLink } from "../contracts/transport.ts";
 import type { Departure } from "../runtime/departure.ts";
-import type { BrokerScope } from "./broker-scope.ts";
 import type { Admitted } from "./instances.ts";
-import type { AskedBroker } from "./questions/answering.ts";
+import type { ServedBroker } from "./served-broker.ts";
 import type { SessionLife } from "./session-life.ts";
 import type { SessionRights } from "./session-rights.ts";
 import type { SessionSender } from "./session-sender.ts";
-import type { Topics } from "./topics.ts";
 
-/** What sessions are about. */
-export interface Served {
-  readonly scope: BrokerScope;
-  readonly topics: Topics;
-  readonly asked: AskedBroker;
-}
 /** What the parts of one session share, from its hello on. */
-export interface SessionScope extends Served {
+export interface SessionScope extends ServedBroker {
   readonly link: IncomingLink;
   readonly client: Admitted;
   readonly life: SessionLife;

@@ -11,12 +11,12 @@ import type { Admitted } from "./instances.ts";
 import { Intake } from "./intake.ts";
 import { LimitNotice } from "./limit-notice.ts";
 import { Rates } from "./rates.ts";
+import type { ServedBroker } from "./served-broker.ts";
 import type { Goodbye } from "./session.machine.ts";
 import { SessionFrames } from "./session-frames.ts";
 import { IN_FLIGHT_BATCHES_MAX, type SessionLanes } from "./session-lanes.ts";
 import { SessionLife } from "./session-life.ts";
 import { SessionRights } from "./session-rights.ts";
-import type { Served } from "./session-scope.ts";
 import { SessionSender } from "./session-sender.ts";
 import { Silence } from "./silence.ts";
 import { TokenExpiry } from "./token-expiry.ts";
@@ -33,7 +33,7 @@ import { TokenExpiry } from "./token-expiry.ts";
 export class Session {
   readonly link: IncomingLink;
   readonly life: SessionLife;
-  readonly #served: Served;
+  readonly #served: ServedBroker;
   readonly #onEnd: (session: Session) => void;
   readonly #departure = new Departure();
   readonly #sender: SessionSender;
@@ -49,7 +49,7 @@ export class Session {
   #frames: SessionFrames | null = null;
 
   /** `onEnd`: the link has ended. */
-  constructor(served: Served, link: IncomingLink, path: string, onEnd: (session: Session) => void) {
+  constructor(served: ServedBroker, link: IncomingLink, path: string, onEnd: (session: Session) => void) {
     const { scope } = served;
     const { runtime, limits, logger, linkTurns: turns } = scope;
     this.#served = served;

@@ -1,31 +1,14 @@
 import { MessagingError } from "../../message/errors.ts";
 import { quoted } from "../../message/text.ts";
-import type { TopicSpec } from "../../message/topic.ts";
 import { observe, read } from "../../protocol/questions/rights.ts";
 import { definitionOf, type Question } from "../../protocol/questions.ts";
-import type { EventBus } from "../../runtime/event-bus.ts";
-import type { Runtime } from "../../runtime/runtime.ts";
-import type { BrokerState } from "../broker.machine.ts";
 import type { Group } from "../group.ts";
-import type { Asker, QuestionTurn, QuestionTurns } from "../question-turns.ts";
-import type { ReachedWaits } from "../reached-waits.ts";
+import type { Asker, QuestionTurn } from "../question-turns.ts";
+import type { ServedBroker } from "../served-broker.ts";
 import type { Rights } from "../session-rights.ts";
 import { SetAsideOrders } from "../set-aside-orders.ts";
 import type { TopicHome } from "../topic-home.ts";
 
-/** What questions are about. */
-export interface AskedBroker {
-  readonly name: string;
-  readonly state: BrokerState;
-  readonly runtime: Runtime;
-  readonly events: EventBus;
-  readonly topics: readonly TopicHome[];
-  /** Heavy questions have theirs one after another. */
-  readonly turns: QuestionTurns;
-  readonly reachedWaits: ReachedWaits;
-  topic(name: string): TopicHome | undefined;
-  declare(spec: TopicSpec): Promise<TopicHome>;
-}
 export interface By {
   /** Whose question it is; its principal is told with the events. */
   readonly asker: Asker;
@@ -36,12 +19,12 @@ type InGroup = { readonly topic: string; readonly group: string };
 
 /** One question while it is answered: who asks, what it is about, and its turn. */
 export class Answering {
-  readonly broker: AskedBroker;
+  readonly broker: ServedBroker;
   readonly by: By;
   readonly #question: Question;
 
   /** @throws `FORBIDDEN`; `UNAVAILABLE` when the authorizer gives no answer */
-  constructor(broker: AskedBroker, question: Question, by: By) {
+  constructor(broker: ServedBroker, question: Question, by: By) {
     this.broker = broker;
     this.by = by;
     this.#question = question;
@@ -53,7 +36,7 @@ export class Answering {
   /** Whoever may observe any topic may be told of the broker. */
   #require(): void {
     const question = this.#question;
-    const { topics } = this.broker;
+    const topics = this.broker.topics.all;
     if (question.kind === "describe" && topics.some(({ spec }) => this.rights.allows(observe(spec.name)))) return;
     this.rights.require(definitionOf(question.kind).needs(question));
   }
@@ -76,14 +59,7 @@ export class Answering {
 
   /** @throws `TOPIC_UNKNOWN` */
   topic(name: string): TopicHome {
-    const topic = this.broker.topic(name);
-    if (topic === undefined)
-      throw new MessagingError(
-        "TOPIC_UNKNOWN",
-        `topic ${quoted(name)} is not known here: name it in the broker's \`topics\`, or declare it`,
-        { data: { topic: name } },
-      );
-    return topic;
+    return this.broker.topics.require(name);
   }
   /** @throws `TOPIC_UNKNOWN` `OPTION_INVALID` */
   group({ topic, group }: InGroup): Group {
@@ -91,7 +67,7 @@ export class Answering {
   }
   /** @throws `TOPIC_UNKNOWN` `OPTION_INVALID` */
   orders(of: InGroup): SetAsideOrders {
-    return new SetAsideOrders(this.topic(of.topic), this.group(of), this.broker.events, this.by.asker.principal);
+    return new SetAsideOrders(this.topic(of.topic), this.group(of), this.broker.scope.events, this.by.asker.principal);
   }
 }
 /** @throws `OPTION_INVALID` */

@@ -8,21 +8,22 @@ import type {
   TopicDescription,
 } from "../../protocol/questions.ts";
 import type { QuestionTurn } from "../question-turns.ts";
+import type { ServedBroker } from "../served-broker.ts";
 import type { Rights } from "../session-rights.ts";
 import type { TopicHome } from "../topic-home.ts";
-import { type AskedBroker, groupOf } from "./answering.ts";
+import { groupOf } from "./answering.ts";
 
 /** Queues looked at before the loop is let go. */
 const LOOKED_AT_ONCE = 64;
 
 /** Of a broker those topics, of a topic those groups that whoever asks may observe. */
-export async function describeBroker(broker: AskedBroker, turn: QuestionTurn, rights: Rights): Promise<Description> {
+export async function describeBroker(broker: ServedBroker, turn: QuestionTurn, rights: Rights): Promise<Description> {
   const topics: TopicDescription[] = [];
-  for (const topic of broker.topics) {
+  for (const topic of broker.topics.all) {
     if (rights.allows(observe(topic.spec.name))) topics.push(await describeTopic(topic, turn, rights));
     await turn.rest();
   }
-  return { brokers: [{ name: broker.name, state: broker.state }], topics };
+  return { brokers: [{ name: broker.scope.name, state: broker.state() }], topics };
 }
 export async function describeTopic(topic: TopicHome, turn: QuestionTurn, rights: Rights): Promise<TopicDescription> {
   const groups: GroupDescription[] = [];
