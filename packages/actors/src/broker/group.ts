@@ -51,13 +51,10 @@ export class Group implements GroupPart {
     this.name = name;
     this.settings = settings;
     this.#path = `group/${spec.name}/${name}`;
-    const { store, runtime, logger } = scope;
-    this.#names = new MemberNames({
+    const { runtime, logger } = scope;
+    this.#names = new MemberNames(scope, {
       topic: spec.name,
       group: name,
-      store,
-      runtime,
-      logger,
       isLiving: (member) => this.#isLiving(member),
       isHolding: (member) => this.#holding(member).length > 0,
     });

@@ -10,12 +10,11 @@ async function open(inUse: { living?: ReadonlySet<string>; holding?: ReadonlySet
   const disk = new MemoryDisk({ runtime });
   const store = createMemoryStore({ runtime, disk });
   const logged: string[] = [];
-  const names = new MemberNames({
+  const logger = { log: (_: unknown, text: string) => void logged.push(text) };
+  const scope = { store, runtime, logger };
+  const names = new MemberNames(scope, {
     topic: "t",
     group: "g",
-    store,
-    runtime,
-    logger: { log: (_, text) => void logged.push(text) },
     isLiving: (name) => inUse.living?.has(name) === true,
     isHolding: (name) => inUse.holding?.has(name) === true,
   });

@@ -1,10 +1,9 @@
-import type { Logger } from "../contracts/logger.ts";
 import { mayHave, nameOfAnother, type Owner } from "../log/owner.ts";
 import { KEPT_MS, SEEN_EACH_MS } from "../log/producer-table.ts";
 import { decodeRecord, encodeRecord, storeKeys } from "../log/records.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import { whenStored } from "../store/known-errors.ts";
-import type { Store, StoreWrite, StoreWriter } from "../store/store.ts";
+import type { StoreWrite, StoreWriter } from "../store/store.ts";
+import type { BrokerScope } from "./broker-scope.ts";
 import { PrincipalCache } from "./principal-cache.ts";
 
 /** Names of one principal in a group that are kept while nobody has them, at most. */
@@ -14,12 +13,10 @@ const NAMES_IN_ALL_MAX = 10_000;
 const LOOK_MS = 3_600_000;
 
 type Stored = readonly [principal: string, seenMs: number];
+type NamesScope = Pick<BrokerScope, "store" | "runtime" | "logger">;
 export interface MemberNamesOptions {
   readonly topic: string;
   readonly group: string;
-  readonly store: Store;
-  readonly runtime: Runtime;
-  readonly logger: Logger;
   /** A living member has it. */
   readonly isLiving: (name: string) => boolean;
   /** A lease is held under it, or was before a restart. */
@@ -40,15 +37,17 @@ const STORED = Promise.resolve();
  * nothing is kept.
  */
 export class MemberNames {
+  readonly #scope: NamesScope;
   readonly #options: MemberNamesOptions;
   readonly #names = new Map<string, Kept>();
   readonly #order: PrincipalCache<null>;
   #writer: StoreWriter;
   #lookAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: MemberNamesOptions) {
+  constructor(scope: NamesScope, options: MemberNamesOptions) {
+    this.#scope = scope;
     this.#options = options;
-    this.#writer = options.store.writer();
+    this.#writer = scope.store.writer();
     this.#order = new PrincipalCache({
       eachMax: NAMES_MAX,
       allMax: NAMES_IN_ALL_MAX,
@@ -58,9 +57,9 @@ export class MemberNames {
   }
   /** @throws `STORE_DAMAGED` */
   async load(): Promise<void> {
-    const { topic, group, store } = this.#options;
+    const { topic, group } = this.#options;
     const prefix = storeKeys.members(topic, group);
-    const found = (await store.list(prefix)).map(({ key, value }) => {
+    const found = (await this.#scope.store.list(prefix)).map(({ key, value }) => {
       const [owner, seenMs] = decodeRecord<Stored>(key, value);
       return { name: key.slice(prefix.length), owner, seenMs };
     });
@@ -80,7 +79,7 @@ export class MemberNames {
    */
   claim(name: string, by: Owner): Promise<void> {
     if (by === null) return STORED;
-    const nowMs = this.#options.runtime.wallNow();
+    const nowMs = this.#scope.runtime.wallNow();
     const known = this.#names.get(name);
     if (known !== undefined && nowMs - known.seenMs <= SEEN_EACH_MS) {
       this.#keep(name, known);
@@ -110,7 +109,8 @@ export class MemberNames {
   }
   /** Once an hour: forgets those of whom nothing was seen for a week. */
   forgetIdle(): void {
-    const { runtime, isLiving, isHolding } = this.#options;
+    const { isLiving, isHolding } = this.#options;
+    const { runtime } = this.#scope;
     if (runtime.now() < this.#lookAt) return;
     this.#lookAt = runtime.now() + LOOK_MS;
     const nowMs = runtime.wallNow();
@@ -141,9 +141,11 @@ export class MemberNames {
   #forget(names: readonly string[], more: readonly StoreWrite[] = []): void {
     for (const name of names) this.#names.delete(name);
     const writes = [...names.map((name) => this.#removal(name)), ...more];
-    const { topic, group, logger } = this.#options;
+    const { topic, group } = this.#options;
     this.#commit(writes).catch((error: unknown) =>
-      logger.log("warn", `names of members of group "${group}" of "${topic}" could not be stored`, { error }),
+      this.#scope.logger.log("warn", `names of members of group "${group}" of "${topic}" could not be stored`, {
+        error,
+      }),
     );
   }
   #put(name: string, owner: string, seenMs: number): StoreWrite {
@@ -161,7 +163,7 @@ export class MemberNames {
     try {
       await whenStored(writer.commit(writes).synced);
     } catch (error) {
-      if (writer === this.#writer) this.#writer = this.#options.store.writer();
+      if (writer === this.#writer) this.#writer = this.#scope.store.writer();
       throw error;
     }
   }

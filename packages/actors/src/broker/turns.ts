@@ -42,6 +42,13 @@ export class Share {
  * link and turn of the event loop. Who has more than that waits here: those who wait go on one after the other, a
  * slice each, by turns those of each principal, and between two of them the loop sees to timers and to what has come
  * on other links.
+ *
+ * ```
+ * alice's links that wait   a1 a2 a3   |  a turn: the first link of the first share has a slice,
+ * bob's                     b1         |  and goes to its end when it has more to do
+ *
+ * a1 · loop · b1 · loop · a2 · loop · b1 · loop · a3 …
+ * ```
  */
 export class Turns {
   readonly #runtime: Runtime;
