@@ -1,5 +1,5 @@
 // consumer-lease.machine.ts: does this consumer hold the lease of one queue, and what may be done under it now?
-import { and, assign, emit, type SnapshotFrom, setup, stateIn } from "xstate";
+import { assign, emit, type SnapshotFrom, setup } from "xstate";
 
 export type LeaseLostReason = "expired" | "fenced" | "revoked";
 /** What the broker is asked about an epoch that is held. While that is open, nothing else goes under the epoch. */
@@ -57,8 +57,7 @@ const lease = setup({
     isLate: (_, isLate: boolean) => isLate,
     isShared: ({ context }) => context.isShared,
     isRevoked: ({ context }) => context.withinMs !== null,
-    isDraining: stateIn({ held: { work: "draining" } }),
-    isDrainingShared: and([({ context }) => context.isShared, stateIn({ held: { work: "draining" } })]),
+    isRevokedShare: ({ context }) => context.withinMs !== null && context.isShared,
     isClosing: ({ context }, isToldAll: boolean) => context.isClosing && isToldAll,
   },
   actions: {
@@ -81,10 +80,10 @@ const asExpired = { target: "#lost", actions: { type: "drop", params: "expired" 
 /** While it is the holder's word that counts: an offer says that the broker sees no holder. */
 const whenUsable = {
   "raise.due": "raising",
-  "lease.offered": [{ guard: "isDraining" }, asExpired],
+  "lease.offered": [{ guard: "isRevoked" }, asExpired],
   "attempts.ended": [
-    { guard: "isDrainingShared", target: "#released" },
-    { guard: "isDraining", target: "releasing" },
+    { guard: "isRevokedShare", target: "#released" },
+    { guard: "isRevoked", target: "releasing" },
   ],
 } as const;
 
