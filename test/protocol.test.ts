@@ -57,6 +57,16 @@ describe("docs/protocol.md", () => {
       }
     },
   );
+  it("is where the README sends whoever asks how a promise is kept", () => {
+    const rows = [...read("README.md").matchAll(/^\| (P\d+) .*\|(.*)\|$/gm)];
+    expect(rows.map(([, promise]) => promise)).toEqual(["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9"]);
+    for (const [, promise = "", cell = ""] of rows) {
+      const names = [...cell.matchAll(/\[(\w+)\]\(docs\/protocol\.md#/g)].map(([, name = ""]) => name);
+      const protecting = built.filter(({ promises }) => promises.includes(promise));
+      const missing = names.filter((name) => !protecting.some((rule) => rule.name.toLowerCase() === name));
+      expect([names.length > 0, ...missing], promise).toEqual([true]);
+    }
+  });
   it("says of nothing that is not built that it is kept or shown", () => {
     for (const { name, built: state, files, tests, mutants } of rules)
       if (state === "none") expect([...files, ...tests, ...mutants], `rule ${name}`).toEqual([]);
