@@ -15,6 +15,11 @@ interface Manifest {
 /** What is gone from the sources, and what stands in its place. */
 const GONE: readonly (readonly [what: string, pattern: RegExp, instead: string])[] = [
   ["a look at a subscription's class", /instanceof (?:Leased|Shared)?Subscription\b/, "ask the `GroupSubscription`"],
+  [
+    "second owner of the broker's lease",
+    /\b(?:Holding|LeaseKeeper|FlowOwner|AsidePlace|StoredLease|SubscriptionContextOf)\b/,
+    "epoch and holder stand in `subscription/lease.machine.ts`, what works with them takes the `Lease`",
+  ],
   ["a client's only connection", /environment\.connection\b/, "ask for the one to a queue's home: `linkTo(home)`"],
   [
     "private name where the field has a word",

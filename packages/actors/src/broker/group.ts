@@ -152,7 +152,7 @@ export class Group implements GroupPart {
   }
   /** Leases under this name, also those of before a restart. */
   #holding(name: string): Holder[] {
-    const holders = [...this.#subscriptions.values()].map(({ holder }) => holder);
+    const holders = [...this.#subscriptions.values()].map(({ lease }) => lease?.holder);
     return holders.filter((holder) => holder?.member === name) as Holder[];
   }
   /** A member whose name is free. */
@@ -183,8 +183,8 @@ export class Group implements GroupPart {
   #isDeprived(name: string): boolean {
     for (const [queue, ranking] of this.#plan) {
       if (ranking[0] !== name) continue;
-      const subscription = this.#subscriptions.get(queue);
-      if (subscription?.isHeld === true && subscription.holder?.member !== name) return true;
+      const lease = this.#subscriptions.get(queue)?.lease ?? null;
+      if (lease?.isHeld === true && lease.holder?.member !== name) return true;
     }
     return false;
   }
@@ -220,9 +220,9 @@ export class Group implements GroupPart {
     );
   }
   onHolder(queue: number, change: HolderChange): void {
-    const subscription = this.#subscriptions.get(queue);
-    if (subscription === undefined) return;
-    this.#scope.instances.noteHolder(subscription, change);
+    const lease = this.#subscriptions.get(queue)?.lease ?? null;
+    if (lease === null) return;
+    this.#scope.instances.noteHolder(lease, change);
     if (!change.held) return;
     this.#offers.taken(queue);
     if (this.#looking) return;
@@ -250,16 +250,16 @@ export class Group implements GroupPart {
     this.#offers.follow(this.#plan);
     let moved = 0;
     for (const [queue, ranking] of this.#plan) {
-      const subscription = this.#subscriptions.get(queue);
+      const lease = this.#subscriptions.get(queue)?.lease ?? null;
       const owner = ranking[0];
-      if (subscription === undefined || owner === undefined) continue;
-      if (subscription.isVacant) {
+      if (lease === null || owner === undefined) continue;
+      if (lease.isVacant) {
         moved++;
         if (!this.#offers.isAsked(queue)) this.#offers.offer(queue);
-      } else if (subscription.isHeld && subscription.holder?.member !== owner) {
+      } else if (lease.isHeld && lease.holder?.member !== owner) {
         moved++;
-        subscription.revoke();
-      } else if (subscription.isQuarantined) this.#offers.offer(queue);
+        lease.revoke();
+      } else if (lease.isQuarantined) this.#offers.offer(queue);
     }
     const { events } = this.#scope;
     events.emit({ type: "group.rebalanced", topic: this.#spec.name, group: this.name, members: living.length, moved });
@@ -268,7 +268,7 @@ export class Group implements GroupPart {
   #lookWhetherDone(): void {
     if (!this.#machine.getSnapshot().matches({ rebalancing: "moving" })) return;
     for (const [queue, ranking] of this.#plan)
-      if (ranking.length > 0 && this.#subscriptions.get(queue)?.holder?.member !== ranking[0]) return;
+      if (ranking.length > 0 && this.#subscriptions.get(queue)?.lease?.holder?.member !== ranking[0]) return;
     this.#machine.send({ type: "plan.done" });
   }
   /** Nothing is dealt out any more. */

@@ -1,7 +1,7 @@
 import { instanceKey, type Owner } from "../log/owner.ts";
 import { MessagingError } from "../message/errors.ts";
 import type { Hello } from "../protocol/frames.ts";
-import type { GroupSubscription } from "../subscription/group-subscription.ts";
+import type { Lease } from "../subscription/lease.ts";
 import type { HolderChange } from "../subscription/subscription-scope.ts";
 import { PrincipalCache } from "./principal-cache.ts";
 
@@ -23,7 +23,7 @@ export interface Admitted {
   /** Of its instance: a higher one came later. */
   readonly ordinal: number;
   /** Leases that it has here. */
-  held(): Iterable<GroupSubscription>;
+  held(): Iterable<Lease>;
   /** Its link has ended. */
   leave(): void;
 }
@@ -39,7 +39,7 @@ export class Instances {
   readonly #logEpoch: number;
   #lastOrdinal: number;
   readonly #live = new Map<string, Close>();
-  readonly #held = new Map<string, Set<GroupSubscription>>();
+  readonly #held = new Map<string, Set<Lease>>();
   /** The highest link number of each, also after that link has ended: one that was overtaken on its way is refused. */
   readonly #links = new PrincipalCache<number>({
     eachMax: LINKS_SEEN_MAX,
@@ -79,11 +79,11 @@ export class Instances {
     this.#lastOrdinal = Math.min(this.#lastOrdinal + 1, (this.#logEpoch + 1) * ORDINALS_MAX - 1);
     return this.#lastOrdinal;
   }
-  noteHolder(subscription: GroupSubscription, { holder, held: isHeld }: HolderChange): void {
+  noteHolder(lease: Lease, { holder, held: isHeld }: HolderChange): void {
     const key = instanceKey(holder.instance, holder.principal ?? null);
     const held = this.#held.get(key) ?? new Set();
-    if (isHeld) held.add(subscription);
-    else held.delete(subscription);
+    if (isHeld) held.add(lease);
+    else held.delete(lease);
     if (held.size === 0) this.#held.delete(key);
     else this.#held.set(key, held);
   }

@@ -1,6 +1,7 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
 import { holderOf, isSameHolder } from "../subscription/holder.ts";
+import type { Lease } from "../subscription/lease.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
 
 /** An offer that nobody took passes on to the next member after this long. */
@@ -54,7 +55,8 @@ export class Offers {
     this.#waiting.clear();
     for (const [queue, { port, atMs }] of [...this.#asked]) {
       const owner = plan.get(queue)?.[0];
-      const stands = owner !== undefined && members.get(owner) === port && subscriptions.get(queue)?.isVacant === true;
+      const stands =
+        owner !== undefined && members.get(owner) === port && subscriptions.get(queue)?.lease?.isVacant === true;
       if (stands) this.#asked.set(queue, { port, rank: 0, atMs });
       else this.#asked.delete(queue);
     }
@@ -76,11 +78,11 @@ export class Offers {
   /** Offers a free queue to the member that the plan names, or to the next one when that one did not answer. */
   offer(queue: number, rank = 0): void {
     this.#waiting.delete(queue);
-    const subscription = this.#group.subscriptions.get(queue);
+    const lease = this.#group.subscriptions.get(queue)?.lease ?? null;
     const ranking = this.#plan.get(queue) ?? [];
-    if (subscription === undefined || ranking.length === 0) return;
-    if (subscription.isQuarantined) this.#offerBack(queue, subscription);
-    if (!subscription.isVacant) return;
+    if (lease === null || ranking.length === 0) return;
+    if (lease.isQuarantined) this.#offerBack(queue, lease);
+    if (!lease.isVacant) return;
     if (this.#asked.size >= OFFERS_MAX && !this.#asked.has(queue)) {
       this.#waiting.set(queue, rank);
       return;
@@ -97,7 +99,7 @@ export class Offers {
     this.#watch();
   }
   /** Only the instance that held it before the restart may come in now. */
-  #offerBack(queue: number, { holder }: GroupSubscription): void {
+  #offerBack(queue: number, { holder }: Lease): void {
     if (holder === null) return;
     const port = this.#group.members.get(holder.member);
     if (port?.open === true && isSameHolder(holder, holderOf(port)))

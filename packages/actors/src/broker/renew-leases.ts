@@ -13,25 +13,23 @@ export function renewLeases(
   const renewed: HeartbeatAnswered["renewed"][number][] = [];
   const ended: HeartbeatAnswered["ended"][number][] = [];
   const listed = new Set<unknown>();
-  for (const lease of frame.leases) {
-    const at = members.subscription(lease);
-    if (at === undefined) {
-      listed.add(`${lease.queue}:${lease.epoch}`); // neither renewed nor given back
+  for (const key of frame.leases) {
+    const at = members.subscription(key);
+    const lease = at?.subscription.lease ?? null;
+    if (at === undefined || lease === null) {
+      listed.add(`${key.queue}:${key.epoch}`); // neither renewed nor given back
       continue;
     }
-    const { subscription, port } = at;
-    listed.add(subscription);
-    const ttlMs = subscription.renew(port, lease.epoch);
-    if (ttlMs !== null) renewed.push({ ...lease, ttlMs });
+    listed.add(lease);
+    const ttlMs = lease.renew(at.port, key.epoch);
+    if (ttlMs !== null) renewed.push({ ...key, ttlMs });
     // asked to resume, not answered yet: neither renewed nor over
-    else if (subscription.isOver(lease.epoch)) ended.push({ ...lease, current: subscription.currentEpoch });
+    else if (lease.isOver(key.epoch)) ended.push({ ...key, current: lease.epoch });
   }
-  for (const subscription of [...client.held()]) {
-    if (listed.has(subscription) || listed.has(`${subscription.scope.place.queue}:${subscription.currentEpoch}`))
-      continue;
-    const isOnThisLink = subscription.isOn(link);
-    const wasSeen = subscription.grant !== 0 && subscription.grant <= frame.grantsSeen;
-    if (!isOnThisLink || wasSeen) subscription.end("released");
+  for (const lease of [...client.held()]) {
+    if (listed.has(lease) || listed.has(`${lease.ledger.scope.place.queue}:${lease.epoch}`)) continue;
+    const wasSeen = lease.grant !== 0 && lease.grant <= frame.grantsSeen;
+    if (!lease.isOn(link) || wasSeen) lease.end("released");
   }
   return { type: "heartbeat.answered", beat: frame.beat, renewed, ended };
 }

@@ -126,7 +126,7 @@ export class SessionLanes {
             expected,
             logEpoch: scope.store.ownerEpoch,
           });
-          if (frame.epoch !== null) queue.tellKept(port);
+          if (frame.epoch !== null) queue.sendKept(port);
         },
         (error: unknown) => {
           if (this.#lanes.get(frame.lane) === lane) this.close(frame.lane);

@@ -263,7 +263,7 @@ export class SetAsideOrders {
         subscription.state.halt = null;
         // the queue goes on under a new lease, so that nobody holds on to what it stood at; what still runs of other
         // keys ends first
-        return { writes, result: resultOf(message, key), after: () => subscription.revoke() };
+        return { writes, result: resultOf(message, key), after: () => subscription.lease?.revoke() };
       }
       const strand = subscription.aside.strand(id.strand);
       if (strand === undefined || strand.offsets[0] !== id.offset) throw entryUnknown(entry);

@@ -62,7 +62,7 @@ describe("counters", () => {
     const goOn = () =>
       subscription.change(async () => {
         subscription.state.halt = null;
-        return { writes: [], result: {}, after: () => subscription.revoke() };
+        return { writes: [], result: {}, after: () => subscription.lease.revoke() };
       });
     const lost = () => [...totals.keys()].filter((series) => series.startsWith("seriatim_leases_lost"));
     bench.append(["a"]);
@@ -104,7 +104,7 @@ describe("counters", () => {
     await subscription.change(async () => {
       const strand = subscription.aside.parked("a")!;
       const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
-      return { writes: [write], result: {}, after: () => subscription.flow?.redrive(strand.id) };
+      return { writes: [write], result: {}, after: () => subscription.lease.flow?.redrive(strand.id) };
     });
     await bench.settle();
     const { strand } = talk.port.all("redeliver")[0]!.entries[0]!;

@@ -192,11 +192,11 @@ export class QueueLog {
     return state === undefined ? sequence(0) : expectedOf(state);
   }
   /** Tells, once what is on its way has been flushed, below which sequence everything of a producer is. */
-  whenKept(producer: string, under: Epoch, tell: (kept: Sequence) => void): void {
+  whenKept(producer: string, under: Epoch, then: (kept: Sequence) => void): void {
     this.#lastCommit.flushed.then(
       () => {
         const state = this.#producers.get(producer);
-        if (state?.epoch === under) tell(sequence(state.kept));
+        if (state?.epoch === under) then(sequence(state.kept));
       },
       () => {}, // read anew from the store, where its lane comes again
     );

@@ -88,7 +88,7 @@ export class LaneIntake {
    * Tells a lane that is back what of its `memory` receipts is kept: the news may have gone down with its old link, and
    * a lane whose buffer is full of what it holds for that sends nothing that would bring it again.
    */
-  tellKept(lane: LanePort): void {
+  sendKept(lane: LanePort): void {
     this.#log.whenKept(lane.producer, lane.epoch, (kept) =>
       lane.send({ type: "lane.kept", lane: lane.lane, epoch: lane.epoch, kept }),
     );

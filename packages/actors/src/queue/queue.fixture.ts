@@ -18,7 +18,7 @@ import { type SimulatedRuntime, simulatedRuntime } from "../runtime/simulated-ru
 import { MemoryDisk } from "../store/memory-disk.ts";
 import { createMemoryStore } from "../store/memory-store.ts";
 import type { GroupSubscription } from "../subscription/group-subscription.ts";
-import type { Holder } from "../subscription/holder.ts";
+import { type Holder, NO_LEASE } from "../subscription/holder.ts";
 import type { MemberPort } from "../subscription/member-port.ts";
 import type { SharedSubscription } from "../subscription/shared-subscription.ts";
 import type { Subscription } from "../subscription/subscription.ts";
@@ -370,5 +370,6 @@ export async function storedBeside(bench: QueueBench, subscription: GroupSubscri
       strands: strands(one.aside),
     });
   const { epoch, holder } = stored.lease;
-  return { memory: of(subscription, subscription.currentEpoch, subscription.holder), store: of(stored, epoch, holder) };
+  const kept = subscription.lease ?? NO_LEASE;
+  return { memory: of(subscription, kept.epoch, kept.holder), store: of(stored, epoch, holder) };
 }

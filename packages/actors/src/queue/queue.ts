@@ -109,9 +109,9 @@ export class Queue {
   openLane(...of: Parameters<QueueLog["openLane"]>): ReturnType<QueueLog["openLane"]> {
     return this.#intake.open(...of);
   }
-  /** See `LaneIntake.tellKept`. */
-  tellKept(lane: LanePort): void {
-    this.#intake.tellKept(lane);
+  /** See `LaneIntake.sendKept`. */
+  sendKept(lane: LanePort): void {
+    this.#intake.sendKept(lane);
   }
   /** Takes a batch, or refuses it; answers on the lane's link. */
   append(lane: LanePort, frame: BatchAppend): void {

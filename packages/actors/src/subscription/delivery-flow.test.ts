@@ -74,7 +74,7 @@ describe("credit", () => {
     talk.port.congested = false;
     for (const resume of talk.port.drained.splice(0)) resume();
     expect(talk.port.delivered).toEqual([0, 1]);
-    expect(subscription.isHeld).toBe(true);
+    expect(subscription.lease.isHeld).toBe(true);
   });
   it("a batch of any size travels in frames of bounded size", async () => {
     const bench = await QueueBench.open();

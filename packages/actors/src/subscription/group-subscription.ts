@@ -1,8 +1,7 @@
-import { type Epoch, offset } from "../message/brands.ts";
+import { offset } from "../message/brands.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
-import type { LeaseView, QueueAccount, QueueView } from "../protocol/questions.ts";
-import type { Holder } from "./holder.ts";
-import type { LeaseEndReason } from "./lease.machine.ts";
+import type { QueueAccount, QueueView } from "../protocol/questions.ts";
+import type { Lease } from "./lease.ts";
 import type { Change, Ledger } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
 import type { SetAside, Strand } from "./set-aside.ts";
@@ -48,7 +47,7 @@ export abstract class GroupSubscription {
       queue: this.scope.place.queue,
       state: this.leaseState,
       halted: state.halt !== null,
-      lease: this.lease(),
+      lease: this.lease?.view() ?? null,
       cursor: offset(state.cursor),
       end,
       backlog: state.counts(end).backlog,
@@ -70,40 +69,21 @@ export abstract class GroupSubscription {
 
   /* ---------- the lease ---------- */
 
-  /** Who holds it; null where nobody does, or nobody can. */
-  abstract readonly holder: Holder | null;
+  /** Who may consume; null where there are no leases. */
+  abstract readonly lease: Lease | null;
   /** As people are shown it. */
-  abstract readonly leaseState: QueueView["state"];
-  /** It may be granted to anybody. */
-  abstract readonly isVacant: boolean;
-  abstract readonly isHeld: boolean;
-  /** Only who held it before the broker's restart may have it now. */
-  abstract readonly isQuarantined: boolean;
-  /** Nobody is delivered to, since nobody holds it. */
-  abstract readonly isUnleased: boolean;
-  abstract readonly currentEpoch: Epoch;
-  /** Number of the present holder's grant on its link; 0 before it was answered. */
-  abstract readonly grant: number;
-  abstract lease(): LeaseView | null;
-  /** Whether its holder is reached on this link. */
-  abstract isOn(link: object): boolean;
-  /** Whether the lease of this epoch has ended. One that its holder has asked to resume has not. */
-  abstract isOver(epoch: Epoch): boolean;
+  protected abstract readonly leaseState: QueueView["state"];
   /** @throws `PROTOCOL_VIOLATION` where there are no leases, as do `raise` and `release` */
   abstract acquire(port: MemberPort, frame: LeaseAcquire): void;
   abstract raise(port: MemberPort, frame: LeaseRaise): void;
   abstract release(port: MemberPort, frame: LeaseRelease): void;
-  /** Renews for the holder: its TTL; null when this epoch is over for it, or past the time that a revoke left it. */
-  abstract renew(port: MemberPort, epoch: Epoch): number | null;
-  /** Asks the holder to finish its attempt and release. */
-  abstract revoke(): void;
-  /** Ends the present lease, unless it has ended by itself before this has its turn. */
-  abstract end(reason: LeaseEndReason): void;
 
   /* ---------- messages ---------- */
 
   /** Under the present lease nothing from here on was delivered; 0 without one. */
-  abstract readonly deliveredEnd: number;
+  get deliveredEnd(): number {
+    return this.lease?.flow?.deliveredEnd ?? 0;
+  }
   abstract credit(port: MemberPort, frame: Credit): void;
   abstract settle(port: MemberPort, frame: Settle): void;
   abstract asidePut(port: MemberPort, frame: AsidePut): void;

@@ -63,7 +63,7 @@ function resume(lease: Lease, port: MemberPort, frame: LeaseAcquire, resumed: Le
     const { queue } = ledger.scope.place;
     for (const settled of settles) port.send({ type: "settled", member, queue, epoch, ...settled });
     sendGranted(lease, port, { request: frame.request, epoch, ttlMs, revision });
-    if (lease.state === "revoking") lease.tellRevoked();
+    if (lease.state === "revoking") lease.sendRevoke();
     goOn();
   });
 }

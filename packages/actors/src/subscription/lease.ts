@@ -76,6 +76,22 @@ export class Lease implements LedgerOwner {
   get isHeld(): boolean {
     return !this.#stopped && isHeld(this.#machine.getSnapshot());
   }
+  /** It may be granted to anybody. */
+  get isVacant(): boolean {
+    return this.state === "vacant" && !this.#stopped;
+  }
+  /** Only who held it before the broker's restart may have it now. */
+  get isQuarantined(): boolean {
+    return this.state === "quarantined";
+  }
+  /** Whether its holder is reached on this link. */
+  isOn(link: object): boolean {
+    return this.#flow?.port.link === link;
+  }
+  /** Whether the lease of this epoch has ended. One that its holder has asked to resume has not. */
+  isOver(epoch: Epoch): boolean {
+    return epoch !== this.epoch || !this.isHeld;
+  }
   /** It has failed and is not read anew yet, or is closed. */
   get isStopped(): boolean {
     return this.#stopped;
@@ -210,11 +226,11 @@ export class Lease implements LedgerOwner {
       const at = this.check();
       if (!this.isHeld || this.state === "revoking") return;
       this.send({ type: "lease.revoke", withinMs: this.#flow?.port.join.revokeTimeoutMs ?? 0, at });
-      this.tellRevoked();
+      this.sendRevoke();
     });
   }
   /** Tells the holder within how long it is to release. */
-  tellRevoked(): void {
+  sendRevoke(): void {
     if (this.#flow === null) return;
     const { place, topic } = this.ledger.scope;
     const { port } = this.#flow;

@@ -1,4 +1,4 @@
-import type { Epoch, Offset } from "../message/brands.ts";
+import type { Offset } from "../message/brands.ts";
 import { isMessagingError, MessagingError } from "../message/errors.ts";
 import type { AsidePut, Credit, LeaseAcquire, LeaseRaise, LeaseRelease, Settle } from "../protocol/frames.ts";
 import type { QueueView } from "../protocol/questions.ts";
@@ -176,41 +176,11 @@ export class SharedSubscription extends GroupSubscription {
 
   /* ---------- without leases ---------- */
 
-  get leaseState(): QueueView["state"] {
+  get lease(): null {
+    return null;
+  }
+  protected get leaseState(): QueueView["state"] {
     return this.#flow.members.size === 0 ? "vacant" : "leased";
-  }
-  get holder(): null {
-    return null;
-  }
-  get isVacant(): boolean {
-    return false;
-  }
-  get isHeld(): boolean {
-    return false;
-  }
-  get isQuarantined(): boolean {
-    return false;
-  }
-  get isUnleased(): boolean {
-    return false;
-  }
-  get currentEpoch(): Epoch {
-    return SHARED_EPOCH;
-  }
-  get grant(): number {
-    return 0;
-  }
-  get deliveredEnd(): number {
-    return 0;
-  }
-  lease(): null {
-    return null;
-  }
-  isOn(): boolean {
-    return false;
-  }
-  isOver(): boolean {
-    return false;
   }
   acquire(_: MemberPort, frame: LeaseAcquire): never {
     throw noLeases(frame);
@@ -221,11 +191,6 @@ export class SharedSubscription extends GroupSubscription {
   release(_: MemberPort, frame: LeaseRelease): never {
     throw noLeases(frame);
   }
-  renew(): null {
-    return null;
-  }
-  revoke(): void {}
-  end(): void {}
 }
 const noLeases = ({ type }: { readonly type: string }): MessagingError =>
   new MessagingError("PROTOCOL_VIOLATION", `the topic is unordered: its queues have no leases, found "${type}"`);

@@ -14,7 +14,7 @@ const redrive = (subscription: Awaited<ReturnType<typeof held>>["subscription"],
   subscription.change(async () => {
     const strand = subscription.aside.parked(key)!;
     const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: failure });
-    return { writes: [write], result: {}, after: () => subscription.flow?.redrive(strand.id) };
+    return { writes: [write], result: {}, after: () => subscription.lease.flow?.redrive(strand.id) };
   });
 
 describe("park", () => {
@@ -294,7 +294,7 @@ describe("halt", () => {
     await again.change(async () => {
       again.state.halt = null;
       again.state.discard(0);
-      return { writes: [], result: {}, after: () => again.revoke() };
+      return { writes: [], result: {}, after: () => again.lease.revoke() };
     });
     expect(next.port.all("lease.revoke")).toHaveLength(1); // what still runs of other keys ends first
     await next.release();
@@ -309,7 +309,7 @@ describe("halt", () => {
     await talk.release();
     await subscription.change(async () => {
       subscription.state.halt = null;
-      return { writes: [], result: {}, after: () => subscription.revoke() };
+      return { writes: [], result: {}, after: () => subscription.lease.revoke() };
     });
     await bench.restart();
     expect((await bench.subscribe()).state.halt).toBeNull();

@@ -55,7 +55,7 @@ describe("a failed commit", () => {
     await bench.runtime.advance(1_000);
     expect(talk.port.all("settled")).toEqual([]);
     expect(subscription.account()).toMatchObject({ settled: 0, backlog: 3 });
-    expect(subscription.isQuarantined).toBe(true);
+    expect(subscription.lease.isQuarantined).toBe(true);
     expect(bench.vacancies).toBeGreaterThan(0); // its group may offer it to the holder that was cut off
   });
   it("is reloaded from before any change that waits, and the change in progress is refused", async () => {

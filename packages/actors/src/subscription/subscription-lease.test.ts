@@ -46,7 +46,7 @@ describe("a lease", () => {
   it("expires when it is not renewed; what its holder says then changes nothing", async () => {
     const { bench, subscription, talk } = await held();
     await bench.runtime.advance(9_999);
-    expect(subscription.isHeld).toBe(true);
+    expect(subscription.lease.isHeld).toBe(true);
     await bench.runtime.advance(1);
     expect(talk.port.last("lease.ended")).toMatchObject({ epoch: talk.epoch, reason: "expired" });
     await talk.settle([[0, 3]]);
@@ -66,7 +66,7 @@ describe("a lease", () => {
     const { subscription, talk, bench } = await held();
     const now = bench.runtime.now;
     bench.runtime.now = () => now() + 10_000; // resumed after a stop, and no timer has fired yet
-    expect(subscription.renew(talk.port, talk.epoch)).toBeNull();
+    expect(subscription.lease.renew(talk.port, talk.epoch)).toBeNull();
     await talk.settle([[0, 1]]);
     expect(talk.port.last("settle.refused").error.code).toBe("STALE_EPOCH");
   });
@@ -74,9 +74,9 @@ describe("a lease", () => {
     const { bench, subscription, talk } = await held();
     for (let beat = 0; beat < 10; beat++) {
       await bench.runtime.advance(3_000);
-      expect(subscription.renew(talk.port, talk.epoch)).toBe(10_000);
+      expect(subscription.lease.renew(talk.port, talk.epoch)).toBe(10_000);
     }
-    expect(subscription.isHeld).toBe(true);
+    expect(subscription.lease.isHeld).toBe(true);
     expect(bench.runtime.timers).toBe(1);
     await talk.release();
     expect(bench.runtime.timers).toBe(0);
@@ -85,13 +85,13 @@ describe("a lease", () => {
     const { bench, subscription, talk } = await held();
     const thief = new Talk(bench, subscription, new FakePort("other", { name: "c" }));
     thief.epoch = talk.epoch;
-    expect(subscription.renew(thief.port, talk.epoch)).toBeNull();
+    expect(subscription.lease.renew(thief.port, talk.epoch)).toBeNull();
     await thief.settle([[0, 1]]);
     await thief.release();
     await thief.acquire();
     expect(thief.port.all("settled")).toEqual([]);
     expect(thief.port.last("refused").error.code).toBe("LEASE_HELD");
-    expect(subscription.holder).toMatchObject({ instance: "c" });
+    expect(subscription.lease.holder).toMatchObject({ instance: "c" });
   });
   it("asked for again by its holder without a resume, begins a new epoch", async () => {
     const { talk } = await held();
@@ -105,30 +105,30 @@ describe("a lease", () => {
     void talk.release();
     const next = new Talk(bench, subscription, new FakePort("d"));
     void next.acquire();
-    subscription.end("released");
+    subscription.lease.end("released");
     await bench.settle();
-    expect(subscription.holder).toMatchObject({ member: "d" });
+    expect(subscription.lease.holder).toMatchObject({ member: "d" });
   });
 });
 
 describe("revoke", () => {
   it("lets renewals go on for as long as it said, and no longer", async () => {
     const { bench, subscription, talk } = await held();
-    subscription.revoke();
+    subscription.lease.revoke();
     expect(talk.port.last("lease.revoke")).toMatchObject({ withinMs: 5_000, epoch: talk.epoch });
     await bench.runtime.advance(4_000);
-    expect(subscription.renew(talk.port, talk.epoch)).toBe(10_000);
+    expect(subscription.lease.renew(talk.port, talk.epoch)).toBe(10_000);
     await bench.runtime.advance(1_000);
-    expect(subscription.renew(talk.port, talk.epoch)).toBeNull();
+    expect(subscription.lease.renew(talk.port, talk.epoch)).toBeNull();
     await talk.raise(); // is no way around it
     talk.epoch = talk.port.last("lease.granted").epoch;
     expect(talk.port.last("lease.granted").ttlMs).toBe(9_000);
     await bench.runtime.advance(9_000);
-    expect(subscription.isVacant).toBe(true);
+    expect(subscription.lease.isVacant).toBe(true);
   });
   it("is told again to a holder that comes back, with what is left of time and lease", async () => {
     const { bench, subscription, talk } = await held();
-    subscription.revoke();
+    subscription.lease.revoke();
     await bench.runtime.advance(6_000);
     talk.port = new FakePort("c");
     await talk.acquire({ epoch: talk.epoch, settle: settlement([]), inHand: [], redrivenInHand: [] });
@@ -143,7 +143,7 @@ describe("after a restart", () => {
     await bench.runtime.advance(9_000);
     await bench.restart();
     const subscription = await bench.subscribe();
-    expect(subscription.isQuarantined).toBe(true);
+    expect(subscription.lease.isQuarantined).toBe(true);
     const other = new Talk(bench, subscription, new FakePort("d"));
     await other.acquire();
     expect(other.port.last("refused").error.code).toBe("LEASE_HELD");
@@ -195,7 +195,7 @@ describe("after a restart", () => {
     const { bench, talk } = await held();
     await talk.release();
     await bench.restart();
-    expect((await bench.subscribe()).isVacant).toBe(true);
+    expect((await bench.subscribe()).lease.isVacant).toBe(true);
   });
   it("the cursor, settled ranges, attempts and epoch are those that were stored", async () => {
     const { bench, subscription, talk } = await held(["a", "b", "c", "d"]);
@@ -211,7 +211,7 @@ describe("after a restart", () => {
     const after = await bench.subscribe();
     expect({ ...after.account(), logEpoch: before.logEpoch }).toEqual(before);
     expect(after.state.tried.get(1)).toEqual({ attempts: 2, losses: 0 });
-    expect(after.currentEpoch).toBe(talk.epoch);
+    expect(after.lease.epoch).toBe(talk.epoch);
   });
 });
 

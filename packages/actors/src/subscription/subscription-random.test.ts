@@ -41,7 +41,8 @@ async function play(steps: readonly Step[]): Promise<void> {
   let talk = await Talk.hold(bench, subscription);
   let instance = 0;
   const hold = async () => {
-    if (subscription.isHeld && subscription.holder?.instance === talk.port.instance && talk.port.open) return;
+    if (subscription.lease.isHeld && subscription.lease.holder?.instance === talk.port.instance && talk.port.open)
+      return;
     await bench.runtime.advance(11_000);
     talk = new Talk(bench, subscription, new FakePort(`c${++instance}`));
     await talk.acquire();
@@ -74,7 +75,7 @@ async function play(steps: readonly Step[]): Promise<void> {
           if (one.do === "redrive") {
             if (strand.phase === "redriving") return { writes: [], result: {} };
             const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
-            return { writes: [write], result: {}, after: () => subscription.flow?.redrive(strand.id) };
+            return { writes: [write], result: {}, after: () => subscription.lease.flow?.redrive(strand.id) };
           }
           const gone = one.do === "skip" ? strand.offsets.slice(0, 1) : [...strand.offsets];
           const writes = gone.flatMap((at) => {
@@ -152,7 +153,7 @@ async function play(steps: readonly Step[]): Promise<void> {
         const open = keys.flatMap((key, at) =>
           key === strand.key &&
           at > head &&
-          at < (subscription.flow?.deliveredEnd ?? 0) &&
+          at < (subscription.lease.flow?.deliveredEnd ?? 0) &&
           !subscription.state.isDone(at)
             ? [at]
             : [],

@@ -107,7 +107,7 @@ async function play(steps: readonly Step[]): Promise<void> {
     await talk.credit();
   };
   /** What was never delivered cannot be settled: at the end of the log that is what was parked behind its head. */
-  const delivered = (): number => subscription.flow?.deliveredEnd ?? 0;
+  const delivered = (): number => subscription.lease.flow?.deliveredEnd ?? 0;
   await hold();
   for (const one of steps) {
     switch (one.do) {
@@ -145,7 +145,7 @@ async function play(steps: readonly Step[]): Promise<void> {
         const change = subscription.change(async () => {
           if (one.do === "redrive") {
             const write = subscription.aside.turn(strand, { phase: "redriving", attempts: 0, error: strand.error });
-            return { writes: [write], result: {}, after: () => subscription.flow?.redrive(strand.id) };
+            return { writes: [write], result: {}, after: () => subscription.lease.flow?.redrive(strand.id) };
           }
           const writes = offsets.flatMap((at) => {
             const taken = subscription.aside.take(subscription.state, strand, at);

@@ -113,7 +113,8 @@ function explainFor(
   const nothing = { group, backlog: 0, lagMs: 0, lease: null, blockedBy: null } as const;
   if (subscription === undefined) return { ...nothing, state: "idle", text: "has no subscription on this queue" };
   const { state, aside } = subscription;
-  const lease = subscription.lease();
+  const lease = subscription.lease?.view() ?? null;
+  const isUnleased = subscription.lease !== null && lease === null;
   const held =
     lease === null
       ? ""
@@ -140,7 +141,6 @@ function explainFor(
   if (head === null && isCut) {
     // what lies further on is not delivered before the cursor has moved, whatever key it has (rule 21)
     const { cursor } = state;
-    const { isUnleased } = subscription;
     return {
       ...nothing,
       lease,
@@ -167,14 +167,14 @@ function explainFor(
       },
       text: `the queue is halted at message ${state.halt.offset} (${told(state.halt.error)}); ${waiting} of this key wait`,
     };
-  if (subscription.isUnleased)
+  if (isUnleased)
     return {
       ...base,
       state: "unleased",
       blockedBy: null,
       text: `${waiting} wait, and nobody holds the queue's lease: no member of the group is connected, or it is being handed over`,
     };
-  if (subscription.isQuarantined)
+  if (subscription.lease?.isQuarantined === true)
     return {
       ...base,
       state: "unleased",

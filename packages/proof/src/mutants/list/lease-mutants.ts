@@ -144,9 +144,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     breaks: "a heartbeat renews leases that it does not list",
     promises: ["P8"],
     file: "broker/renew-leases.ts",
-    find: 'if (!isOnThisLink || wasSeen) subscription.end("released");',
-    replace:
-      "if ((!isOnThisLink || wasSeen) && subscription.flow !== null) subscription.renew(subscription.flow.port, subscription.currentEpoch);",
+    find: 'if (!lease.isOn(link) || wasSeen) lease.end("released");',
+    replace: "if ((!lease.isOn(link) || wasSeen) && lease.flow !== null) lease.renew(lease.flow.port, lease.epoch);",
   },
   {
     name: "resume-loses-settles",
