@@ -154,7 +154,7 @@ class BrokerNode implements Broker {
     const { logger } = this.#scope;
     const known = asMessagingError(error);
     logger.log("error", `broker "${this.name}" stops: ${known.message}`, { code: known.code });
-    this.#machine.send({ type: "broker.failed", timeoutMs: closeTimeout(undefined) });
+    this.#mustEnd("broker.failed", closeTimeout(undefined));
     await this.#ended.catch((left: unknown) =>
       logger.log("error", `broker "${this.name}" has stopped, but could not let everything go: ${textOf(left)}`, {
         error: left,
@@ -162,8 +162,11 @@ class BrokerNode implements Broker {
     );
   }
   async close(options: CloseOptions = {}): Promise<void> {
-    this.#machine.send({ type: "broker.close", timeoutMs: closeTimeout(options.timeoutMs) });
+    this.#mustEnd("broker.close", closeTimeout(options.timeoutMs));
     await this.#ended;
+  }
+  #mustEnd(type: "broker.failed" | "broker.close", timeoutMs: number): void {
+    if (this.#machine.getSnapshot().status === "active") this.#machine.send({ type, timeoutMs });
   }
   /** Its machine has decided that it ends. */
   async #end(timeoutMs: number): Promise<void> {

@@ -238,7 +238,7 @@ export class Group implements GroupPart {
 
   #carryOut(): void {
     for (const [name, port] of this.#members) if (!port.open) this.#members.delete(name);
-    if (this.#machine.getSnapshot().status === "stopped") return;
+    if (this.#machine.getSnapshot().status !== "active") return; // it has been closed
     if (!this.#spec.ordered) return void this.#machine.send({ type: "plan.done" });
     const living = [...this.#members.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const queues = [...this.#subscriptions.keys()].sort((a, b) => a - b);
@@ -266,7 +266,8 @@ export class Group implements GroupPart {
     this.#lookWhetherDone();
   }
   #lookWhetherDone(): void {
-    if (!this.#machine.getSnapshot().matches({ rebalancing: "moving" })) return;
+    const snapshot = this.#machine.getSnapshot();
+    if (snapshot.status !== "active" || !snapshot.matches({ rebalancing: "moving" })) return;
     for (const [queue, ranking] of this.#plan)
       if (ranking.length > 0 && this.#subscriptions.get(queue)?.lease?.holder?.member !== ranking[0]) return;
     this.#machine.send({ type: "plan.done" });

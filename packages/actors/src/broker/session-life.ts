@@ -54,15 +54,15 @@ export class SessionLife {
   }
   /** Says why and ends the link; nothing more of it is processed. Never throws. */
   close(error: MessagingError | null, code: LinkCode): void {
-    this.#machine.send({ type: "session.close", error, code });
+    if (!this.isOver) this.#machine.send({ type: "session.close", error, code });
   }
   /** Ends the link without a word: nobody is there to hear one. */
   abandon(): void {
-    this.#machine.send({ type: "session.abandon" });
+    if (!this.isOver) this.#machine.send({ type: "session.abandon" });
   }
   ended(): void {
     this.#state = "ended";
-    this.#machine.send({ type: "link.ended" });
+    if (this.#machine.getSnapshot().status === "active") this.#machine.send({ type: "link.ended" });
   }
   /**
    * Something of ours threw, for this link: the link ends, and its client learns where the log has it, nothing more.
