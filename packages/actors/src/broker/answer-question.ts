@@ -75,8 +75,8 @@ const ANSWERERS: { readonly [Kind in QuestionKind]: Answerer<Kind> } = {
 };
 
 /**
- * Answers one question, from the state that decides: a heavy one in its turn. Not `async`: nothing here may keep a question
- * that waits.
+ * Answers one question, from the state that decides: a heavy one in its turn. Not `async`: nothing here may keep a
+ * question that waits.
  * @throws `TOPIC_UNKNOWN` `FORBIDDEN` `ENTRY_UNKNOWN` `OPTION_INVALID` `LIMIT_EXCEEDED`
  */
 export function answerQuestion<Q extends Question>(

@@ -18,7 +18,10 @@ export interface BrokerSettings {
   readonly name?: string | undefined;
   /** Topics that are there from the start; more by `admin.declare`. @default [] */
   readonly topics?: readonly TopicSpec[] | undefined;
-  /** Largest message, packed, in bytes; announced to clients, so that the send fails and not the link. @default 1 MiB */
+  /**
+   * Largest message, packed, in bytes; announced to clients, so that the send fails and not the link.
+   * @default 1 MiB
+   */
   readonly messageBytesMax?: number | undefined;
   /** Largest frame, in bytes, at most 48 MiB. @default 4 MiB */
   readonly frameBytesMax?: number | undefined;
@@ -27,13 +30,13 @@ export interface BrokerSettings {
   /** Longest lease a consumer can ask for, in ms. @default 60_000 */
   readonly leaseTtlMsMax?: number | undefined;
   /**
-   * Frames of the protocol that one link may send per second, as many at once; what is more is read later, and the client is told
-   * (`link.limited`). @default 200_000
+   * Frames of the protocol that one link may send per second, as many at once; what is more is read later, and the
+   * client is told (`link.limited`). @default 200_000
    */
   readonly framesPerSecondMax?: number | undefined;
   /**
-   * The same of frames that ask for an answer: questions, orders, lookups of topics, and openings of lanes, members and leases; ten times
-   * as many at once. @default 2_000
+   * The same of frames that ask for an answer: questions, orders, lookups of topics, and openings of lanes, members
+   * and leases; ten times as many at once. @default 2_000
    */
   readonly questionsPerSecondMax?: number | undefined;
   readonly inspect?: Inspect | undefined;
@@ -46,7 +49,8 @@ export interface BrokerParts {
   readonly runtime: Runtime;
   readonly authenticator: Authenticator;
   /**
-   * Whether it tells principals apart. Where it does not (none is bound), all are one, and names, instances and leases belong to nobody.
+   * Whether it tells principals apart. Where it does not (none is bound), all are one, and names, instances and
+   * leases belong to nobody.
    * @default true
    */
   readonly authenticates?: boolean;
@@ -56,11 +60,20 @@ export interface BrokerParts {
   readonly metrics?: Metrics | null;
   /** What it speaks. @default all protocol versions there are */
   readonly codecs?: Codecs;
-  /** Bytes waiting on a link above which deliveries to it pause: for simulations, whose messages are small. @default 1 MiB */
+  /**
+   * Bytes waiting on a link above which deliveries to it pause: for simulations, whose messages are small.
+   * @default 1 MiB
+   */
   readonly congestedBytes?: number;
-  /** A packet to a client that could be divided is no larger: for simulations, whose answers are small. @default `frameBytesMax` */
+  /**
+   * A packet to a client that could be divided is no larger: for simulations, whose answers are small.
+   * @default `frameBytesMax`
+   */
   readonly packetBytes?: number;
-  /** Frames of one link until it is the others' turn: for simulations, whose clock stands still meanwhile. @default 1_024 */
+  /**
+   * Frames of one link until it is the others' turn: for simulations, whose clock stands still meanwhile.
+   * @default 1_024
+   */
   readonly sliceFrames?: number;
 }
 /** What a broker allows, checked. */

@@ -41,16 +41,19 @@ export interface Broker extends AsyncDisposable {
   readonly events$: Observable<SystemEvent>;
   readonly actors: Actors;
   /**
-   * Takes no more work, lets what was committed become durable, tells clients to come back later, and lets the data go. What does not end
-   * within `timeoutMs` is logged (`warn`) and waited for no longer; a store that hangs still has its data then. Rejects with
-   * `OPTION_INVALID`, or what the store failed with.
+   * Takes no more work, lets what was committed become durable, tells clients to come back later, and lets the data
+   * go. What does not end within `timeoutMs` is logged (`warn`) and waited for no longer; a store that hangs still
+   * has its data then. Rejects with `OPTION_INVALID`, or what the store failed with.
    */
   close(options?: CloseOptions): Promise<void>;
 }
 const OWNER_CHECK_MS = 2_500;
 const RETENTION_MS = 1_000;
 
-/** Starts a broker on parts that are ready. @throws `STORE_DAMAGED` `TOPIC_MISMATCH` `OPTION_INVALID` `UNAVAILABLE` (cannot listen) */
+/**
+ * Starts a broker on parts that are ready.
+ * @throws `STORE_DAMAGED` `TOPIC_MISMATCH` `OPTION_INVALID` `UNAVAILABLE` (cannot listen)
+ */
 export async function startBroker(settings: BrokerSettings, parts: BrokerParts): Promise<Broker> {
   const broker = new BrokerNode(settings, parts);
   try {

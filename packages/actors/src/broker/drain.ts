@@ -18,7 +18,10 @@ export class Drain {
   #resumes: (() => void)[] = [];
   #isAwaited = false;
 
-  /** `waiting`: what is to go over the link, and on it. `failed`: one of those who held back threw when it was to go on. */
+  /**
+   * `waiting`: what is to go over the link, and on it. `failed`: one of those who held back threw when it was to go
+   * on.
+   */
   constructor(
     link: Pick<Link, "whenDrained">,
     waiting: () => Waiting | null,
@@ -37,7 +40,8 @@ export class Drain {
     this.#resumes.push(resume);
     if (this.#isAwaited) return;
     this.#isAwaited = true;
-    // the link knows only of what it was handed: what waits for the end of the turn would keep us congested while it says again and again that it has drained
+    // the link knows only of what it was handed: what waits for the end of the turn would keep us congested while it
+    // says again and again that it has drained
     this.#waiting()?.flush();
     this.#link.whenDrained(this.#congestedBytes / 4, this.#onDrained);
   }

@@ -27,17 +27,22 @@ export interface IntakeParts {
   /** The link has ended, and all that came before its end is dealt with. */
   readonly ended: () => void;
 }
-/** Why nothing more of a link is handled for now: it has had its slice, it sends too fast, or it does not read what it is answered. */
+/**
+ * Why nothing more of a link is handled for now: it has had its slice, it sends too fast, or it does not read what it
+ * is answered.
+ */
 type Held = "turn" | "rate" | "unread";
 
 /**
- * When it is looked again whether a link has to wait: after so many frames or bytes, and after each frame that is not of the common ones. To look costs about as much as a small frame.
+ * When it is looked again whether a link has to wait: after so many frames or bytes, and after each frame that is not
+ * of the common ones. To look costs about as much as a small frame.
  */
 const LOOK = { frames: 8, bytes: 4 * 1024 };
 
 /**
- * What comes on one link, worked off frame by frame, in order: as it comes, while that fits into a slice; else in slices, with other links in between. Meanwhile, and while the link sends more than it
- * may or does not read its answers, it is paused, so that little waits here.
+ * What comes on one link, worked off frame by frame, in order: as it comes, while that fits into a slice; else in
+ * slices, with other links in between. Meanwhile, and while the link sends more than it may or does not read its
+ * answers, it is paused, so that little waits here.
  *
  * ```
  * packet ── take ──▶ work: read, handle, read, handle, …  ──▶ all done
@@ -103,7 +108,10 @@ export class Intake {
     ended();
   }
 
-  /** Goes on with something else of this link in a turn of its own; not once the link has ended. `resume` throws nothing. */
+  /**
+   * Goes on with something else of this link in a turn of its own; not once the link has ended. `resume` throws
+   * nothing.
+   */
   later(resume: () => void): void {
     this.#parts.turns.wait(() => {
       if (!this.#isStopped) resume();

@@ -1,4 +1,5 @@
-// Which right each request of a client needs. Of a question and an order it stands in `protocol/questions`, with the rest.
+// Which right each request of a client needs. Of a question and an order it stands in `protocol/questions`, with the
+// rest.
 import type { MemberJoin, TopicFind } from "../protocol/frames.ts";
 import { type AnyOf, consume, manage, observe } from "../protocol/questions/rights.ts";
 

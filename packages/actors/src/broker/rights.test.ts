@@ -1,4 +1,5 @@
-// Which right each frame, question and order needs: without it FORBIDDEN, with it done, and what goes on under it ends when it is revoked.
+// Which right each frame, question and order needs: without it FORBIDDEN, with it done, and what goes on under it
+// ends when it is revoked.
 import { describe, expect, it } from "vitest";
 import type { Right } from "../contracts/auth.ts";
 import { type Epoch, offset, sequence } from "../message/brands.ts";
@@ -24,8 +25,8 @@ const waitInGroup: Right = { ...consume, consumer: null };
 
 const inGroup = OF;
 /**
- * What each frame of a client needs: rights, to be asked for it (`request`); the right of the lane, or of the member, that it belongs to; that of its question; or none, since it only begins the link, keeps
- * or ends what is its own.
+ * What each frame of a client needs: rights, to be asked for it (`request`); the right of the lane, or of the member,
+ * that it belongs to; that of its question; or none, since it only begins the link, keeps or ends what is its own.
  */
 const FRAMES: {
   readonly [Type in ClientFrame["type"]]: "none" | "lane" | "member" | "question" | readonly Right[];
@@ -128,7 +129,10 @@ class Scene {
   ask(question: Question) {
     return this.request({ type: "ask", question });
   }
-  /** Opens lane 1, or joins as member 1 and takes the lease with all there is: what frames of lanes and members begin with. */
+  /**
+   * Opens lane 1, or joins as member 1 and takes the lease with all there is: what frames of lanes and members begin
+   * with.
+   */
   async openLane(): Promise<Epoch> {
     await this.client.say({ ...laneOpen, request: this.client.next() });
     return this.client.last("lane.opened").epoch;

@@ -9,7 +9,10 @@ import type { Drain } from "./drain.ts";
 
 /** An answer below it goes with whatever else goes in its turn. */
 const SMALL_BYTES = 8 * 1024;
-/** Bytes of a part, at most; a quarter of a frame where that is less. Between two of them other frames of the link get their turn. */
+/**
+ * Bytes of a part, at most; a quarter of a frame where that is less. Between two of them other frames of the link get
+ * their turn.
+ */
 const PART_BYTES = 256 * 1024;
 export interface AnsweringLink {
   readonly batcher: FrameBatcher;
@@ -23,9 +26,9 @@ export interface AnsweringLink {
 }
 
 /**
- * Rule 43. Sends the answers of one link. A large one goes in parts that fit, one after another as the link drains, so that
- * what waits on it stays little however much is asked: what is asked while it does not read waits itself (rule 42). A link
- * of protocol version 1 has no parts, and gets what fits.
+ * Rule 43. Sends the answers of one link. A large one goes in parts that fit, one after another as the link drains,
+ * so that what waits on it stays little however much is asked: what is asked while it does not read waits itself
+ * (rule 42). A link of protocol version 1 has no parts, and gets what fits.
  */
 export class SessionAnswers {
   readonly #link: AnsweringLink;
@@ -37,7 +40,10 @@ export class SessionAnswers {
     this.#link = link;
   }
 
-  /** Resolves once the link has taken it. @throws `LIMIT_EXCEEDED` for what no frame holds; of a version 1 link, for what does not fit into one */
+  /**
+   * Resolves once the link has taken it.
+   * @throws `LIMIT_EXCEEDED` for what no frame holds; of a version 1 link, for what does not fit into one
+   */
   async send(kind: QuestionKind, request: number, answer: AnyAnswer): Promise<void> {
     const link = this.#link;
     const small = Math.min(SMALL_BYTES, link.frameBytesMax / 4);

@@ -33,7 +33,10 @@ export interface Rights {
 /** Of the process itself. */
 export const allRights: Rights = { allows: () => true, require: () => {}, watch: () => () => {} };
 
-/** What the principal of one link may do: asked when it is needed, and again for as long as something goes on under it (rule 45). */
+/**
+ * What the principal of one link may do: asked when it is needed, and again for as long as something goes on under it
+ * (rule 45).
+ */
 export class SessionRights implements Rights {
   readonly #scope: RightsScope;
   readonly #path: string;
@@ -43,7 +46,10 @@ export class SessionRights implements Rights {
   readonly #failed: (error: unknown) => void;
   #again: Recurring | null = null;
 
-  /** `failed` is called with a fault of ours in a listener: what goes on under the right is not to be trusted any more. */
+  /**
+   * `failed` is called with a fault of ours in a listener: what goes on under the right is not to be trusted any
+   * more.
+   */
   constructor(scope: RightsScope, path: string, principal: Principal, failed: (error: unknown) => void) {
     this.#scope = scope;
     this.#path = path;

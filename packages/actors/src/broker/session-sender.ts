@@ -11,9 +11,15 @@ import { Drain } from "./drain.ts";
 import { SessionAnswers } from "./session-answers.ts";
 import type { SessionLife } from "./session-life.ts";
 
-/** Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does not read. */
+/**
+ * Bytes waiting on a link at which it is given up: deliveries have paused long before, so its client asks and does
+ * not read.
+ */
 const OVERLOADED_BYTES = 32 * 1024 * 1024;
-/** A link with this many times as much waiting on it as pauses deliveries is not read: only answers can have come to that. */
+/**
+ * A link with this many times as much waiting on it as pauses deliveries is not read: only answers can have come to
+ * that.
+ */
 const UNREAD_FACTOR = 4;
 
 /** What goes out over one link: nothing before its client is known, and nothing behind the goodbye. */

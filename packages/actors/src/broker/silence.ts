@@ -19,7 +19,10 @@ export interface SilenceParts {
   readonly onUnread: () => void;
   readonly failed: (error: unknown) => void;
 }
-/** Whether the client of a link is still there. Who is not listened to is not silent; who does not read, and therefore is not listened to, has as long to read something. */
+/**
+ * Whether the client of a link is still there. Who is not listened to is not silent; who does not read, and therefore
+ * is not listened to, has as long to read something.
+ */
 export class Silence {
   readonly #parts: SilenceParts;
   readonly #looks: Recurring;

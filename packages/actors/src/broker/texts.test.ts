@@ -1,4 +1,5 @@
-// Texts of any length that come with failures and orders: what is kept of them, and that all that is kept can be asked for.
+// Texts of any length that come with failures and orders: what is kept of them, and that all that is kept can be
+// asked for.
 import { describe, expect, it } from "vitest";
 import { offset } from "../message/brands.ts";
 import { utf8Bytes } from "../message/text.ts";

@@ -37,11 +37,17 @@ export interface Parts {
   transportsOf(option: string, modules: readonly ContainerModule[] | undefined): Promise<readonly Transport[]>;
 }
 
-/** Without either everybody comes in, as the same principal, and may do everything: the setting for one process or one trusted machine. */
+/**
+ * Without either everybody comes in, as the same principal, and may do everything: the setting for one process or one
+ * trusted machine.
+ */
 const everybody: Authenticator = { authenticate: async () => ({ id: "anonymous" }) };
 const everything: Authorizer = { authorize: () => true };
 
-/** Loads modules into a container, the built-in parts first, so that of two for one contract the later wins. @throws `MODULE_MISSING` `OPTION_INVALID` */
+/**
+ * Loads modules into a container, the built-in parts first, so that of two for one contract the later wins.
+ * @throws `MODULE_MISSING` `OPTION_INVALID`
+ */
 export async function assemble(modules: readonly ContainerModule[]): Promise<Parts> {
   const container = new Container();
   container

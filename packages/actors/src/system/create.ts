@@ -11,11 +11,14 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { assemble, type Parts } from "./assemble.ts";
 
 export interface BrokerOptions extends BrokerSettings {
-  /** A transport that listens is needed; the store defaults to `memoryStore()`. Of two modules for one contract the later wins. */
+  /**
+   * A transport that listens is needed; the store defaults to `memoryStore()`. Of two modules for one contract the
+   * later wins.
+   */
   readonly modules: readonly ContainerModule[];
   /**
-   * Transports that the broker listens on beside the one in `modules`, one module each: clients of all of them have the same
-   * topics, groups and rights. When it cannot listen on one of them it does not start. @default none
+   * Transports that the broker listens on beside the one in `modules`, one module each: clients of all of them have
+   * the same topics, groups and rights. When it cannot listen on one of them it does not start. @default none
    */
   readonly listen?: readonly ContainerModule[] | undefined;
 }
@@ -39,7 +42,8 @@ export interface System extends Client {
 
 /**
  * Starts a broker: opens its store, takes up its topics, listens.
- * @throws `MODULE_MISSING` `OPTION_INVALID` `STORE_IN_USE` `STORE_DAMAGED` `TOPIC_MISMATCH` `UNAVAILABLE` (cannot listen)
+ * @throws `MODULE_MISSING` `OPTION_INVALID` `STORE_IN_USE` `STORE_DAMAGED` `TOPIC_MISMATCH` `UNAVAILABLE` (cannot
+ * listen)
  */
 export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const parts = await assemble(options.modules);

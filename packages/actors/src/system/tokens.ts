@@ -27,7 +27,10 @@ export const tokens = {
   history: token<HistorySink>("history"),
 } as const;
 
-/** One binding as an inversify module: `get` reads what other modules bound (a `create` that is asynchronous must not be read by a synchronous one). */
+/**
+ * One binding as an inversify module: `get` reads what other modules bound (a `create` that is asynchronous must not
+ * be read by a synchronous one).
+ */
 export function provide<T>(to: Token<T>, create: (get: <D>(token: Token<D>) => D) => T | Promise<T>): ContainerModule {
   return new ContainerModule(({ bind, unbind, isBound }) => {
     if (isBound(to)) unbind(to); // of two modules for one token the later wins
@@ -37,7 +40,10 @@ export function provide<T>(to: Token<T>, create: (get: <D>(token: Token<D>) => D
   });
 }
 
-/** Who may come in and what they may do, in one module: see `Authenticator` and `Authorizer`. @throws `OPTION_INVALID` when one is missing */
+/**
+ * Who may come in and what they may do, in one module: see `Authenticator` and `Authorizer`.
+ * @throws `OPTION_INVALID` when one is missing
+ */
 export function auth(options: {
   readonly authenticate: (token: string | null, signal: AbortSignal) => Promise<Principal | null>;
   readonly authorize: (principal: Principal, right: Right) => boolean;

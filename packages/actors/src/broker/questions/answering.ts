@@ -41,8 +41,8 @@ export class Answering {
     this.rights.require(definitionOf(question.kind).needs(question));
   }
   /**
-   * What is answered to a question in the same words depends on `shown`, too. The wait for the turn may have been long: the
-   * right is asked for again.
+   * What is answered to a question in the same words depends on `shown`, too. The wait for the turn may have been
+   * long: the right is asked for again.
    */
   inTurn<T>(work: (turn: QuestionTurn) => Promise<T>, shown = ""): Promise<T> {
     return this.broker.turns.ask(this.by.asker, JSON.stringify(this.#question) + shown, async (turn) => {

@@ -14,7 +14,10 @@ import type { QuestionTurn } from "../question-turns.ts";
 import type { Rights } from "../session-rights.ts";
 import type { TopicHome } from "../topic-home.ts";
 
-/** Groups that one reading of the log is for: each message of the key is looked up in each of them before the loop is let go. */
+/**
+ * Groups that one reading of the log is for: each message of the key is looked up in each of them before the loop is
+ * let go.
+ */
 const GROUPS_AT_ONCE = 64;
 
 /** What one group has not done with the key, in the span from its cursor on: nothing further can be on its way. */
@@ -33,8 +36,8 @@ interface Look {
 
 /**
  * Why a key is where it is, for every group that whoever asks may observe, from the state that decides. Looks at most
- * 10,000 messages beyond each group's cursor: nothing further can be on its way. The log is read once for all groups, and
- * of what is read the first message's place and a count are kept.
+ * 10,000 messages beyond each group's cursor: nothing further can be on its way. The log is read once for all groups,
+ * and of what is read the first message's place and a count are kept.
  */
 export async function explainKey(
   topic: TopicHome,
