@@ -5,9 +5,18 @@
 //            ◀──            ◀── down: rules, held?, latency, seen ──                ◀──
 import { ReplaySubject } from "rxjs";
 import type { DialOptions, Link, LinkCode, LinkEnd, Transport } from "../contracts/transport.ts";
+import { type Sequence, sequence } from "../message/brands.ts";
 import { type ErrorCode, MessagingError } from "../message/errors.ts";
 import type { Codec } from "../protocol/codec.ts";
-import type { Answer, AnswerOf, BrokerFrame, ClientFrame, Frame } from "../protocol/frames.ts";
+import type {
+  Answer,
+  AnswerOf,
+  BatchAppend,
+  BatchRefused,
+  BrokerFrame,
+  ClientFrame,
+  Frame,
+} from "../protocol/frames.ts";
 import { binaryCodec } from "../protocol/index.ts";
 import type { QuestionKind } from "../protocol/questions.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -19,9 +28,13 @@ type FrameOf<T extends Frame["type"]> = Extract<Frame, { readonly type: T }>;
 type Fate = Frame | readonly Frame[] | null;
 type Rule<F> = (frame: F, link: TappedLink) => Fate;
 type Refusal = { readonly code: ErrorCode; readonly retryAfterMs?: number | null };
+type BatchPlace = { readonly lane: number; readonly sequence: Sequence };
 type Refusable =
   | Extract<ClientFrame, { readonly request: number }>["type"]
   | Extract<ClientFrame, { readonly type: "batch.append" | "settle" }>["type"];
+
+/** So far ahead of what its queue expects goes a batch that is to be refused. */
+const AHEAD = 1_000_000;
 
 /** What clients dial with: each link leads through the tap to the transport behind it. */
 export class Tap implements Transport {
@@ -48,6 +61,7 @@ export class Tap implements Transport {
     this.runtime = runtime;
     this.behind = behind;
     this.codec = codec;
+    this.on("batch.refused", (frame, link) => link.refusedBatch(frame));
   }
   async dial(options: DialOptions): Promise<Link> {
     const { signal, token } = options;
@@ -124,10 +138,7 @@ export class Tap implements Transport {
       for (const link of this.live) link.release();
     };
   }
-  /**
-   * The broker refuses what comes of this type, for a reason of its own; `null` takes it after all. Returns what ends
-   * that. Of a lane's batches only one may be on its way, since its answers keep their order.
-   */
+  /** The broker refuses what comes of this type, for this reason; `null` takes it after all. Returns what ends that. */
   refuse<T extends Refusable>(
     type: T,
     why: ErrorCode | ((frame: FrameOf<T>) => Refusal | ErrorCode | null),
@@ -135,7 +146,10 @@ export class Tap implements Transport {
     return this.on(type, (frame, link) => {
       const given = typeof why === "function" ? why(frame) : why;
       if (given === null) return frame as Frame;
-      link.insert(refusalOf(frame as FrameOf<Refusable>, typeof given === "string" ? { code: given } : given));
+      const refusal = typeof given === "string" ? { code: given } : given;
+      const refused = frame as FrameOf<Refusable>;
+      if (refused.type === "batch.append") return link.refuseBatch(refused, refusal);
+      link.insert(refusalOf(refused, refusal));
       return null;
     });
   }
@@ -145,20 +159,13 @@ export class Tap implements Transport {
   }
 }
 
-function refusalOf(frame: FrameOf<Refusable>, { code, retryAfterMs = null }: Refusal): BrokerFrame {
-  const error = { code, message: `tap: ${code}`, data: {} };
-  switch (frame.type) {
-    case "batch.append": {
-      const { lane, epoch, sequence } = frame;
-      return { type: "batch.refused", lane, epoch, sequence, error, expected: null, retryAfterMs };
-    }
-    case "settle": {
-      const { member, queue, epoch, settle } = frame;
-      return { type: "settle.refused", member, queue, epoch, settle, error };
-    }
-    default:
-      return { type: "refused", request: frame.request, error };
-  }
+const placeOf = ({ lane, sequence }: BatchPlace): string => `${lane}/${sequence}`;
+const errorOf = ({ code }: Refusal) => ({ code, message: `tap: ${code}`, data: {} });
+function refusalOf(frame: Exclude<FrameOf<Refusable>, BatchAppend>, refusal: Refusal): BrokerFrame {
+  const error = errorOf(refusal);
+  if (frame.type !== "settle") return { type: "refused", request: frame.request, error };
+  const { member, queue, epoch, settle } = frame;
+  return { type: "settle.refused", member, queue, epoch, settle, error };
 }
 
 /** One link through the tap, at the client's end. */
@@ -179,6 +186,8 @@ export class TappedLink implements Link {
   /** What was asked on it, by request. */
   readonly #kinds = new Map<number, QuestionKind>();
   readonly #due: Record<Way, number> = { up: 0, down: 0 };
+  /** Batches that are to be refused, by lane and sequence, and why. */
+  readonly #refused = new Map<string, Refusal>();
 
   constructor(tap: Tap, inner: Link) {
     this.#tap = tap;
@@ -235,6 +244,21 @@ export class TappedLink implements Link {
   /** To the client, as it is. */
   insertPacket(packet: Uint8Array): void {
     this.#travel("down", () => this.frames$.next(packet));
+  }
+  /** Has the broker refuse a batch in its turn among the answers of its lane: it goes as one of another place. */
+  refuseBatch(batch: BatchAppend, refusal: Refusal): Frame {
+    const ahead = { ...batch, sequence: sequence(batch.sequence + AHEAD) };
+    this.#refused.set(placeOf(ahead), refusal);
+    return ahead;
+  }
+  /** The broker's refusal of such a batch, with the reason that was given for it. */
+  refusedBatch(frame: BatchRefused): BatchRefused {
+    const refusal = this.#refused.get(placeOf(frame));
+    if (refusal === undefined) return frame;
+    this.#refused.delete(placeOf(frame));
+    const expected = refusal.code === "OUT_OF_SEQUENCE" ? frame.expected : null;
+    const { retryAfterMs = null } = refusal;
+    return { ...frame, sequence: sequence(frame.sequence - AHEAD), error: errorOf(refusal), expected, retryAfterMs };
   }
   /** What was held goes on. */
   release(): void {

@@ -31,7 +31,10 @@ export interface StoredMessage {
   readonly bytes: number;
 }
 
-/** A broker whose clients dial through a tap; they tell here what they see. Its store says that it reaches `synced`. */
+/**
+ * A broker whose clients dial through a tap; what they record, emit and log is kept here. Its store says that it
+ * reaches `synced`.
+ */
 export class TappedBroker {
   readonly runtime: SimulatedRuntime;
   readonly disk: MemoryDisk;
@@ -103,11 +106,10 @@ export class TappedBroker {
   /** Somebody else's client, past the tap. */
   beside(): Promise<Client> {
     const { runtime } = this;
-    const transport = { ...this.tap, dial: (...of: Parameters<Tap["dial"]>) => this.tap.behind.dial(...of) };
-    this.#beside ??= createClientCore({ transport, runtime, name: "beside" });
+    this.#beside ??= createClientCore({ transport: this.tap.behind, runtime, name: "beside" });
     return this.#beside;
   }
-  /** What clients have told of these types, with what it is about. */
+  /** What clients have recorded of these types, with what it is about. */
   steps(...types: HistoryStep["type"][]): string[] {
     const of = (step: HistoryStep): string =>
       [step.type, "offset" in step ? ` ${step.offset}` : "", "attempt" in step ? `/${step.attempt}` : ""].join("");

@@ -18,6 +18,7 @@ type Step =
   | { readonly do: "send"; readonly count: number; readonly keys: number; readonly bytes: number }
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "cut" | "crash" | "store" }
+  | { readonly do: "refuse"; readonly code: "QUEUE_FULL" | "OUT_OF_SEQUENCE" | "UNAVAILABLE"; readonly times: number }
   | { readonly do: "fail"; readonly times: number }
   | { readonly do: "full"; readonly ms: number }
   | { readonly do: "refuseLane"; readonly times: number }
@@ -39,6 +40,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ do: fc.constantFrom("cut" as const, "crash" as const, "store" as const, "abort" as const) }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("refuse" as const),
+      code: fc.constantFrom("QUEUE_FULL" as const, "OUT_OF_SEQUENCE" as const, "UNAVAILABLE" as const),
+      times: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("fail" as const), times: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("full" as const), ms: fc.integer({ min: 1, max: 500 }) }) },
   {
@@ -54,7 +63,9 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   steps: fc.array(step, { minLength: 1, maxLength: 25 }),
 });
 
-/** Runs a plan against a broker that stores every 100 ms, lets it store at once, and says what came of each send. */
+const STORE_MS = 20;
+
+/** Runs a plan against a broker that stores every 20 ms, lets it store at once, and says what came of each send. */
 async function run(plan: Plan, options: ProducerOptions) {
   const broker = await TappedBroker.start({ seed: plan.seed, topics: [moves] });
   const { runtime, tap, disk } = broker;
@@ -64,10 +75,24 @@ async function run(plan: Plan, options: ProducerOptions) {
   const called = new Map<string, string[]>();
   const outcomes = new Map<string, string>();
   let stop = new AbortController();
+  let refusals = { code: "UNAVAILABLE" as Extract<Step, { do: "refuse" }>["code"], times: 0 };
   let lanes = 0;
   let awayUntil = 0;
+  tap.refuse("batch.append", () => (refusals.times-- > 0 ? { code: refusals.code, retryAfterMs: 20 } : null));
   tap.refuse("lane.open", () => (lanes-- > 0 ? "UNAVAILABLE" : null));
   tap.onDial = () => (runtime.now() < awayUntil ? new MessagingError("UNAVAILABLE", "away") : null);
+  let n = 0;
+  const send = (key: number, bytes: number, signal?: AbortSignal) => {
+    const id = `${n++}`;
+    const game = `g${key}`;
+    called.set(game, [...(called.get(game) ?? []), id]);
+    producer.send({ game }, { id, headers: { pad: "x".repeat(bytes) }, signal }).then(
+      () => outcomes.set(id, "sent"),
+      (error: unknown) => outcomes.set(id, isMessagingError(error) ? error.code : `not ours: ${String(error)}`),
+    );
+  };
+  for (let key = 0; key < 6; key++) send(key, 10);
+  await runtime.advance(300); // the lanes are open
   let storing = broker.holdStore();
   const store = () => {
     storing();
@@ -79,27 +104,19 @@ async function run(plan: Plan, options: ProducerOptions) {
   const storeNowAndThen = () => {
     if (isHealed) return storing();
     store();
-    runtime.setTimeout(storeNowAndThen, 100);
+    runtime.setTimeout(storeNowAndThen, STORE_MS);
   };
-  runtime.setTimeout(storeNowAndThen, 100);
+  runtime.setTimeout(storeNowAndThen, STORE_MS);
   const { capacityBytes } = disk;
-  let n = 0;
   for (const one of plan.steps) {
     if (one.do === "send")
-      for (let sent = 0; sent < one.count; sent++) {
-        const id = `${n++}`;
-        const game = `g${Math.floor(runtime.random() * one.keys)}`;
-        called.set(game, [...(called.get(game) ?? []), id]);
-        const signal = runtime.random() < 0.1 ? stop.signal : undefined;
-        producer.send({ game }, { id, headers: { pad: "x".repeat(one.bytes) }, signal }).then(
-          () => outcomes.set(id, "sent"),
-          (error: unknown) => outcomes.set(id, isMessagingError(error) ? error.code : `not ours: ${String(error)}`),
-        );
-      }
+      for (let sent = 0; sent < one.count; sent++)
+        send(Math.floor(runtime.random() * one.keys), one.bytes, runtime.random() < 0.1 ? stop.signal : undefined);
     else if (one.do === "wait") await runtime.advance(one.ms);
     else if (one.do === "cut") tap.cut();
     else if (one.do === "crash") await broker.crash();
     else if (one.do === "store") store();
+    else if (one.do === "refuse") refusals = { ...one };
     else if (one.do === "fail") {
       let left = one.times;
       disk.beforeApply = () => {
