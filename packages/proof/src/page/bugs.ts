@@ -24,6 +24,28 @@ const ASIDE_TESTS = "packages/actors/src/subscription/subscription-aside.test.ts
 export const BUGS: readonly Bug[] = [
   {
     broke:
+      "a queue that filled up while batches were on their way refused those behind before it had answered them; the client took that for a broken protocol and ended the link, again and again while the queue was full",
+    promises: [],
+    foundBy: "tests of producers, once a real broker took a fake one's place",
+    fixed: "a refusal waits for the answers to what came before it (session-lanes.ts)",
+    kept: {
+      file: "packages/actors/src/producer/producer.test.ts",
+      test: "keeps its link, and the order of answers, when a queue fills up while batches are on their way",
+    },
+  },
+  {
+    broke:
+      "a consumer that was closing, and whose last lease had run out while its link was away, went on joining on the next link although it had left",
+    promises: [],
+    foundBy: "tests of consumers under faults, once a real broker took a fake one's place",
+    fixed: "what has left meanwhile does not go on (membership.ts)",
+    kept: {
+      file: "packages/actors/src/consumer/consumer.test.ts",
+      test: "ends on the next link when its lease has run out meanwhile",
+    },
+  },
+  {
+    broke:
       "an attempt whose time was over, and whose worker then had to stop before its handler ended, was put back as if it had not been made; had the handler ended well, it even counted as handled",
     promises: ["P6"],
     foundBy: "simulation, seed 258230677, drawn from a commit's hash",
