@@ -77,7 +77,10 @@ export class AnswerParts {
     this.#kind = kind;
     this.#codec = codec;
   }
-  /** The whole once its last part is here, `null` before. @throws `PROTOCOL_VIOLATION` for what answers something else */
+  /**
+   * The whole once its last part is here, `null` before.
+   * @throws `PROTOCOL_VIOLATION` for what answers something else
+   */
   add(frame: Answer): AnswerOf | null {
     const kind = this.#kind;
     const answer = this.#codec.answerTo(kind, frame.answer);
@@ -111,8 +114,8 @@ function join(whole: Loose, more: Loose, { lists }: Shape): void {
 }
 
 /**
- * Rule 43. The answer in parts, made as they are asked for. `fits` makes one of a part, or `null` where that is too large:
- * then it is divided further, and `whole` makes one of what cannot be.
+ * Rule 43. The answer in parts, made as they are asked for. `fits` makes one of a part, or `null` where that is too
+ * large: then it is divided further, and `whole` makes one of what cannot be.
  */
 export function* inParts<T>(
   kind: QuestionKind,

@@ -13,9 +13,9 @@ import { frameTables, requireFromClient } from "./validate-frame.ts";
 import { FRAMES_MAX, tooManyFrames, violation } from "./violation.ts";
 
 /**
- * A packet is the byte 0x53 and then frames end to end. A frame is its code (one byte) and its fields in the order of its
- * layout, or the code 0 and, with its length in front, the whole frame as one MessagePack map (`type` among its keys); any
- * frame may be sent that way, the rare ones always are.
+ * A packet is the byte 0x53 and then frames end to end. A frame is its code (one byte) and its fields in the order of
+ * its layout, or the code 0 and, with its length in front, the whole frame as one MessagePack map (`type` among its
+ * keys); any frame may be sent that way, the rare ones always are.
  *
  *     0x53 | code  fields … | code  fields … | 0  length  { type: "hello", … } | …
  */

@@ -12,8 +12,8 @@ const CONTAINER_BYTES = 16;
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads what `ByteWriter` wrote. Every read is checked against the packet's end, every length before anything is allocated
- * for it.
+ * Reads what `ByteWriter` wrote. Every read is checked against the packet's end, every length before anything is
+ * allocated for it.
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;

@@ -15,8 +15,8 @@ export interface WrittenFields {
 
 /**
  * Writes the bytes of a binary packet. Whole numbers are LEB128 varints of 1 to 8 bytes in their shortest form, other
- * numbers float64 little-endian, byte strings and lists have their length in front. `plain` values are MessagePack without
- * extensions: nil, booleans, numbers, strings, byte strings, arrays, and maps with string keys.
+ * numbers float64 little-endian, byte strings and lists have their length in front. `plain` values are MessagePack
+ * without extensions: nil, booleans, numbers, strings, byte strings, arrays, and maps with string keys.
  */
 export class ByteWriter {
   #bytes = new Uint8Array(SCRATCH_BYTES);
@@ -108,8 +108,8 @@ export class ByteWriter {
     this.#view.setUint32(at, this.length - before, true);
   }
   /**
-   * A map of plain values with its length in front, as `plainWithLength` writes it: these fields, and behind them others
-   * that were written before.
+   * A map of plain values with its length in front, as `plainWithLength` writes it: these fields, and behind them
+   * others that were written before.
    */
   mapWithLength(fields: object, written: WrittenFields): void {
     this.#room(4);
@@ -201,8 +201,8 @@ export class ByteWriter {
     this.#raw(encoded);
   }
   /**
-   * The head of a string, byte string, array or map. `long` is the code with an 8-bit length; arrays and maps have none,
-   * their 16-bit code comes right after.
+   * The head of a string, byte string, array or map. `long` is the code with an 8-bit length; arrays and maps have
+   * none, their 16-bit code comes right after.
    */
   #head(length: number, compact: { readonly short: number; readonly below: number } | null, long: number): void {
     this.#room(5);

@@ -130,9 +130,9 @@ export const optional = <T>(inner: Check<T>): OptionalCheck<T> =>
   );
 
 /**
- * What came with protocol version `since`. Around a field's check, as in `dueMs: since(2, nullable(finite))`: needed from
- * then on (unless it is optional there, too), and no field at all before; optional in its type, since links of older
- * versions do not have it. Around all fields of a frame or a question: `fields: since(2, { … })`.
+ * What came with protocol version `since`. Around a field's check, as in `dueMs: since(2, nullable(finite))`: needed
+ * from then on (unless it is optional there, too), and no field at all before; optional in its type, since links of
+ * older versions do not have it. Around all fields of a frame or a question: `fields: since(2, { … })`.
  */
 export function since<T>(version: number, check: Check<T>): OptionalCheck<T>;
 export function since<F extends object>(version: number, fields: F): LaterFields<F>;

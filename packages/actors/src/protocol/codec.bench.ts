@@ -1,4 +1,5 @@
-// npx vitest bench --project unit packages/actors/src/protocol: packets per second; a packet holds 64 messages of 200 bytes.
+// npx vitest bench --project unit packages/actors/src/protocol: packets per second; a packet holds 64 messages of 200
+// bytes.
 import { bench, describe } from "vitest";
 import { epoch, offset, sequence } from "../message/brands.ts";
 import { concatBytes, PackedReader, packMessage } from "../message/packed.ts";

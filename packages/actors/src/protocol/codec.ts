@@ -32,9 +32,9 @@ export function framesOf<F>(reader: FrameReader<F>): F[] {
 }
 
 /**
- * Turns frames into packets and back, as one protocol version has them. The first byte of a packet says which codec wrote
- * it, so a broker answers each link in the codec of its `hello`. A link begins with the newest version's; once `welcome`
- * has said what is spoken, both sides take that version's, once per link.
+ * Turns frames into packets and back, as one protocol version has them. The first byte of a packet says which codec
+ * wrote it, so a broker answers each link in the codec of its `hello`. A link begins with the newest version's; once
+ * `welcome` has said what is spoken, both sides take that version's, once per link.
  */
 export interface Codec {
   readonly name: "binary" | "json";
@@ -48,18 +48,24 @@ export interface Codec {
    */
   encode(frames: readonly Frame[]): Uint8Array;
   /**
-   * The frames of one packet, at most `FRAMES_MAX`. Byte fields may share the packet's memory. Whatever the bytes are, it
-   * throws nothing but `PROTOCOL_VIOLATION` and allocates no more than a small multiple of the packet's length. What its
-   * version does not have is refused like anything else that is unknown. What an `answer` holds is not looked at yet.
+   * The frames of one packet, at most `FRAMES_MAX`. Byte fields may share the packet's memory. Whatever the bytes
+   * are, it throws nothing but `PROTOCOL_VIOLATION` and allocates no more than a small multiple of the packet's
+   * length. What its version does not have is refused like anything else that is unknown. What an `answer` holds is
+   * not looked at yet.
    */
   decode(packet: Uint8Array): ReadFrame[];
-  /** What an `answer` that was read holds, as the answer to such a question. @throws `PROTOCOL_VIOLATION` if it is none */
+  /**
+   * What an `answer` that was read holds, as the answer to such a question.
+   * @throws `PROTOCOL_VIOLATION` if it is none
+   */
   answerTo<Kind extends QuestionKind>(kind: Kind, answer: unknown): Answers[Kind];
   /**
-   * The same as a broker reads its clients: one frame after the other, so that what stands behind a frame is looked at only
-   * when it is asked for, and none dearer than one that a client has reason to send (`INTAKE`).
+   * The same as a broker reads its clients: one frame after the other, so that what stands behind a frame is looked
+   * at only when it is asked for, and none dearer than one that a client has reason to send (`INTAKE`).
    */
   reader(packet: Uint8Array): FrameReader;
-  /** Why a link of its version does not carry this frame (`VERSION_UNSUPPORTED`: it came later); `null` when it does. */
+  /**
+   * Why a link of its version does not carry this frame (`VERSION_UNSUPPORTED`: it came later); `null` when it does.
+   */
   refusal(frame: Frame): MessagingError | null;
 }

@@ -24,8 +24,8 @@ export const failureBytes = ({ name, message, code }: FailureInfo): number =>
   utf8Bytes(name) + utf8Bytes(message) + (code === null ? 0 : utf8Bytes(code));
 
 /**
- * The frame with a failure of no more than is kept: cut before it is sent, and again by who takes it, which does not know
- * who sent it.
+ * The frame with a failure of no more than is kept: cut before it is sent, and again by who takes it, which does not
+ * know who sent it.
  */
 export function withCutFailure<F extends { readonly error: FailureInfo }>(frame: F): F {
   const error = cutFailure(frame.error);

@@ -9,7 +9,10 @@ export type Refusal = Untold<Refusing>;
 /** Every other frame of a broker: they tell of no error. */
 export type PlainFrame = Exclude<BrokerFrame, Refusing | { readonly type: "goodbye" | "member.ended" }>;
 
-/** Codes of what a store failed with, whose texts may name folders and systems. In these words a peer is told of them; and of any error that something else is behind. */
+/**
+ * Codes of what a store failed with, whose texts may name folders and systems. In these words a peer is told of them;
+ * and of any error that something else is behind.
+ */
 const WORDS: Readonly<Partial<Record<ErrorCode, string>>> = {
   STORE_IN_USE: "the broker no longer owns its data, and stops; try again later",
   STORE_DAMAGED: "what is stored of this is damaged",
@@ -20,7 +23,10 @@ const OTHER_WORDS: Readonly<Partial<Record<ErrorCode, string>>> = {
   STORE_FULL: "the store of the broker has no room; let consumers drain it",
   UNAVAILABLE: "this could not be done now; try again later",
 };
-/** What an error's data may be told of, whatever it holds; numbers and yes or no are told under any name. All else (folders, hosts) stays in the log. */
+/**
+ * What an error's data may be told of, whatever it holds; numbers and yes or no are told under any name. All else
+ * (folders, hosts) stays in the log.
+ */
 const TOLD: ReadonlySet<string> = new Set([
   ...[
     "topic",
@@ -43,8 +49,9 @@ const TOLD: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Rule 41: what a peer is told of an error, decided in this one place. An error of ours goes with its text, and with what of its data is on the list. One that something else is behind (`cause`: a store, an
- * authorizer, a fault), or that tells of the store, goes with words of ours and a reference, under which the log has all of it.
+ * Rule 41: what a peer is told of an error, decided in this one place. An error of ours goes with its text, and with
+ * what of its data is on the list. One that something else is behind (`cause`: a store, an authorizer, a fault), or
+ * that tells of the store, goes with words of ours and a reference, under which the log has all of it.
  */
 export class Disclosure {
   readonly #end: Omit<FaultyEnd, "path">;
@@ -59,7 +66,8 @@ export class Disclosure {
     const words = wordsFor(error);
     if (words === null) return { code: error.code, message: error.message, data: told(error.data) };
     const reference = this.#referenceOf(error, path);
-    // a broker whose data another has taken over is away for its clients, no more: whoever serves them next takes what they ask again
+    // a broker whose data another has taken over is away for its clients, no more: whoever serves them next takes
+    // what they ask again
     const code = error.code === "STORE_IN_USE" ? "UNAVAILABLE" : error.code;
     const message = `${words} (the log of the ${this.#end.at} has the reason under reference "${reference}")`;
     return { code, message, data: { reference } };

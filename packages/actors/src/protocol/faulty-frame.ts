@@ -3,7 +3,10 @@ export interface FaultyFrameOptions {
   readonly counts?: () => boolean;
   readonly text?: string;
 }
-/** Throws a `TypeError` at the n-th look into a frame, wherever in the code that is: each n is a fault at another place. */
+/**
+ * Throws a `TypeError` at the n-th look into a frame, wherever in the code that is: each n is a fault at another
+ * place.
+ */
 export class FaultyFrame {
   readonly #at: number;
   readonly #depth: number;
@@ -11,7 +14,10 @@ export class FaultyFrame {
   readonly #text: string;
   #looks = 0;
 
-  /** `depth`: how many levels of it; `counts`: whether a look is still part of handling it, and not of what is done with the data later. */
+  /**
+   * `depth`: how many levels of it; `counts`: whether a look is still part of handling it, and not of what is done
+   * with the data later.
+   */
   constructor(at: number, { depth = 99, counts = () => true, text = "injected" }: FaultyFrameOptions = {}) {
     this.#at = at;
     this.#depth = depth;

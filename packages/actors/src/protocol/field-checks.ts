@@ -85,8 +85,8 @@ const range = refined(tuple<OffsetRange>(natural, natural), ([from, to]) =>
   from < to ? null : { field: "", expected: "a range that begins before it ends", found: `${from} to ${to}` },
 );
 /**
- * Whether each range ends before the next one begins, or there: what is said twice, or in another order, would cost more
- * than it says.
+ * Whether each range ends before the next one begins, or there: what is said twice, or in another order, would cost
+ * more than it says.
  */
 export const ascend = (of: readonly OffsetRange[]): boolean =>
   of.every(([from, to], index) => from < to && (index === 0 || of[index - 1]![1] <= from));
@@ -102,8 +102,8 @@ export const ranges = refined(list(LIMITS.ranges, range), (given) => {
 export const offsets = list(LIMITS.offsets, anOffset);
 
 /**
- * A place in what a group has set aside. `strand` names the key's log (or the one dead letter), under another number once
- * a message of it was put back; `offset` is the message's original offset.
+ * A place in what a group has set aside. `strand` names the key's log (or the one dead letter), under another number
+ * once a message of it was put back; `offset` is the message's original offset.
  */
 export interface RedrivenId {
   readonly strand: number;

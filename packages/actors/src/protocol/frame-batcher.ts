@@ -8,7 +8,10 @@ import type { Frame } from "./frames.ts";
 /** Bytes at which a packet is handed over before the turn ends. */
 const PACKET_BYTES = 256 * 1024;
 
-/** What a client takes of its broker, whatever that one takes itself: a message of its own in a frame grows by a third in JSON. */
+/**
+ * What a client takes of its broker, whatever that one takes itself: a message of its own in a frame grows by a third
+ * in JSON.
+ */
 export const CLIENT_TAKES_BYTES_MAX = 64 * 1024 * 1024;
 /** The same of a client that speaks this version: before 2 it took what brokers take by default. */
 export const clientTakes = (version: number): number => (version < 2 ? FRAME_BYTES_MAX : CLIENT_TAKES_BYTES_MAX);
@@ -32,9 +35,9 @@ export interface BatcherSettings {
 }
 
 /**
- * Rule 43. Frames of one turn of the event loop go out together, in as few packets as their size allows: what has piled up
- * is the batch, nothing waits for more. They are counted as they come and measured once they are encoded: a packet that is
- * too large all the same, as in JSON it may be, goes as several.
+ * Rule 43. Frames of one turn of the event loop go out together, in as few packets as their size allows: what has
+ * piled up is the batch, nothing waits for more. They are counted as they come and measured once they are encoded: a
+ * packet that is too large all the same, as in JSON it may be, goes as several.
  *
  *     push, push, push ──▶ frames of this turn ──turn ends──▶ encode ──▶ packet ──▶ link
  *                                                               └─ too large ──▶ two packets

@@ -30,8 +30,8 @@ export class FrameTables {
   readonly #packed: MapPacked | null;
   readonly #answers: ReadonlyMap<string, AnswerTable>;
   /**
-   * The frame as this version has it; `null` where it has everything, as the newest does. Throws `VERSION_UNSUPPORTED` for
-   * a frame, or a question, that came later.
+   * The frame as this version has it; `null` where it has everything, as the newest does. Throws
+   * `VERSION_UNSUPPORTED` for a frame, or a question, that came later.
    */
   readonly trim: ((frame: Frame) => Frame) | null;
 

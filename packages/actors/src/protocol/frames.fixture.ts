@@ -1,4 +1,5 @@
-// Values that a peer may send, made from what checks say that they are made of: what is added to the protocol is in them.
+// Values that a peer may send, made from what checks say that they are made of: what is added to the protocol is in
+// them.
 import fc from "fast-check";
 import { type PackedFields, packMessage } from "../message/packed.ts";
 import { evenRuns, NO_SLOT, type Route, slotOf } from "../message/route.ts";
@@ -145,7 +146,10 @@ function shapedAs({ shape }: Check<unknown>): fc.Arbitrary<unknown> {
 }
 const mayMiss = ({ shape }: Check<unknown>): boolean =>
   shape?.of === "optional" || (shape?.of === "since" && mayMiss(shape.inner));
-/** Objects with every field but those that may be missing; `noNullPrototype`, since packets are read back as ordinary objects. */
+/**
+ * Objects with every field but those that may be missing; `noNullPrototype`, since packets are read back as ordinary
+ * objects.
+ */
 function recordOf(
   fields: readonly NamedCheck[],
   more: Readonly<Record<string, fc.Arbitrary<unknown>>>,
@@ -192,7 +196,9 @@ export const anyFrames: fc.Arbitrary<Frame[]> = fc.array(
   { maxLength: 20, size: "small" },
 );
 
-/** These frames as whoever asked has them, who knows what answers are about: the kinds are those of `sent`, in order. */
+/**
+ * These frames as whoever asked has them, who knows what answers are about: the kinds are those of `sent`, in order.
+ */
 export function asAsked(codec: Codec, frames: readonly ReadFrame[], sent: readonly Frame[]): Frame[] {
   const kinds = sent.flatMap((frame) => (frame.type === "answer" ? [frame.kind] : []));
   return frames.map((frame) => {

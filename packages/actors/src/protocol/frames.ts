@@ -1,5 +1,4 @@
-// What travels on a link: every frame there is. A new one is its definition in `frames/`, and a line in one of the lists
-// here.
+// What travels on a link: every frame there is. A new one is its definition in `frames/`, and a line in a list here.
 import { type AnswerOf, answer, ask } from "./frames/asking.ts";
 import type { FrameDefinition } from "./frames/definition.ts";
 import {
@@ -49,10 +48,10 @@ export type * from "./frames/members.ts";
 export type * from "./frames/topics.ts";
 
 /**
- * A link carries *packets*: some frames, encoded together, in order. Of each frame it is said who sends it (C: client,
- * B: broker), when, and what answers it. Every `request` of a client is answered exactly once on its link, by the frame
- * named or by `refused`. Numbers chosen by the client (`lane`, `member`, `request`, `settle`) mean something on this link
- * only. Durations are relative; no frame carries a clock.
+ * A link carries *packets*: some frames, encoded together, in order. Of each frame it is said who sends it (C:
+ * client, B: broker), when, and what answers it. Every `request` of a client is answered exactly once on its link, by
+ * the frame named or by `refused`. Numbers chosen by the client (`lane`, `member`, `request`, `settle`) mean
+ * something on this link only. Durations are relative; no frame carries a clock.
  */
 const OF_CLIENTS = [
   hello,

@@ -15,8 +15,11 @@ const ASKED_MAX = 1_000;
 /** Frames of one link until it is the others' turn, in a broker that bulks are sent to. */
 export const BULK_SLICE_FRAMES = 64;
 /**
- * Several links at once, of somebody who may do much (`mallory`) or nothing (`stranger`), send packets of hundreds or thousands of legal frames, of one type or a few. @throws when one of them meets a fault of the broker's,
- * when more questions of one wait than may, or when somebody else's heartbeat is not answered, or only once far more of theirs was than a slice of each @returns what was sent, in short: all of it is far too long to show
+ * Several links at once, of somebody who may do much (`mallory`) or nothing (`stranger`), send packets of hundreds or
+ * thousands of legal frames, of one type or a few.
+ * @throws when one of them meets a fault of the broker's, when more questions of one wait than may, or when somebody
+ * else's heartbeat is not answered, or only once far more of theirs was than a slice of each
+ * @returns what was sent, in short: all of it is far too long to show
  */
 export async function sendBulk(bench: BrokerBench, random: Random): Promise<readonly string[]> {
   const witness = await bench.client(`witness-${below(random, 2 ** 31)}`);

@@ -20,7 +20,10 @@ export interface FuzzTarget {
   /** Tries a saved input as it is. */
   replay(saved: string): void | Promise<void>;
 }
-/** Inputs by what they did. Which frames came out, or which refusal: what has its digits and quoted texts taken out counts as the same. */
+/**
+ * Inputs by what they did. Which frames came out, or which refusal: what has its digits and quoted texts taken out
+ * counts as the same.
+ */
 export class Corpus {
   readonly #byOutcome = new Map<string, string>();
   note(outcome: string, input: () => string): void {

@@ -4,7 +4,10 @@ type Saved = readonly [target: Exclude<FuzzTargetName, "session">, what: string,
 const utf8 = (text: string): string =>
   Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** Inputs that once broke something, or that sit at an edge; the fuzzer begins from these as well. A finding is added with what became of it. */
+/**
+ * Inputs that once broke something, or that sit at an edge; the fuzzer begins from these as well. A finding is added
+ * with what became of it.
+ */
 export const SAVED: readonly Saved[] = [
   ["binary", "no frames", true, "53"],
   ["binary", "an unknown frame code", false, "53ff"],

@@ -39,7 +39,10 @@ const RENEWED_AFTER = 400;
 /** Sequences that are many frames at once. */
 const BULK_SHARE = 0.02;
 
-/** A link says hello and then a legal course of frames, but for some that are left out, repeated, swapped, changed or foreign. Another client's work goes on. */
+/**
+ * A link says hello and then a legal course of frames, but for some that are left out, repeated, swapped, changed or
+ * foreign. Another client's work goes on.
+ */
 export class SessionTarget implements FuzzTarget {
   readonly #random: Random;
   readonly #foreign: readonly Frame[];

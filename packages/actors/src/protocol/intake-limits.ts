@@ -7,7 +7,10 @@ import { violation } from "./violation.ts";
 export const INTAKE = {
   /** Values (numbers, strings, lists, …) of a frame that goes as plain data. */
   plainValues: 200_000,
-  /** The same in JSON, where bodies are read too: one of 1 MiB may be all numbers. Objects and lists of them count for themselves. */
+  /**
+   * The same in JSON, where bodies are read too: one of 1 MiB may be all numbers. Objects and lists of them count for
+   * themselves.
+   */
   jsonValues: 600_000,
   jsonContainers: 200_000,
   /** Readable messages of a batch in JSON, which takes microseconds for each. */

@@ -13,8 +13,8 @@ import { DEPTH_MAX, FRAMES_MAX, tooManyFrames, violation } from "./violation.ts"
 
 /**
  * A packet is a JSON array of frames, for a browser's network tab and for other languages. Where a frame holds packed
- * messages, JSON has an array of readable ones (one of them, where the frame holds one message), or base64 of the packed
- * bytes.
+ * messages, JSON has an array of readable ones (one of them, where the frame holds one message), or base64 of the
+ * packed bytes.
  *
  *     [ { "type": "batch.append", …, "messages": [ { "key": "k", "encoding": "json", "body": 1 } ] }, … ]
  */
@@ -82,7 +82,10 @@ class JsonCodec implements Codec {
     return this.#tables.refusal(frame);
   }
 }
-/** Takes one frame after the other out of the array, so that the text of a packet is never made into values all at once. */
+/**
+ * Takes one frame after the other out of the array, so that the text of a packet is never made into values all at
+ * once.
+ */
 class JsonReader implements FrameReader<ReadFrame> {
   readonly #packet: Uint8Array;
   readonly #extent: JsonExtent;
@@ -178,7 +181,7 @@ function parsed(json: string): unknown {
 /** The JSON codec of all versions there are tables for: the newest one's. */
 export const jsonCodecOf = (tables: FrameTables): Codec => new JsonCodec(tables);
 /**
- * For people and other languages. Hundreds of times slower than `binaryCodec` (it reads every message), and bodies that are
- * not JSON grow by a third.
+ * For people and other languages. Hundreds of times slower than `binaryCodec` (it reads every message), and bodies
+ * that are not JSON grow by a third.
  */
 export const jsonCodec: Codec = jsonCodecOf(frameTables);

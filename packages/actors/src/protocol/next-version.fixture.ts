@@ -1,4 +1,5 @@
-// A protocol version as the next one may be, for tests, whatever this one is: some frames have a field more, one of them deep inside, one question too, and there is a frame and a question more.
+// A protocol version as the next one may be, for tests, whatever this one is: some frames have a field more, one of
+// them deep inside, one question too, and there is a frame and a question more.
 import { binaryCodecOf, LAYOUTS } from "./binary-codec.ts";
 import { type Check, finite, list, nullable, record, since, tagged, tagRecords, yesOrNo } from "./checks.ts";
 import type { Codec } from "./codec.ts";
@@ -85,7 +86,9 @@ export function filledIn(frame: Loose): Loose {
       return frame;
   }
 }
-/** A codec of the next version in code that fills in what that version has; `packets` counts what it sent, by version. */
+/**
+ * A codec of the next version in code that fills in what that version has; `packets` counts what it sent, by version.
+ */
 function inNextCode(codec: Codec, packets: Map<number, number>, version: number): Codec {
   return {
     name: codec.name,

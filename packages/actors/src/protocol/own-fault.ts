@@ -12,7 +12,8 @@ export interface FaultyEnd {
 }
 
 /**
- * Rule 40: a fault harms one link. Logs what was thrown, with its stack, and gives the error that the link ends with: the peer learns the reference and nothing else, since what was thrown may hold anything.
+ * Rule 40: a fault harms one link. Logs what was thrown, with its stack, and gives the error that the link ends with:
+ * the peer learns the reference and nothing else, since what was thrown may hold anything.
  * @param doing what was going on, in a few words: the frame that was handled, the answer that was written
  */
 export function ownFault(end: FaultyEnd, thrown: unknown, doing: string): InternalError {
@@ -20,13 +21,19 @@ export function ownFault(end: FaultyEnd, thrown: unknown, doing: string): Intern
   const reference = logThrown(end, thrown, text, { code: "INTERNAL", doing });
   return new InternalError(end.at, reference, { cause: thrown });
 }
-/** Rule 41: logs what was thrown with all that is known of it, and says under which reference: a peer may be told that, and nothing else of it. */
+/**
+ * Rule 41: logs what was thrown with all that is known of it, and says under which reference: a peer may be told
+ * that, and nothing else of it.
+ */
 export function logThrown({ path, runtime, logger }: FaultyEnd, thrown: unknown, text: string, data: object): string {
   const reference = runtime.id();
   logger.log("error", `${path}: ${text}`, { reference, ...data, ...detailsOf(thrown) });
   return reference;
 }
-/** Whether it is the peer that broke the protocol; anything else that is thrown while a frame is handled, and is no refusal, is a fault of ours. */
+/**
+ * Whether it is the peer that broke the protocol; anything else that is thrown while a frame is handled, and is no
+ * refusal, is a fault of ours.
+ */
 export const brokeProtocol = (thrown: unknown): thrown is MessagingError<"PROTOCOL_VIOLATION"> =>
   isMessagingError(thrown, "PROTOCOL_VIOLATION");
 

@@ -41,5 +41,8 @@ export class Codecs {
 }
 /** Of the newest version. */
 export const CODECS = new Codecs(binaryCodec, jsonCodec);
-/** The codec that wrote a packet, by its first byte, of the newest version. @throws `PROTOCOL_VIOLATION` when none of ours did */
+/**
+ * The codec that wrote a packet, by its first byte, of the newest version.
+ * @throws `PROTOCOL_VIOLATION` when none of ours did
+ */
 export const codecOf = (packet: Uint8Array): Codec => CODECS.of(packet);

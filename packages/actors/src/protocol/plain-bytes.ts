@@ -41,7 +41,10 @@ function textBytes(text: string, most: number): number {
   return text.length < 32 && bytes > 32 ? bytes + 4 : bytes;
 }
 
-/** The same of a frame that tells of an error, whose data may be anything, also what is left out when it is sent (`sendable`). */
+/**
+ * The same of a frame that tells of an error, whose data may be anything, also what is left out when it is sent
+ * (`sendable`).
+ */
 export function errorFrameBytes({ error }: { readonly error: WireError | null }): number {
   if (error === null) return HEAD_BYTES * 2;
   const bytes = HEAD_BYTES * 3 + Math.min(3 * error.message.length, TEXT_BYTES_MAX);

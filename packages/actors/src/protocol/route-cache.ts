@@ -6,7 +6,10 @@ interface Written<T> {
   readonly written: T;
 }
 
-/** `topic.found` says the same each time a topic is asked for, but for the number of the request: routes of thousands of queues are written once, for as long as their topic lives. */
+/**
+ * `topic.found` says the same each time a topic is asked for, but for the number of the request: routes of thousands
+ * of queues are written once, for as long as their topic lives.
+ */
 export class RouteCache<T> {
   readonly #write: (fields: Pick<TopicFound, "route" | "spec">) => T;
   readonly #written = new WeakMap<TopicFound["route"], Written<T>>();

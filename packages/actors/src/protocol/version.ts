@@ -2,8 +2,9 @@ import { MessagingError } from "../message/errors.ts";
 import { quoted } from "../message/text.ts";
 
 /**
- * The protocol versions this code speaks, lowest first. A new one is added when frames get fields, or frames are added, that older peers do not know (`since` in `versioned.ts`); an old one goes when
- * no version of Seriatim that is still looked after needs it.
+ * The protocol versions this code speaks, lowest first. A new one is added when frames get fields, or frames are
+ * added, that older peers do not know (`since` in `versioned.ts`); an old one goes when no version of Seriatim that
+ * is still looked after needs it.
  */
 export const PROTOCOL_VERSIONS: readonly number[] = [1, 2];
 /** What both sides speak when they are up to date. */

@@ -71,8 +71,8 @@ export const variantsAt = (
   );
 
 /**
- * What takes out of a value that this check has taken what links of a version do not have; `null` where that is nothing.
- * It throws `VERSION_UNSUPPORTED` where nothing would be left, as of a frame that came later.
+ * What takes out of a value that this check has taken what links of a version do not have; `null` where that is
+ * nothing. It throws `VERSION_UNSUPPORTED` where nothing would be left, as of a frame that came later.
  */
 export function trimFor(check: Any, version: number): Trim | null {
   if (newestIn(check) <= version) return null;

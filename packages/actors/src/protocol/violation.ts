@@ -14,7 +14,10 @@ export const ERROR_DATA_SENT_MAX = 65_536;
 /** Characters of an object's key, at most. */
 export const OBJECT_KEY_MAX = 1_024;
 
-/** What a peer gets that sent something that is not of this protocol. `frame` is `packet` where no frame could be told. */
+/**
+ * What a peer gets that sent something that is not of this protocol. `frame` is `packet` where no frame could be
+ * told.
+ */
 export const violation = (
   frame: string,
   field: string,

@@ -13,8 +13,8 @@ export interface Ask {
 export const ask = frame<Ask>({ type: "ask", fields: { request: natural, question } });
 
 /**
- * B, answers `ask`; one that is too large for a frame comes in parts. On a link it does not say what it answers: whoever
- * asked knows that, and looks at it then (`Codec.answerTo`).
+ * B, answers `ask`; one that is too large for a frame comes in parts. On a link it does not say what it answers:
+ * whoever asked knows that, and looks at it then (`Codec.answerTo`).
  */
 export interface Answer {
   readonly type: "answer";

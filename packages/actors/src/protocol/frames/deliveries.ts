@@ -27,8 +27,8 @@ import { isQueue, readRedriven, readSettlement, writeRedriven, writeSettlement }
 
 /**
  * C, how many messages and bytes in all it is ready to have been sent under this grant (those that left its hands,
- * settled, set aside or dropped, plus its window): absolute totals that only grow, so that a lost or repeated one does no
- * harm. Not answered.
+ * settled, set aside or dropped, plus its window): absolute totals that only grow, so that a lost or repeated one
+ * does no harm. Not answered.
  */
 export interface Credit {
   readonly type: "credit";
@@ -64,8 +64,8 @@ export const credit = frame<Credit>({
 });
 
 /**
- * B, messages in queue order, within credit (a single message larger than the byte credit left goes when nothing else is
- * in flight). Settled by `settle` or `aside.put`.
+ * B, messages in queue order, within credit (a single message larger than the byte credit left goes when nothing else
+ * is in flight). Settled by `settle` or `aside.put`.
  */
 export interface Deliver {
   readonly type: "deliver";
@@ -74,8 +74,8 @@ export interface Deliver {
   readonly epoch: Epoch;
   readonly batches: readonly DeliveredBatch[];
   /**
-   * Messages that were tried before, by offset: attempts that failed, and leases that ended with the message in hand. All
-   * others: 0.
+   * Messages that were tried before, by offset: attempts that failed, and leases that ended with the message in hand.
+   * All others: 0.
    */
   readonly tried: readonly TriedMessage[];
 }
@@ -250,8 +250,8 @@ export const redeliver = frame<Redeliver>({
 });
 
 /**
- * C, reports; answered, in order per lease, by `settled` or `settle.refused`. For an unordered topic a `tried` message is
- * given up by this member and comes again, to any member, after its backoff.
+ * C, reports; answered, in order per lease, by `settled` or `settle.refused`. For an unordered topic a `tried`
+ * message is given up by this member and comes again, to any member, after its backoff.
  */
 export interface Settle {
   readonly type: "settle";
@@ -323,7 +323,10 @@ export const settled = frame<Settled>({
   },
 });
 
-/** B, answers `settle` that changed nothing: `STALE_EPOCH` (the lease is over), `PROTOCOL_VIOLATION` (never delivered). */
+/**
+ * B, answers `settle` that changed nothing: `STALE_EPOCH` (the lease is over), `PROTOCOL_VIOLATION` (never
+ * delivered).
+ */
 export interface SettleRefused {
   readonly type: "settle.refused";
   readonly member: number;
@@ -342,14 +345,15 @@ export const settleRefused = frame<SettleRefused>({
  * C, a message has exhausted its attempts. Answered by `aside.done` or `refused` (`STALE_EPOCH`; `LIMIT_EXCEEDED`: the
  * set-aside limit, and the subscription halts).
  * - `park`: it and every later message of its key are set aside, in order. The consumer has dropped the key from its
- *   buffer before it sent this, drops what still arrives of it until the answer, and gives the credit of all it dropped
- *   back (dropped messages count as taken off its hands).
+ *   buffer before it sent this, drops what still arrives of it until the answer, and gives the credit of all it
+ *   dropped back (dropped messages count as taken off its hands).
  * - `dead-letter`: it alone.
  * - `halt`: the queue stops for the group.
  *
- * With `redriven` the message goes back to the head of its strand, which waits again. Whose link ended before the answer
- * asks the same on the next one, once its lease is resumed there and before it gives credit: that does nothing a second
- * time, nor undoes what a person has ordered of the message since, and is answered before anything more is delivered.
+ * With `redriven` the message goes back to the head of its strand, which waits again. Whose link ended before the
+ * answer asks the same on the next one, once its lease is resumed there and before it gives credit: that does nothing
+ * a second time, nor undoes what a person has ordered of the message since, and is answered before anything more is
+ * delivered.
  */
 export interface AsidePut {
   readonly type: "aside.put";
@@ -379,10 +383,10 @@ export const asidePut = frame<AsidePut>({
 });
 
 /**
- * B, answers `aside.put` once committed. `offsets`: every message that it set aside, delivered or not. To a repeat: what
- * is still aside of that, and the revision in which it went; nothing when it has been settled or discarded since, or when
- * a person's order set it aside (`revision` tells of no change of the holder's then). One that was refused with
- * `LIMIT_EXCEEDED` is refused again.
+ * B, answers `aside.put` once committed. `offsets`: every message that it set aside, delivered or not. To a repeat:
+ * what is still aside of that, and the revision in which it went; nothing when it has been settled or discarded
+ * since, or when a person's order set it aside (`revision` tells of no change of the holder's then). One that was
+ * refused with `LIMIT_EXCEEDED` is refused again.
  */
 export interface AsideDone {
   readonly type: "aside.done";

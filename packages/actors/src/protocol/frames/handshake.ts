@@ -46,8 +46,8 @@ export interface Welcome {
   readonly leaseTtlMsMax: number;
   readonly durabilityMax: Durability;
   /**
-   * Place of the instance in the order in which instances came to these data, whatever broker had them: the one shown in
-   * `hello`, or a new one, above all that were given. One shown that cannot have been given here counts as `null`.
+   * Place of the instance in the order in which instances came to these data, whatever broker had them: the one shown
+   * in `hello`, or a new one, above all that were given. One shown that cannot have been given here counts as `null`.
    */
   readonly ordinal: number;
 }

@@ -28,10 +28,11 @@ import { violation } from "../violation.ts";
 import { frame } from "./definition.ts";
 
 /**
- * C, before the first batch of a lane on this link; answered by `lane.opened` or `refused` (`WRONG_ROUTE`, `FORBIDDEN`,
- * `NAME_IN_USE`, `PRODUCER_FENCED`, `PRODUCER_UNKNOWN`, `UNAVAILABLE`). `epoch: null` takes a new producer epoch from the
- * queue, which fences every older instance of that producer name there; where one with a higher `ordinal` has the name,
- * it is refused with `PRODUCER_FENCED`. A number shows the epoch the instance already has and keeps it.
+ * C, before the first batch of a lane on this link; answered by `lane.opened` or `refused` (`WRONG_ROUTE`,
+ * `FORBIDDEN`, `NAME_IN_USE`, `PRODUCER_FENCED`, `PRODUCER_UNKNOWN`, `UNAVAILABLE`). `epoch: null` takes a new
+ * producer epoch from the queue, which fences every older instance of that producer name there; where one with a
+ * higher `ordinal` has the name, it is refused with `PRODUCER_FENCED`. A number shows the epoch the instance already
+ * has and keeps it.
  */
 export interface LaneOpen {
   readonly type: "lane.open";
@@ -63,8 +64,8 @@ export interface LaneOpened {
   readonly lane: number;
   readonly epoch: Epoch;
   /**
-   * The sequence number that the queue will take next in this epoch: everything below has been appended (or is being made
-   * durable).
+   * The sequence number that the queue will take next in this epoch: everything below has been appended (or is being
+   * made durable).
    */
   readonly expected: Sequence;
   /** Incarnation of the log: the broker's ownership epoch. */
@@ -137,9 +138,9 @@ function readDurability(from: ByteReader): Durability {
 }
 
 /**
- * B, answers `batch.append`: where its messages stand, in order. A run's offsets are consecutive; a `duplicate` run was
- * appended by an earlier send. `kept`: every sequence below it is at least flushed (what a `memory` lane still holds for
- * resending).
+ * B, answers `batch.append`: where its messages stand, in order. A run's offsets are consecutive; a `duplicate` run
+ * was appended by an earlier send. `kept`: every sequence below it is at least flushed (what a `memory` lane still
+ * holds for resending).
  */
 export interface BatchAppended {
   readonly type: "batch.appended";
@@ -236,8 +237,8 @@ export const laneRewind = frame<LaneRewind>({
 });
 
 /**
- * B, answers `batch.append`. Nothing of the batch was appended. `OUT_OF_SEQUENCE` carries `expected`, and every batch of
- * the lane already on its way is refused the same way: the lane rewinds to `expected`. `QUEUE_FULL`, `STORE_FULL`,
+ * B, answers `batch.append`. Nothing of the batch was appended. `OUT_OF_SEQUENCE` carries `expected`, and every batch
+ * of the lane already on its way is refused the same way: the lane rewinds to `expected`. `QUEUE_FULL`, `STORE_FULL`,
  * `UNAVAILABLE` pass: the lane waits `retryAfterMs` and rewinds to this batch. `PRODUCER_FENCED`, `PRODUCER_UNKNOWN`,
  * `WRONG_ROUTE`, … end the lane.
  */

@@ -20,9 +20,9 @@ import { frame } from "./definition.ts";
 import { isQueue } from "./layout.ts";
 
 /**
- * C, every `heartbeatMs`, and at once on a new link after its joins and resumes. Lists every lease the client holds or
- * has asked to resume here. Only what is listed is renewed; a lease of this instance that is not listed, and was granted
- * at or before grant number `grantsSeen` of this link (or on an older link), is released. Answered by
+ * C, every `heartbeatMs`, and at once on a new link after its joins and resumes. Lists every lease the client holds
+ * or has asked to resume here. Only what is listed is renewed; a lease of this instance that is not listed, and was
+ * granted at or before grant number `grantsSeen` of this link (or on an older link), is released. Answered by
  * `heartbeat.answered`.
  */
 export interface Heartbeat {
@@ -133,10 +133,10 @@ export const leaseOffered = frame<LeaseOffered>({ type: "lease.offered", fields:
 
 /**
  * C, takes up an offer, or after a reconnect asks for a lease it still believes in (`resume`). Answered by
- * `lease.granted` or `refused` (`LEASE_HELD` with `{ holder, expiresInMs }`, `STALE_EPOCH`). A resume keeps its epoch when
- * that lease is live and its broker has not restarted since; otherwise it is refused with `STALE_EPOCH` and the client
- * acquires anew when offered. Before the grant the broker sends again, as the link before numbered them, the last
- * `settled` that it may have lost: what they do not name is settled by the resume.
+ * `lease.granted` or `refused` (`LEASE_HELD` with `{ holder, expiresInMs }`, `STALE_EPOCH`). A resume keeps its epoch
+ * when that lease is live and its broker has not restarted since; otherwise it is refused with `STALE_EPOCH` and the
+ * client acquires anew when offered. Before the grant the broker sends again, as the link before numbered them, the
+ * last `settled` that it may have lost: what they do not name is settled by the resume.
  */
 export interface LeaseAcquire {
   readonly type: "lease.acquire";
@@ -175,8 +175,8 @@ export const leaseAcquire = frame<LeaseAcquire>({
 
 /**
  * B, answers `lease.acquire` and `lease.raise`. Epoch and holder are synced before this is sent. The holder counts
- * `ttlMs` from when it sent the request. Deliveries begin once credit has been given under this epoch; credit counts from
- * 0 with each grant, also a resumed one.
+ * `ttlMs` from when it sent the request. Deliveries begin once credit has been given under this epoch; credit counts
+ * from 0 with each grant, also a resumed one.
  */
 export interface LeaseGranted {
   readonly type: "lease.granted";

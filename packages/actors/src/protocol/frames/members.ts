@@ -68,8 +68,8 @@ export const memberJoin = frame<MemberJoin>({
 });
 
 /**
- * B, answers `member.join`. For an unordered topic a `lease.granted` with `request: null` and epoch 0 follows at once for
- * every queue: there is no lease, the queue is shared.
+ * B, answers `member.join`. For an unordered topic a `lease.granted` with `request: null` and epoch 0 follows at once
+ * for every queue: there is no lease, the queue is shared.
  */
 export interface MemberJoined {
   readonly type: "member.joined";
@@ -84,8 +84,8 @@ export const memberJoined = frame<MemberJoined>({
 
 /**
  * B, when a member may not stay: its right has been revoked (`FORBIDDEN`), or nobody could say whether it has it
- * (`UNAVAILABLE`). Its leases are over, and what it says from then on changes nothing. Not answered. A link of version 1
- * ends instead.
+ * (`UNAVAILABLE`). Its leases are over, and what it says from then on changes nothing. Not answered. A link of
+ * version 1 ends instead.
  */
 export interface MemberEnded {
   readonly type: "member.ended";

@@ -5,8 +5,8 @@ import { name, natural, route, topicSpec } from "../field-checks.ts";
 import { frame } from "./definition.ts";
 
 /**
- * C, before it uses a topic; answered by `topic.found` or `refused` (`FORBIDDEN`, `TOPIC_UNKNOWN`). Under which names it
- * means to is said from version 2 on, so that whoever has a right by name may look.
+ * C, before it uses a topic; answered by `topic.found` or `refused` (`FORBIDDEN`, `TOPIC_UNKNOWN`). Under which names
+ * it means to is said from version 2 on, so that whoever has a right by name may look.
  */
 export interface TopicFind {
   readonly type: "topic.find";

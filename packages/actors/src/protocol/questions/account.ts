@@ -11,8 +11,8 @@ export interface Account {
   readonly group: string;
 }
 /**
- * Every offset of one queue, for one group, in exactly one class (P9): `end − start` is the sum of all classes. Read from
- * one state, between two commits.
+ * Every offset of one queue, for one group, in exactly one class (P9): `end − start` is the sum of all classes. Read
+ * from one state, between two commits.
  */
 export interface QueueAccount {
   readonly queue: number;

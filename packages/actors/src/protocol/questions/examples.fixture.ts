@@ -1,4 +1,5 @@
-// An example of every question, and the rights of which whoever asks it needs one: what tests of all of them go through.
+// An example of every question, and the rights of which whoever asks it needs one: what tests of all of them go
+// through.
 import type { Right } from "../../contracts/auth.ts";
 import { offset } from "../../message/brands.ts";
 import { packMessage } from "../../message/packed.ts";

@@ -4,8 +4,8 @@ import { question } from "./definition.ts";
 import { toManage } from "./rights.ts";
 
 /**
- * A producer's name (`group: null`), or a member's of the group, is from then on the first one's that comes. Does nothing
- * for a name that is nobody's.
+ * A producer's name (`group: null`), or a member's of the group, is from then on the first one's that comes. Does
+ * nothing for a name that is nobody's.
  */
 export interface NameRelease {
   readonly kind: "name.release";
