@@ -22,6 +22,9 @@ const groupSettings = record<GroupSettings>({
   ),
 });
 
+/** An older broker ends the link of whoever joins with one that it does not know. */
+export const allocation = choice(...ALLOCATIONS);
+
 /**
  * C, to consume a topic in a group, again on every new link; answered by `member.joined` or `refused`
  * (`GROUP_SETTINGS_DIFFER`, `NAME_IN_USE`, `FORBIDDEN`, `TOPIC_UNKNOWN`).
@@ -61,7 +64,7 @@ export const memberJoin = frame<MemberJoin>({
     concurrency: positive,
     leaseTtlMs: amount,
     revokeTimeoutMs: amount,
-    allocation: choice(...ALLOCATIONS),
+    allocation,
     invisibleMs: amount,
     retry: record<MemberJoin["retry"]>({ initialMs: amount, factor: amount, maxMs: amount, jitter: amount }),
   },
