@@ -143,6 +143,18 @@ describe("lint", () => {
       'import { topic } from "@seriatim/actors/client";\nexport const it = topic;\n';
     expect(linted(files)).toEqual(Object.fromEntries(Object.keys(files).map((path) => [path, [RESTRICTED]])));
   });
+  it("refuses a circle, of types too", () => {
+    const files = {
+      [`${src}/log/one.ts`]: 'import { other } from "./other.ts";\nexport const one = (): unknown => other;\n',
+      [`${src}/log/other.ts`]: 'import { one } from "./one.ts";\nexport const other = (): unknown => one;\n',
+      [`${src}/queue/it.ts`]: 'import type { That } from "./that.ts";\nexport type It = That | null;\n',
+      [`${src}/queue/that.ts`]: 'import { type It } from "./middle.ts";\nexport type That = It | 1;\n',
+      [`${src}/queue/middle.ts`]: 'export type { It } from "./it.ts";\n',
+    };
+    const circular = "lint/suspicious/noImportCycles";
+    const found = Object.entries(linted(files)).filter(([, categories]) => categories.includes(circular));
+    expect(found.map(([path]) => path).sort()).toEqual(Object.keys(files).sort());
+  });
   it("refuses an import of a door from inside", () => {
     const doors = ["client", "internals", "store", "transport"];
     const files = Object.fromEntries(

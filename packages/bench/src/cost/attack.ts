@@ -4,30 +4,13 @@ import type { Link, Transport } from "@seriatim/actors";
 import { createClient } from "@seriatim/actors/client";
 import { wsClientTransport } from "@seriatim/transport-ws/client";
 import type { At, Load } from "../frame/system.ts";
+import type { Attack, Attacked } from "./attack-orders.ts";
 import { type Entry, entries, knownTo } from "./entries.ts";
 import { prepare } from "./prepare.ts";
 import { RawLink } from "./raw-link.ts";
 import { APPENDED } from "./topics.ts";
 import type { PrincipalName } from "./wire.ts";
 
-export type Attack =
-  | { readonly what: "prepare" }
-  /** Messages of so many bytes, windowed, for so long. */
-  | { readonly what: "append"; readonly ms: number }
-  /** Frames of this entry by this principal, for so long or so many bytes, whichever comes first. */
-  | {
-      readonly what: "send";
-      readonly entry: string;
-      readonly principal: PrincipalName;
-      readonly ms: number;
-      readonly bytesMax: number;
-    };
-export interface Attacked {
-  readonly frames: number;
-  readonly bytes: number;
-  /** What answered, by how often. */
-  readonly heard: Readonly<Record<string, number>>;
-}
 const NOTHING: Attacked = { frames: 0, bytes: 0, heard: {} };
 const PER_PACKET = 1_000;
 /** Packets on their way whose last frame has no answer yet: enough that the link is never idle. */

@@ -1,4 +1,4 @@
-import type { Attack, Attacked } from "../cost/attack.ts";
+import type { Attack, Attacked } from "../cost/attack-orders.ts";
 import type { Latency } from "./latency.ts";
 import type { Piece } from "./pieces.ts";
 import type { At, Load, Probed } from "./system.ts";

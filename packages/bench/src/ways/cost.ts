@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Attack, Attacked } from "../cost/attack.ts";
+import type { Attack, Attacked } from "../cost/attack-orders.ts";
 import { figureNames, IDLE, NAMES } from "../cost/figures.ts";
 import { RawLink } from "../cost/raw-link.ts";
 import type { PrincipalName } from "../cost/wire.ts";
