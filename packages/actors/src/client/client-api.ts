@@ -44,7 +44,8 @@ export interface Because {
   readonly reason: string;
 }
 /**
- * A message that was set aside. `body` is the parsed body, or the raw decoded one when the schema refuses it (that may be why it is here). Whoever may not `read` gets neither body nor headers: `withheld` says so.
+ * A message that was set aside. `body` is the parsed body, or the raw decoded one when the schema refuses it (that may
+ * be why it is here). Whoever may not `read` gets neither body nor headers: `withheld` says so.
  */
 export type SetAsideMessage<Body> = Omit<Message<Body>, "body"> &
   ({ readonly withheld: false; readonly body: Body } | { readonly withheld: true; readonly body: undefined });
@@ -59,7 +60,10 @@ export type SetAsideEntry<Body> = (
   readonly attempts: number;
   readonly error: FailureInfo;
 };
-/** What a group has set aside in a topic. To see it needs the right to `observe` or to `manage`, its bodies that to `read`; orders need `manage`. */
+/**
+ * What a group has set aside in a topic. To see it needs the right to `observe` or to `manage`, its bodies that to
+ * `read`; orders need `manage`.
+ */
 export interface SetAside<In, Out> {
   list(options?: { readonly limit?: number; readonly after?: string }): AsyncIterable<SetAsideEntry<Out>>;
   /** The messages of a parked key, in order, head first. */
@@ -85,7 +89,8 @@ export interface Admin {
   /** Every offset of every queue in exactly one class (P9). */
   account(topic: TopicSpec, of: { readonly group: string }): Promise<readonly QueueAccount[]>;
   /**
-   * A producer's name, or that of a group's consumer, is the first principal's that comes from then on. What has it now goes on until it ends or another takes it over. A no-op where it is nobody's. Needs the right to manage.
+   * A producer's name, or that of a group's consumer, is the first principal's that comes from then on. What has it now
+   * goes on until it ends or another takes it over. A no-op where it is nobody's. Needs the right to manage.
    * @throws `FORBIDDEN` `OPTION_INVALID` (nobody has joined the group) `VERSION_UNSUPPORTED` (a broker of before)
    */
   releaseName(topic: TopicSpec, of: NamedPart, because: Because): Promise<void>;

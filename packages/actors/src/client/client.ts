@@ -53,8 +53,8 @@ export interface ClientCoreOptions extends ClientSettings {
 const SILENT: Logger = { log: () => {} };
 
 /**
- * Connects to a broker. Rejects with `CONNECT_TIMEOUT` when there is no link within `connectTimeoutMs`, at once with `UNAUTHENTICATED`, `FORBIDDEN` or
- * `VERSION_UNSUPPORTED`, and with `OPTION_INVALID`. Later losses reconnect for ever.
+ * Connects to a broker. Rejects with `CONNECT_TIMEOUT` when there is no link within `connectTimeoutMs`, at once with
+ * `UNAUTHENTICATED`, `FORBIDDEN` or `VERSION_UNSUPPORTED`, and with `OPTION_INVALID`. Later losses reconnect for ever.
  */
 export async function createClientCore(options: ClientCoreOptions): Promise<Client> {
   const { transport, dial = [], token } = options;
@@ -232,7 +232,10 @@ class LiveClient implements Client, Admin {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-  /** Consumers first, since what they have in hand may still emit; then producers; then the link. All within `timeoutMs`. */
+  /**
+   * Consumers first, since what they have in hand may still emit; then producers; then
+   * the link. All within `timeoutMs`.
+   */
   async #close(timeoutMs: number): Promise<void> {
     const { runtime, logger } = this.#environment;
     const until = runtime.now() + timeoutMs;

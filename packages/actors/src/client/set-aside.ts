@@ -16,7 +16,9 @@ const PEEK = 100;
 /** Messages of a key that are looked up for the history before an order about the whole key. */
 const NAMED_MAX = 10_000;
 
-/** What a group has set aside in a topic: questions and orders to the broker, with bodies decoded and parsed on the way. */
+/**
+ * What a group has set aside in a topic: questions and orders to the broker, with bodies decoded and parsed on the way.
+ */
 export function createSetAside<In, Out, K extends Keying, O extends boolean>(
   environment: ClientEnvironment,
   topic: Topic<In, Out, K, O>,
@@ -66,19 +68,19 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     const { reason } = checked(because);
     const changed = await this.#ask({ kind: "aside.retry", ...this.#at, entry, reason });
     this.#record("redriven", changed);
-    this.#tell("message.retried", changed, reason);
+    this.#emit("message.retried", changed, reason);
   }
   async skip(entry: string, because: Because): Promise<void> {
     const { reason } = checked(because);
     const changed = await this.#ask({ kind: "aside.skip", ...this.#at, entry, reason });
     this.#record("discarded", changed);
-    this.#tell("message.skipped", changed, reason);
+    this.#emit("message.skipped", changed, reason);
   }
   async replace(entry: string, body: In, because: Because): Promise<void> {
     const { reason } = checked(because);
     const topic = this.#topic;
     const parsed = validate(topic, body);
-    // The broker keeps the message's own key, id and headers; a derived key is sent so that it can refuse a body of another key.
+    // The broker keeps the message's own key, id and headers; a derived key is sent for it to refuse another one.
     const key = topic.keyOf?.(parsed) ?? null;
     const message = packMessage({
       key,
@@ -91,7 +93,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
     });
     const changed = await this.#ask({ kind: "aside.replace", ...this.#at, entry, message, reason });
     this.#record("redriven", changed);
-    this.#tell("message.replaced", changed, reason);
+    this.#emit("message.replaced", changed, reason);
   }
   async redrive(key: string, because: Because): Promise<{ readonly redriven: number }> {
     const { reason } = checked(because);
@@ -202,7 +204,7 @@ class LiveSetAside<In, Out> implements SetAside<In, Out> {
         id: ids === undefined ? id : (ids.get(offset) ?? null),
       });
   }
-  #tell(
+  #emit(
     type: "message.retried" | "message.skipped" | "message.replaced",
     { queue, offsets, key }: AsideChanged,
     reason: string,

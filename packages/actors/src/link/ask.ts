@@ -108,7 +108,10 @@ async function askAt<Q extends Question>(
   }
 }
 
-/** What was thrown, and when the broker may take what it has refused with it, ms: nothing was done then, so that an order may be given again, too. `null`: that it may is not said. */
+/**
+ * What was thrown, and when the broker may take what it has refused with it, ms: nothing was done then, so that an
+ * order may be given again, too. `null`: that it may is not said.
+ */
 function looked(error: unknown): { readonly error: unknown; readonly againMs: number | null } {
   try {
     const ms = isMessagingError(error, "LIMIT_EXCEEDED") ? error.data["retryInMs"] : null;

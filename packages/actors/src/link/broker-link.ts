@@ -219,7 +219,9 @@ export class BrokerLink {
   beat(): void {
     this.#heartbeats.beat();
   }
-  /** In a turn of its own, however often it is asked for in this one: what is answered in one packet is listed together. */
+  /**
+   * In a turn of its own, however often it is asked for in this one: what is answered in one packet is listed together.
+   */
   beatSoon(): void {
     this.#heartbeats.beatSoon();
   }

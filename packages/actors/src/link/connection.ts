@@ -104,7 +104,8 @@ export class Connection {
   }
   close(): void {
     if (this.#actor.getSnapshot().status === "active") this.#actor.send({ type: "connection.close" });
-    this.#onFailure(new MessagingError("CLOSED", "the client was closed before it had a link")); // or it had one: then this says nothing
+    // where it had a link this says nothing
+    this.#onFailure(new MessagingError("CLOSED", "the client was closed before it had a link"));
     this.#links.complete();
   }
 
@@ -205,17 +206,10 @@ export class Connection {
   }
   #giveUp(error: MessagingError | null): void {
     const { connectTimeoutMs } = this.#options;
-    this.#onFailure(
-      error ??
-        new MessagingError(
-          "CONNECT_TIMEOUT",
-          `there was no link to a broker within ${connectTimeoutMs} ms${this.#lastError === null ? "" : `: ${this.#lastError.message}`}`,
-          {
-            ...(this.#lastError === null ? {} : { cause: this.#lastError }),
-            data: { connectTimeoutMs },
-          },
-        ),
-    );
+    const cause = this.#lastError;
+    const text = `there was no link to a broker within ${connectTimeoutMs} ms${cause === null ? "" : `: ${cause.message}`}`;
+    const about = { ...(cause === null ? {} : { cause }), data: { connectTimeoutMs } };
+    this.#onFailure(error ?? new MessagingError("CONNECT_TIMEOUT", text, about));
   }
   #hangUp(): void {
     const link = this.#opening;
@@ -240,8 +234,8 @@ const waitMs = ({ initialMs, maxMs }: typeof BACKOFF, times: number): number =>
   Math.min(initialMs * 2 ** Math.min(times, 30), maxMs);
 
 /**
- * The present link or the next one. Rejects with the signal's reason, with `CLOSED` when the client closes, or with what
- * the first link failed with for good.
+ * The present link or the next one. Rejects with the signal's reason, with `CLOSED` when the client closes, or with
+ * what the first link failed with for good.
  */
 export function nextLink(connection: Connection, signal?: AbortSignal): Promise<BrokerLink> {
   const present = connection.link;

@@ -8,8 +8,9 @@ export type Paced = Ask | TopicFind;
 const LOOK_MS = 100;
 
 /**
- * The questions of one link. They go at once, until the broker says that the link sends more than it allows: then they wait here for as long as it says, and go on no faster than it says, so that
- * what must not wait (heartbeats, settles) does not stand behind them. It ends once none has had to wait for a while.
+ * The questions of one link. They go at once, until the broker says that the link sends more than it allows: then they
+ * wait here for as long as it says, and go on no faster than it says, so that what must not wait (heartbeats, settles)
+ * does not stand behind them. It ends once none has had to wait for a while.
  */
 export class Pace {
   readonly #runtime: Runtime;

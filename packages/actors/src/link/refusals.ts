@@ -9,7 +9,10 @@ type Place = Pick<Refused, "topic" | "queue" | "group">;
 /** One line of the log in so much time, ms: the rest is on `events$`. */
 const LOG_MS = 60_000;
 
-/** What the broker refuses and may take later: waits longer and longer for it, tells each refusal on `events$`, and the logger now and then. */
+/**
+ * What the broker refuses and may take later: waits longer and longer for it, tells each refusal on `events$`, and the
+ * logger now and then.
+ */
 export class Refusals {
   readonly #environment: Pick<ClientEnvironment, "runtime" | "events" | "logger">;
   readonly #place: Place;

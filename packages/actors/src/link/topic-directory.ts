@@ -110,7 +110,8 @@ export class TopicDirectory {
         return;
       } catch (error) {
         if (!isMessagingError(error)) link.fault(error, "topic.found");
-        else if (link.open || error.code !== "UNAVAILABLE") throw error; // the broker's own answer; else its link ended: ask the next one
+        // the broker's own answer; else its link has ended, and the next one is asked
+        else if (link.open || error.code !== "UNAVAILABLE") throw error;
       }
     }
   }

@@ -6,8 +6,9 @@ import { Ring } from "../runtime/ring.ts";
 import type { PendingSend } from "./pending-send.ts";
 
 /**
- * Bounds of one `batch.append`: enough to make its fixed cost vanish (one machine event and one store record), small enough that eight in flight fill
- * a round trip without owning the link. A message larger than the byte bound travels alone.
+ * Bounds of one `batch.append`: enough to make its fixed cost vanish (one machine event and one store
+ * record), small enough that eight in flight fill a round trip without owning the link. A message larger
+ * than the byte bound travels alone.
  */
 export const BATCH_MESSAGES_MAX = 256;
 export const BATCH_BYTES_MAX = 256 * 1024;
@@ -42,8 +43,9 @@ export interface LaneOwner {
 export type SequenceMatch = "inSequence" | "ahead" | "over";
 
 /**
- * The data plane of one lane: messages in call order, first those that have a number (`first` … `next`), then those that wait for one.
- * A number belongs to its message until the queue has it for good, whatever happens to the link (rule 9).
+ * The data plane of one lane: messages in call order, first those that have a number (`first` … `next`),
+ * then those that wait for one. A number belongs to its message until the queue has it for good,
+ * whatever happens to the link (rule 9).
  *
  * ```
  *   first        receipted        cursor          next
@@ -180,7 +182,8 @@ export class LaneBuffer {
   }
 
   /**
-   * Receipts of the oldest batch on its way. `holdUntilKept`: messages stay until the queue has flushed them, not only until their receipt.
+   * Receipts of the oldest batch on its way. `holdUntilKept`: messages stay until the queue has flushed them, not only
+   * until their receipt.
    * @throws `PROTOCOL_VIOLATION` when it answers something else than that batch.
    */
   appended(frame: Pick<BatchAppended, "sequence" | "count" | "runs" | "kept">, holdUntilKept: boolean): void {
@@ -200,11 +203,13 @@ export class LaneBuffer {
         if (send.stage === "receipted") this.#owner.appendedAgain(send, place, run.duplicate, this.logEpoch);
         else {
           this.#owner.appended(send, place, run.duplicate, this.logEpoch);
-          send.stage = "receipted"; // and not before: whatever goes wrong there, it is sent again and gets its receipt then
+          // and not before: whatever goes wrong there, it is sent again and gets its receipt then
+          send.stage = "receipted";
         }
       }
     }
-    // Not simply to the end of this batch: one before it may have been refused while the queue knew this one from an earlier link.
+    // Not simply to the end of this batch: one before it may have been refused while the queue knew this one from an
+    // earlier link.
     while (this.#numbered.at(this.#receipted - this.#first)?.stage === "receipted") this.#receipted++;
     this.kept(holdUntilKept ? frame.kept : this.#receipted);
   }
@@ -237,7 +242,10 @@ export class LaneBuffer {
   forgetInFlight(): void {
     this.#inFlight.clear();
   }
-  /** Rule 10: goes back to what the queue expects next, or to the oldest message without a receipt, whichever is older: the queue trims what it knows. */
+  /**
+   * Rule 10: goes back to what the queue expects next, or to the oldest message without a receipt, whichever is older:
+   * the queue trims what it knows.
+   */
   rewind(expected: number | null): SequenceMatch {
     if (expected !== null && expected < this.#first) return "ahead";
     if (this.#over || (expected !== null && expected > this.next)) return "over";

@@ -2,15 +2,18 @@ import { Refusals } from "../link/refusals.ts";
 import type { MessagingError } from "../message/errors.ts";
 import type { ProducerScope } from "./producer-scope.ts";
 
-/** First wait after a batch was refused that may pass, if the queue does not say how long, ms; doubles with each in a row. */
+/**
+ * First wait after a batch was refused that may pass, if the queue does not say how long,
+ * ms; doubles with each in a row.
+ */
 const RETRY_MS = 50;
 const RETRY_MS_MAX = 2_000;
 /** The same when the lane itself is refused. */
 const OPEN_PACE = { initialMs: 100, maxMs: 10_000 };
 
 /**
- * How the queue refused a batch or the lane itself. `passing`: it may take it later. `outOfSequence`: it expects another
- * number. `unknown`: it does not know this producer (any more).
+ * How the queue refused a batch or the lane itself. `passing`: it may take it later. `outOfSequence`: it expects
+ * another number. `unknown`: it does not know this producer (any more).
  */
 export type RefusalKind = "passing" | "outOfSequence" | "fenced" | "unknown" | "final";
 export interface Refusal {

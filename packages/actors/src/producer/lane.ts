@@ -264,7 +264,7 @@ export class Lane implements LaneState {
       case "lane.rewind": {
         if (frame.expected >= this.buffer.receipted) return null; // nothing that has its receipt
         open.expected = frame.expected;
-        const text = `the queue could not keep what it had receipted from memory; it expects sequence ${frame.expected}`;
+        const text = `the queue could not keep what it had in memory; it expects sequence ${frame.expected}`;
         return { type: "batch.refused", refusal: this.#refused(new MessagingError("OUT_OF_SEQUENCE", text)) };
       }
       case "batch.refused": {
@@ -307,7 +307,10 @@ export class Lane implements LaneState {
     // receipted from memory, and now nobody can say whether they outlived it
     if (receipted > first) this.#sends.tailLost(this.queue, first, receipted);
   }
-  /** The machine threw: a bug of ours. Nothing is lost in silence: what the lane has fails, the producer goes on without it. */
+  /**
+   * The machine threw: a bug of ours. Nothing is lost in silence: what the lane has fails,
+   * the producer goes on without it.
+   */
   #broken(error: unknown): void {
     this.#stopped = true;
     this.#quiet.stop();

@@ -3,8 +3,8 @@ import type { Receipt } from "../message/message.ts";
 import type { PackSpace } from "../message/packed.ts";
 
 /**
- * The promise of one send. Knows whether anybody looked at it, so that the failures nobody saw can be told by `flush()`;
- * a failure nobody saw never counts as an unhandled rejection.
+ * The promise of one send. Knows whether anybody looked at it, so that the failures nobody saw can be told by
+ * `flush()`; a failure nobody saw never counts as an unhandled rejection.
  */
 export class SendPromise extends Promise<Receipt> {
   static override get [Symbol.species](): PromiseConstructor {
@@ -27,7 +27,10 @@ export class SendPromise extends Promise<Receipt> {
 }
 const ignore = (): void => {};
 
-/** What the executor of the newest promise was given: taken from here at once, so that a send needs no closure of its own. */
+/**
+ * What the executor of the newest promise was given: taken from here at once, so that a
+ * send needs no closure of its own.
+ */
 let resolveNewest: (receipt: Receipt) => void;
 let rejectNewest: (error: MessagingError) => void;
 const executor = (
@@ -40,7 +43,10 @@ const executor = (
 
 const EMPTY = new Uint8Array(0);
 
-/** Where a send stands. `waiting`: for room; `admitted`: for the route; `buffered`: in its lane; `numbered`: its sequence number has been written to a link and is its own for ever. */
+/**
+ * Where a send stands. `waiting`: for room; `admitted`: for the route; `buffered`: in its lane; `numbered`: its
+ * sequence number has been written to a link and is its own for ever.
+ */
 export type SendStage = "waiting" | "admitted" | "buffered" | "numbered" | "receipted" | "gone";
 
 /** One send, from its call to its receipt. */

@@ -39,7 +39,7 @@ export function producerSettings(options: ProducerOptions): ProducerSettings {
     throw optionInvalid(
       "failover",
       failover === "available"
-        ? '"strict": "available" needs several brokers, which a client cannot have yet; not available yet'
+        ? '"strict": "available" needs topics that live at several brokers; not available yet'
         : '"strict" or "available"',
       failover,
     );

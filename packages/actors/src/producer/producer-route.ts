@@ -74,7 +74,10 @@ export class ProducerRoute {
     this.#finding?.abort();
   }
 
-  /** Without a key a message goes to one queue after another; but the same id to the same one, since it is there that a repeat is known. */
+  /**
+   * Without a key a message goes to one queue after another; but the same id to the same one, since it
+   * is there that a repeat is known.
+   */
   queueOf({ key, id, slot }: PendingSend, view: TopicView): number {
     if (key === null && id === null) return this.#nextQueue++ % view.spec.queues;
     return view.table[key === null ? slotOf(id as string) : slot] ?? 0;

@@ -11,7 +11,10 @@ const utf8 = new TextEncoder();
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const NO_OPTIONS = { id: null, headers: null };
 
-/** Makes messages of what is given to `send`: the topic's schema, its key, its encoding. @throws `SCHEMA_FAILED` `SCHEMA_ASYNC` `KEY_INVALID` `OPTION_INVALID` */
+/**
+ * Makes messages of what is given to `send`: the topic's schema, its key, its encoding.
+ * @throws `SCHEMA_FAILED` `SCHEMA_ASYNC` `KEY_INVALID` `OPTION_INVALID`
+ */
 export class SendPacker<In, Out> {
   readonly #topic: Topic<In, Out, Keying, boolean>;
   readonly #slots = new Map<string, number>();

@@ -7,7 +7,10 @@ const SWEEP_MS_MIN = 5;
 /** And this long after one that went wrong. */
 const SWEEP_AGAIN_MS = 1_000;
 
-/** In call order, and so in the order of their deadlines: sends without an answer, and answered ones behind such. Tells of those that took too long. */
+/**
+ * In call order, and so in the order of their deadlines: sends without an answer, and answered ones behind such. Tells
+ * of those that took too long.
+ */
 export class Unanswered {
   readonly #runtime: Runtime;
   readonly #late: (sends: readonly PendingSend[]) => void;
