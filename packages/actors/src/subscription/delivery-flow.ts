@@ -8,6 +8,8 @@ import { DeliveryCredit } from "./delivery-credit.ts";
 import type { FlowEvent } from "./lease.machine.ts";
 import type { Ledger } from "./ledger.ts";
 import type { MemberPort } from "./member-port.ts";
+import { Pauses } from "./pauses.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { RedrivenStrands } from "./redriven-strands.ts";
 import type { AsideCopy, Strand } from "./set-aside.ts";
 import { SPAN_MAX } from "./subscription-scope.ts";
@@ -21,8 +23,6 @@ const REDELIVER_MESSAGES_MAX = 32;
  * 256 KiB ahead, and kept them.
  */
 const READ_BYTES_PER_MESSAGE = 32 * 1024;
-
-const NOTHING_READ: readonly LogBatch[] = [];
 
 /** To whom a flow goes, and what is there already. */
 export interface FlowStart {
@@ -66,7 +66,7 @@ export class DeliveryFlow {
   /** Length of a redriven message that did not fit into the byte credit. */
   #redrivenBytes = 0;
   readonly #credit = new DeliveryCredit();
-  #pauses = 0;
+  readonly #pauses = new Pauses(() => this.pump());
   #halted = false;
   #stopped = false;
   #running = false;
@@ -74,8 +74,7 @@ export class DeliveryFlow {
   #waitsForDrain = false;
   /** Where the last look into a batch ended, so that the next need not begin at its front. */
   #mark = { batch: -1, offset: 0, byte: 0 };
-  /** Read from the store and not used up, in order: at most one read of it. */
-  #ahead: readonly LogBatch[] = NOTHING_READ;
+  readonly #ahead: ReadAhead;
 
   constructor(ledger: Ledger, start: FlowStart, on: FlowHooks) {
     this.#ledger = ledger;
@@ -84,6 +83,7 @@ export class DeliveryFlow {
     this.#position = ledger.state.cursor;
     this.deliveredEnd = Math.max(start.deliveredEnd, ledger.state.cursor);
     this.#kept = new RangeSet(start.kept);
+    this.#ahead = new ReadAhead(ledger.scope.log);
     this.redriven = new RedrivenStrands(ledger, start.keptRedriven);
   }
 
@@ -92,14 +92,7 @@ export class DeliveryFlow {
   }
   /** Stands still until the function returned is called: while something is committed that decides what may be sent. */
   pause(): () => void {
-    let paused = true;
-    this.#pauses++;
-    return () => {
-      if (!paused) return;
-      paused = false;
-      this.#pauses--;
-      this.pump();
-    };
+    return this.#pauses.begin();
   }
   /** Stands still for good: the queue has halted, and goes on under another lease. */
   halt(): void {
@@ -120,7 +113,7 @@ export class DeliveryFlow {
   }
   stop(): void {
     this.#stopped = true;
-    this.#ahead = NOTHING_READ;
+    this.#ahead.stop();
   }
   /** The first messages sent that are not done: what the holder's handlers were busy with, if it died. */
   heads(count: number): number[] {
@@ -169,7 +162,7 @@ export class DeliveryFlow {
   }
 
   #mayFlow(): boolean {
-    return !this.#stopped && !this.#halted && this.#pauses === 0 && this.port.open;
+    return !this.#stopped && !this.#halted && !this.#pauses.any && this.port.open;
   }
   /** Whether the holder has anything that is not done: while it has, a message too large for the byte credit waits. */
   #hasInHand(): boolean {
@@ -208,24 +201,9 @@ export class DeliveryFlow {
       this.#on.send({ type: "flow.suspend" });
       return false;
     }
-    if (this.#isReadAhead()) return this.#send(this.#ahead);
     const bytesMax = Math.min(DELIVER_BYTES_MAX, this.#credit.messages * READ_BYTES_PER_MESSAGE);
-    const batches = log.read(this.#position, bytesMax);
-    if (!(batches instanceof Promise)) return this.#send(batches);
-    return batches.then((read) => {
-      if (!this.#stopped) this.#ahead = read;
-      return this.#send(read);
-    });
-  }
-  /** Whether there is something left of what was read; what has been used up is let go. */
-  #isReadAhead(): boolean {
-    let used = 0;
-    for (const { first, count } of this.#ahead) {
-      if (first + count > this.#position) break;
-      used++;
-    }
-    if (used > 0) this.#ahead = used < this.#ahead.length ? this.#ahead.slice(used) : NOTHING_READ;
-    return this.#ahead.length > 0;
+    const batches = this.#ahead.from(this.#position, bytesMax);
+    return batches instanceof Promise ? batches.then((read) => this.#send(read)) : this.#send(batches);
   }
 
   /** Sends from `batches` what is not done, not parked, and fits; true when it moved. */

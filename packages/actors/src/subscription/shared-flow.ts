@@ -5,6 +5,7 @@ import { type LeaseRecord, NO_LEASE } from "./holder.ts";
 import type { Ledger, LedgerOwner } from "./ledger.ts";
 import { copiesOf } from "./log-scan.ts";
 import type { MemberPort } from "./member-port.ts";
+import { Pauses } from "./pauses.ts";
 import type { AsideCopy, Strand } from "./set-aside.ts";
 import { type Claim, type SharedMember, SharedMembers } from "./shared-members.ts";
 import { SPAN_MAX } from "./subscription-scope.ts";
@@ -39,7 +40,9 @@ export class SharedFlow implements LedgerOwner {
   #everGiven = 0;
   #pumping = false;
   #pumpAgain = false;
-  #pauses = 0;
+  readonly #pauses = new Pauses(() => this.pump());
+  /** What was in memory does not count any more, and is not read anew yet. */
+  #reloading: (() => void) | null = null;
   #timer: unknown = null;
   #closed = false;
 
@@ -157,23 +160,15 @@ export class SharedFlow implements LedgerOwner {
     this.#claims.clear();
     this.#again.clear();
     this.#redriven.clear();
-    this.#pauses++;
+    this.#reloading = this.#pauses.begin();
   }
   reloaded(): void {
-    this.#pauses--;
     this.#everGiven = this.given;
     this.#position = this.#ledger.state.cursor;
-    this.pump();
+    this.#reloading?.();
   }
   pause(): () => void {
-    let paused = true;
-    this.#pauses++;
-    return () => {
-      if (!paused) return;
-      paused = false;
-      this.#pauses--;
-      this.pump();
-    };
+    return this.#pauses.begin();
   }
   changed(): void {
     this.pump();
@@ -186,7 +181,7 @@ export class SharedFlow implements LedgerOwner {
   /* ---------- giving out ---------- */
 
   #mayGive(): boolean {
-    return !this.#closed && this.#pauses === 0 && !this.#ledger.isBehind;
+    return !this.#closed && !this.#pauses.any && !this.#ledger.isBehind;
   }
   pump(): void {
     if (this.#pumping) {
