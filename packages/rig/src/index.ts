@@ -8,6 +8,7 @@ export {
   type RoundPlan,
   type TimedFault,
 } from "./faults/timed-plan.ts";
+export { batchAppend, laneOpen, memberJoin, NOTHING_SETTLED, packedMessage } from "./frames.ts";
 export { historyLines } from "./history/history-lines.ts";
 export { HistoryWriter, wallNow } from "./history/history-writer.ts";
 export { type LeaseLine, type ReceiptLine, receiptAgainMs, servedAgainMs } from "./history/recovery.ts";

@@ -1,7 +1,8 @@
 // Attacks on what comes before a frame is understood: bytes, JSON, the handshake. Run by hostile.proof.test.ts.
 import { binaryCodec } from "@seriatim/actors";
+import { batchAppend } from "@seriatim/rig";
 import { describe, expect, it } from "vitest";
-import { Attacker, append, type Target, VIOLATION, validFor } from "./hostile.fixture.ts";
+import { Attacker, type Target, VIOLATION, validFor } from "./hostile.fixture.ts";
 import { clientFrame, Raw, sleep, until, upgradeRequest } from "./ws.fixture.ts";
 
 export function attackWithBytes(at: Target): void {
@@ -14,7 +15,7 @@ export function attackWithBytes(at: Target): void {
       }
     });
     it("after the hello are answered with a goodbye as well, wherever a packet is cut", async () => {
-      const packet = binaryCodec.encode([append(1, 0) as never]);
+      const packet = binaryCodec.encode([batchAppend(1, 0) as never]);
       for (const length of [2, 5, 9, packet.length - 1])
         expect(await at.afterHello(({ socket }) => socket.send(packet.subarray(0, length)))).toEqual(VIOLATION);
     });

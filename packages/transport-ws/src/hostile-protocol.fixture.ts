@@ -1,16 +1,8 @@
 // Attacks in well-formed frames: out of place, on leases of others, too many. Run by hostile.proof.test.ts.
 import { binaryCodec } from "@seriatim/actors";
+import { batchAppend, laneOpen, memberJoin, NOTHING_SETTLED, packedMessage } from "@seriatim/rig";
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  Attacker,
-  append,
-  joinFrame,
-  laneOpen,
-  NOTHING_SETTLED,
-  packedMessage,
-  type Target,
-  VIOLATION,
-} from "./hostile.fixture.ts";
+import { Attacker, type Target, VIOLATION } from "./hostile.fixture.ts";
 import { clientFrame, sleep, until } from "./ws.fixture.ts";
 
 export function attackWithFrames(at: Target): void {
@@ -20,15 +12,15 @@ export function attackWithFrames(at: Target): void {
       const { epoch, expected } = await at.openLane(attacker, at.named("futurist"));
       for (const sequence of [expected + 1, 2 ** 40, Number.MAX_SAFE_INTEGER - 1]) {
         const from = attacker.frames.length;
-        attacker.say(append(epoch, sequence));
+        attacker.say(batchAppend(epoch, sequence));
         const answer = await attacker.answer({ type: "batch.refused", from });
         expect([answer.error.code, answer["expected"]]).toEqual(["OUT_OF_SEQUENCE", expected]);
       }
       const from = attacker.frames.length;
-      attacker.say(append(epoch + 1_000, expected));
+      attacker.say(batchAppend(epoch + 1_000, expected));
       const fenced = (await attacker.answer({ type: "batch.refused", from })).error.code;
       expect(fenced).toBe("PRODUCER_FENCED");
-      attacker.say(append(epoch, expected));
+      attacker.say(batchAppend(epoch, expected));
       expect(await attacker.answer({ type: "batch.appended", from })).toMatchObject({ sequence: expected });
       attacker.socket.terminate();
     });
@@ -54,7 +46,7 @@ export function attackWithFrames(at: Target): void {
         const attacker = await Attacker.welcome(at.url);
         const { epoch, expected } = await at.openLane(attacker, at.named("liar"));
         const from = attacker.frames.length;
-        attacker.say(append(epoch, expected, more));
+        attacker.say(batchAppend(epoch, expected, more));
         await until(() => attacker.closeCode !== null || attacker.frames.length > from, "an answer");
         const answer = attacker.frames[from] as unknown as { type: string; error: { code: string } };
         expect([more, answer.error.code]).toEqual([more, "PROTOCOL_VIOLATION"]);
@@ -62,7 +54,7 @@ export function attackWithFrames(at: Target): void {
       }
     });
     it("on lanes and queues that are not there end the link; about unknown members they are refused or change nothing", async () => {
-      expect(await at.afterHello((attacker) => attacker.say(append(1, 0)))).toEqual(VIOLATION);
+      expect(await at.afterHello((attacker) => attacker.say(batchAppend(1, 0)))).toEqual(VIOLATION);
       const attacker = await Attacker.welcome(at.url);
       const ofMember = { member: 7, queue: 0, epoch: 1 };
       attacker.say(
@@ -77,16 +69,16 @@ export function attackWithFrames(at: Target): void {
         { type: "lease.release", ...ofMember, settle: NOTHING_SETTLED },
       ])
         expect([frame.type, await attacker.request(frame)]).toEqual([frame.type, "UNAVAILABLE"]);
-      expect(await attacker.request({ ...laneOpen, queue: 77 })).toBe("WRONG_ROUTE");
+      expect(await attacker.request(laneOpen("evil", { queue: 77 }))).toBe("WRONG_ROUTE");
       expect(await attacker.request({ type: "topic.find", topic: "nowhere" })).toBe("TOPIC_UNKNOWN");
-      expect(await attacker.request(joinFrame("evil", at.named("lost")))).toBe("member.joined");
+      expect(await attacker.request(memberJoin("evil", "g", { name: at.named("lost") }))).toBe("member.joined");
       attacker.say({ type: "lease.acquire", member: 1, queue: 77, resume: null, request: attacker.next() });
       expect([await attacker.ended(), attacker.goodbye]).toEqual([4400, "PROTOCOL_VIOLATION"]);
     });
     it("on what the principal has no right to are FORBIDDEN", async () => {
       const attacker = await Attacker.welcome(at.url);
-      expect(await attacker.request({ ...laneOpen, topic: "board" })).toBe("FORBIDDEN");
-      expect(await attacker.request(joinFrame("board", "mallory"))).toBe("FORBIDDEN");
+      expect(await attacker.request(laneOpen("board"))).toBe("FORBIDDEN");
+      expect(await attacker.request(memberJoin("board", "g", { name: "mallory" }))).toBe("FORBIDDEN");
       const discard = { kind: "aside.list", topic: "board", group: "g", after: null, limit: 10 };
       expect(await attacker.request({ type: "ask", question: discard })).toBe("FORBIDDEN");
       attacker.socket.terminate();
@@ -97,7 +89,7 @@ export function attackWithFrames(at: Target): void {
     it("settles of what was never delivered are refused with PROTOCOL_VIOLATION and settle nothing", async () => {
       const writer = await Attacker.welcome(at.url);
       const lane = await at.openLane(writer, at.named("settled"), "steal");
-      writer.say(append(lane.epoch, lane.expected));
+      writer.say(batchAppend(lane.epoch, lane.expected));
       await writer.answer({ type: "batch.appended", from: 0 });
       writer.socket.terminate();
       const { attacker, epoch } = await at.holder("steal", at.named("settler"));
@@ -133,10 +125,10 @@ export function attackWithFrames(at: Target): void {
     it("of another session are STALE_EPOCH or LEASE_HELD, whatever is asked with its epoch", async () => {
       const { attacker: victim, epoch } = await at.holder("steal", at.named("victim"));
       const attacker = await Attacker.welcome(at.url);
-      expect(await attacker.request({ ...joinFrame("steal", at.named("victim")), group: at.named("victim") })).toBe(
+      expect(await attacker.request(memberJoin("steal", at.named("victim"), { name: at.named("victim") }))).toBe(
         "NAME_IN_USE",
       );
-      expect(await attacker.request({ ...joinFrame("steal", "mallory"), group: at.named("victim") })).toBe(
+      expect(await attacker.request(memberJoin("steal", at.named("victim"), { name: "mallory" }))).toBe(
         "member.joined",
       );
       const lease = { member: 1, queue: 0, epoch };
@@ -188,7 +180,7 @@ export function attackWithFrames(at: Target): void {
       const attacker = await Attacker.welcome(at.url);
       const { epoch } = await at.openLane(attacker, at.named("deaf"));
       attacker.socket.pause();
-      const refused = binaryCodec.encode(Array.from({ length: 500 }, () => append(epoch, 2 ** 40) as never));
+      const refused = binaryCodec.encode(Array.from({ length: 500 }, () => batchAppend(epoch, 2 ** 40) as never));
       for (let n = 0; n < 300 && attacker.socket.readyState === 1; n++) {
         attacker.socket.send(refused);
         if (n % 20 === 0) await sleep(5);
@@ -199,7 +191,7 @@ export function attackWithFrames(at: Target): void {
       const writer = await Attacker.welcome(at.url);
       const { epoch, expected } = await at.openLane(writer, at.named("writer"));
       const from = writer.frames.length;
-      for (let n = 0; n < 150; n++) writer.say(append(epoch, expected + n, { messages: packedMessage(60_000) }));
+      for (let n = 0; n < 150; n++) writer.say(batchAppend(epoch, expected + n, { messages: packedMessage(60_000) }));
       await until(
         () => writer.frames.slice(from).filter(({ type }) => type === "batch.appended").length === 150,
         "receipts",
@@ -224,7 +216,7 @@ export function attackWithFrames(at: Target): void {
     });
     it("questions that wait, without end: LIMIT_EXCEEDED, and the link stays", async () => {
       const attacker = await Attacker.welcome(at.url);
-      expect(await attacker.request(joinFrame("evil", at.named("curious")))).toBe("member.joined");
+      expect(await attacker.request(memberJoin("evil", "g", { name: at.named("curious") }))).toBe("member.joined");
       const question = { kind: "reached", topic: "evil", group: "g", ends: [{ queue: 0, end: 2 ** 50 }] };
       attacker.say(...Array.from({ length: 2_000 }, () => ({ type: "ask", request: attacker.next(), question })));
       const { error } = await attacker.answer({ type: "refused", from: 0 });

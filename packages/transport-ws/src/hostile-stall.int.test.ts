@@ -1,6 +1,8 @@
 // Clients that send without end while the store of the broker, in a process of its own, does not come along. The table of attacks and codes is docs/security.md.
+
+import { batchAppend, laneOpen, NOTHING_SETTLED, packedMessage } from "@seriatim/rig";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Attacker, append, laneOpen, NOTHING_SETTLED, Other, packedMessage, Target } from "./hostile.fixture.ts";
+import { Attacker, Other, Target } from "./hostile.fixture.ts";
 
 const MIB = 1024 * 1024;
 /** What may wait for the store of one queue is 64 MiB; as much again for what else holds these bytes, and what has not been collected. */
@@ -21,7 +23,7 @@ afterAll(() => broker?.killNow());
 it("batches, settles and requests for leases and lanes without end: what waits is bounded, and all are served once the store is back", async () => {
   const writer = await Attacker.welcome(target.url);
   const steal = await target.openLane(writer, "writer", "steal");
-  writer.say(append(steal.epoch, steal.expected, { messages: packedMessage() }));
+  writer.say(batchAppend(steal.epoch, steal.expected, { messages: packedMessage() }));
   await writer.answer({ type: "batch.appended", from: 0 });
   const { attacker: holder, epoch } = await target.holder("steal", "holder");
   holder.say({ type: "credit", member: 1, queue: 0, epoch, messages: 1_000, bytes: 1e9 });
@@ -35,7 +37,7 @@ it("batches, settles and requests for leases and lanes without end: what waits i
   const large = Buffer.concat(Array.from({ length: 14 }, () => packedMessage(60_000)));
   let sent = 0;
   for (let sequence = evil.expected; sent < SENT_MIN; sequence++, sent += large.length) {
-    flood.say(append(evil.epoch, sequence, { count: 14, messages: new Uint8Array(large) }));
+    flood.say(batchAppend(evil.epoch, sequence, { count: 14, messages: new Uint8Array(large) }));
     if (sequence % 10 === 9) await flood.request({ type: "topic.find", topic: "evil" }); // it has read all that
   }
   const refusals = flood.frames.filter(({ type }) => type === "batch.refused");
@@ -60,7 +62,7 @@ it("batches, settles and requests for leases and lanes without end: what waits i
   // lanes, over and over
   const opener = await Attacker.welcome(target.url);
   for (let n = 0; n < 2_000; n++)
-    opener.say({ ...laneOpen, lane: 2, request: opener.next() }, { type: "lane.close", lane: 2 });
+    opener.say(laneOpen("evil", { lane: 2, request: opener.next() }), { type: "lane.close", lane: 2 });
   expect(await opener.request({ type: "topic.find", topic: "evil" })).toBe("topic.found");
   const refused = opener.frames.filter(({ type }) => type === "refused") as unknown as { error: { code: string } }[];
   expect(new Set(refused.map(({ error }) => error.code))).toEqual(new Set(["UNAVAILABLE"]));
@@ -73,7 +75,7 @@ it("batches, settles and requests for leases and lanes without end: what waits i
   const honest = await Attacker.welcome(target.url);
   const lane = await target.openLane(honest, "honest");
   const from = honest.frames.length;
-  honest.say(append(lane.epoch, lane.expected));
+  honest.say(batchAppend(lane.epoch, lane.expected));
   expect(await honest.answer({ type: "batch.appended", from })).toMatchObject({ sequence: lane.expected });
   honest.socket.terminate();
   writer.socket.terminate();

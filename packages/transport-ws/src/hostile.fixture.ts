@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { binaryCodec } from "@seriatim/actors";
-import { Child, type Said } from "@seriatim/rig";
+import { Child, laneOpen, memberJoin, type Said } from "@seriatim/rig";
 import { expect } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import { Raw, until, upgradeRequest } from "./ws.fixture.ts";
@@ -137,51 +137,7 @@ export class Attacker {
   }
 }
 
-export const joinFrame = (topic: string, name: string) => ({
-  type: "member.join",
-  member: 1,
-  topic,
-  group: "g",
-  name,
-  settings: { exhausted: "park", attempts: 3, startAt: "earliest" },
-  concurrency: 1,
-  leaseTtlMs: 20_000,
-  revokeTimeoutMs: 2_000,
-  allocation: "sticky",
-  invisibleMs: 5_000,
-  retry: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },
-});
-export const NOTHING_SETTLED = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
-/** A packed message of one byte, without a key, in the layout of `packed.ts`. */
-export const packedMessage = (body = 1): Uint8Array => {
-  const bytes = new Uint8Array(8 + body);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
-  bytes[5] = 2;
-  view.setUint16(6, 0xffff, true);
-  return bytes;
-};
 export const VIOLATION = { code: 4400, goodbye: "PROTOCOL_VIOLATION" };
-export const laneOpen = {
-  type: "lane.open",
-  lane: 1,
-  topic: "evil",
-  queue: 0,
-  producer: "mallory",
-  epoch: null,
-  routeVersion: 1,
-};
-export const append = (epoch: number, sequence: number, more: object = {}) => ({
-  type: "batch.append",
-  lane: 1,
-  epoch,
-  sequence,
-  count: 1,
-  durability: "memory",
-  messages: packedMessage(),
-  ...more,
-});
-
 /** The broker under attack, and what attacks have in common. They run in rounds: what stays behind after a round has a name of its own. */
 export class Target {
   url = "";
@@ -201,13 +157,13 @@ export class Target {
     topic = "evil",
   ): Promise<{ epoch: number; expected: number }> {
     const request = attacker.next();
-    attacker.say({ ...laneOpen, topic, producer, request });
+    attacker.say(laneOpen(topic, { producer, request }));
     return (await attacker.answer({ request })) as never;
   }
   /** Joins a topic of one queue and takes its lease. */
   async holder(topic: string, name: string, group = name): Promise<{ attacker: Attacker; epoch: number }> {
     const attacker = await Attacker.welcome(this.url, {}, { token: validFor(name) });
-    expect(await attacker.request({ ...joinFrame(topic, name), group })).toBe("member.joined");
+    expect(await attacker.request(memberJoin(topic, group, { name }))).toBe("member.joined");
     await attacker.answer({ type: "lease.offered", from: 0 });
     const request = attacker.next();
     attacker.say({ type: "lease.acquire", member: 1, queue: 0, resume: null, request });

@@ -63,6 +63,6 @@ describe("npm run chaos", () => {
   it("refuses what it does not understand in one line", async () => {
     const program = chaos("--minutes", "soon");
     expect((await program.ended).status).toBe(2);
-    expect(program.said).toContain("It must be a number");
+    expect(program.said).toContain("It must be a number, from");
   });
 });

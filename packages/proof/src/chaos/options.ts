@@ -1,4 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
+import { numberFrom } from "../number-option.ts";
 
 export interface ChaosOptions {
   readonly minutes: number;
@@ -17,14 +18,6 @@ export interface ChaosOptions {
   /** Whether a small file system may be mounted for the disk that gets full. */
   readonly mount: boolean;
 }
-const number =
-  (from: number, to: number) =>
-  (text: string): number => {
-    const value = text.trim() === "" ? Number.NaN : Number(text);
-    if (!(value >= from && value <= to)) throw new InvalidArgumentError(`It must be a number from ${from} to ${to}.`);
-    return value;
-  };
-
 /** `null`: help was asked for and printed. Throws a `CommanderError` when an option is wrong, which has been printed too. */
 export function parseOptions(args: readonly string[]): ChaosOptions | null {
   const command = new Command("npm run chaos --")
@@ -34,23 +27,23 @@ export function parseOptions(args: readonly string[]): ChaosOptions | null {
     .option(
       "--minutes <n>",
       "how long; the last round is played to its end, and never less than two, whose plans have every kind of fault",
-      number(0.1, 10_000),
+      numberFrom(0.1, 10_000, "any"),
       5,
     )
     .option(
       "--seed <n>",
       "decides the faults and the failures of handlers (default: random, and printed)",
-      number(0, 2 ** 31 - 1),
+      numberFrom(0, 2 ** 31 - 1),
     )
-    .option("--rate <n>", "messages a second over all producers", number(10, 100_000), 1_500)
-    .option("--from <round>", "begin with this round of the seed's plan", number(1, 1_000_000), 1)
-    .option("--rounds <n>", "so many rounds, instead of --minutes", number(1, 1_000_000))
+    .option("--rate <n>", "messages a second over all producers", numberFrom(10, 100_000, "any"), 1_500)
+    .option("--from <round>", "begin with this round of the seed's plan", numberFrom(1, 1_000_000), 1)
+    .option("--rounds <n>", "so many rounds, instead of --minutes", numberFrom(1, 1_000_000))
     .option(
       "--every-kind",
       "go on past the minutes until each kind of fault has struck; on a slow machine some come too late",
       false,
     )
-    .option("--failures-max <n>", "failing rounds after which it gives up", number(1, 1_000), 3)
+    .option("--failures-max <n>", "failing rounds after which it gives up", numberFrom(1, 1_000), 3)
     .option("--no-mount", "no file system of its own for the full disk: the store's capacity is made small instead")
     .option("--keep <dir>", "where rounds that failed leave their histories and data (default: a temporary folder)")
     .option("--json <file>", "write the figures to this file as one JSON object")
@@ -72,7 +65,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions | null {
   >();
   return {
     ...given,
-    seed: Math.floor(given.seed ?? Math.random() * 1_000_000),
+    seed: given.seed ?? Math.floor(Math.random() * 1_000_000),
     rounds: given.rounds ?? null,
     json: given.json ?? null,
     keep: given.keep ?? null,

@@ -1,7 +1,15 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { QueueAccount } from "@seriatim/actors";
-import { type EventLog, type FaultKind, HistoryWriter, type RoundPlan, unlessAborted, within } from "@seriatim/rig";
+import {
+  type EventLog,
+  type FaultKind,
+  HistoryWriter,
+  type RoundPlan,
+  shares,
+  unlessAborted,
+  within,
+} from "@seriatim/rig";
 import { sleep } from "./connect.ts";
 import { DataDisk } from "./data-disk.ts";
 import { FaultInjector } from "./fault-injector.ts";
@@ -191,13 +199,7 @@ class Round {
   #allowedEvents(isLast: boolean): number {
     if (isLast) return this.#log.events.length;
     const phases = this.#options.plan.phases.length;
-    const owned = PRODUCERS.map(() => 0);
-    const owner = new Map([...this.#log.keys.keys()].map((key, index) => [key, index % PRODUCERS.length]));
-    for (const { key } of this.#log.events) {
-      const index = owner.get(key) ?? 0;
-      owned[index] = (owned[index] ?? 0) + 1;
-    }
-    return owned.reduce((sum, events) => sum + Math.ceil(events / phases), 0);
+    return shares(this.#log, PRODUCERS.length).reduce((sum, { length }) => sum + Math.ceil(length / phases), 0);
   }
   /** Everybody ends in order; what the broker says of its queues is what it says again after a crash. */
   async #close(): Promise<void> {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { drawSource } from "../draw-source.ts";
 import { drawnSeeds } from "../drawn.ts";
+import { numberAbove0 } from "../number-option.ts";
 import { provenance } from "../provenance.ts";
 import { PARTS } from "./parts.ts";
 import { runParts } from "./run-parts.ts";
@@ -13,11 +14,6 @@ import { partsText, summaryText, verdictText } from "./summary.ts";
 const SEEDS_SHOWN = 5;
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 
-const above0 = (text: string): number => {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("a number above 0");
-  return value;
-};
 const names = (text: string): string[] => {
   const given = text.split(",");
   const unknown = given.filter((name) => !PARTS.some((part) => part.name === name));
@@ -31,7 +27,7 @@ const options = new Command("npm run test:deep --")
   .description(
     "Runs the deep tests: divides minutes among their parts, and says what each did. At 60 all of it is done.",
   )
-  .option("--minutes <n>", "for all parts together", above0, 60)
+  .option("--minutes <n>", "for all parts together", numberAbove0, 60)
   .option("--only <parts>", "these, separated by commas", names)
   .option(
     "--seed <hash>",

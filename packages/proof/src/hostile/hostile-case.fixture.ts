@@ -11,3 +11,5 @@ export interface HostileCase extends HostileSetup {
   /** Sends, and looks at what comes, with `expect`. */
   readonly attack: (target: Target) => Promise<void>;
 }
+/** So many of what `make` makes. */
+export const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));

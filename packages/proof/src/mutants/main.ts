@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
+import { numberAbove0, numberFrom } from "../number-option.ts";
 import { provenance } from "../provenance.ts";
 import { type Rule, readRules } from "../rules/rule-book.ts";
 import { MUTANTS } from "./list/index.ts";
@@ -30,11 +31,6 @@ const ROOT = fileURLToPath(new URL("../../../..", import.meta.url)).replace(/[\\
 const BREAKS_WIDTH = 70;
 const RULES = readRules(readFileSync(new URL("../../../../docs/protocol.md", import.meta.url), "utf8"));
 
-const positive = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number above 0");
-  return value;
-};
 const names = (text: string): string[] => {
   const given = text.split(",");
   const unknown = given.filter((name) => !MUTANTS.some((mutant) => mutant.name === name));
@@ -48,23 +44,18 @@ const ruleNames = (text: string): string[] => {
     throw new InvalidArgumentError(`docs/protocol.md has no rule ${unknown.join(", ")} with mutants`);
   return given;
 };
-const aboveNothing = (text: string): number => {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("a number above 0");
-  return value;
-};
 const program = new Command("mutants")
   .description(
     "Puts deliberate bugs into Seriatim, one at a time, and shows that the simulation, or the bug's own test, catches each.",
   )
-  .option("--seeds <n>", "a mutant that none of so many seeds catches has escaped", positive, 200)
-  .option("--messages <n>", "so many in each seed's run: fewer cost less, and show less", positive, 200)
-  .option("--control-seeds <n>", "so many seeds of the unchanged product come first", positive, 5)
+  .option("--seeds <n>", "a mutant that none of so many seeds catches has escaped", numberFrom(1), 200)
+  .option("--messages <n>", "so many in each seed's run: fewer cost less, and show less", numberFrom(1), 200)
+  .option("--control-seeds <n>", "so many seeds of the unchanged product come first", numberFrom(1), 5)
   .option("--only <names>", "these mutants, separated by commas", names)
   .option("--rules <names>", "the mutants of these rules of docs/protocol.md, separated by commas", ruleNames)
-  .option("--minutes <n>", "stop then; what was not tried by then is told, and is no failure", aboveNothing)
+  .option("--minutes <n>", "stop then; what was not tried by then is told, and is no failure", numberAbove0)
   .option("--seed <text>", "the order is drawn from this (default: that of the list)")
-  .option("--at-once <n>", "mutants that run at the same time", positive, availableParallelism())
+  .option("--at-once <n>", "mutants that run at the same time", numberFrom(1), availableParallelism())
   .option("--json <file>", "write the results there")
   .parse();
 process.exitCode = await main(program.opts<Options>());

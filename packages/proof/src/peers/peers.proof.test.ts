@@ -1,5 +1,5 @@
 // The unit tests of what uses the peers, on the oldest of each that its range takes, and on the newest that it was tried with: what is installed here.
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { installedVersion, oldestOf, PEERS_VARIABLE, peerRanges } from "./peers.
 
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 const RANGES = peerRanges(ROOT);
-const INSTALL_MS_MAX = 300_000;
+const INSTALL_MS_MAX = 120_000;
 /** Folders that import a peer, or test what does. */
 const TESTED = [
   ...["broker", "client", "consumer", "link", "producer", "queue", "runtime", "subscription", "system"].map(
@@ -34,8 +34,16 @@ afterAll(() => rmSync(base, { recursive: true, force: true }));
 
 /** Installs those versions into a folder of their own. */
 async function install(versions: Readonly<Record<string, string>>): Promise<void> {
-  writeFileSync(join(base, "package.json"), JSON.stringify({ private: true, dependencies: versions }));
-  const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--prefer-offline"];
+  writeFileSync(join(base, "package.json"), JSON.stringify({ private: true, type: "module", dependencies: versions }));
+  const args = [
+    "install",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--no-package-lock",
+    "--prefer-offline",
+    "--fetch-retries=1",
+  ];
   const { status, stderr } = await run("npm", args, { cwd: base, timeoutMs: INSTALL_MS_MAX });
   if (status === 0) return;
   const why =
@@ -60,6 +68,37 @@ async function unitTests(folder: string | undefined): Promise<Report> {
     rmSync(file, { force: true });
   }
 }
+/** Type-checks what our packages declare, for a user who has these peers and checks the types of libraries. */
+async function typeCheck(): Promise<string> {
+  const copy = (from: string, to: string): void => cpSync(join(ROOT, from), join(base, to), { recursive: true });
+  for (const name of ["actors", "transport-memory"])
+    for (const part of ["package.json", "dist"])
+      copy(`packages/${name}/${part}`, `node_modules/@seriatim/${name}/${part}`);
+  copy("node_modules/@standard-schema", "node_modules/@standard-schema");
+  const doors = ["actors", "actors/client", "actors/store", "actors/transport", "transport-memory"];
+  const names = doors.map((door, n) => [`d${n}`, `@seriatim/${door}`] as const);
+  const imports = names.map(([name, door]) => `import * as ${name} from "${door}";\nexport { ${name} };\n`);
+  writeFileSync(join(base, "doors.ts"), imports.join(""));
+  const options = [
+    "--noEmit",
+    "--strict",
+    "--target",
+    "es2023",
+    "--lib",
+    "es2023,esnext.disposable,dom",
+    "--types",
+    "",
+  ];
+  const tsc = [
+    join(ROOT, "node_modules/typescript/bin/tsc"),
+    "--ignoreConfig",
+    "--module",
+    "nodenext",
+    ...options,
+    "doors.ts",
+  ];
+  return (await run(process.execPath, tsc, { cwd: base })).stdout;
+}
 const failuresIn = ({ testResults }: Report): string[] =>
   testResults
     .filter(({ status }) => status === "failed")
@@ -83,6 +122,7 @@ describe("the peers that a user may have", () => {
   it("pass all of them in their oldest versions, too", async () => {
     await install(oldest);
     for (const [name, version] of Object.entries(oldest)) expect(installedVersion(base, name), name).toBe(version);
+    expect(await typeCheck()).toBe("");
     const report = await unitTests(base);
     expect(failuresIn(report)).toEqual([]);
     expect(report.numPassedTests).toBe(all.passed);

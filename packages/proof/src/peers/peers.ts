@@ -24,7 +24,7 @@ export function publishedPackages(root: string): ReadonlyMap<string, Manifest> {
 export const peerRanges = (root: string): Readonly<Record<string, string>> =>
   manifestIn(join(root, "packages/actors")).peerDependencies ?? {};
 
-/** Of a range such as `^7.2.0` or `>=5.19.0 <=5.33.3`. */
+/** Of a range such as `^7.5.5` or `>=5.19.0 <=5.33.3`. */
 export const oldestOf = (range: string): string => /\d+\.\d+\.\d+/.exec(range)?.[0] ?? range;
 /** What this repository has installed. */
 export const installedVersion = (root: string, name: string): string =>

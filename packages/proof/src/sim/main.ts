@@ -5,9 +5,10 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { describePlan, type RunResult, runPlan, SOMETIMES, shrink } from "@seriatim/testing";
 import { SingleBar } from "cli-progress";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { type DrawSource, drawSource } from "../draw-source.ts";
 import { drawnSeeds } from "../drawn.ts";
+import { numberAbove0, numberFrom } from "../number-option.ts";
 import { provenance } from "../provenance.ts";
 import { planOf, type SeedJob, type SeedOutcome } from "./seed-outcome.ts";
 import { runSeeds } from "./seed-pool.ts";
@@ -34,26 +35,16 @@ const FAILURES_MAX = 10;
 /** Shrinking takes some dozens of runs: for the first few that fail. */
 const SHRUNK_MAX = 3;
 
-const whole = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("a whole number, 0 or more");
-  return value;
-};
-const above0 = (text: string): number => {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("a number above 0");
-  return value;
-};
 const program = new Command("sim")
   .description("Runs Seriatim in a deterministic simulation, under faults, and holds every run against the promises.")
-  .option("--seeds <n>", "how many seeds", whole, 100)
-  .option("--from <seed>", "the first one", whole, 1)
+  .option("--seeds <n>", "how many seeds", numberFrom(0), 100)
+  .option("--from <seed>", "the first one", numberFrom(0), 1)
   .option("--drawn [hash]", "instead of a range: drawn from this hash (default: the commit's), always the same ones")
-  .option("--seed <seed>", "only this one", whole)
-  .option("--minutes <n>", "begin none after so long", above0)
+  .option("--seed <seed>", "only this one", numberFrom(0))
+  .option("--minutes <n>", "begin none after so long", numberAbove0)
   .option("--list", "print the seeds, and run none", false)
-  .option("--messages <n>", "messages of each run (default: as its plan says)", whole)
-  .option("--threads <n>", "threads; 0: none but the main one", whole, availableParallelism())
+  .option("--messages <n>", "messages of each run (default: as its plan says)", numberFrom(0))
+  .option("--threads <n>", "threads; 0: none but the main one", numberFrom(0), availableParallelism())
   .option("--trace", "with --seed: print the history of the run", false)
   .option("--hashes", "print each seed's trace hash, and nothing else", false)
   .option("--no-shrink", "do not look for smaller plans that fail the same way")

@@ -4,25 +4,20 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { serveParent } from "@seriatim/rig";
 import Table from "cli-table3";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { numberAbove0 } from "../number-option.ts";
 import { provenance } from "../provenance.ts";
 import { roleOf } from "./roles.ts";
 import { soak } from "./soak.ts";
-
-const above0 = (text: string): number => {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("It must be a number above 0.");
-  return value;
-};
 
 async function main(): Promise<boolean> {
   const options = new Command("npm run soak --")
     .description(
       "Runs broker, producer and consumer over WebSocket and LMDB at half of the load they can take, and looks at memory after collection,\nhandles and the store. Flat: the last third is within 5 % of the middle third, or rises by less than 1 MB an hour. Ends with status 1 otherwise.",
     )
-    .option("--minutes <n>", "how long", above0, 20)
-    .option("--peak-seconds <n>", "how long the peak is looked for at the start", above0, 20)
-    .option("--every <seconds>", "between two looks", above0, 60)
+    .option("--minutes <n>", "how long", numberAbove0, 20)
+    .option("--peak-seconds <n>", "how long the peak is looked for at the start", numberAbove0, 20)
+    .option("--every <seconds>", "between two looks", numberAbove0, 60)
     .option("--json <file>", "write the figures to this file as one JSON object")
     .parse()
     .opts<{ minutes: number; peakSeconds: number; every: number; json?: string }>();

@@ -1,8 +1,10 @@
 // A few bytes that once cost the broker its memory, or its time.
+
+import { batchAppend, laneOpen, memberJoin, NOTHING_SETTLED, packedMessage } from "@seriatim/rig";
 import { expect } from "vitest";
 import type { Attacker } from "../attacker.fixture.ts";
-import { batchAppend, laneOpen, many, memberJoin, NOTHING_SETTLED, packedMessage } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
+import { many } from "../hostile-case.fixture.ts";
 import type { Target } from "../target.fixture.ts";
 
 const MIB = 1024 * 1024;

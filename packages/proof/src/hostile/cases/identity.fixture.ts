@@ -1,6 +1,6 @@
+import { batchAppend, laneOpen, memberJoin, NOTHING_SETTLED } from "@seriatim/rig";
 import { expect } from "vitest";
 import type { Attacker } from "../attacker.fixture.ts";
-import { batchAppend, laneOpen, memberJoin, NOTHING_SETTLED } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
 
 const may = [{ topic: "jobs" }];

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { many } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
+import { many } from "../hostile-case.fixture.ts";
 
 const GROUPS = many(12, (n) => `group-${n}`);
 

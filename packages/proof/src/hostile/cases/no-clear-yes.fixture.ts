@@ -1,6 +1,7 @@
 // What an authorizer or an authenticator answers that is no clear yes is a no.
+
+import { laneOpen, memberJoin } from "@seriatim/rig";
 import { expect } from "vitest";
-import { laneOpen, memberJoin } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
 
 const UNCLEAR: readonly unknown[] = [Promise.resolve(false), Promise.resolve(true), "true", 1, {}, undefined, null];

@@ -1,6 +1,7 @@
+import { batchAppend, laneOpen, memberJoin, NOTHING_SETTLED, packedMessage } from "@seriatim/rig";
 import { expect } from "vitest";
-import { batchAppend, laneOpen, many, memberJoin, NOTHING_SETTLED, packedMessage } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
+import { many } from "../hostile-case.fixture.ts";
 
 const MIB = 1024 * 1024;
 const ofMember = { member: 7, queue: 0, epoch: 1 };

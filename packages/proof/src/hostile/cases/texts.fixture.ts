@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
+import { batchAppend, laneOpen, memberJoin, packedMessage } from "@seriatim/rig";
 import { expect } from "vitest";
-import { batchAppend, laneOpen, many, memberJoin, packedMessage } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
+import { many } from "../hostile-case.fixture.ts";
 
 const may = [{}];
 const topics = [{ name: "jobs" }];

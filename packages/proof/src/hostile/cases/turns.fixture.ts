@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { many } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
+import { many } from "../hostile-case.fixture.ts";
 
 const beat = (n: number) => ({ type: "heartbeat", beat: n % 100, grantsSeen: 0, leases: [] });
 

@@ -1,6 +1,7 @@
+import { memberJoin } from "@seriatim/rig";
 import { expect } from "vitest";
-import { many, memberJoin } from "../frames.fixture.ts";
 import type { HostileCase } from "../hostile-case.fixture.ts";
+import { many } from "../hostile-case.fixture.ts";
 
 export const cases: readonly HostileCase[] = [
   {

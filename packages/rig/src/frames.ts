@@ -1,4 +1,4 @@
-// Legal frames, for cases to change. Numbers of lanes and members are 1 unless said otherwise.
+// Legal frames of a client, for tests to change and send. Numbers of lanes and members are 1 unless said otherwise.
 export const NOTHING_SETTLED = { ranges: [], redriven: [], tried: [], redrivenTried: [] };
 
 export const laneOpen = (topic: string, more: object = {}) => ({
@@ -53,5 +53,3 @@ export function packedMessage(bodyBytes = 1, key: string | null = null): Uint8Ar
   }
   return bytes;
 }
-/** So many of what `make` makes. */
-export const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
