@@ -1,4 +1,5 @@
-// The tests of the repository on other versions of what users have too: `npm run test:deep -- --only peers` runs some of them.
+// The tests of the repository on other versions of what users have too:
+// `npm run test:deep -- --only peers` runs some of them.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mergeConfig } from "vitest/config";

@@ -1,4 +1,5 @@
-// npm run bench: ours and what a user would pick instead, side by side, or ours before and after. Every row verifies order, loss and repetitions, and fails otherwise.
+// npm run bench: ours and what a user would pick instead, side by side, or ours before and after.
+// Every row verifies order, loss and repetitions, and fails otherwise.
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { changesOf } from "./against/change.ts";

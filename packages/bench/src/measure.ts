@@ -24,7 +24,11 @@ const ways: Readonly<Record<Way, (run: Run) => Promise<Measured>>> = {
   resources,
   cost,
 };
-/** One run of one row. @param program see {@link Run.open} @throws when order, loss, a repetition or a send was wrong */
+/**
+ * One run of one row.
+ * @param program see {@link Run.open}
+ * @throws when order, loss, a repetition or a send was wrong
+ */
 export async function measure(row: Row, load: Load, program?: string): Promise<Measured> {
   const run = await Run.open(row, load, program);
   try {

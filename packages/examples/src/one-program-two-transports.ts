@@ -7,7 +7,10 @@ import { z } from "zod";
 type Transport = ReturnType<typeof memoryTransport>;
 const ACCOUNTS = ["alice", "bob", "carol"];
 
-/** Moves money in and out of accounts; a balance that would go below zero is refused, so the result depends on the order. */
+/**
+ * Moves money in and out of accounts;
+ * a balance that would go below zero is refused, so the result depends on the order.
+ */
 async function program(transport: Transport): Promise<Record<string, string>> {
   const transfers = topic("transfers", {
     schema: z.object({ account: z.string(), cents: z.number().int() }),

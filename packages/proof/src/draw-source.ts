@@ -16,7 +16,10 @@ const SOURCE = /^packages\/[^/]+\/src\/.*\.ts$/;
 
 const HASH_LENGTH = 12;
 
-/** A hash that is given; else that of the commit that is checked out; where git cannot say (no history, no git), one over the sources of all packages. */
+/**
+ * A hash that is given; else that of the commit that is checked out;
+ * where git cannot say (no history, no git), one over the sources of all packages.
+ */
 export function drawSource(given: string | null = null, root = ROOT): DrawSource {
   if (given !== null) return { hash: given.slice(0, HASH_LENGTH), of: given.slice(0, HASH_LENGTH) };
   const commit = commitOf(root)?.slice(0, HASH_LENGTH);

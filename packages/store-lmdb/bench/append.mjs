@@ -1,4 +1,5 @@
-// Appends batches of 64 messages of 200 bytes to 8 logs, synced, a window of batches in flight per log. After `npm run build`:
+// Appends batches of 64 messages of 200 bytes to 8 logs, synced,
+// a window of batches in flight per log. After `npm run build`:
 //   node packages/store-lmdb/bench/append.mjs [seconds=5] [in flight per log=8] [folder]
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,9 @@
 // What a commit and a transaction cost, in CPU time, and how long commits take. After `npm run build`:
 //   node packages/store-lmdb/bench/commits.mjs [small|batches|records|paced|all] [seconds=5] [rounds=3] [folder]
-// `small`: one message of 216 bytes and 2 records per commit, 8 writers with 1 commit in flight each. `batches`: 32 such messages and a record per commit,
-// 8 writers with 8 in flight each. `records`: a record per commit, always the same of each of 8 writers, with 8 in flight each. `paced`: what `small` commits, 500 times a second. The median round is told, by CPU time per commit.
+// `small`: one message of 216 bytes and 2 records per commit, 8 writers with 1 commit in flight each.
+// `batches`: 32 such messages and a record per commit, 8 writers with 8 in flight each. `records`: a
+// record per commit, always the same of each of 8 writers, with 8 in flight each. `paced`: what
+// `small` commits, 500 times a second. The median round is told, by CPU time per commit.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

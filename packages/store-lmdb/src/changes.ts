@@ -42,7 +42,10 @@ export interface Puts {
 /** Most bytes of the buffer that is kept; larger ones are made for their transaction alone. */
 const KEPT_BYTES_MAX = 8 * 2 ** 20;
 
-/** Everything to put, with all values in one buffer: made before lmdb is asked, so that nothing can fail half-way. What it made is gone once it makes more. */
+/**
+ * Everything to put, with all values in one buffer: made before lmdb is asked, so that nothing can fail half-way.
+ * What it made is gone once it makes more.
+ */
 export class ChangesEncoder {
   /** Used again and again: memory that was just made costs more than what is written into it. */
   #kept = Buffer.alloc(0);

@@ -1,4 +1,5 @@
-// The committer on lmdb with transactions that take as long as they like, are refused or fail, while writers commit and the store closes.
+// The committer on lmdb with transactions that take as long as they like,
+// are refused or fail, while writers commit and the store closes.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -9,7 +9,10 @@ import type { Room } from "./room.ts";
 import type { OpenedFolder, StoreData } from "./store-data.ts";
 import { WriteTransaction } from "./write-transaction.ts";
 
-/** For so long commits that nobody waits for are held back for others to go with, ms: a settle soon has the next append's sync to share. */
+/**
+ * For so long commits that nobody waits for are held back for others to go with, ms:
+ * a settle soon has the next append's sync to share.
+ */
 const COMPANY_MS = 5;
 /** Once nothing was committed for so long, ms, what the journal holds is written to lmdb, and its memory is free. */
 const REST_MS = 1_000;

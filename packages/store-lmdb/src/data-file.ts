@@ -1,15 +1,20 @@
-// What can be said about lmdb's data file before lmdb maps it: a map of a file that is too short kills the process on first touch.
+// What can be said about lmdb's data file before lmdb maps it:
+// a map of a file that is too short kills the process on first touch.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { damaged } from "./errors.ts";
 
 /**
- * `missing`: there is nothing yet. `whole`: both meta pages are sound, the newer one names a root of its own transaction, and every page they count is there. `short`: pages at the end are not there, which
- * happens when they were free and also when the file was cut; only reading everything tells.
+ * `missing`: there is nothing yet. `whole`: both meta pages are sound, the newer one names a root of
+ * its own transaction, and every page they count is there. `short`: pages at the end are not there,
+ * which happens when they were free and also when the file was cut; only reading everything tells.
  */
 export type DataFile = { readonly state: "missing" | "whole" } | { readonly state: "short"; readonly bytes: number };
 
 const MAGIC = 0xbeefc0de;
-/** Layout of lmdb-js 3: a page's header, then the meta: magic, version, address, map size, two tables of 48 bytes, last page, transaction. */
+/**
+ * Layout of lmdb-js 3: a page's header, then the meta:
+ * magic, version, address, map size, two tables of 48 bytes, last page, transaction.
+ */
 const HEADER_BYTES = 24;
 const META = {
   magic: 0,
@@ -22,7 +27,10 @@ const META = {
   transaction: 128,
   bytes: 136,
 };
-/** A page begins with its own number, the transaction that wrote it, what it is, and where its free space begins and ends. */
+/**
+ * A page begins with its own number, the transaction that wrote it,
+ * what it is, and where its free space begins and ends.
+ */
 const HEADER = { page: 0, transaction: 8, flags: 18, lower: 20, upper: 22 };
 const BRANCH = 1;
 const LEAF = 2;
@@ -46,7 +54,8 @@ export function inspectDataFile(path: string): DataFile {
       throw damaged("the page size makes no sense", { path, pageSize });
     const second = readMeta(file, path, pageSize);
     const [a, b] = [first.readBigUInt64LE(META.transaction), second.readBigUInt64LE(META.transaction)];
-    // Transaction n writes meta page n % 2, so the two are neighbours; else one was lost, and with it what was committed last.
+    // Transaction n writes meta page n % 2, so the two are neighbours;
+    // else one was lost, and with it what was committed last.
     const neighbours = (a === 0n && b === 0n) || ((a - b === 1n || b - a === 1n) && a % 2n === 0n);
     if (!neighbours)
       throw damaged("the two meta pages do not belong together", { path, transactions: [String(a), String(b)] });
@@ -73,9 +82,10 @@ function readMeta(file: number, path: string, at: number): Buffer {
 }
 
 /**
- * Every transaction writes the root of all tables anew, so one that is older or newer than its meta page shows that one of the two is not what it was.
- * Only the newer meta page can be held to it: the roots of the older one are free for the transaction that was under way when the process died or its disk failed.
- * So one flipped bit remains that nothing shows: where the newer page's transaction n reads n - 2, the state before it is taken for the newest.
+ * Every transaction writes the root of all tables anew, so one that is older or newer than its meta page shows that
+ * one of the two is not what it was. Only the newer meta page can be held to it: the roots of the older one are free
+ * for the transaction that was under way when the process died or its disk failed. So one flipped bit remains that
+ * nothing shows: where the newer page's transaction n reads n - 2, the state before it is taken for the newest.
  */
 function checkRoots(file: number, path: string, meta: Buffer, pageSize: number): void {
   const transaction = meta.readBigUInt64LE(META.transaction);

@@ -49,9 +49,13 @@ export class DataWriter {
   }
 
   /**
-   * Writes all changes in one transaction, cleans up on the way, and notes where the journal goes on (where it did, without a mark); on the disk when it resolves.
-   * @param cost of the changes, in bytes @param isTrimming whether to clean up, for which there should be room on the disk @param passport what the data says of its format from then on
-   * @throws STORE_IN_USE (nothing was written), STORE_FAILED (what was written is unknown until the data has been read anew), STORE_DAMAGED
+   * Writes all changes in one transaction, cleans up on the way,
+   * and notes where the journal goes on (where it did, without a mark); on the disk when it resolves.
+   * @param cost of the changes, in bytes
+   * @param isTrimming whether to clean up, for which there should be room on the disk
+   * @param passport what the data says of its format from then on
+   * @throws STORE_IN_USE (nothing was written), STORE_FAILED (what was
+   * written is unknown until the data has been read anew), STORE_DAMAGED
    */
   write(
     changes: Changes,

@@ -9,7 +9,10 @@ export const BATCH_COUNT_MAX = 0xffff_ffff;
 /** Bytes before a record's own: checksum. */
 export const RECORD_HEADER_BYTES = 4;
 
-/** What is kept of a log beside its batches. The `bytes…` count all bytes ever appended, up to the batch at `start` and up to `end`. */
+/**
+ * What is kept of a log beside its batches.
+ * The `bytes…` count all bytes ever appended, up to the batch at `start` and up to `end`.
+ */
 export interface LogState {
   readonly start: number;
   readonly end: number;
@@ -28,7 +31,10 @@ export const textKey = (text: string): Buffer => Buffer.from(text, "latin1");
 export const textOfKey = (key: Uint8Array): string =>
   Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 
-/** `name`, 0, offset as 8 bytes, highest first: batches of a log lie together, in order; the 0 sorts before all that a name may hold. */
+/**
+ * `name`, 0, offset as 8 bytes, highest first:
+ * batches of a log lie together, in order; the 0 sorts before all that a name may hold.
+ */
 export function batchKey(log: string, first: number): Buffer {
   const key = Buffer.allocUnsafe(log.length + 9);
   key.write(log, 0, "latin1");

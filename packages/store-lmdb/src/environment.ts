@@ -20,10 +20,12 @@ export function openEnvironment(folder: string, bytesMax: number): Environment {
     path: folder,
     noSubdir: false,
     maxDbs: 8,
-    // Address space, not disk: far more than the capacity, since pages in one piece for a large batch may be found only at the end.
+    // Address space, not disk: far more than the capacity,
+    // since pages in one piece for a large batch may be found only at the end.
     mapSize: Math.max(2 ** 33, 2 ** Math.ceil(Math.log2(bytesMax * 2))),
-    // Each transaction is on the disk before it is visible. With lmdb-js's overlapping syncs its commit promise waits for the sync all the same, and a
-    // power loss soon after the restart that follows a killed process could find pages reused that the last synced state still needs.
+    // Each transaction is on the disk before it is visible. With lmdb-js's overlapping syncs its
+    // commit promise waits for the sync all the same, and a power loss soon after the restart that
+    // follows a killed process could find pages reused that the last synced state still needs.
     overlappingSync: false,
     eventTurnBatching: false,
     encoding: "binary",

@@ -1,9 +1,15 @@
-// What of the data file is in use. lmdb is asked now and then, since asking costs as much as a small commit; in between, what was written counts at its most.
+// What of the data file is in use. lmdb is asked now and then, since asking costs as much as a small commit;
+// in between, what was written counts at its most.
 import type { Environment } from "./environment.ts";
 
-/** After how much that was written, in bytes, and after how many transactions and batches removed lmdb is asked again. */
+/**
+ * After how much that was written, in bytes, and after how many transactions and batches removed lmdb is asked again.
+ */
 const ASK_AFTER = { bytes: 4 * 2 ** 20, changes: 64 };
-/** What a transaction may take beside what its writes cost, for the first pages of tables and for lmdb's list of free ones. */
+/**
+ * What a transaction may take beside what its writes cost,
+ * for the first pages of tables and for lmdb's list of free ones.
+ */
 const TRANSACTION_BYTES = 4 * 4_096;
 /** How many times its cost a write may take: pages that were split are half empty. */
 export const COST_FACTOR = 2;

@@ -1,4 +1,5 @@
-// The lock on a data folder: of many that want it at once one has it, nobody without rights to the folder can stand in the way, and what the dead left does not.
+// The lock on a data folder: of many that want it at once one has it,
+// nobody without rights to the folder can stand in the way, and what the dead left does not.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {

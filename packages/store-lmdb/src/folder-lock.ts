@@ -1,5 +1,5 @@
-// One process per data folder (rule 7). The lock is a listening socket in the folder: the operating system takes it away when the process ends, however it ends,
-// and who may not write to the folder can neither take it nor hold it.
+// One process per data folder (rule 7). The lock is a listening socket in the folder: the operating system takes it
+// away when the process ends, however it ends, and who may not write to the folder can neither take it nor hold it.
 import { randomBytes, randomInt } from "node:crypto";
 import {
   chmodSync,
@@ -32,10 +32,11 @@ const LOCK = /^in-use(-[\da-f]+)?\.sock$/;
 const LEFT = /^in-use(-[\da-f]+)?\.(sock|new)$/;
 
 /**
- * Locks `folder` (a real path) against other processes, those of other containers that share it included, and against other stores of this one. Whoever wants
- * it listens on a socket of a name of its own in the folder, and then looks whether another one there answers: of two, the later sees the earlier. Two that
- * see each other both withdraw and try again; one that answers for longer has the folder.
- * On Windows a file that nobody else can open. Where a file system of Linux has no sockets, an abstract one, which every user of the machine could take.
+ * Locks `folder` (a real path) against other processes, those of other containers that share it included, and
+ * against other stores of this one. Whoever wants it listens on a socket of a name of its own in the folder, and
+ * then looks whether another one there answers: of two, the later sees the earlier. Two that see each other both
+ * withdraw and try again; one that answers for longer has the folder. On Windows a file that nobody else can
+ * open. Where a file system of Linux has no sockets, an abstract one, which every user of the machine could take.
  * @throws STORE_IN_USE, STORE_FAILED
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
@@ -85,7 +86,10 @@ class Claim implements FolderLock {
     this.#name = name;
     this.#server = server;
   }
-  /** `undefined`: try again, since whoever holds the folder has cleared it away; `unsupported`: the file system has no sockets. */
+  /**
+   * `undefined`: try again, since whoever holds the folder has cleared it away;
+   * `unsupported`: the file system has no sockets.
+   */
   static async make(folder: string, way: ShortWay): Promise<Claim | "unsupported" | undefined> {
     // Drawn by the system: two processes whose runtimes draw the same must not.
     const made = `in-use-${randomBytes(6).toString("hex")}`;
@@ -174,7 +178,8 @@ const closed = (server: Server): Promise<void> => new Promise((resolve) => serve
 async function lockAbstract(folder: string): Promise<FolderLock> {
   if (process.platform !== "linux") return { release: async () => {} };
   const { dev, ino } = statSync(folder, { bigint: true });
-  // Padded to the full length of an address: some runtimes pad it with zeros themselves, and the names must be the same.
+  // Padded to the full length of an address:
+  // some runtimes pad it with zeros themselves, and the names must be the same.
   const server = await bind(`\0seriatim-lmdb-${dev}-${ino}`.padEnd(108, "_"));
   if (server === "EADDRINUSE" || server === "EACCES") throw inUse(folder);
   return { release: async () => void (server === undefined || (await closed(server))) };

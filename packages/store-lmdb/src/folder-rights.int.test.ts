@@ -1,4 +1,5 @@
-// Who may reach the data: its owner alone, whatever the umask, and whatever rights the folder had before. What needs a second user runs where the tests run as root.
+// Who may reach the data: its owner alone, whatever the umask, and whatever rights the folder had before.
+// What needs a second user runs where the tests run as root.
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

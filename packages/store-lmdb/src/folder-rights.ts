@@ -1,4 +1,5 @@
-// Who may reach the data: its owner alone. What is open to more, of before or by accident, is tightened where this process may; what stays open is told.
+// Who may reach the data: its owner alone.
+// What is open to more, of before or by accident, is tightened where this process may; what stays open is told.
 import { chmodSync, lstatSync, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { FILE_MODE, FOLDER_MODE } from "./data-folder.ts";
@@ -14,8 +15,9 @@ const WIDER = 0o077;
 const STICKY = 0o1000;
 
 /**
- * Our files get 0600, and the folder 0700 unless it holds other files too, or is one that a machine shares. Never fails: what it cannot change (the owner is
- * another one, the file system knows no rights) it warns of. Windows has other rights, which a folder inherits: nothing happens there.
+ * Our files get 0600, and the folder 0700 unless it holds other files too, or is one that a machine
+ * shares. Never fails: what it cannot change (the owner is another one, the file system knows no
+ * rights) it warns of. Windows has other rights, which a folder inherits: nothing happens there.
  */
 export function keepPrivate(folder: string, warn: Warn): void {
   if (process.platform === "win32") return;

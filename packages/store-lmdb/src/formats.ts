@@ -9,16 +9,21 @@ export interface Migration {
   /** The first version of this package that reads what it makes: told to older ones. */
   readonly since: string;
   /**
-   * What to change, in parts, each written in one transaction; nothing is in the journal while it runs. After a crash it is asked anew, and yields what is not done yet: so it looks at what is there.
-   * What it reads for a part it has read before it yields it.
+   * What to change, in parts, each written in one transaction; nothing is in the journal
+   * while it runs. After a crash it is asked anew, and yields what is not done yet: so
+   * it looks at what is there. What it reads for a part it has read before it yields it.
    */
   readonly parts: (data: StoreData) => Iterable<Changes>;
 }
 /** The oldest format that is taken up: 1 and 2 were never in a version that was released. */
 export const FORMAT_OLDEST = 3;
-/** From each format to the next, the oldest first: one is added with every new format, and none is ever taken away or changed. */
+/**
+ * From each format to the next, the oldest first:
+ * one is added with every new format, and none is ever taken away or changed.
+ */
 export const MIGRATIONS: readonly Migration[] = [
-  // 4: producers' runs have records of their own, what was set aside says with which change, and names and leases say whose they are. Records of before are read as they are; older versions would misread these.
+  // 4: producers' runs have records of their own, what was set aside says with which change, and names and
+  // leases say whose they are. Records of before are read as they are; older versions would misread these.
   { since: "0.2.0", parts: () => [] },
 ];
 

@@ -5,7 +5,10 @@ import { damaged } from "./errors.ts";
 
 /** What a disk writes whole or not at all, in bytes. */
 export const SECTOR_BYTES = 512;
-/** Before what a transaction changes: checksum of the header, length, number, checksum of what follows, how many of its sectors hold nothing but zeros. */
+/**
+ * Before what a transaction changes: checksum of the header, length, number,
+ * checksum of what follows, how many of its sectors hold nothing but zeros.
+ */
 const HEADER_BYTES = 24;
 /** Kinds of entries, each followed by the length of its name, and its name. */
 const ENTRY = { log: 1, batch: 2, put: 3, remove: 4 } as const;
@@ -87,8 +90,8 @@ export interface JournalTransaction {
 }
 
 /**
- * The transactions of one journal file, in order, of those numbered above `applied`. One of which sectors are blank was never written to its end: it and what
- * is behind it are not there, unless something was written behind it.
+ * The transactions of one journal file, in order, of those numbered above `applied`. One of which sectors are blank
+ * was never written to its end: it and what is behind it are not there, unless something was written behind it.
  * @param from where the first one begins
  * @throws STORE_DAMAGED when something is not as it was written
  */

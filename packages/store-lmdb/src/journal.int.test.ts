@@ -1,4 +1,5 @@
-// The journal when something goes wrong: a crash, a disk that fails under it or under lmdb. journal.proof.test.ts has killed processes and damaged files.
+// The journal when something goes wrong:
+// a crash, a disk that fails under it or under lmdb. journal.proof.test.ts has killed processes and damaged files.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StoreWriter } from "@seriatim/actors";
 import { afterEach, describe, expect, it, vi } from "vitest";

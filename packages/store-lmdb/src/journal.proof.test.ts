@@ -1,4 +1,5 @@
-// What a process that was killed left in its journal, damaged in every way. Processes run from dist: `npm test` builds first.
+// What a process that was killed left in its journal, damaged in every way.
+// Processes run from dist: `npm test` builds first.
 // `JOURNAL_SEED` chooses other places to damage.
 import { copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// The journal: two files of fixed size beside lmdb's. A transaction is on the disk once it is in one of them, which takes one wait for the disk instead of
+// The journal: two files of fixed size beside lmdb's. A transaction is on the
+// disk once it is in one of them, which takes one wait for the disk instead of
 // the two of lmdb; while one file fills, what the other holds is written to lmdb.
 import {
   closeSync,
@@ -91,7 +92,10 @@ export class Journal {
     return SECTOR_BYTES + bytes <= this.#fileBytes;
   }
 
-  /** In the system's hands when this returns: kept if this process dies. @throws what the file system throws, and is broken then */
+  /**
+   * In the system's hands when this returns: kept if this process dies.
+   * @throws what the file system throws, and is broken then
+   */
   append(transaction: Buffer): void {
     try {
       writeWhole(this.#files[this.#place], transaction, this.#used[this.#place]);

@@ -1,4 +1,5 @@
-// Which transactions go into the journal, and how what it holds comes into lmdb: a file of it at a time, in slices, while the other one fills.
+// Which transactions go into the journal, and how what it holds comes into lmdb:
+// a file of it at a time, in slices, while the other one fills.
 import type { Changes } from "./changes.ts";
 import { costOfChanges } from "./commit-queue.ts";
 import type { DataWriter } from "./data-writer.ts";
@@ -74,7 +75,10 @@ export class Journaling {
     return this.#room.isPlenty(this.#writer.data.file, this.#settings.journalBytes);
   }
 
-  /** Whether a transaction can go into the journal: makes room for it there, which may have to wait for lmdb. @throws what lmdb's transaction throws */
+  /**
+   * Whether a transaction can go into the journal: makes room for it there, which may have to wait for lmdb.
+   * @throws what lmdb's transaction throws
+   */
   async makeRoom(transaction: WriteTransaction): Promise<boolean> {
     const journal = this.#journal;
     const bytes = journalBytesOf(transaction);
@@ -86,7 +90,10 @@ export class Journaling {
     }
     return true;
   }
-  /** Writes a transaction for which there is room; kept if this process dies when it resolves. @throws STORE_IN_USE, and what the file system throws */
+  /**
+   * Writes a transaction for which there is room; kept if this process dies when it resolves.
+   * @throws STORE_IN_USE, and what the file system throws
+   */
   async write(transaction: WriteTransaction): Promise<void> {
     const journal = this.#journal as Journal;
     this.#number += 1;
@@ -101,7 +108,10 @@ export class Journaling {
     }
     (this.#layers[0] as Layer).add(transaction, transaction.cost, this.#number);
   }
-  /** Until the transaction that was written last is on the disk: in the journal or, where that fails, in lmdb. @throws what lmdb's transaction throws */
+  /**
+   * Until the transaction that was written last is on the disk: in the journal or, where that fails, in lmdb.
+   * @throws what lmdb's transaction throws
+   */
   async sync(): Promise<void> {
     try {
       await (this.#journal as Journal).sync();
@@ -118,7 +128,10 @@ export class Journaling {
     this.#startMove(journal);
     await this.#moved();
   }
-  /** Starts to move what there is, while nothing is being written; commits need not wait for it. Resolves when that move has ended, one way or the other. */
+  /**
+   * Starts to move what there is, while nothing is being written; commits need not wait for it.
+   * Resolves when that move has ended, one way or the other.
+   */
   async rest(): Promise<void> {
     const [journal, move] = [this.#journal, this.#move];
     if (journal === undefined) return;
@@ -147,7 +160,10 @@ export class Journaling {
     this.#layers.length = 0;
   }
 
-  /** What is in the journal becomes part of lmdb, and the journal is gone; where that fails it stays, for whoever opens the folder next. */
+  /**
+   * What is in the journal becomes part of lmdb, and the journal is gone;
+   * where that fails it stays, for whoever opens the folder next.
+   */
   async close(): Promise<void> {
     await this.#stop();
     const journal = this.#journal;
@@ -198,7 +214,8 @@ export class Journaling {
     const layer = this.#layers[0] as Layer;
     this.#layers.unshift(new Layer());
     const slices = new Slices(layer);
-    // What could not be synced in the journal may be missing there after a power loss: it comes into lmdb whole, or not at all.
+    // What could not be synced in the journal may be missing there after a power loss:
+    // it comes into lmdb whole, or not at all.
     if (journal.isBroken) slices.join();
     this.#move = { layer, slices, clear: journal.turn(), done: Promise.resolve(), hasFailed: false };
     this.#run(this.#move, journal);
@@ -211,7 +228,10 @@ export class Journaling {
     });
     move.done.catch(() => {}); // who waits for it hears of it
   }
-  /** Everything is there once the last slice is, which notes it: until then reads look at the layer, and whoever opens the folder writes all of it again. */
+  /**
+   * Everything is there once the last slice is, which notes it:
+   * until then reads look at the layer, and whoever opens the folder writes all of it again.
+   */
   async #write({ layer, slices, clear }: Move, journal: Journal): Promise<void> {
     for (let isLast = false; !isLast; ) {
       if (this.#isAbandoned) return;

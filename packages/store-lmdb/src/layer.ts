@@ -1,4 +1,5 @@
-// Changes that are in the journal and not in lmdb yet, as they are read: the last word on each log and record, and the batches still to be kept.
+// Changes that are in the journal and not in lmdb yet, as they are read:
+// the last word on each log and record, and the batches still to be kept.
 import { SortedRecords, type StoredRecord } from "@seriatim/actors/store";
 import type { Changes, NewBatch } from "./changes.ts";
 import type { LogState } from "./encoding.ts";
@@ -86,7 +87,10 @@ export class Layer {
       records.set(key, value ?? undefined);
     return { logs: this.logs, records, batches: [...this.#batches.values()].flat() };
   }
-  /** The same one by one: each batch with its log as it is up to there, logs of which only the extent has changed, records. */
+  /**
+   * The same one by one: each batch with its log as it is up to there,
+   * logs of which only the extent has changed, records.
+   */
   *entries(): Generator<LayerEntry, undefined> {
     for (const [log, state] of this.logs) {
       const batches = this.batchesOf(log);

@@ -1,4 +1,5 @@
-// What is left after a process was killed, a file was damaged or a disk was full. The processes run from dist: `npm test` builds first.
+// What is left after a process was killed, a file was damaged or a disk was full.
+// The processes run from dist: `npm test` builds first.
 // `DAMAGE_SEED` chooses other places to overwrite.
 import {
   closeSync,
@@ -237,7 +238,8 @@ describe("a damaged data file", () => {
       if (found.hash !== undefined) expect(found.hash, about).toBe(hash);
       else if (found.signal === undefined) expect(found, about).toMatchObject({ code: "STORE_DAMAGED" });
     }
-    // lmdb-js copies such a key over its own memory before it looks at its length, so the process may die or hang first: its words, as it says them
+    // lmdb-js copies such a key over its own memory before it looks at its length,
+    // so the process may die or hang first: its words, as it says them
     expect(lmdbError(new Error("Invalid key size 837d"), "reading")).toMatchObject({ code: "STORE_DAMAGED" });
     expect(lmdbError(new Error("Can not read from a closed database"), "reading")).toMatchObject({
       code: "STORE_FAILED",
@@ -262,7 +264,8 @@ describe("a damaged data file", () => {
     await expect(failing.flushed).rejects.toMatchObject({ code: "STORE_FAILED" });
     await committer.idle();
     expect(committer.broken).toMatchObject({ code: "STORE_DAMAGED", message: expect.stringContaining("checksum") });
-    // a commit is refused as by any store that cannot write: what is sent again finds it there once the data was restored
+    // a commit is refused as by any store that cannot write:
+    // what is sent again finds it there once the data was restored
     const later = committer.queue.writer().commit([{ kind: "put", key: "other", value: encode("1") }]);
     await expect(later.flushed).rejects.toMatchObject({ code: "STORE_FAILED", cause: { code: "STORE_DAMAGED" } });
   });

@@ -30,7 +30,10 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(path, { recursive: true, force: true }));
 
-/** Many small transactions, so that most pages lie in the file in several versions; the last of them can be told from the one before. */
+/**
+ * Many small transactions, so that most pages lie in the file in several versions;
+ * the last of them can be told from the one before.
+ */
 async function fill(folder: string): Promise<void> {
   const store = await openLmdbStore({ path: folder, bytesMax: 2 ** 28 });
   const writer = store.writer();
@@ -108,8 +111,9 @@ function bitsOf(from: number, to: number, most: number): number[][] {
 /** Where a meta page names the root of the free list, and of what names all tables. */
 const ROOT = { free: HEADER_BYTES + 64, tables: HEADER_BYTES + 112 };
 /**
- * The one bit that nothing shows (see data-file.ts): with it, the newer meta page's transaction n reads n - 2, just as if the newest state had never been
- * committed. Only where n has that bit; else the two pages are no neighbours any more.
+ * The one bit that nothing shows (see data-file.ts): with it, the newer meta page's
+ * transaction n reads n - 2, just as if the newest state had never been committed.
+ * Only where n has that bit; else the two pages are no neighbours any more.
  */
 function hiddenBit(): number {
   const [a, b] = [0, PAGE].map((meta) => bytes.readBigUInt64LE(meta + HEADER_BYTES + 128)) as [bigint, bigint];

@@ -34,9 +34,11 @@ export interface LmdbStoreInternals {
 const READER_CHECK_MS = 60_000;
 
 /**
- * Opens the store in a folder, for this process alone. `durabilityMax` is "synced". A commit that goes to the journal is `flushed` once it is written there,
- * and `synced` after one `fdatasync`; for one that goes to lmdb itself (`fdatasync`, then its root in one synchronous write) both settle together.
- * @throws OPTION_INVALID, STORE_IN_USE (another process, or another store of this one, has the folder), STORE_DAMAGED, FORMAT_UNSUPPORTED, STORE_FAILED
+ * Opens the store in a folder, for this process alone. `durabilityMax` is "synced". A commit that goes
+ * to the journal is `flushed` once it is written there, and `synced` after one `fdatasync`; for one
+ * that goes to lmdb itself (`fdatasync`, then its root in one synchronous write) both settle together.
+ * @throws OPTION_INVALID, STORE_IN_USE (another process, or another store of this one,
+ * has the folder), STORE_DAMAGED, FORMAT_UNSUPPORTED, STORE_FAILED
  */
 export async function openLmdbStore(options: LmdbStoreOptions, internals: LmdbStoreInternals = {}): Promise<LmdbStore> {
   const settings = settingsOf(options);
@@ -118,7 +120,10 @@ export class LmdbStore implements Store {
   get isJournaling(): boolean {
     return this.#committer.isJournaling;
   }
-  /** For tests: lets the data go as a crash would. What waits is lost and never settles; the transaction under way is completed. */
+  /**
+   * For tests: lets the data go as a crash would.
+   * What waits is lost and never settles; the transaction under way is completed.
+   */
   abandon(): Promise<void> {
     this.#closing ??= this.#close(() => this.#committer.abandon());
     return this.#closing;

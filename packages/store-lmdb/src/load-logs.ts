@@ -15,7 +15,10 @@ export interface LoadedLogs {
   digest: number;
 }
 
-/** All logs, checked: each has its first and its last batch where its extent says, and no batch belongs to none. @throws STORE_DAMAGED */
+/**
+ * All logs, checked: each has its first and its last batch where its extent says, and no batch belongs to none.
+ * @throws STORE_DAMAGED
+ */
 export function loadLogs(env: Environment, full: boolean): LoadedLogs {
   const logs = new Map<string, LogState>();
   const untrimmed = new Map<string, number>();
@@ -24,7 +27,8 @@ export function loadLogs(env: Environment, full: boolean): LoadedLogs {
     logs.set(textOfKey(key), decodeLog(key, value));
     digest = addShare(digest, shareOf(value));
   });
-  // All of them, always: a damaged page may hide some without an error, and unlike with batches nothing else would show it. There are few, beside messages.
+  // All of them, always: a damaged page may hide some without an error,
+  // and unlike with batches nothing else would show it. There are few, beside messages.
   eachOf(env.records, "records", (key, value) => {
     readRecord(key, value);
     digest = addShare(digest, shareOf(value));

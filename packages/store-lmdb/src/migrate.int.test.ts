@@ -1,4 +1,5 @@
-// Folders of older formats are migrated in place, whatever happens meanwhile; those of newer ones are refused and stay as they are.
+// Folders of older formats are migrated in place, whatever happens meanwhile;
+// those of newer ones are refused and stay as they are.
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";

@@ -1,4 +1,5 @@
-// A folder of an older format is made one of the newest, in place, when it is opened. A crash at any time leaves a folder that the next open goes on with, and that no older version takes up (rule 39).
+// A folder of an older format is made one of the newest, in place, when it is opened.
+// A crash at any time leaves a folder that the next open goes on with, and that no older version takes up (rule 39).
 import { MessagingError } from "@seriatim/actors";
 import { costOfChanges } from "./commit-queue.ts";
 import type { DataWriter } from "./data-writer.ts";
@@ -8,8 +9,11 @@ import { type Passport, writePassport } from "./passport.ts";
 import type { Room } from "./room.ts";
 
 /**
- * One format after the other: the passport beside the data, then that of the data, say that a migration has begun; its parts are written; the same two say that it is done, the data's first. So what lies beside the data is never older than it.
- * @param passport as the data has it @throws STORE_FAILED (no room, and whatever a transaction fails with)
+ * One format after the other: the passport beside the data, then that of the data,
+ * say that a migration has begun; its parts are written; the same two say that it
+ * is done, the data's first. So what lies beside the data is never older than it.
+ * @param passport as the data has it
+ * @throws STORE_FAILED (no room, and whatever a transaction fails with)
  */
 export async function migrate(
   folder: string,

@@ -1,4 +1,5 @@
-// Opening the data of a folder: found whole or refused, taken into ownership, and what its last owner's journal holds written to lmdb.
+// Opening the data of a folder: found whole or refused, taken into ownership,
+// and what its last owner's journal holds written to lmdb.
 import { statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { MessagingError } from "@seriatim/actors";
@@ -58,7 +59,10 @@ export async function openFolder(
   });
 }
 
-/** Writes to lmdb what the journal holds, then makes the newest format of all that. @throws STORE_DAMAGED, STORE_FAILED */
+/**
+ * Writes to lmdb what the journal holds, then makes the newest format of all that.
+ * @throws STORE_DAMAGED, STORE_FAILED
+ */
 async function bringUp(
   folder: string,
   settings: Settings,
@@ -80,7 +84,8 @@ async function bringUp(
 }
 
 /**
- * Writes to lmdb what the last owner's journal holds beyond it. Only once the data has the new owner: what the past one appends from then on it can report to nobody.
+ * Writes to lmdb what the last owner's journal holds beyond it.
+ * Only once the data has the new owner: what the past one appends from then on it can report to nobody.
  * @throws STORE_DAMAGED, STORE_FAILED
  */
 async function replay(
@@ -100,6 +105,7 @@ async function replay(
       "STORE_FAILED",
       `there is no space left in the data folder "${folder}" for what its journal holds: ${layer.cost} bytes`,
     );
-  // What it truncates goes now or, beyond what one transaction removes, once the store is open: nobody else looks for it.
+  // What it truncates goes now or, beyond what one transaction removes,
+  // once the store is open: nobody else looks for it.
   await writer.write(layer.changes(), layer.cost, { applied: layer.last, journal: undefined }, room.isDiskUsable);
 }

@@ -6,20 +6,33 @@ import { SECTOR_BYTES } from "./journal-format.ts";
 export interface LmdbStoreOptions {
   /** Folder of the data; made if it is not there, but not the folder above it. Not on a network file system. */
   readonly path: string;
-  /** Room for batches and records as they lie in the file, in bytes (at least 4 MiB). Space that was freed is used again, the file itself never shrinks. @default 16 GiB */
+  /**
+   * Room for batches and records as they lie in the file, in bytes (at least 4 MiB).
+   * Space that was freed is used again, the file itself never shrinks.
+   * @default 16 GiB
+   */
   readonly bytesMax?: number;
-  /** `full` reads and checks everything before it is served; `quick` all records, but only the ends of every log: what is damaged in between is found when it is read. @default "quick" */
+  /**
+   * `full` reads and checks everything before it is served;
+   * `quick` all records, but only the ends of every log: what is damaged in between is found when it is read.
+   * @default "quick"
+   */
   readonly check?: "quick" | "full";
   /** Most bytes of one write transaction; past it, writers take turns. @default 4 MiB */
   readonly transactionBytesMax?: number;
   /**
-   * Size of each of the two files of the journal, in bytes: 0 (none) or at least 64 KiB. A commit waits for one write to it instead of the two that lmdb makes; what it holds is
-   * written to lmdb a file at a time, and kept in memory until then. Unused while there is little room. @default 8 MiB
+   * Size of each of the two files of the journal, in bytes: 0 (none) or at least 64 KiB. A commit
+   * waits for one write to it instead of the two that lmdb makes; what it holds is written to
+   * lmdb a file at a time, and kept in memory until then. Unused while there is little room.
+   * @default 8 MiB
    */
   readonly journalBytes?: number;
   /** Source of time and ids. @default the platform's */
   readonly runtime?: Runtime;
-  /** Hears what an operator should know: that other users may reach the folder. @default the logger of the system; with `openLmdbStore` nobody */
+  /**
+   * Hears what an operator should know: that other users may reach the folder.
+   * @default the logger of the system; with `openLmdbStore` nobody
+   */
   readonly onWarning?: ((text: string, data: object) => void) | undefined;
 }
 

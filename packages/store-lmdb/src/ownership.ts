@@ -21,7 +21,9 @@ export function putPassport(env: Environment, epoch: number, passport: Passport)
 
 /**
  * Raises the ownership epoch, on the disk when this returns, and finds the data's passport, or makes one.
- * @param passport the one beside the data @param digest of all logs and records that were found @param newPassport of data that is new
+ * @param passport the one beside the data
+ * @param digest of all logs and records that were found
+ * @param newPassport of data that is new
  * @throws STORE_DAMAGED
  */
 export function takeOwnership(
@@ -58,7 +60,10 @@ export function takeOwnership(
 /** The owner's epoch as the data has it; `undefined` if it has none. */
 export const storedEpoch = (env: Environment): number | undefined => env.owner.getEntry(OWNER_KEY)?.version;
 
-/** Writes everything in one transaction, under the condition, which lmdb checks inside of it, that the owner's epoch is still this; else nothing. */
+/**
+ * Writes everything in one transaction, under the condition,
+ * which lmdb checks inside of it, that the owner's epoch is still this; else nothing.
+ */
 export function writeAsOwner(env: Environment, epoch: number, write: () => void): Promise<boolean> {
   const written = env.owner.ifVersion(OWNER_KEY, epoch, write);
   env.root.batch(() => {}).catch(() => {}); // lmdb-js starts a transaction at the second request for one, else only in the next turn of the event loop

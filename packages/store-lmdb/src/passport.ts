@@ -1,4 +1,5 @@
-// What lies beside the data file, so that it is noticed when that file is lost or another; the same, as the data file has it, says of which format the data is.
+// What lies beside the data file, so that it is noticed when that file is lost or another;
+// the same, as the data file has it, says of which format the data is.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "./data-folder.ts";

@@ -34,7 +34,10 @@ export interface Found {
   readonly code?: string;
   readonly message?: string;
 }
-/** Opens and reads each folder, in as few processes as survive it. With `hangMs`, one that tells nothing for so long counts as ended, too. */
+/**
+ * Opens and reads each folder, in as few processes as survive it.
+ * With `hangMs`, one that tells nothing for so long counts as ended, too.
+ */
 export async function readAll(
   paths: readonly string[],
   logs: readonly string[],

@@ -67,7 +67,10 @@ export function recordAt(env: Environment, name: string): Uint8Array | undefined
   return value === undefined ? undefined : readRecord(key, value);
 }
 
-/** Records whose keys begin with a prefix, in key order, from after the key `after`; read as they are asked for. @throws STORE_DAMAGED */
+/**
+ * Records whose keys begin with a prefix, in key order, from after the key `after`; read as they are asked for.
+ * @throws STORE_DAMAGED
+ */
 export function* recordsIn(env: Environment, prefix: string, after: string | undefined): Generator<StoredRecord> {
   const start = after !== undefined && after > prefix ? after : prefix;
   const range = {

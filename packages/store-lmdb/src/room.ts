@@ -5,17 +5,27 @@ import { freeBytesOf } from "./data-folder.ts";
 import { COST_FACTOR, type FileUse } from "./file-use.ts";
 
 /**
- * Free bytes, of the disk and within the file, below which appends and new records are refused, and of the disk alone below which everything is.
- * lmdb must never find the disk full: in 3.5.6 the text of a write error is longer than the memory made for it, which may end the process.
+ * Free bytes, of the disk and within the file, below which appends and new records are refused,
+ * and of the disk alone below which everything is. lmdb must never find the disk full: in 3.5.6
+ * the text of a write error is longer than the memory made for it, which may end the process.
  */
 export const FREE_FLOOR = { append: 32 * 2 ** 20, record: 8 * 2 ** 20, disk: 2 ** 20 };
 /** For how long what is known of the disk is good enough to answer `usage`. */
 const DISK_CHECK_MS = 250;
-/** For how long what is known of a disk with this much free is good enough to write: nobody writes that much in this time. */
+/**
+ * For how long what is known of a disk with this much free is good enough to write:
+ * nobody writes that much in this time.
+ */
 const PLENTY = { bytes: 2 ** 30, forMs: 25 };
-/** With less room than this left, what the file uses is known exactly after each transaction; several times what may be written before lmdb is asked anyway. */
+/**
+ * With less room than this left, what the file uses is known exactly after each transaction;
+ * several times what may be written before lmdb is asked anyway.
+ */
 const NEARLY_FULL_BYTES = 16 * 2 ** 20;
-/** For `isPlenty`: what is in both files of a journal may take twice as much in lmdb's pages, and as much again may be on its way. */
+/**
+ * For `isPlenty`: what is in both files of a journal may take twice
+ * as much in lmdb's pages, and as much again may be on its way.
+ */
 const PLENTY_TIMES = 6;
 
 export class Room {
@@ -60,7 +70,10 @@ export class Room {
     return this.#freeBytes + file.reusableBytes - cost * COST_FACTOR > FREE_FLOOR.disk;
   }
 
-  /** @param recentBytes what commits have added that is not in lmdb yet @param waitingBytes what commits that wait will add */
+  /**
+   * @param recentBytes what commits have added that is not in lmdb yet
+   * @param waitingBytes what commits that wait will add
+   */
   usage(file: FileUse, recentBytes: number, waitingBytes: number): StoreUsage {
     this.#lookAtDisk(DISK_CHECK_MS);
     return {
@@ -79,7 +92,8 @@ export class Room {
     return Math.min(this.#appendsMax - file.bytes, this.#freeBytes + file.reusableBytes - FREE_FLOOR.append);
   }
 
-  // In what follows, `cost` is what the transaction takes, in bytes, with what is asked about. Nothing is refused because of what the file uses at most.
+  // In what follows, `cost` is what the transaction takes, in bytes, with what is asked about.
+  // Nothing is refused because of what the file uses at most.
 
   /** @throws STORE_FULL */
   checkDisk(cost: number): void {
@@ -94,7 +108,10 @@ export class Room {
     if (isDiskFull()) throw this.#diskFull();
     this.checkDisk(cost);
   }
-  /** The reserve is for records, but when that is used up too only those that are there already may change. @throws STORE_FULL */
+  /**
+   * The reserve is for records, but when that is used up too only those that are there already may change.
+   * @throws STORE_FULL
+   */
   checkPut(file: FileUse, cost: number, isStored: () => boolean): void {
     const isFull = () => file.bytes + cost > this.#capacityBytes;
     const isDiskFull = () => this.#freeBytes + file.reusableBytes - cost < FREE_FLOOR.record;

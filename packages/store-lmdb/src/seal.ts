@@ -1,5 +1,5 @@
-// One record that vouches for all logs and records together. Each of them has a checksum, but a damaged page can also hide some of them, or show an
-// older version of the file in which all of them are sound.
+// One record that vouches for all logs and records together. Each of them has a checksum,
+// but a damaged page can also hide some of them, or show an older version of the file in which all of them are sound.
 import { crc32, textKey } from "./encoding.ts";
 import type { Environment } from "./environment.ts";
 import { damaged } from "./errors.ts";
@@ -22,7 +22,10 @@ export interface JournalMark {
 }
 export const NO_JOURNAL_YET: JournalMark = { applied: 0, journal: undefined };
 
-/** What an entry adds to the digest of all, from the checksum it begins with; mixed, since changes of plain checksums can cancel each other. */
+/**
+ * What an entry adds to the digest of all, from the checksum it begins with;
+ * mixed, since changes of plain checksums can cancel each other.
+ */
 export function shareOf(value: Uint8Array): number {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   let mixed = bytes.readUInt32LE(0); // the finalizer of MurmurHash3
@@ -37,7 +40,10 @@ export const NO_SHARE = 0;
 
 /** How many shares of a table's entries are remembered. */
 const SHARES_MAX = 20_000;
-/** Shares of a table's entries as they were last written, by name: what a transaction replaces need not be read for its share. */
+/**
+ * Shares of a table's entries as they were last written, by name:
+ * what a transaction replaces need not be read for its share.
+ */
 export class RecentShares {
   /** Once this half is full it becomes the older one. */
   #newer = new Map<string, number>();
@@ -55,7 +61,9 @@ export class RecentShares {
   }
 }
 
-/** Within a transaction: from now on this is the digest of everything, under this owner, and where the journal goes on. */
+/**
+ * Within a transaction: from now on this is the digest of everything, under this owner, and where the journal goes on.
+ */
 export function putSeal(env: Environment, epoch: number, digest: number, { applied, journal }: JournalMark): void {
   const value = Buffer.allocUnsafe(SEAL_BYTES);
   value.writeUInt32LE(digest, 4);

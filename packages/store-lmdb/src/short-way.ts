@@ -11,7 +11,10 @@ export interface ShortWay {
 /** The longest path a socket's address holds on every system, in bytes, less the names in a data folder. */
 const BYTES_MAX = 103 - "/in-use-0123456789ab.sock".length;
 
-/** The folder itself, if its path is short enough; else over an open file of this process, or over a link that only this user can follow. */
+/**
+ * The folder itself, if its path is short enough;
+ * else over an open file of this process, or over a link that only this user can follow.
+ */
 export function shortWayTo(folder: string, platform: NodeJS.Platform = process.platform): ShortWay {
   if (Buffer.byteLength(folder) <= BYTES_MAX) return { path: folder, leave: () => {} };
   if (platform === "linux") {

@@ -1,4 +1,5 @@
-// What the journal holds on its way into lmdb, a slice at a time: what goes on in between, and what is there when the process ends or lmdb fails in between.
+// What the journal holds on its way into lmdb, a slice at a time:
+// what goes on in between, and what is there when the process ends or lmdb fails in between.
 // Processes run from dist: `npm test` builds first. `JOURNAL_SEED` chooses other commits.
 import type { StoreWrite } from "@seriatim/actors";
 import { simulatedRuntime } from "@seriatim/testing";

@@ -25,7 +25,10 @@ export class Slices {
     this.#ahead = this.#entries.next();
   }
 
-  /** Somebody waits for all of it: from now on each slice may be four times as large as the one before, since few transactions are over sooner than many. */
+  /**
+   * Somebody waits for all of it: from now on each slice may be four times as
+   * large as the one before, since few transactions are over sooner than many.
+   */
   hurry(): void {
     this.#growth = 4;
   }

@@ -1,4 +1,5 @@
-// The data in memory, as lmdb has it and as it is since; and how it is read anew after a transaction of lmdb has failed.
+// The data in memory, as lmdb has it and as it is since;
+// and how it is read anew after a transaction of lmdb has failed.
 import { closedOnFailure, type Environment, openEnvironment } from "./environment.ts";
 import { FileUse } from "./file-use.ts";
 import type { Layer } from "./layer.ts";
@@ -22,7 +23,10 @@ export interface OpenedFolder {
   readonly id: string;
   readonly epoch: number;
 }
-/** After a failed transaction: reads everything anew from the file. lmdb itself takes no more writes after some failures, until it is opened again. */
+/**
+ * After a failed transaction: reads everything anew from the file. lmdb
+ * itself takes no more writes after some failures, until it is opened again.
+ */
 export async function reopenFolder(folder: string, settings: Settings, failed: StoreData): Promise<StoreData> {
   await failed.env.root.close();
   const env = openEnvironment(folder, settings.bytesMax);

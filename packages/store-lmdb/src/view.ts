@@ -69,7 +69,11 @@ function placeOf(batches: readonly NewBatch[], offset: number): number {
   return low;
 }
 
-/** See `Store.list`. Reads no more than what it returns, but for what was removed or replaced on the way and `AHEAD_MAX` of each layer. @throws STORE_DAMAGED */
+/**
+ * See `Store.list`. Reads no more than what it returns,
+ * but for what was removed or replaced on the way and `AHEAD_MAX` of each layer.
+ * @throws STORE_DAMAGED
+ */
 export function listOf(
   { layers, env }: StoreData,
   prefix: string,

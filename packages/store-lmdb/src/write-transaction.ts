@@ -29,7 +29,10 @@ export class WriteTransaction implements Changes {
     return this.commits.length === 0;
   }
 
-  /** Takes a commit in, or throws and leaves the transaction as it was. @throws STORE_FAILED, STORE_FULL, and what lmdb throws */
+  /**
+   * Takes a commit in, or throws and leaves the transaction as it was.
+   * @throws STORE_FAILED, STORE_FULL, and what lmdb throws
+   */
   add(pending: PendingCommit): void {
     const changes: Changes = { logs: new Map(), records: new Map(), batches: [] };
     const before = (log: string) =>

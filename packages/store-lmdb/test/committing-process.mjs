@@ -1,4 +1,5 @@
-// Commits as fast as it can until it is killed, and tells on stdout, with synchronous writes, what was reported to it as flushed and synced.
+// Commits as fast as it can until it is killed, and tells on stdout,
+// with synchronous writes, what was reported to it as flushed and synced.
 // Runs from dist: `npm test` builds first. node committing-process.mjs <folder> [journalBytes]
 import { writeSync } from "node:fs";
 import { openLmdbStore } from "../dist/index.js";
@@ -25,7 +26,8 @@ async function run(log) {
   const one = async () => {
     while (true) {
       const count = 1 + (end % 5);
-      // Contents follow from name and offset, so that whoever reads can tell; some are large enough for pages of their own.
+      // Contents follow from name and offset, so that whoever reads can tell;
+      // some are large enough for pages of their own.
       const bytes = new Uint8Array(end % 7 === 0 ? 6_000 : 40).fill(end % 251);
       const writes = [{ kind: "append", log, first: end, count, bytes }];
       end += count;

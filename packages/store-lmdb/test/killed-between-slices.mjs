@@ -1,4 +1,5 @@
-// Commits until so many slices of a file of the journal are in lmdb, and kills itself there; tells what was reported to it as synced.
+// Commits until so many slices of a file of the journal are in lmdb, and kills itself there;
+// tells what was reported to it as synced.
 // Runs from dist: `npm test` builds first. node killed-between-slices.mjs <folder> <slices>
 import { writeSync } from "node:fs";
 import { DataWriter } from "../dist/data-writer.js";

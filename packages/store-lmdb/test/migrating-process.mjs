@@ -1,5 +1,6 @@
 // Opens a folder as a next version would, of which the format has a record more: a note for each log. Runs from dist.
-// node migrating-process.mjs <folder> [step]    dies at that step of the migration; else one line of JSON: what it found
+// node migrating-process.mjs <folder> [step]    dies at that step of the migration;
+//     else one line of JSON: what it found
 import { MIGRATIONS } from "../dist/formats.js";
 import { openLmdbStore } from "../dist/lmdb-store.js";
 

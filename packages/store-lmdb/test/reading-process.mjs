@@ -1,5 +1,6 @@
 // Opens stores and reads all of each, in a process of its own, since lmdb may end a process that reads a damaged file.
-// Tells one line of JSON per folder: a hash of everything, or the code of what failed. `use` opens it, commits to another log, and reads at the second opening.
+// Tells one line of JSON per folder: a hash of everything, or the code of what failed.
+// `use` opens it, commits to another log, and reads at the second opening.
 // node reading-process.mjs <logs, comma between> <quick|full|use> <folder>...
 import { createHash } from "node:crypto";
 import { writeSync } from "node:fs";

@@ -1,6 +1,8 @@
 import { Observable, type Subscriber } from "rxjs";
 
-/** A FIFO with one reader at a time: what is put in stays until it is taken; nothing is handed over from inside `put`. */
+/**
+ * A FIFO with one reader at a time: what is put in stays until it is taken; nothing is handed over from inside `put`.
+ */
 export class Mailbox<T> {
   readonly taken$: Observable<T>;
   #items: (T | undefined)[] = [];
@@ -40,7 +42,10 @@ export class Mailbox<T> {
   resume(): void {
     this.#paused = false;
   }
-  /** Hands over what is in now (not what comes meanwhile), as long as it is taken; `each` runs before the reader gets the item. */
+  /**
+   * Hands over what is in now (not what comes meanwhile), as long as it is taken;
+   * `each` runs before the reader gets the item.
+   */
   handOver(each: (item: T) => void): void {
     for (let left = this.size; left > 0 && this.isTaken && this.size > 0; left--) {
       const item = this.#items[this.#head] as T;

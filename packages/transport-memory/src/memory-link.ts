@@ -10,10 +10,16 @@ import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
 import type { Turns } from "./turns.ts";
 
-/** Bytes a peer may leave untaken before its link ends as `overloaded`: far beyond what a sender that holds back lets pile up. */
+/**
+ * Bytes a peer may leave untaken before its link ends as `overloaded`:
+ * far beyond what a sender that holds back lets pile up.
+ */
 const UNTAKEN_BYTES_MAX = 64 * 1024 * 1024;
 
-/** One side of a link inside this process. What the peer sends waits here, in the receiving side's mailbox, until it is taken. */
+/**
+ * One side of a link inside this process.
+ * What the peer sends waits here, in the receiving side's mailbox, until it is taken.
+ */
 export class MemoryLink implements Link {
   readonly frames$: Observable<Uint8Array>;
   readonly ended: Promise<LinkEnd>;

@@ -4,9 +4,10 @@ import type { Runtime } from "@seriatim/actors";
 const TURN_MS = 20;
 
 /**
- * `runtime.defer` with a conscience. Deferred work runs before any timer or I/O, so two sides that answer each other without a pause would keep
- * those out for ever, lease renewals and signals among them. A timer is armed with the first work of a turn; when it is overdue, the next work waits
- * for it. An exchange that pauses by itself, and a simulated clock that stands still, never notice.
+ * `runtime.defer` with a conscience. Deferred work runs before any timer or I/O, so two sides that
+ * answer each other without a pause would keep those out for ever, lease renewals and signals among
+ * them. A timer is armed with the first work of a turn; when it is overdue, the next work waits for
+ * it. An exchange that pauses by itself, and a simulated clock that stands still, never notice.
  */
 export class Turns {
   readonly #runtime: Runtime;

@@ -3,7 +3,10 @@ import { isIP } from "node:net";
 /** Stands for every peer of whom a proxy tells something that is no address: they count as one. */
 export const UNKNOWN_ADDRESS = "unknown";
 
-/** One spelling for one address; an IPv4 address in IPv6 clothes (`::ffff:1.2.3.4`, `64:ff9b::1.2.3.4`) is the IPv4 one. What is no address stays as it is. */
+/**
+ * One spelling for one address; an IPv4 address in IPv6 clothes (`::ffff:1.2.3.4`, `64:ff9b::1.2.3.4`) is the IPv4 one.
+ * What is no address stays as it is.
+ */
 export function plainAddress(address: string): string {
   const [plain = ""] = address.split("%"); // a zone says which of our interfaces, not who
   if (isIP(plain) !== 6) return address;
@@ -17,7 +20,10 @@ export function plainAddress(address: string): string {
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || /^127\./.test(plainAddress(host));
 
-/** What counts as one peer for limits: the address, or the /64 network of an IPv6 one, which a single customer usually has to itself. */
+/**
+ * What counts as one peer for limits:
+ * the address, or the /64 network of an IPv6 one, which a single customer usually has to itself.
+ */
 export function limitGroup(address: string): string {
   const plain = plainAddress(address);
   if (isIP(plain) !== 6) return plain;
@@ -29,8 +35,9 @@ export function limitGroup(address: string): string {
 }
 
 /**
- * Who a request comes from, as `X-Forwarded-For` has it: each of `proxies` proxies of ours has added one entry, so the entry of the outermost is the peer's
- * address, and what stands before it anybody may have written. `null` without an entry.
+ * Who a request comes from, as `X-Forwarded-For` has it: each of `proxies` proxies
+ * of ours has added one entry, so the entry of the outermost is the peer's address,
+ * and what stands before it anybody may have written. `null` without an entry.
  */
 export function forwardedAddress(header: string | readonly string[] | undefined, proxies: number): string | null {
   const entries = [header ?? ""].flat().join(",").split(",");

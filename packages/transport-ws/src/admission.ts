@@ -5,7 +5,9 @@ import { proxiesOf, type WsListenOptions } from "./options.ts";
 
 /** Sockets of one address that may be somewhere before their upgrade, beyond its links. */
 const HANDSHAKES_MAX = 64;
-/** Tokens of one address that the authenticator is asked about at once: who has a wrong one keeps it from nobody else. */
+/**
+ * Tokens of one address that the authenticator is asked about at once: who has a wrong one keeps it from nobody else.
+ */
 const ASKING_MAX = 100;
 /** Addresses remembered before those that no longer matter are looked for. */
 const REMEMBERED_MAX = 10_000;
@@ -60,8 +62,8 @@ export class Admission {
     });
   }
   /**
-   * The authenticator is to be asked about a token; a text when it must not be. The function returned tells that it has answered, though nobody may wait for
-   * that any more; past `timeoutMs` it counts as having done so.
+   * The authenticator is to be asked about a token; a text when it must not be. The function returned tells that
+   * it has answered, though nobody may wait for that any more; past `timeoutMs` it counts as having done so.
    */
   asking(address: string, timeoutMs: number): (() => void) | string {
     const entry = this.#entry(address);
@@ -79,8 +81,9 @@ export class Admission {
     return answered;
   }
   /**
-   * A link of the principal is to open; a text when it must not: the last tenth of all links is kept from those who have a hundredth already, so that nobody alone
-   * takes every place, from however many addresses. The function returned counts it out.
+   * A link of the principal is to open; a text when it must not: the last tenth of all
+   * links is kept from those who have a hundredth already, so that nobody alone takes
+   * every place, from however many addresses. The function returned counts it out.
    */
   principal(id: string, address: string): (() => void) | string {
     const had = this.#principals.get(id) ?? 0;

@@ -6,7 +6,8 @@ export type { WsDialOptions, WsLinkOptions } from "./options.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./platform-socket.ts";
 
 /**
- * Links to a listening side over WebSocket, for browsers and other small clients: dials only. In Node it uses `ws`, elsewhere the platform's own WebSocket.
+ * Links to a listening side over WebSocket, for browsers and other small clients: dials only.
+ * In Node it uses `ws`, elsewhere the platform's own WebSocket.
  * @throws `OPTION_INVALID`
  */
 export function wsClientTransport(options: WsDialOptions, runtime: Runtime = systemRuntime()): Transport {

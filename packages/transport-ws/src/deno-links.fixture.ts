@@ -1,4 +1,5 @@
-// Run by Deno, from the test beside it: runs the compliance kit on Deno's own WebSocket and prints what became of each test, one JSON object a line.
+// Run by Deno, from the test beside it:
+// runs the compliance kit on Deno's own WebSocket and prints what became of each test, one JSON object a line.
 // With a URL as argument, it dials that listener (in Node); without one, it listens itself.
 import { type Listener, type ListenOptions, systemRuntime, type Transport } from "@seriatim/actors/client";
 import { transportCompliance } from "@seriatim/testing";

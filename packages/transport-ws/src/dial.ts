@@ -195,7 +195,10 @@ function dialNode(
   });
 }
 
-/** Sends the request, which may carry a token, once the peer has shown to be the one with this certificate, and not at all else. */
+/**
+ * Sends the request, which may carry a token,
+ * once the peer has shown to be the one with this certificate, and not at all else.
+ */
 function onlyTo(certificate: Uint8Array): (request: ClientRequest) => void {
   return (request) =>
     request.once("socket", (socket: Socket) =>

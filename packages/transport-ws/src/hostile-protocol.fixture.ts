@@ -227,7 +227,8 @@ export function attackWithFrames(at: Target): void {
       attacker.socket.terminate();
     });
     it("1,000 connections that say nothing: 4400 without a hello after 5 s, cut without a heartbeat after four", async () => {
-      // One that does not answer the goodbye within a second, as on a machine with no time for it, is cut off and may not hear it.
+      // One that does not answer the goodbye within a second,
+      // as on a machine with no time for it, is cut off and may not hear it.
       for (const attacker of silent) expect([4400, 1006]).toContain(await attacker.ended());
       for (const attacker of greeted) expect(await attacker.ended()).toBe(1006);
     });

@@ -1,11 +1,15 @@
-// Clients that send without end while the store of the broker, in a process of its own, does not come along. The table of attacks and codes is docs/security.md.
+// Clients that send without end while the store of the broker, in a process of its own, does not come along.
+// The table of attacks and codes is docs/security.md.
 
 import { batchAppend, laneOpen, NOTHING_SETTLED, packedMessage } from "@seriatim/rig";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Attacker, Other, Target } from "./hostile.fixture.ts";
 
 const MIB = 1024 * 1024;
-/** What may wait for the store of one queue is 64 MiB; as much again for what else holds these bytes, and what has not been collected. */
+/**
+ * What may wait for the store of one queue is 64 MiB;
+ * as much again for what else holds these bytes, and what has not been collected.
+ */
 const GROWTH_MAX = 192 * MIB;
 const SENT_MIN = 400 * MIB;
 

@@ -118,7 +118,10 @@ export class Attacker {
     await until(() => this.closeCode !== null, "the end of the link");
     return this.closeCode as number;
   }
-  /** Reads nothing more, and says a little now and then, until the other side has had enough: a socket that is not read hears of its end by writing. */
+  /**
+   * Reads nothing more, and says a little now and then, until the other side has had enough:
+   * a socket that is not read hears of its end by writing.
+   */
   async endedUnread(): Promise<number> {
     const saying = setInterval(() => {
       if (this.socket.readyState === WebSocket.OPEN) this.say({ type: "lane.close", lane: 99 });
@@ -138,7 +141,10 @@ export class Attacker {
 }
 
 export const VIOLATION = { code: 4400, goodbye: "PROTOCOL_VIOLATION" };
-/** The broker under attack, and what attacks have in common. They run in rounds: what stays behind after a round has a name of its own. */
+/**
+ * The broker under attack, and what attacks have in common.
+ * They run in rounds: what stays behind after a round has a name of its own.
+ */
 export class Target {
   url = "";
   readonly round: number;

@@ -1,5 +1,6 @@
-// Hostile clients against a broker in a process of its own, beside a well-behaved client in another. The table of attacks and codes is docs/security.md.
-// Every attack runs once to warm up (code is compiled, buffers grow to their size), then again, HOSTILE_ROUNDS times: after that the broker must have its memory back.
+// Hostile clients against a broker in a process of its own, beside a well-behaved client in another. The table
+// of attacks and codes is docs/security.md. Every attack runs once to warm up (code is compiled, buffers grow
+// to their size), then again, HOSTILE_ROUNDS times: after that the broker must have its memory back.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Other, Target } from "./hostile.fixture.ts";
 import { attackWithBytes } from "./hostile-bytes.fixture.ts";
@@ -7,7 +8,10 @@ import { attackWithFrames } from "./hostile-protocol.fixture.ts";
 import { sleep } from "./ws.fixture.ts";
 
 const ROUNDS = Number(process.env["HOSTILE_ROUNDS"] ?? 1);
-/** Generous: what counts is that nobody waits for an attacker. How busy the machine is besides, the same client of a broker that nobody attacks tells. */
+/**
+ * Generous: what counts is that nobody waits for an attacker.
+ * How busy the machine is besides, the same client of a broker that nobody attacks tells.
+ */
 const P99_MS_MAX = 1_500;
 const P99_FACTOR_MAX = 20;
 const MEMORY_FACTOR_MAX = 1.1;
@@ -21,7 +25,10 @@ let unharmed: readonly [broker: Other, good: Other];
 let warmed = 0;
 const targets = Array.from({ length: ROUNDS + 1 }, (_, round) => new Target(round));
 
-/** Bytes in use after collection (`external` includes what array buffers hold), the least of some looks: the good client goes on. */
+/**
+ * Bytes in use after collection (`external` includes what array buffers hold),
+ * the least of some looks: the good client goes on.
+ */
 async function memory(): Promise<{ bytes: number; sessions: number }> {
   let bytes = Number.POSITIVE_INFINITY;
   let sessions = 0;

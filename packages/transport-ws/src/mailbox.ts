@@ -1,7 +1,10 @@
 import type { Runtime } from "@seriatim/actors/client";
 import { Observable, type Subscriber } from "rxjs";
 
-/** An Observable with one subscriber at a time that keeps what comes while there is none. Never emits from inside `subscribe`. */
+/**
+ * An Observable with one subscriber at a time that keeps what comes while there is none.
+ * Never emits from inside `subscribe`.
+ */
 export class Mailbox<T> {
   readonly taken$: Observable<T>;
   readonly #runtime: Runtime;

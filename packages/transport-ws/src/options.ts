@@ -4,18 +4,24 @@ import type { WebSocketConstructor } from "./platform-socket.ts";
 /** What both ends of a link may be told. */
 export interface WsLinkOptions {
   /**
-   * How often a ping asks whether the peer is still there, in ms, at least 10; two unanswered ones end the link as `lost`. A platform's own WebSocket
-   * (browsers, Deno, Bun) cannot ask: there the other side's pings and the protocol's heartbeats find out. @default 10_000
+   * How often a ping asks whether the peer is still there, in ms, at least 10; two
+   * unanswered ones end the link as `lost`. A platform's own WebSocket (browsers, Deno,
+   * Bun) cannot ask: there the other side's pings and the protocol's heartbeats find out.
+   * @default 10_000
    */
   readonly pingMs?: number | undefined;
   /**
-   * Bytes that may wait for a peer that does not read. Beyond it for `overloadedAfterMs`, or at eight times as many at once, the link
-   * ends as `overloaded`. @default 8 MiB
+   * Bytes that may wait for a peer that does not read.
+   * Beyond it for `overloadedAfterMs`, or at eight times as many at once, the link ends as `overloaded`.
+   * @default 8 MiB
    */
   readonly bufferedBytesMax?: number | undefined;
   /** Grace period of a peer that does not read, in ms. @default 10_000 */
   readonly overloadedAfterMs?: number | undefined;
-  /** Wait before a reconnect: the first, and the longest of those that double from it, in ms, before jitter. @default 100 and 5_000 */
+  /**
+   * Wait before a reconnect: the first, and the longest of those that double from it, in ms, before jitter.
+   * @default 100 and 5_000
+   */
   readonly backoff?: { readonly initialMs?: number | undefined; readonly maxMs?: number | undefined } | undefined;
 }
 
@@ -24,7 +30,9 @@ export interface WsDialOptions extends WsLinkOptions {
   /** `ws://` or `wss://`; of several, each dial tries them in turn, the one that worked last first, 5 s each. */
   readonly url: string | readonly string[];
   readonly port?: undefined;
-  /** Certificate authorities to trust instead of the built-in ones (PEM). Node only; elsewhere the platform's decide. */
+  /**
+   * Certificate authorities to trust instead of the built-in ones (PEM). Node only; elsewhere the platform's decide.
+   */
   readonly tls?: { readonly ca?: string | Uint8Array | undefined } | undefined;
   /** The WebSocket to use. @default `ws` in Node, the platform's own elsewhere */
   readonly WebSocket?: WebSocketConstructor | undefined;
@@ -35,29 +43,39 @@ export interface WsListenOptions extends WsLinkOptions {
   /** 0 takes a free one: see the listener's `address`. */
   readonly port: number;
   readonly url?: undefined;
-  /** Address to listen on. One that is not loopback, without `tls` and without `behindProxy`, is warned about. @default "127.0.0.1" */
+  /**
+   * Address to listen on. One that is not loopback, without `tls` and without `behindProxy`, is warned about.
+   * @default "127.0.0.1"
+   */
   readonly host?: string | undefined;
   /**
-   * Origins (`https://shop.example`) whose pages may connect, compared exactly; others are refused (`FORBIDDEN`). A request without an
-   * Origin does not come from a browser and is not concerned. @default none
+   * Origins (`https://shop.example`) whose pages may connect, compared exactly; others are refused (`FORBIDDEN`).
+   * A request without an Origin does not come from a browser and is not concerned.
+   * @default none
    */
   readonly origins?: readonly string[] | undefined;
   /** Private key and certificate chain, PEM; makes it `wss://`. @default none */
   readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array } | undefined;
   /**
-   * So many proxies of ours are in front, one behind the other (`true`: one): they end TLS, and each adds an entry to `X-Forwarded-For`, of which that of the
-   * outermost is the peer's address. An entry that is no address counts with all others like it as one peer; `Forwarded` is not read. Do not set it where
-   * clients can connect past the proxy. @default false
+   * So many proxies of ours are in front, one behind the other (`true`: one): they end TLS, and each adds an entry to
+   * `X-Forwarded-For`, of which that of the outermost is the peer's address. An entry that is no address counts with
+   * all others like it as one peer; `Forwarded` is not read. Do not set it where clients can connect past the proxy.
+   * @default false
    */
   readonly behindProxy?: boolean | number | undefined;
   /**
-   * Links open or being opened at once; one more is refused (`LIMIT_EXCEEDED`). The last tenth is for principals that have fewer than a hundredth of them: nobody
-   * takes every place alone (loopback is not concerned). @default 10_000
+   * Links open or being opened at once; one more is refused (`LIMIT_EXCEEDED`). The last tenth is for principals
+   * that have fewer than a hundredth of them: nobody takes every place alone (loopback is not concerned).
+   * @default 10_000
    */
   readonly connectionsMax?: number | undefined;
   /** The same, of one address (IPv6: of one /64 network). @default 1_000, loopback: no limit */
   readonly connectionsPerAddressMax?: number | undefined;
-  /** Attempts to connect per second of one address, after a first 10 s worth at once; more are refused (`LIMIT_EXCEEDED`). @default 100, loopback: no limit */
+  /**
+   * Attempts to connect per second of one address, after a first 10 s worth at once;
+   * more are refused (`LIMIT_EXCEEDED`).
+   * @default 100, loopback: no limit
+   */
   readonly connectsPerSecondMax?: number | undefined;
   /** Frames a peer may send per second, pings included; more are read later. @default 200_000 */
   readonly framesPerSecondMax?: number | undefined;

@@ -18,7 +18,10 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 const OPEN = 1;
 const CLOSED = 3;
 
-/** A WebSocket of the platform: it can neither ping nor pause nor end at once, so a half-open link is for the protocol above to find. */
+/**
+ * A WebSocket of the platform: it can neither ping nor pause nor end at once,
+ * so a half-open link is for the protocol above to find.
+ */
 export class PlatformSocket implements Socket {
   readonly tellsWritten = false;
   readonly #runtime: Runtime;

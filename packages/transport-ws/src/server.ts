@@ -180,7 +180,8 @@ class WsListener implements Listener {
         this.#sockets.delete(socket);
       });
     });
-    // From the first byte (over TLS: from the end of its handshake, which has a deadline of its own) to the upgrade, however slowly it comes.
+    // From the first byte (over TLS: from the end of its handshake,
+    // which has a deadline of its own) to the upgrade, however slowly it comes.
     server.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Duplex) => {
       survivesErrors(socket);
       const timer = runtime.setTimeout(() => socket.destroy(), handshakeMs);

@@ -3,8 +3,9 @@ import type { ErrorCode, LinkCode, LinkEnd } from "@seriatim/actors/client";
 /** What both sides speak after the upgrade. Another version gets another name. */
 export const SUBPROTOCOL = "seriatim.v1";
 /**
- * Offered, beside `SUBPROTOCOL`, by a dialling side that is not shown HTTP statuses (a browser's WebSocket). When the link is refused, the server
- * picks this one, says why in the close code, and ends; no frame is ever taken from such a connection. Whoever does not offer it gets the status.
+ * Offered, beside `SUBPROTOCOL`, by a dialling side that is not shown HTTP statuses (a browser's
+ * WebSocket). When the link is refused, the server picks this one, says why in the close code, and
+ * ends; no frame is ever taken from such a connection. Whoever does not offer it gets the status.
  */
 export const SUBPROTOCOL_REFUSAL = "seriatim.refusal";
 /** Where a platform allows no headers, the token travels as a subprotocol entry, which the server never echoes. */
@@ -24,7 +25,10 @@ export const REFUSALS = {
 export type RefusalCode = keyof typeof REFUSALS;
 
 const codes = Object.keys(REFUSALS) as RefusalCode[];
-/** The error code of a refusal as a dialling side of Node sees it. Without our header somebody else answered, a proxy for example. */
+/**
+ * The error code of a refusal as a dialling side of Node sees it.
+ * Without our header somebody else answered, a proxy for example.
+ */
 export function refusalOfStatus(status: number, header: unknown): RefusalCode {
   const named = codes.find((code) => code === header);
   if (named !== undefined) return named;
@@ -56,8 +60,8 @@ export function tokenFromEntries(entries: readonly string[]): string | null {
 }
 
 /**
- * Close codes as a `LinkCode` sets them. A platform's WebSocket may only send 1000 and 3000 to 4999, so it says 4001 for 1001, 4009 for 1009, 4011 for
- * 1011 and 4013 for 1013; both sides understand both.
+ * Close codes as a `LinkCode` sets them. A platform's WebSocket may only send 1000 and 3000 to 4999,
+ * so it says 4001 for 1001, 4009 for 1009, 4011 for 1011 and 4013 for 1013; both sides understand both.
  */
 export const CLOSE_CODES: Readonly<Record<LinkCode, { readonly standard: number; readonly platform: number }>> = {
   normal: { standard: 1000, platform: 1000 },

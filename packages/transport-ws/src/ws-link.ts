@@ -12,11 +12,17 @@ import type { Observable } from "rxjs";
 import { Mailbox } from "./mailbox.ts";
 import { linkEndOf } from "./wire.ts";
 
-/** What a link needs of a WebSocket, whichever implementation it is. What the socket has to tell goes to the link's `on…` methods. */
+/**
+ * What a link needs of a WebSocket, whichever implementation it is.
+ * What the socket has to tell goes to the link's `on…` methods.
+ */
 export interface Socket {
   /** Bytes taken by `send` and not yet given to the operating system. */
   readonly bufferedAmount: number;
-  /** Whether it calls the link's `onWritten` when something of it has been given to the operating system; else the link has to look for itself. */
+  /**
+   * Whether it calls the link's `onWritten` when something of it has been given to the operating system;
+   * else the link has to look for itself.
+   */
   readonly tellsWritten: boolean;
   send(frame: Uint8Array): void;
   close(code: LinkCode, reason: string): void;
@@ -38,18 +44,25 @@ export interface LinkSettings {
 
 /** Frames kept for a subscriber that has not come yet, in bytes; beyond it the socket is not read. */
 const KEPT_BYTES_MAX = 1024 * 1024;
-/** Bytes read of one link until it is the others' turn. The platform itself would read a busy socket 2 MiB at a time. */
+/**
+ * Bytes read of one link until it is the others' turn. The platform itself would read a busy socket 2 MiB at a time.
+ */
 const TURN_BYTES_MAX = 256 * 1024;
 /** What each frame counts beside its bytes: a turn holds 2,048 small ones. */
 const FRAME_COST_BYTES = 128;
-/** How often a socket that tells nothing is looked at while somebody waits for it to drain, ms: at first, and at most. */
+/**
+ * How often a socket that tells nothing is looked at while somebody waits for it to drain, ms: at first, and at most.
+ */
 const DRAIN_LOOK_MS = 4;
 const DRAIN_LOOK_MS_MAX = 64;
 /** A buffer this many times over its bound ends the link without a grace period. */
 const BUFFER_FACTOR_MAX = 8;
 /** Unanswered pings that end a link. */
 const MISSES_MAX = 2;
-/** After `close`: a peer that takes nothing for this long is cut off, ms; one that takes something, at the second figure. */
+/**
+ * After `close`: a peer that takes nothing for this long is cut off, ms;
+ * one that takes something, at the second figure.
+ */
 const CLOSE_STALL_MS = 10_000;
 export const CLOSE_MAX_MS = 60_000;
 /** The same for a peer that does not keep to the rules, or has had its time already. */
@@ -244,7 +257,8 @@ export class WsLink implements Link {
       const readNow = heartbeat.bytesRead();
       const flushedNow = heartbeat.bytesFlushed();
       const behindNow = this.#socket.bufferedAmount > 0;
-      // A full kernel buffer that goes on emptying is a sign of life, too: the pong waits behind what the peer is still reading.
+      // A full kernel buffer that goes on emptying is a sign of life, too:
+      // the pong waits behind what the peer is still reading.
       const alive = readNow > read || (behind && behindNow && flushedNow > flushed) || this.#paused;
       misses = alive ? 0 : misses + 1;
       if (misses >= MISSES_MAX) {

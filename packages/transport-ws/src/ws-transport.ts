@@ -24,7 +24,8 @@ function listening(runtime: Runtime, options: WsListenOptions, log: Log): Transp
     async listen(listenOptions) {
       const listener = await listen(runtime, options, listenOptions, warn);
       const { tls } = options;
-      // Its own certificate, whoever signed it and whatever it names, and no other one: another process may have the port by now.
+      // Its own certificate, whoever signed it and whatever it names, and no other one:
+      // another process may have the port by now.
       const pinned = tls === undefined ? undefined : new X509Certificate(tls.cert as string | Buffer).raw;
       own = new Dialler(runtime, [listener.address], { ...options, tls: { pinned } });
       return listener;

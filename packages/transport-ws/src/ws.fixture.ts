@@ -24,7 +24,10 @@ export function transportOf(
   return createWsTransport(runtime, options, (text) => void logged.push(text));
 }
 
-/** The platform's runtime with a clock that a test moves: how long something took is then no matter of how busy the machine is. */
+/**
+ * The platform's runtime with a clock that a test moves:
+ * how long something took is then no matter of how busy the machine is.
+ */
 export class HandClock {
   readonly runtime: Runtime;
   readonly #timers = new Map<unknown, { readonly at: number; readonly run: () => void }>();

@@ -1,5 +1,7 @@
-// A process of hostile.proof.test.ts and hostile-stall.int.test.ts, forked with --expose-gc; it runs from dist and talks over IPC.
-//   broker: a broker on a free port with a memory store; answers "memory", "stall" and "goOn" (its store stands still in between).
+// A process of hostile.proof.test.ts and hostile-stall.int.test.ts, forked with --expose-gc;
+// it runs from dist and talks over IPC.
+//   broker: a broker on a free port with a memory store;
+//       answers "memory", "stall" and "goOn" (its store stands still in between).
 //   good:   a well-behaved producer and consumer; answers "mark" (its latencies since the last one) and "finish".
 import { auth, createBroker, provide, tokens, topic, typed } from "@seriatim/actors";
 import { createClient } from "@seriatim/actors/client";

@@ -28,7 +28,10 @@ const cpu: Judgeable = {
   judged: false,
   of: ({ cpuMicros }) => Object.values(cpuMicros).reduce((sum, micros) => sum + micros, 0) || undefined,
 };
-/** A row that sends at a steady rate is judged by its times, another by its rate; one that has neither by the figures it has. */
+/**
+ * A row that sends at a steady rate is judged by its times, another by its rate;
+ * one that has neither by the figures it has.
+ */
 function judgeableOf(measured: Measured): readonly Judgeable[] {
   const { cpuMicros, latency, messagesPerSecond, figures = {} } = measured;
   const named = (figure: string, better: Better, judged: boolean): Judgeable => ({

@@ -61,7 +61,10 @@ function changes(all: readonly Change[]): string {
   }
   return table.toString();
 }
-/** 0: every judged row is within the limit or better; 1: one lost more, or failed; 2: none did, but of one it cannot be told. */
+/**
+ * 0: every judged row is within the limit or better; 1:
+ * one lost more, or failed; 2: none did, but of one it cannot be told.
+ */
 export function exitCodeOf({ changes, failures }: Pick<AgainstReport, "changes" | "failures">): 0 | 1 | 2 {
   const some = (verdict: Verdict): boolean => changes.some((change) => change.verdict === verdict);
   if (failures.length > 0 || some("lost")) return 1;

@@ -1,12 +1,17 @@
 import type { Results } from "../frame/rounds.ts";
 import type { Row } from "../frame/row.ts";
 
-/** Who runs in a round: the commit, today's code, and the commit a second time, whose ratio to the first is the noise. */
+/**
+ * Who runs in a round: the commit, today's code, and the commit a second time, whose ratio to the first is the noise.
+ */
 export const SIDES = ["before", "after", "before again"] as const;
 export type Side = (typeof SIDES)[number];
 export type SidedRow = Row & { readonly side?: Side };
 
-/** Every order of three, each followed by its mirror: each pair is next to each other equally often, and each side is first as often as last. */
+/**
+ * Every order of three, each followed by its mirror:
+ * each pair is next to each other equally often, and each side is first as often as last.
+ */
 const ORDERS = [
   [0, 1, 2],
   [2, 1, 0],

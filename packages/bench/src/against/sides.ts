@@ -7,7 +7,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { atExit, Program } from "@seriatim/rig";
 
-/** What is measured: the packages that the programs of `ours` import. All else is the harness, of which both sides get today's. */
+/**
+ * What is measured: the packages that the programs of `ours` import.
+ * All else is the harness, of which both sides get today's.
+ */
 const PRODUCT = [
   "@seriatim/actors",
   "@seriatim/store-lmdb",
@@ -32,7 +35,8 @@ export interface Sides {
   remove(): Promise<void>;
 }
 /**
- * Lays out two sides in a temporary folder, and builds the commit there; nothing is written to the repository. Node looks for a package in the `node_modules` of every folder above, so each side finds
+ * Lays out two sides in a temporary folder, and builds the commit there; nothing is written to the repository.
+ * Node looks for a package in the `node_modules` of every folder above, so each side finds
  * our packages beside it and everything else one folder higher:
  *
  *     node_modules          → today's
@@ -101,7 +105,10 @@ async function packagesIn(tree: string): Promise<ReadonlyMap<string, string>> {
     throw new Error(`the bench runs on ${PRODUCT.join(", ")}; that commit has no ${absent.join(", ")}`);
   return found;
 }
-/** Lets the side's processes find its packages, and gives it the harness. @param borrows today's dependencies, also those that lie in folders of packages */
+/**
+ * Lets the side's processes find its packages, and gives it the harness.
+ * @param borrows today's dependencies, also those that lie in folders of packages
+ */
 async function equip(side: string, borrows: boolean): Promise<void> {
   const tree = join(side, "tree");
   const packages = await packagesIn(tree);

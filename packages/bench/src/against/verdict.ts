@@ -6,8 +6,9 @@ export type Verdict = "within" | "gained" | "lost" | "too noisy" | "told" | "no 
 export type Better = "more" | "less";
 
 /**
- * Where the true median lies with a certainty of 95 %, whatever the distribution: between two of the sorted values, as a sign test has it.
- * With fewer than six values there is no such certainty, and it is their whole range; of more than a thousand the chance of the first is too small for a number.
+ * Where the true median lies with a certainty of 95 %, whatever the distribution: between two of the
+ * sorted values, as a sign test has it. With fewer than six values there is no such certainty, and it
+ * is their whole range; of more than a thousand the chance of the first is too small for a number.
  * @throws RangeError without values
  */
 export function medianBetween(values: readonly number[]): Pick<Spread, "min" | "max"> {
@@ -40,7 +41,8 @@ export interface Judged {
   readonly noise?: number;
 }
 /**
- * Judges the median ratio. Where the noise is above the limit the median alone says nothing: then it is lost, or not, only if it would be so at either end of the noise.
+ * Judges the median ratio. Where the noise is above the limit the median alone says nothing:
+ * then it is lost, or not, only if it would be so at either end of the noise.
  * @param within the limit, as a share
  */
 export function judge(after: readonly number[], again: readonly number[], better: Better, within: number): Judged {

@@ -16,7 +16,10 @@ export interface Measurement {
   readonly diskBytes: number;
   readonly messagesPerSecond: number;
 }
-/** What the model is made of, and what it is held against: figures of one run of the bench, all with the LMDB store, synced. */
+/**
+ * What the model is made of, and what it is held against:
+ * figures of one run of the bench, all with the LMDB store, synced.
+ */
 export interface Inputs {
   readonly cores: number;
   readonly bytes: number;

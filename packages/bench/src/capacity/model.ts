@@ -4,7 +4,10 @@ import { at } from "./line.ts";
 /** What nobody measured, and a reader may want otherwise. */
 export interface Assumptions {
   readonly coresPerMachine: number;
-  /** How much of its time anything is planned to be in use; the rest is for bursts, garbage collection, and what a process that is away leaves to the others. */
+  /**
+   * How much of its time anything is planned to be in use;
+   * the rest is for bursts, garbage collection, and what a process that is away leaves to the others.
+   */
   readonly busyMax: number;
   readonly networkBitsPerSecond: number;
   readonly diskBytesPerSecond: number;
@@ -75,7 +78,10 @@ export function limitsOf(
   ].sort((a, b) => a.messagesPerSecond - b.messagesPerSecond);
 }
 
-/** Queues that a rate needs when handlers take so long, one message of a queue at a time, and what they mean for each of so many brokers. */
+/**
+ * Queues that a rate needs when handlers take so long,
+ * one message of a queue at a time, and what they mean for each of so many brokers.
+ */
 export interface QueueDemand {
   readonly queues: number;
   readonly topics: number;

@@ -29,7 +29,10 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 const perRole = (text: (role: (typeof ROLES)[number]) => string): string[] => ROLES.map(text);
 
-/** The tables of the page, by the name of the block that each stands in. @throws RangeError when the run had not all rows that the model needs */
+/**
+ * The tables of the page, by the name of the block that each stands in.
+ * @throws RangeError when the run had not all rows that the model needs
+ */
 export function sectionsOf(report: Report): ReadonlyMap<string, string> {
   const inputs = inputsOf(report);
   return new Map([

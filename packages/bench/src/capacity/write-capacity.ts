@@ -3,7 +3,10 @@ import type { Report } from "../report/figures.ts";
 import { withBlock } from "../report/page.ts";
 import { sectionsOf } from "./sections.ts";
 
-/** Writes the tables of the model between their marks in the page. @throws RangeError when the run had not all rows, or the page not all marks, that it needs */
+/**
+ * Writes the tables of the model between their marks in the page.
+ * @throws RangeError when the run had not all rows, or the page not all marks, that it needs
+ */
 export async function writeCapacity(report: Report, page: string): Promise<void> {
   await writeFile(page, withSections(await readFile(page, "utf8"), sectionsOf(report)));
 }

@@ -1,4 +1,5 @@
-// What the attacking process does: it fills the broker, appends to be held against, and sends one kind of frame without end.
+// What the attacking process does:
+// it fills the broker, appends to be held against, and sends one kind of frame without end.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Link, Transport } from "@seriatim/actors";
 import { createClient } from "@seriatim/actors/client";

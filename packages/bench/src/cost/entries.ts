@@ -1,4 +1,5 @@
-// What a client can send, and how it is sent without end. The broker's own frames end a client's link at once; they have no price.
+// What a client can send, and how it is sent without end.
+// The broker's own frames end a client's link at once; they have no price.
 import type { RawLink } from "./raw-link.ts";
 import { GROUP, HOT, JOBS, LOOSE, ONE, PARKED, specOf } from "./topics.ts";
 import type { Frames, FrameType, QuestionKind } from "./wire.ts";

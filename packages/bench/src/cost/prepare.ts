@@ -5,7 +5,10 @@ const BODY = new Uint8Array(200);
 /** Of the backlog: messages that are set aside behind one key, and as many of a key each. */
 const PARKED_SHARE = 1 / 20;
 
-/** Fills the broker with what questions are about. @param standing messages that wait for each group that nobody is a member of */
+/**
+ * Fills the broker with what questions are about.
+ * @param standing messages that wait for each group that nobody is a member of
+ */
 export async function prepare(transport: Transport, standing: number): Promise<void> {
   const client = await createClient({ transport, token: "worker", name: "prepare" });
   const room = { bufferMessagesMax: 2 * standing + 1_000, bufferBytesMax: Number.MAX_SAFE_INTEGER };

@@ -2,7 +2,9 @@ import { type Topic, type TopicSpec, topic, typed } from "@seriatim/actors";
 
 const common = { schema: typed<Uint8Array>(), key: "send", encoding: "bytes", validate: "send" } as const;
 const kept = { bytesMax: Number.MAX_SAFE_INTEGER } as const;
-/** What questions are asked about: a backlog of one key that three groups have, and one that has set some of it aside. */
+/**
+ * What questions are asked about: a backlog of one key that three groups have, and one that has set some of it aside.
+ */
 export const JOBS = topic("jobs", { ...common, queues: 8, groups: ["audit", "billing", "search"], retention: kept });
 export const HOT = "hot";
 /** The group that has set messages aside: all of one key, and many of a key each. */

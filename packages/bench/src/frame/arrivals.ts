@@ -6,7 +6,10 @@ const WRONG_MAX = 10;
 export interface Expected {
   readonly messages: number;
   readonly keys: number;
-  /** After a kill, messages that were in hand come again: from an earlier one of the key, and in order from there. @default false */
+  /**
+   * After a kill, messages that were in hand come again: from an earlier one of the key, and in order from there.
+   * @default false
+   */
   readonly repeats?: boolean;
 }
 /** What a load sends, warm-up and all: order and loss are judged from the first message on. */

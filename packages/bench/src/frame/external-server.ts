@@ -73,7 +73,8 @@ export class ExternalServer {
       const stats = await Promise.all(ids.map((id) => readFile(`/proc/${id}/stat`, "utf8").catch(() => "")));
       let ticks = 0;
       for (const stat of stats) {
-        // After the name in brackets: state, parent, group, …; 11 and 12 are the user's and the system's ticks of 10 ms.
+        // After the name in brackets: state, parent, group, …;
+        // 11 and 12 are the user's and the system's ticks of 10 ms.
         const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
         if (Number(fields[2]) === group) ticks += Number(fields[11]) + Number(fields[12]);
       }

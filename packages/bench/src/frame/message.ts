@@ -1,10 +1,15 @@
-/** One message of a load: which key, its number within the key, and when its send was called (ms, wall clock with fractions; 0 where nobody asks). */
+/**
+ * One message of a load: which key, its number within the key,
+ * and when its send was called (ms, wall clock with fractions; 0 where nobody asks).
+ */
 export interface Message {
   readonly key: number;
   readonly n: number;
   readonly sentAtMs: number;
 }
-/** A message to be sent. It is another one once it was settled, so a system must not look at it then, nor at its body. */
+/**
+ * A message to be sent. It is another one once it was settled, so a system must not look at it then, nor at its body.
+ */
 export interface Outgoing extends Message {
   readonly body: Uint8Array;
   /** The same bytes, for clients that ask for a Buffer. */
@@ -13,7 +18,10 @@ export interface Outgoing extends Message {
   readonly acknowledged: () => void;
   readonly failed: (error: unknown) => void;
 }
-/** A body starts with key (4 bytes), number (4) and time of sending (8, as this machine lays a number out: all processes of a run are on it). */
+/**
+ * A body starts with key (4 bytes), number (4) and time of sending (8,
+ * as this machine lays a number out: all processes of a run are on it).
+ */
 export const BODY_BYTES_MIN = 16;
 
 const TIME_BYTES = 8;

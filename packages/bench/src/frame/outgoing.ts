@@ -3,7 +3,10 @@ import { type Load, sentOf } from "./system.ts";
 
 type Reused = { -readonly [Part in keyof Outgoing]: Outgoing[Part] };
 
-/** The messages of a load, one for each that can be in flight, made before anything is timed: a send only writes into it which one it is. */
+/**
+ * The messages of a load, one for each that can be in flight, made before anything is timed:
+ * a send only writes into it which one it is.
+ */
 export class OutgoingMessages {
   readonly #idle: Reused[] = [];
   readonly #keys: number;

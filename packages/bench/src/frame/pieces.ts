@@ -29,7 +29,10 @@ export class Pieces {
     return this.#pieces;
   }
 }
-/** Judges the pieces of all consumers together: laid one after another as they began, they must be what one consumer should have handled. */
+/**
+ * Judges the pieces of all consumers together:
+ * laid one after another as they began, they must be what one consumer should have handled.
+ */
 export function judgePieces(pieces: readonly Piece[], expected: Expected): Arrivals {
   const arrivals = new Arrivals(expected);
   for (const { key, from, to } of pieces.toSorted((a, b) => a.atMs - b.atMs))

@@ -11,7 +11,8 @@ export const backAndForth =
   (round: number): readonly R[] =>
     round % 2 === 1 ? rows : rows.toReversed();
 /**
- * Runs all rows once per round, so that a change of the machine's speed meets all of them. A row that fails does not end the rounds.
+ * Runs all rows once per round, so that a change of the machine's speed meets all of them.
+ * A row that fails does not end the rounds.
  * @param rowsOf the rows of a round, in its order: in every round the same ones
  * @param soFar hears of all results after each round, so that a run that is ended early is not lost
  */

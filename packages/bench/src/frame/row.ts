@@ -17,13 +17,19 @@ export interface RunningServer {
 }
 /** What happens in a run, and which part of it is timed; each is a file in `ways`. */
 export type Way =
-  /** Producer and consumer at once: from the first send after the warm-up to the last acknowledgement of a handled message. */
+  /**
+   * Producer and consumer at once:
+   * from the first send after the warm-up to the last acknowledgement of a handled message.
+   */
   | "together"
   /** The same, in one process. */
   | "embedded"
   /** The producer alone, until all is acknowledged; what it sent is read and judged afterwards. */
   | "sending"
-  /** The consumer alone, from when it has handled the warm-up to the last acknowledgement: what it handles was sent before. */
+  /**
+   * The consumer alone, from when it has handled the warm-up to the last acknowledgement:
+   * what it handles was sent before.
+   */
   | "draining"
   /** Producer and consumer at once, with so many messages standing between them all the time. */
   | "standing"
@@ -47,7 +53,11 @@ export interface Row {
   readonly system: string;
   readonly variant: string;
   readonly load: Partial<Load>;
-  /** Messages of this row as a share of those of a run: a slow kind of row takes fewer, a fast one more, both ours and theirs. @default 1 */
+  /**
+   * Messages of this row as a share of those of a run:
+   * a slow kind of row takes fewer, a fast one more, both ours and theirs.
+   * @default 1
+   */
   readonly share?: number;
   /** @default "together" */
   readonly way?: Way;

@@ -17,7 +17,10 @@ export async function memoryOf(pid: number | undefined): Promise<ServerMemory | 
 async function forgetPeak(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, "5");
 }
-/** What a server had more, at the most, while something was done than before it: of all its memory, bytes. Misses nothing, however long it does not answer. */
+/**
+ * What a server had more, at the most, while something was done than before it: of all its memory, bytes.
+ * Misses nothing, however long it does not answer.
+ */
 export async function peakDuring<T>(
   pid: number | undefined,
   act: () => Promise<T>,

@@ -16,7 +16,10 @@ export const spread = (values: readonly number[]): Spread => ({
   min: Math.min(...values),
   max: Math.max(...values),
 });
-/** Ratios within the same round, since the machine's speed changes from round to round; of rounds in which both have a value. */
+/**
+ * Ratios within the same round, since the machine's speed changes from round to round;
+ * of rounds in which both have a value.
+ */
 export function ratiosOf(
   ours: readonly (number | undefined)[],
   theirs: readonly (number | undefined)[],

@@ -46,7 +46,10 @@ export const LOAD = {
 /** Those that are sent in all. */
 export const sentOf = ({ warmUp, messages, standing }: Load): number => warmUp + messages + standing;
 
-/** Where the server listens (a port or an address), a folder that is removed after the run, and what the row asks of its system. */
+/**
+ * Where the server listens (a port or an address),
+ * a folder that is removed after the run, and what the row asks of its system.
+ */
 export interface At {
   readonly address: string;
   readonly folder: string;
@@ -60,7 +63,10 @@ export interface Sender {
 export interface Receiver {
   /** With several consumers: resolves when each has queues of its own, as it will keep them. */
   shared?(): Promise<void>;
-  /** Resolves when all that was handled is acknowledged; with several consumers, when all that was sent is, by whichever. */
+  /**
+   * Resolves when all that was handled is acknowledged;
+   * with several consumers, when all that was sent is, by whichever.
+   */
   settled(): Promise<void>;
   /** For systems without a handler: reads back what was stored and takes it, after the clock has stopped. */
   readBack?(): void;
@@ -75,7 +81,10 @@ export interface Probed {
 }
 /** A system under test, as its processes see it. */
 export interface System {
-  /** Only ours and the bare limit: the broker is a process of the bench. It listens on the port in `at.address`, or on any when that is empty. */
+  /**
+   * Only ours and the bare limit: the broker is a process of the bench.
+   * It listens on the port in `at.address`, or on any when that is empty.
+   */
   serve?(load: Load, at: At): Promise<{ readonly address: string; close(): Promise<void> }>;
   sender?(load: Load, at: At): Promise<Sender>;
   receiver?(load: Load, at: At, take: Take): Promise<Receiver>;

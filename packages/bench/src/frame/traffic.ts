@@ -40,7 +40,10 @@ interface InputOutput {
   readonly read: number;
   readonly sent: number;
 }
-/** Sockets are read and written by the same calls as files, so this is what crossed them in a process that works on no files. */
+/**
+ * Sockets are read and written by the same calls as files,
+ * so this is what crossed them in a process that works on no files.
+ */
 const crossed = (io: InputOutput | undefined): number => (io === undefined ? Number.NaN : io.read + io.sent);
 
 async function inputOutputOf(pid: number | undefined): Promise<InputOutput | undefined> {
@@ -49,7 +52,10 @@ async function inputOutputOf(pid: number | undefined): Promise<InputOutput | und
   const io = { read: bytes("rchar"), sent: bytes("wchar") };
   return Object.values(io).some(Number.isNaN) ? undefined : io;
 }
-/** A disk of the machine in /proc/diskstats, with the sectors of 512 bytes that were written to it; partitions and what lies in memory left out. */
+/**
+ * A disk of the machine in /proc/diskstats, with the sectors of 512 bytes that were written to it;
+ * partitions and what lies in memory left out.
+ */
 const DISK = /^ *\d+ +\d+ (?:[shv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)(?: +\d+){6} +(\d+) /gm;
 /** The system's own count per process takes all pages of a part of the page cache for written when one of them is. */
 async function writtenToDisks(): Promise<number> {
@@ -57,7 +63,10 @@ async function writtenToDisks(): Promise<number> {
   const sectors = [...text.matchAll(DISK)].map(([, written]) => Number(written));
   return sectors.length === 0 ? Number.NaN : sectors.reduce((sum, each) => sum + each, 0) * 512;
 }
-/** Where lmdb-js 3 keeps the page size, and the number of a meta page's transaction; there are two such pages, and the larger number is the newest. */
+/**
+ * Where lmdb-js 3 keeps the page size, and the number of a meta page's transaction;
+ * there are two such pages, and the larger number is the newest.
+ */
 const PAGE_SIZE_AT = 48;
 const TRANSACTION_AT = 152;
 const META_BYTES = 160;
@@ -80,7 +89,10 @@ async function transactionsIn(path: string): Promise<number> {
   }
 }
 
-/** How the store's journal begins each transaction (see its `journal-format.ts`): at a sector of its own, a checksum over what follows, which is its length, its number and more. */
+/**
+ * How the store's journal begins each transaction (see its `journal-format.ts`):
+ * at a sector of its own, a checksum over what follows, which is its length, its number and more.
+ */
 const SECTOR_BYTES = 512;
 const NUMBER_AT = 8;
 const HEADER_BYTES = 24;

@@ -7,13 +7,15 @@ import { readBody } from "../frame/message.ts";
 import type { At, System } from "../frame/system.ts";
 import { batchKey, SYNCED } from "./raw-lmdb.ts";
 
-/** A frame to the broker starts with what it is; acknowledgements carry a count, messages are bodies one after another. */
+/**
+ * A frame to the broker starts with what it is; acknowledgements carry a count, messages are bodies one after another.
+ */
 const MESSAGES = 0;
 const SETTLED = 1;
 
 /**
- * The same bytes through bare WebSockets and bare lmdb, in batches of what has piled up: acknowledged and delivered when synced.
- * No leases, no credit, no repeats known, nothing checked: what the machine would give.
+ * The same bytes through bare WebSockets and bare lmdb, in batches of what has piled up: acknowledged and
+ * delivered when synced. No leases, no credit, no repeats known, nothing checked: what the machine would give.
  */
 export const bare: System = {
   async serve(load, at) {

@@ -3,7 +3,10 @@ import { open } from "lmdb";
 import { type Outgoing, readBody } from "../frame/message.ts";
 import { queueOf, type System } from "../frame/system.ts";
 
-/** Batches of what has piled up per queue, one in flight for each, synced: nothing but lmdb. Read back and judged afterwards, outside the time. */
+/**
+ * Batches of what has piled up per queue, one in flight for each, synced: nothing but lmdb.
+ * Read back and judged afterwards, outside the time.
+ */
 export const rawLmdb: System = {
   async embedded(load, at, take) {
     const database = open<Uint8Array, string>({ path: join(at.folder, "raw"), ...SYNCED });

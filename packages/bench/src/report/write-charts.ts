@@ -6,7 +6,11 @@ import { withCharts } from "./page.ts";
 
 const FOLDER = "charts";
 
-/** Writes an SVG for each kind of figure the report has into a folder beside the page, and shows all charts of that folder in the page. @returns the files written */
+/**
+ * Writes an SVG for each kind of figure the report has into a folder beside the page,
+ * and shows all charts of that folder in the page.
+ * @returns the files written
+ */
 export async function writeCharts(report: Report, page: string): Promise<readonly string[]> {
   const folder = join(dirname(page), FOLDER);
   await mkdir(folder, { recursive: true });

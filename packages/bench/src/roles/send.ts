@@ -28,7 +28,10 @@ export async function send(open: NonNullable<System["sender"]>, { load, at }: Ta
 function failOn(errors: readonly string[]): void {
   if (errors.length > 0) throw new Error(`sends failed: ${errors.join("; ")}`);
 }
-/** Holds sends back so that as many messages stand in front of the consumer as should: one more may go for each that was handled. */
+/**
+ * Holds sends back so that as many messages stand in front of the consumer as should:
+ * one more may go for each that was handled.
+ */
 function backlogKeeper(standing: number) {
   let handled = 0;
   let wake = (): void => {};

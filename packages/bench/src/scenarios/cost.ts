@@ -11,7 +11,10 @@ const rowName = (entry: string): string => `cost: ${entry}`;
 /** What is new is small and collected often, so that what the broker keeps shows in its peak. */
 const BROKER_EXEC_ARGV = ["--expose-gc", "--max-semi-space-size=2"];
 
-/** What a byte of each kind of frame, and of question, costs the broker. @param extent with fewer than 100,000 messages all of it is smaller by as much */
+/**
+ * What a byte of each kind of frame, and of question, costs the broker.
+ * @param extent with fewer than 100,000 messages all of it is smaller by as much
+ */
 export const cost = ({ messages }: Extent): readonly Row[] =>
   [...entries.keys()].map((entry) => ({
     scenario: "cost",
@@ -26,8 +29,8 @@ export const cost = ({ messages }: Extent): readonly Row[] =>
   }));
 
 /**
- * What a client that may do nothing can cost, and how long another link may wait, whoever sends. What ends its link has no bar by its bytes: it costs as much as connecting does, and how often
- * an address may do that is bounded.
+ * What a client that may do nothing can cost, and how long another link may wait, whoever sends. What ends its link
+ * has no bar by its bytes: it costs as much as connecting does, and how often an address may do that is bounded.
  */
 export const costBars: readonly Bar[] = [...entries].flatMap(([entry, { endsLink }]) => {
   const [stranger, worker] = [figureNames("stranger"), figureNames("worker")];

@@ -13,7 +13,10 @@ export const keysRow = (keys: number): string => `size: ${count(keys)} keys`;
 export const backlogRow = (standing: number): string => `size: ${count(standing)} messages standing`;
 export const bodyRow = (bytes: number): string => `size: ${count(bytes)} bytes a body`;
 
-/** What a message costs as the work grows: more queues in use, more keys, a longer backlog, larger bodies. Rows of a line take the same number of messages. */
+/**
+ * What a message costs as the work grows: more queues in use, more keys, a longer backlog, larger bodies.
+ * Rows of a line take the same number of messages.
+ */
 export function size({ messages, most }: Extent): readonly Row[] {
   const keyCounts = sizesUpTo(most, KEY_COUNTS);
   const messagesOfKeys = Math.max(messages, ...keyCounts);

@@ -25,7 +25,10 @@ interface Used {
   readonly memoryBytes: number | undefined;
 }
 
-/** What the bytes of one kind of frame cost the broker, those of somebody who may do nothing and those of somebody who may do everything; and how long another link waits meanwhile. */
+/**
+ * What the bytes of one kind of frame cost the broker, those of somebody who may do nothing
+ * and those of somebody who may do everything; and how long another link waits meanwhile.
+ */
 export async function cost(run: Run): Promise<Measured> {
   const { row, load } = run;
   const broker = await run.broker();

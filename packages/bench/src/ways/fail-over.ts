@@ -10,7 +10,9 @@ import { RUN_MS_MAX, type Run } from "../frame/run.ts";
 import { LAST_WORDS_FILE, type LastWords, type Passage } from "../frame/talk.ts";
 import { handledBy, refuse, startClocks, warmUp } from "./judged.ts";
 
-/** Long enough for every key to have been handled: all are connected, and share the queues, before the first is sent. */
+/**
+ * Long enough for every key to have been handled: all are connected, and share the queues, before the first is sent.
+ */
 const BEFORE_MS = 2_000;
 
 /** Two consumers share the queues while messages are sent at a steady rate; one is killed. */

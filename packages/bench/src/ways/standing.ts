@@ -3,8 +3,9 @@ import { RUN_MS_MAX, type Run } from "../frame/run.ts";
 import { handledBy, rate, refuse, startClocks, warmUp } from "./judged.ts";
 
 /**
- * A consumer meets a backlog, and one more message is sent for each that it handles, so the backlog stays as long as it was. Timed between two messages at the consumer, after the
- * warm-up; what stands at the end is handled and judged outside the time.
+ * A consumer meets a backlog, and one more message is sent for each that it handles,
+ * so the backlog stays as long as it was. Timed between two messages at the consumer,
+ * after the warm-up; what stands at the end is handled and judged outside the time.
  */
 export async function standing(run: Run): Promise<Measured> {
   const { load } = run;

@@ -4,7 +4,9 @@ import type { Measured } from "../frame/row.ts";
 import { RUN_MS_MAX, type Run } from "../frame/run.ts";
 import { handledBy, refuse, startClocks, warmUp } from "./judged.ts";
 
-/** Times run from the start of the broker's process, which takes some itself: a row with little stored tells how much. */
+/**
+ * Times run from the start of the broker's process, which takes some itself: a row with little stored tells how much.
+ */
 export async function startUp(run: Run): Promise<Measured> {
   const port = String(await freePort());
   const first = await run.broker(port);

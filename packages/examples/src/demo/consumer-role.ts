@@ -57,7 +57,8 @@ export async function startConsumer(
     if (poison.has(name)) throw new Error(`${name} is poison: no handler can manage it`);
     if (failsNow({ seed: settings.seed, rate: settings.failRate, id: name, attempt }))
       throw new Error("the warehouse did not answer");
-    // A careless handler on purpose: it writes although its signal may have fired, so after a freeze only the fence stands between it and the row.
+    // A careless handler on purpose: it writes although its signal may have fired,
+    // so after a freeze only the fence stands between it and the row.
     const outcome = await write({ row: body.key, ordinal: body.ordinal, fence });
     if (outcome === "refused")
       throw new Error(`${name} was written under epoch ${fence}, and a newer holder has written already`);

@@ -16,7 +16,8 @@ describe("the main demo", () => {
       expect(report).toMatchObject({ accounted: true, clean: true, deadLettered: 3, refusedSends: 0 });
       expect(report.input.events).toBeGreaterThan(3_300);
       expect(report.sent).toBe(report.input.events);
-      // What was frozen inside a handler woke up as a past holder: its signal fired, and what it still tried was refused.
+      // What was frozen inside a handler woke up as a past holder:
+      // its signal fired, and what it still tried was refused.
       expect(report.faults.find(({ fault }) => fault === "pause")?.inHand).toEqual(expect.any(String));
       expect(report.signalsFired).toBeGreaterThan(0);
       expect(report.refusedStale).toBeGreaterThan(0);

@@ -22,13 +22,18 @@ export interface FaultRecord {
 const OCCUPY_PATIENCE_MS = 15_000;
 /** Longer than it takes to be struck; a handler whose signal fires stops dawdling. */
 const DAWDLE_BEFORE_KILL_MS = 5_000;
-/** In leases: longer than it takes to be struck, and over before the freeze is, so that the handler goes on the moment the process does. */
+/**
+ * In leases: longer than it takes to be struck, and over before the freeze is,
+ * so that the handler goes on the moment the process does.
+ */
 const DAWDLE_BEFORE_FREEZE = 0.8;
 /** In leases: how long others may take to serve the queues of a frozen one. */
 const SERVED_PATIENCE = 20;
 const REPLACED_AFTER_MS = 700;
 const RESTARTED_AFTER_MS = 500;
-/** When nothing has moved for this long although all that may be sent is sent, a mark will not be reached: strike now. */
+/**
+ * When nothing has moved for this long although all that may be sent is sent, a mark will not be reached: strike now.
+ */
 const STILL_MS = 2_500;
 const LOOK_MS = 50;
 

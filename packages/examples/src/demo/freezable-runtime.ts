@@ -1,6 +1,9 @@
 import { type Runtime, systemRuntime } from "@seriatim/actors";
 
-/** The real clock, whose timers can be held up: what a stopped process looks like from inside, for actors that share one process with others. */
+/**
+ * The real clock, whose timers can be held up:
+ * what a stopped process looks like from inside, for actors that share one process with others.
+ */
 export class FreezableRuntime implements Runtime {
   readonly #base = systemRuntime();
   readonly #cancelled = new WeakSet<object>();

@@ -51,7 +51,10 @@ export class LiveView implements View {
   }
 }
 
-/** The whole screen as text. Few rows leave out queues, busiest kept; what does not fit would not be cleaned up by the next drawing. */
+/**
+ * The whole screen as text.
+ * Few rows leave out queues, busiest kept; what does not fit would not be cleaned up by the next drawing.
+ */
 export function screen(frame: Frame, faults: readonly string[], rowsMax: number): string {
   const share = frame.events === 0 ? 1 : Math.min(1, frame.dealtWith / frame.events);
   const full = Math.round(share * BAR);

@@ -32,7 +32,9 @@ interface Member<R> {
   readonly role: R;
 }
 
-/** The same actors in one process: a kill is a close that waits for nothing, a freeze holds the timers of one client. */
+/**
+ * The same actors in one process: a kill is a close that waits for nothing, a freeze holds the timers of one client.
+ */
 export class MemoryStage implements Stage {
   readonly world = new OutsideWorld();
   readonly means: Stage["means"] = {

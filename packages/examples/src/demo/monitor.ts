@@ -4,7 +4,10 @@ import type { EventsTopic } from "./events-topic.ts";
 const POLL_MS = 250;
 const ANSWER_TIMEOUT_MS = 2_000;
 
-/** What the broker last said about the queues; asked a few times a second for the view, and for the faults that wait for a mark. */
+/**
+ * What the broker last said about the queues;
+ * asked a few times a second for the view, and for the faults that wait for a mark.
+ */
 export class Monitor {
   readonly #client: Client;
   readonly #topic: EventsTopic;

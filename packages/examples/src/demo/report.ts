@@ -44,7 +44,10 @@ export interface DemoReport {
   readonly deadLettered: number;
   /** What past holders still tried: the sum of `refusedStaleBy`. */
   readonly refusedStale: number;
-  /** `broker`: settles it refused; `holder`: handlings whose signal fired and whose outcome the consumer itself dropped; `fence`: writes the outside world refused. */
+  /**
+   * `broker`: settles it refused; `holder`: handlings whose signal fired and whose outcome the consumer itself dropped;
+   * `fence`: writes the outside world refused.
+   */
   readonly refusedStaleBy: { readonly broker: number; readonly holder: number; readonly fence: number };
   readonly violations: Readonly<Record<PromiseName, number>>;
   readonly durationMs: number;

@@ -27,7 +27,10 @@ export interface DemoRun {
   readonly violations: readonly string[];
 }
 
-/** One whole run: start, replay, faults, drain, close, verdict. Whatever happens, nothing is left running when it settles. */
+/**
+ * One whole run: start, replay, faults, drain, close, verdict.
+ * Whatever happens, nothing is left running when it settles.
+ */
 export async function runDemo(
   options: DemoOptions,
   log: EventLog,

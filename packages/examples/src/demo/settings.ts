@@ -46,7 +46,9 @@ export const GROUP = "fulfilment";
 export const LEASE_TTL_MS = 3_000;
 export const ATTEMPTS = 5;
 
-/** Long enough for three faults to strike and heal while there is work; capped, so that large logs do not take minutes. */
+/**
+ * Long enough for three faults to strike and heal while there is work; capped, so that large logs do not take minutes.
+ */
 const WITH_FAULTS_MS = { shortest: 24_000, longest: 36_000 };
 const WITHOUT_FAULTS_MS = { shortest: 4_000, longest: 20_000 };
 

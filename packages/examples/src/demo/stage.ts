@@ -5,7 +5,10 @@ import type { RunSettings } from "./settings.ts";
 
 export const BROKER = "broker";
 
-/** Where a run takes place: real processes over WebSocket, or one process over memory links. Targets are names: `broker`, `consumer-2`. */
+/**
+ * Where a run takes place: real processes over WebSocket, or one process over memory links.
+ * Targets are names: `broker`, `consumer-2`.
+ */
 export interface Stage {
   /** What handlers write to. */
   readonly world: OutsideWorld;
@@ -22,7 +25,10 @@ export interface Stage {
   readonly awaited: readonly string[];
   /** Producers may send up to this share of their events. */
   allow(upTo: number): void;
-  /** Makes the consumer's next message take `ms` longer; resolves once it has one in hand, with its id, or with `null` when none came by. */
+  /**
+   * Makes the consumer's next message take `ms` longer;
+   * resolves once it has one in hand, with its id, or with `null` when none came by.
+   */
   occupy(consumer: string, ms: number, patienceMs: number): Promise<string | null>;
   kill(target: string): Promise<void>;
   /** Starts the next incarnation of what was killed. */

@@ -8,7 +8,9 @@ export const failsNow = (at: {
   readonly attempt: number;
 }): boolean => unitOf(`${at.id}/${at.attempt}`, at.seed) < at.rate;
 
-/** Ids of messages that no handler will ever manage, one a key, early enough in their key that others stand behind them. */
+/**
+ * Ids of messages that no handler will ever manage, one a key, early enough in their key that others stand behind them.
+ */
 export function poisonIds(log: EventLog, options: { readonly seed: number; readonly keys: number }): string[] {
   const random = seededRandom(options.seed, "poison");
   const long = [...log.keys].filter(([, events]) => events >= 3);

@@ -1,6 +1,9 @@
 import { ProgramError, within } from "@seriatim/rig";
 
-/** Nothing moves for this long: it hangs. Longer than a lease, a quarantine and every time-out in between, on a machine twenty times as busy as it can be. */
+/**
+ * Nothing moves for this long: it hangs.
+ * Longer than a lease, a quarantine and every time-out in between, on a machine twenty times as busy as it can be.
+ */
 const STALL_MS = 180_000;
 /** A wait says what it waits for after the first, and again after each second figure. */
 const TOLD_AFTER_MS = 5_000;
@@ -37,8 +40,8 @@ export class Watchdog {
 }
 
 /**
- * Waits however long `work` takes: a busy machine starts and ends processes slowly. Tells from time to time for whom it waits (`waitingFor`, asked then). Rejects with
- * `STALLED` only after a quarter of an hour.
+ * Waits however long `work` takes: a busy machine starts and ends processes slowly. Tells from time to time
+ * for whom it waits (`waitingFor`, asked then). Rejects with `STALLED` only after a quarter of an hour.
  */
 export async function patiently<T>(
   what: string,

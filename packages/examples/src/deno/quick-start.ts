@@ -1,4 +1,5 @@
-// The quick start as a Deno program, and over Deno's own WebSocket. From the repository, after `npm ci && npm run build`:
+// The quick start as a Deno program, and over Deno's own WebSocket.
+// From the repository, after `npm ci && npm run build`:
 //   npx deno run -A --node-modules-dir=manual --no-remote packages/examples/src/deno/quick-start.ts
 import { createSystem, topic } from "@seriatim/actors";
 import { memoryTransport } from "@seriatim/transport-memory";

@@ -9,7 +9,10 @@ const SLOW = { rate: 0.01, ms: 60 };
 /** Share of redriven attempts of a poisoned message that fail again. */
 const STILL_POISON = 0.3;
 
-/** Handles what its leases bring, in both groups: each message is one write to the outside world, guarded by the lease's epoch. */
+/**
+ * Handles what its leases bring, in both groups:
+ * each message is one write to the outside world, guarded by the lease's epoch.
+ */
 export class ConsumerRole {
   readonly #setting: RoleSetting;
   readonly #write: (write: WorldWrite) => Promise<WriteOutcome>;
@@ -98,7 +101,8 @@ export class ConsumerRole {
         throw new Error("no handler can manage it");
       if (draw("fail") < failRate) throw new Error("the warehouse did not answer");
     }
-    // Careless on purpose: it writes although its signal may have fired, so after a freeze only the fence stands between it and the row.
+    // Careless on purpose: it writes although its signal may have fired,
+    // so after a freeze only the fence stands between it and the row.
     const outcome = await this.#write({ row: `${message.body.key}, ${group}`, ordinal: message.body.ordinal, fence });
     if (outcome === "refused") throw new Error(`written under epoch ${fence}, and a newer holder has written already`);
   }

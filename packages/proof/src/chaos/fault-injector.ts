@@ -13,7 +13,10 @@ const PATIENCE_MS = 30_000;
 const LOOK_MS = 25;
 const CLOSE_TIMEOUT_MS = 3_000;
 const SLOW_BYTES_PER_SECOND = 60_000;
-/** Left free of a full disk: too little for appends, enough for the records of groups and leases; in some episodes too little for anything. */
+/**
+ * Left free of a full disk: too little for appends, enough for the records of groups and leases;
+ * in some episodes too little for anything.
+ */
 const LEFT_BYTES = {
   appendsOnly: [9 * 2 ** 20, 12 * 2 ** 20],
   everything: 300 * 2 ** 10,
@@ -31,7 +34,10 @@ export interface InjectorOptions {
   readonly signal: AbortSignal;
 }
 
-/** Carries out the planned faults: several at a time, one at a time for each process. Only what was seen to have an effect is noted. */
+/**
+ * Carries out the planned faults: several at a time, one at a time for each process.
+ * Only what was seen to have an effect is noted.
+ */
 export class FaultInjector {
   readonly struck: Struck[] = [];
   skipped = 0;

@@ -17,8 +17,8 @@ export const canInjectIoErrors = (): boolean =>
     .status === 0;
 
 /**
- * For a while, some of the calls by which a process writes to its disk fail with EIO; resolves with how many did. `variant` (0 to 1) decides which calls, and
- * which of them.
+ * For a while, some of the calls by which a process writes to its disk fail with EIO; resolves with how many did.
+ * `variant` (0 to 1) decides which calls, and which of them.
  */
 export async function injectIoErrors(options: {
   readonly pid: number;

@@ -25,8 +25,9 @@ export async function judge(historyDir: string, unclear: ReadonlySet<string>): P
 }
 
 /**
- * What the driver knows and the history has no word for: an order to redrive a key was sent, the broker died before it answered, and the key's messages were handled
- * as the order asked. Only that the parked key was opened is explained by it, not the order of what was handled.
+ * What the driver knows and the history has no word for: an order to redrive a key was sent,
+ * the broker died before it answered, and the key's messages were handled as the order asked.
+ * Only that the parked key was opened is explained by it, not the order of what was handled.
  */
 function explanation({ promise, events: [first, second] }: Violation, unclear: ReadonlySet<string>): string | null {
   if (promise !== "P6" || first?.type !== "parked" || second?.type !== "handling") return null;

@@ -11,7 +11,10 @@ export function stretchOf(log: EventLog, round: number, events: number): EventLo
   return eventLog(log.source, raw);
 }
 
-/** Ids of messages that no handler manages before they are redriven: one in so many keys, early enough that others stand behind it. */
+/**
+ * Ids of messages that no handler manages before they are redriven:
+ * one in so many keys, early enough that others stand behind it.
+ */
 export function poisonOf(log: EventLog, everyKeys: number): Set<string> {
   const ids = new Set<string>();
   let index = 0;

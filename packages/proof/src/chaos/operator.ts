@@ -26,7 +26,10 @@ export interface Progress {
   readonly parked: number;
 }
 
-/** The person who looks after the system: asks how far it is, and redrives what was set aside, while faults go on. Has a link of its own to the broker. */
+/**
+ * The person who looks after the system: asks how far it is, and redrives what was set aside, while faults go on.
+ * Has a link of its own to the broker.
+ */
 export class Operator {
   /** `group key` of orders whose answer never came: what the history says of them is not all that happened. */
   readonly unclear = new Set<string>();

@@ -18,7 +18,10 @@ export interface ChaosOptions {
   /** Whether a small file system may be mounted for the disk that gets full. */
   readonly mount: boolean;
 }
-/** `null`: help was asked for and printed. Throws a `CommanderError` when an option is wrong, which has been printed too. */
+/**
+ * `null`: help was asked for and printed.
+ * Throws a `CommanderError` when an option is wrong, which has been printed too.
+ */
 export function parseOptions(args: readonly string[]): ChaosOptions | null {
   const command = new Command("npm run chaos --")
     .description(

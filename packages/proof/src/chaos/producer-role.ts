@@ -18,8 +18,9 @@ interface KeyLane {
 }
 
 /**
- * Sends what its outbox has not seen acknowledged, in the log's order and at its rate, without waiting for receipts. When a send of a key fails, that key waits
- * until the others of it have ended and begins again at the first without a receipt, under the same ids.
+ * Sends what its outbox has not seen acknowledged, in the log's order and at its rate,
+ * without waiting for receipts. When a send of a key fails, that key waits until the others
+ * of it have ended and begins again at the first without a receipt, under the same ids.
  */
 export class ProducerRole {
   readonly #setting: RoleSetting;

@@ -15,7 +15,10 @@ interface Trouble {
   breaking: { readonly share: number; readonly how: CutHow; readonly done: () => void } | null;
 }
 
-/** A TCP proxy in front of one port, through which the connections of one client go, and that does to them what networks do. */
+/**
+ * A TCP proxy in front of one port, through which the connections
+ * of one client go, and that does to them what networks do.
+ */
 export class FaultyProxy {
   readonly port: number;
   readonly #server: Server;
@@ -63,7 +66,10 @@ export class FaultyProxy {
   slow(bytesPerSecond: number): void {
     for (const direction of BOTH) this.#trouble[direction].bytesPerSecond = bytesPerSecond;
   }
-  /** The next chunk in this direction breaks off after this share of its bytes, and with it the connection; whether one came by in time. */
+  /**
+   * The next chunk in this direction breaks off after this share of its bytes,
+   * and with it the connection; whether one came by in time.
+   */
   async cutMidChunk(direction: Direction, share: number, how: CutHow, patienceMs: number): Promise<boolean> {
     const trouble = this.#trouble[direction];
     let timer: NodeJS.Timeout | undefined;

@@ -80,7 +80,10 @@ export class RoundFigures {
     if (roleOf(target) !== "broker") return (this.#open.get(target)?.size ?? 0) > 0;
     return this.#receipts.some(({ at, sinceMs }) => sinceMs < atMs && atMs < at);
   }
-  /** How long it took until what the fault had stopped went on, in ms; `null` when the round ended before, or nothing had been going on. */
+  /**
+   * How long it took until what the fault had stopped went on, in ms;
+   * `null` when the round ended before, or nothing had been going on.
+   */
   recoveryMs({ kind, targets, atMs, healedAtMs }: Struck): number | null {
     const [target = ""] = targets;
     const name = target.slice(0, target.indexOf("#"));

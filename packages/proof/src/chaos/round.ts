@@ -58,7 +58,10 @@ const CLOSE_TIMEOUT_MS = 120_000;
 const CHECK_TIMEOUT_MS = 1_200_000;
 const LOOK_MS = 200;
 
-/** Plays one round and adds what it showed to the tally; resolves with what was wrong, nothing if all promises were kept. */
+/**
+ * Plays one round and adds what it showed to the tally;
+ * resolves with what was wrong, nothing if all promises were kept.
+ */
 export async function playRound(options: RoundOptions, tally: Tally): Promise<readonly string[]> {
   const { plan, folder, signal } = options;
   const historyDir = join(folder, "history");
@@ -170,7 +173,10 @@ class Round {
       clearInterval(ticker);
     }
   }
-  /** Faults are over: what was sent so far is acknowledged and dealt with, within the bound. The last time, nothing fails any more. */
+  /**
+   * Faults are over: what was sent so far is acknowledged and dealt with, within the bound.
+   * The last time, nothing fails any more.
+   */
   async #healed(isLast: boolean): Promise<void> {
     const [stage, operator] = [this.#stage as Stage, this.#operator as Operator];
     this.#history.record({ type: "fault", fault: "heal", target: "all" });

@@ -74,7 +74,10 @@ export class Stage {
   async startAll(names: readonly string[] = NAMES): Promise<void> {
     await Promise.all(names.map((name) => this.start(name)));
   }
-  /** Starts the next incarnation, unless one is starting or alive: several faults may each want it back. A broker whose disk is full is tried again until it has room. */
+  /**
+   * Starts the next incarnation, unless one is starting or alive: several faults may each want it back.
+   * A broker whose disk is full is tried again until it has room.
+   */
   start(name: string): Promise<void> {
     if (this.#members.get(name)?.child.isUp === true) return Promise.resolve();
     const starting = this.#starting.get(name) ?? this.#start(name).finally(() => this.#starting.delete(name));

@@ -10,8 +10,8 @@ export interface Needs {
 }
 
 /**
- * Divides minutes among parts. Each gets its least first, in this order, as long as it fits; what is left goes to those that can use it, by their shares.
- * A part that is not in the result was left no room.
+ * Divides minutes among parts. Each gets its least first, in this order, as long as it fits;
+ * what is left goes to those that can use it, by their shares. A part that is not in the result was left no room.
  */
 export function allot(parts: readonly Needs[], minutes: number): ReadonlyMap<string, number> {
   const given = new Map<string, number>();

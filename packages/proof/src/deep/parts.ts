@@ -121,7 +121,10 @@ const soak: Part = {
   },
 };
 
-/** The table that N minutes are divided by, in the order in which parts get their least. Whoever adds a part makes room for it: the shares are 60 in all. */
+/**
+ * The table that N minutes are divided by, in the order in which parts get their least.
+ * Whoever adds a part makes room for it: the shares are 60 in all.
+ */
 export const PARTS: readonly Part[] = [
   simulation,
   vitestPart({

@@ -16,7 +16,9 @@ export interface PartResult {
 const GRACE_MS = 5_000;
 const SAID_KEPT = 4_000;
 
-/** Runs one part; `cutMs` from now it is ended, whatever it does. What it says is kept from the reader unless it fails. */
+/**
+ * Runs one part; `cutMs` from now it is ended, whatever it does. What it says is kept from the reader unless it fails.
+ */
 export async function runPart(root: string, part: Part, order: Order, cutMs: number): Promise<PartResult> {
   const from = performance.now();
   const { args, env } = part.command(order);

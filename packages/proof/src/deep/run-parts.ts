@@ -17,8 +17,9 @@ export interface RunOptions {
 }
 
 /**
- * Runs the parts one after another, within so many minutes: those of fixed length first, then the others, the first of the table last, so that what is left over is its.
- * Before each the time that is left is divided anew. Results come in the order of the table.
+ * Runs the parts one after another, within so many minutes: those of fixed length first,
+ * then the others, the first of the table last, so that what is left over is its. Before
+ * each the time that is left is divided anew. Results come in the order of the table.
  */
 export async function runParts(
   root: string,

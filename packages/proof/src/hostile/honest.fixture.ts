@@ -25,7 +25,10 @@ export const counted = (transport: Transport, links: { count: number }): Transpo
     return transport.dial(options);
   },
 });
-/** A producer and a consumer on a topic of their own, at work all the time: one message of each key, and the next when that is acknowledged. */
+/**
+ * A producer and a consumer on a topic of their own, at work all the time:
+ * one message of each key, and the next when that is acknowledged.
+ */
 export class Honest {
   readonly #client: Client;
   readonly #links: { count: number };

@@ -1,6 +1,9 @@
 import type { HostileSetup, Target } from "./target.fixture.ts";
 
-/** One client in bad taste: what it may do, what it sends, and what must hold. Runs in both codecs, over both transports, beside an honest client. */
+/**
+ * One client in bad taste: what it may do, what it sends, and what must hold.
+ * Runs in both codecs, over both transports, beside an honest client.
+ */
 export interface HostileCase extends HostileSetup {
   /** What must hold, as a sentence without its first word's capital. */
   readonly name: string;

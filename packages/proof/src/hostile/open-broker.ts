@@ -65,7 +65,9 @@ export const accessOf = (may: readonly RightLike[]): Access => ({
 const isLike = (right: Right, like: RightLike): boolean =>
   Object.entries(like).every(([field, value]) => (right as Readonly<Record<string, unknown>>)[field] === value);
 
-/** The data of a store in memory, and the hub of a transport in memory: what outlives a broker that is started again. */
+/**
+ * The data of a store in memory, and the hub of a transport in memory: what outlives a broker that is started again.
+ */
 export class Surroundings {
   readonly disk = new MemoryDisk({ runtime: systemRuntime() });
   readonly hub = memoryTransport();

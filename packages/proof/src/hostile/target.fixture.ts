@@ -28,7 +28,10 @@ export interface Beside {
 
 /** What a case is tried against. */
 export interface HostileSetup {
-  /** What principals other than `owner` (everything) and `honest` (its own topic) may do; `{}` is every right. @default [] */
+  /**
+   * What principals other than `owner` (everything) and `honest` (its own topic) may do; `{}` is every right.
+   * @default []
+   */
   readonly may?: readonly RightLike[];
   readonly topics?: readonly HostileTopic[];
   /** @default "memory" */
@@ -155,7 +158,10 @@ export class Target {
     this.#restarted = true;
     await this.#openHere(port);
   }
-  /** What became of the honest client's work, but for what a restart explains: other links, and what is handled again, at least once as it is. */
+  /**
+   * What became of the honest client's work, but for what a restart explains:
+   * other links, and what is handled again, at least once as it is.
+   */
   async finish(): Promise<Outcome> {
     if (!this.isUp) throw new Error(`the broker's process has ended:\n${this.#own?.stderr}`);
     const outcome = await this.#honest.finish();

@@ -12,8 +12,9 @@ const SWITCH = "mutants:switch";
 const VERSION = "?mutant=";
 
 /**
- * Bundles the simulation, and with it the whole product, into one file in `folder`, with every mutant's bug in it, none switched on. Beside what the
- * simulation exports there is `putIn`, which switches to one mutant's bug, or none. Returns the file.
+ * Bundles the simulation, and with it the whole product, into one file in `folder`,
+ * with every mutant's bug in it, none switched on. Beside what the simulation exports
+ * there is `putIn`, which switches to one mutant's bug, or none. Returns the file.
  */
 export async function bundleMutants(root: string, mutants: readonly Mutant[], folder: string): Promise<string> {
   const sources = join(root, ACTORS).replaceAll("\\", "/");

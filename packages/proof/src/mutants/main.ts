@@ -1,4 +1,5 @@
-// npm run mutants                              each deliberate bug has to be caught: by its own test, or by the simulation within 200 seeds
+// Each deliberate bug has to be caught: by its own test, or by the simulation within 200 seeds.
+// npm run mutants                              all of them
 // npm run mutants -- --only credit-leak        some of them
 // npm run mutants -- --rules 14,22             those that break these rules of docs/protocol.md
 // npm run mutants -- --minutes 5 --seed abc    as many as there is time for, in the order that this seed gives

@@ -24,7 +24,10 @@ export interface MutantTest {
   readonly title: string;
 }
 
-/** The source with the bug in it. @throws when what the mutant changes is not there exactly once: the source has moved on, and the mutant must follow */
+/**
+ * The source with the bug in it.
+ * @throws when what the mutant changes is not there exactly once: the source has moved on, and the mutant must follow
+ */
 export function mutate({ name, file, find, replace, also }: Mutant, source: string): string {
   let mutated = source;
   for (const edit of [{ find, replace }, ...(also === undefined ? [] : [also])]) {

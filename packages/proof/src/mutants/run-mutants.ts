@@ -39,7 +39,8 @@ type Caught = Pick<MutantResult, "seeds" | "caughtBy" | "evidence">;
 
 /**
  * Runs each mutant's seeds, or its test, in this order.
- * @throws when the unchanged product has a problem at a seed that counts, or fails a test that does: then nothing is proved about the mutants
+ * @throws when the unchanged product has a problem at a seed that counts, or fails a test that does:
+ * then nothing is proved about the mutants
  */
 export async function runMutants(run: MutantsRun): Promise<MutantResult[]> {
   const { root, mutants, seeds, messages, signal } = run;

@@ -19,7 +19,10 @@ export const MUTANT_VARIABLE = "SERIATIM_MUTANT";
 const CONFIG = "packages/proof/vitest.mutant.config.ts";
 const COMPLAINT_KEPT = 2_000;
 
-/** Runs tests by name, of the product as it is or with one mutant's bug in it. @throws when one of them did not run: it is not there, or its file does not load */
+/**
+ * Runs tests by name, of the product as it is or with one mutant's bug in it.
+ * @throws when one of them did not run: it is not there, or its file does not load
+ */
 export async function runTests(
   root: string,
   tests: readonly MutantTest[],

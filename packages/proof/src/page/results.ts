@@ -151,7 +151,10 @@ export interface Results {
 const FILES = { simulation, mutants, chaos, fuzz, resources, soak };
 const LONG = /^simulation-long(-.+)?\.json$/;
 
-/** @throws when a file is not what its command writes, is called by a name that no command's results have, or counts seeds that another one has counted */
+/**
+ * @throws when a file is not what its command writes,
+ * is called by a name that no command's results have, or counts seeds that another one has counted
+ */
 export function readResults(folder: string): Results {
   const names = namesIn(folder);
   const known = Object.keys(FILES).map((name) => `${name}.json`);

@@ -1,4 +1,5 @@
-// The unit tests of what uses the peers, on the oldest of each that its range takes, and on the newest that it was tried with: what is installed here.
+// The unit tests of what uses the peers, on the oldest of each that its range takes,
+// and on the newest that it was tried with: what is installed here.
 import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// npm run resources: the memory that idle connections, idle queues and keys in flight take, each in processes of their own.
+// npm run resources: the memory that idle connections, idle queues and keys in flight take,
+// each in processes of their own.
 // Its children are this program again, with `child` as the first word.
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

@@ -8,7 +8,9 @@ export interface Memory {
 }
 const COLLECTIONS = 4;
 
-/** What is still in use once all that can be collected has been. The process must have been started with `--expose-gc`. */
+/**
+ * What is still in use once all that can be collected has been. The process must have been started with `--expose-gc`.
+ */
 export async function collectedMemory(): Promise<Memory> {
   if (globalThis.gc === undefined) throw new Error("start this process with --expose-gc");
   for (let n = 0; n < COLLECTIONS; n++) {

@@ -1,5 +1,5 @@
-// The processes whose memory is measured. Each is a child of main.ts. Whatever one is told, it says what it has in memory
-// unless the order is to do something else.
+// The processes whose memory is measured. Each is a child of main.ts.
+// Whatever one is told, it says what it has in memory unless the order is to do something else.
 import { type Broker, type Client, createBroker, createClient, memoryStore, topic, typed } from "@seriatim/actors";
 import type { ChildWork } from "@seriatim/rig";
 import { lmdbStore } from "@seriatim/store-lmdb";

@@ -4,7 +4,10 @@ import { runSeed, type SeedJob, type SeedOutcome } from "./seed-outcome.ts";
 /** Young generation of a thread, MB: a run's history and packets die young. */
 const YOUNG_MB = 64;
 
-/** Runs the jobs on `threads` threads, or on this one when it is 0. Outcomes come as they are ready; stops taking jobs once `onOutcome` returns false. */
+/**
+ * Runs the jobs on `threads` threads, or on this one when it is 0.
+ * Outcomes come as they are ready; stops taking jobs once `onOutcome` returns false.
+ */
 export async function runSeeds(
   jobs: Iterable<SeedJob>,
   threads: number,

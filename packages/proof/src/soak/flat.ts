@@ -32,7 +32,10 @@ const verdictOf = (series: Series, slope: number, flat: boolean): Verdict => ({
   flat,
 });
 
-/** Memory is flat when the last third's mean is within 5 % of the middle third's, or the line through both rises by less than 1 MB an hour. */
+/**
+ * Memory is flat when the last third's mean is within 5 % of the middle third's,
+ * or the line through both rises by less than 1 MB an hour.
+ */
 export function memoryVerdict(series: Series): Verdict {
   const { middle, last } = thirds(series);
   if (middle.length === 0 || last.length === 0) return verdictOf(series, 0, false); // too short to tell
@@ -41,7 +44,10 @@ export function memoryVerdict(series: Series): Verdict {
   const now = mean(last.map(({ value }) => value));
   return verdictOf(series, slope, now <= before * (1 + SHARE_MAX) || slope * 60 < HEAP_BYTES_PER_HOUR_MAX);
 }
-/** What is counted (handles, file descriptors, bytes of a store that retention bounds) is flat when it does not pass its earlier highest by more than `slack`. */
+/**
+ * What is counted (handles, file descriptors, bytes of a store that retention
+ * bounds) is flat when it does not pass its earlier highest by more than `slack`.
+ */
 export function boundVerdict(series: Series, slack: number): Verdict {
   const { last } = thirds(series);
   const earlier = series.points.slice(0, series.points.length - last.length);

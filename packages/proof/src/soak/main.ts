@@ -1,4 +1,5 @@
-// npm run soak: broker, producer and consumer at half of their peak for as long as asked; memory, handles and the store must stay flat, and the order right.
+// npm run soak: broker, producer and consumer at half of their peak for as long as asked;
+// memory, handles and the store must stay flat, and the order right.
 // Its children are this program again, with `child` as the first word.
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

@@ -36,7 +36,10 @@ const HANDLES_SLACK = 2;
 const HANGS_MS = 120_000;
 type Role = Child<SoakOrder, SoakTell>;
 
-/** Runs broker, producer and consumer over WebSocket and LMDB at half of their peak, and looks at each at intervals, when what was sent has been handled. */
+/**
+ * Runs broker, producer and consumer over WebSocket and LMDB at half of their peak,
+ * and looks at each at intervals, when what was sent has been handled.
+ */
 export async function soak(program: string, options: SoakOptions): Promise<SoakReport> {
   const dataFolder = await mkdtemp(join(tmpdir(), "seriatim-soak-"));
   const children = new Map<RoleName, Role>();

@@ -18,7 +18,10 @@ const WINDOWS: readonly (readonly [from: number, to: number])[] = [
 ];
 const KINDS: readonly MarkedFault["kind"][] = ["kill-consumer", "freeze-consumer", "kill-broker"];
 
-/** Each kind once, in an order and at marks that the seed decides. Progress, not time, sets them off, so they strike while there is work. */
+/**
+ * Each kind once, in an order and at marks that the seed decides.
+ * Progress, not time, sets them off, so they strike while there is work.
+ */
 export function planMarked(seed: number): MarkedFault[] {
   const random = seededRandom(seed, "faults");
   const kinds = random.shuffled(KINDS);
@@ -29,7 +32,10 @@ export function planMarked(seed: number): MarkedFault[] {
   }));
 }
 
-/** How much of the log producers may send beyond the next fault's mark: enough that it strikes in the thick of it, at any rate. */
+/**
+ * How much of the log producers may send beyond the next fault's mark:
+ * enough that it strikes in the thick of it, at any rate.
+ */
 const HEADROOM = 0.1;
 /** Share of the log that may be sent while `next` has not struck. */
 export const allowedBefore = (next: MarkedFault | undefined): number =>

@@ -70,8 +70,9 @@ const PHASE_MS = 14_000;
 const KINDS_PER_PHASE = 5;
 
 /**
- * The rounds that a seed decides, without end. Kinds are dealt from a shuffled deck, so that each comes up again before long; those that
- * cannot be done on this machine are left out when they are carried out, not here: a seed is the same plan everywhere.
+ * The rounds that a seed decides, without end. Kinds are dealt from a shuffled deck, so
+ * that each comes up again before long; those that cannot be done on this machine are
+ * left out when they are carried out, not here: a seed is the same plan everywhere.
  */
 export function* planRounds(seed: number): Generator<RoundPlan, never> {
   const deck = dealer(seededRandom(seed, "chaos deck"));

@@ -18,7 +18,9 @@ export type OwnLine =
 /** ms since the Unix epoch, with fraction. */
 export const wallNow = (): number => Math.round((performance.timeOrigin + performance.now()) * 1_000) / 1_000;
 
-/** One process incarnation's history: each line is with the kernel before `record` returns, so it outlives a SIGKILL. */
+/**
+ * One process incarnation's history: each line is with the kernel before `record` returns, so it outlives a SIGKILL.
+ */
 export class HistoryWriter implements HistorySink {
   readonly process: string;
   readonly #file: number;

@@ -16,7 +16,10 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const FIRST_DAY = Date.UTC(2026, 0, 5);
 
-/** Order lifecycles as a shop sees them, grouped by order, each in its own order of time; in life they interleave (a sort by time does that). */
+/**
+ * Order lifecycles as a shop sees them, grouped by order, each in its own order of time;
+ * in life they interleave (a sort by time does that).
+ */
 export function orderLifecycles(options: { readonly seed: number; readonly orders: number }): OrderStep[] {
   const random = seededRandom(options.seed, "orders");
   const steps: OrderStep[] = [];

@@ -21,7 +21,10 @@ export interface Ended {
 }
 const onWindows = process.platform === "win32";
 
-/** Any program, and what it printed. It never outlives this process; what it started is found by a mark that children inherit. */
+/**
+ * Any program, and what it printed.
+ * It never outlives this process; what it started is found by a mark that children inherit.
+ */
 export class Program {
   readonly ended: Promise<Ended>;
   /** What it printed on stdout, line by line; one without its end is not yet there. */

@@ -2,7 +2,10 @@ import { Queue, Worker } from "bullmq";
 import { type JsonMessage, jsonText } from "../../frame/message.ts";
 import { type At, type Load, queueOf, type System, sentOf } from "../../frame/system.ts";
 
-/** A BullMQ queue for each queue, with one worker of concurrency 1, as its docs advise for order. Finished jobs are removed. */
+/**
+ * A BullMQ queue for each queue, with one worker of concurrency 1, as its docs advise for order.
+ * Finished jobs are removed.
+ */
 export const bullQueues: System = {
   async sender(load, at) {
     const queues = namesOf(load).map((name) => new Queue<JsonMessage>(name, { connection: connectionOf(at) }));

@@ -6,7 +6,10 @@ import type { RunningServer } from "../../frame/row.ts";
 export const rabbitmqProgram: Program = { name: "rabbitmq-server", debianPackage: "rabbitmq-server" };
 const epmdProgram: Program = { name: "epmd", debianPackage: "erlang-base" };
 
-/** A node with everything it writes in the folder, and a port mapper of its own, so that a RabbitMQ of this machine is not touched. */
+/**
+ * A node with everything it writes in the folder, and a port mapper of its own,
+ * so that a RabbitMQ of this machine is not touched.
+ */
 export async function startRabbitmq(folder: string): Promise<RunningServer> {
   const [port, distributionPort, epmdPort] = [await freePort(), await freePort(), await freePort()];
   const epmd = new ExternalServer(

@@ -7,7 +7,10 @@ const COUNT = 100;
 const BLOCK_MS = 1_000;
 type Entry = readonly [id: Buffer, fields: readonly Buffer[]];
 
-/** A stream per queue. The producer's commands of one turn leave together, as ioredis offers it; the consumer acknowledges each message. */
+/**
+ * A stream per queue. The producer's commands of one turn leave together, as ioredis offers it;
+ * the consumer acknowledges each message.
+ */
 export const streams: System = {
   async sender(load, at) {
     const redis = connect(at, { enableAutoPipelining: true });
