@@ -1,16 +1,10 @@
 // Runs one task in every package through turbo, quietly: nothing on success, everything on failure.
 // usage: node scripts/tasks.mjs <task> [turbo option…]
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, symlinkSync } from "node:fs";
 
 const quietMs = 1_500;
 const [task, ...options] = process.argv.slice(2);
 if (task === undefined) throw new Error("which task? usage: node scripts/tasks.mjs <task> [turbo option…]");
-
-// A package that a pull has brought is linked as `npm ci` would, which takes no download.
-const linked = new URL("../node_modules/@seriatim/", import.meta.url);
-for (const name of existsSync(linked) ? readdirSync(new URL("../packages/", import.meta.url)) : [])
-  if (!existsSync(new URL(name, linked))) symlinkSync(`../../packages/${name}`, new URL(name, linked), "junction");
 
 const turbo = spawn("turbo", ["run", task, "--output-logs=errors-only", ...options], {
   env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1", DO_NOT_TRACK: "1" },

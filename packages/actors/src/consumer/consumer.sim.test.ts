@@ -7,7 +7,7 @@ import { type Move, TappedGroup } from "./tapped-group.fixture.ts";
 
 const QUEUES = 2;
 const MESSAGES = 60;
-const SEEDS = 75;
+const SEEDS = 150;
 /** Five keys of each queue. */
 const KEYS = [true, false].map((isLow) =>
   Array.from({ length: 100 }, (_, n) => `k${n}`)
