@@ -1,7 +1,7 @@
 import { Observable, Subject } from "rxjs";
 import type { Logger } from "../contracts/logger.ts";
 import { FRAME_BYTES_MAX, type Link, type LinkCode } from "../contracts/transport.ts";
-import { fromWireError, InternalError, MessagingError, type WireError } from "../message/errors.ts";
+import { fromWireError, type InternalError, MessagingError, type WireError } from "../message/errors.ts";
 import { clipped } from "../message/text.ts";
 import type { Codec } from "../protocol/codec.ts";
 import { FrameBatcher, frameTooLarge } from "../protocol/frame-batcher.ts";
@@ -30,6 +30,7 @@ import { brokeProtocol, ownFault } from "../protocol/own-fault.ts";
 import { contained } from "../runtime/contained.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type HeartbeatSource, Heartbeats } from "./heartbeats.ts";
+import { type LinkOver, linkGone, lost } from "./link-end.ts";
 import { Pace } from "./pace.ts";
 import { PendingRequests, type Requests } from "./requests.ts";
 
@@ -46,10 +47,6 @@ export type MemberFrame =
   | Settled
   | SettleRefused;
 
-/** How a link ended. `error` is `null` when this side closed it. */
-export interface LinkOver {
-  readonly error: MessagingError | null;
-}
 export interface BrokerLinkOptions {
   readonly link: Link;
   readonly codec: Codec;
@@ -380,20 +377,4 @@ export class BrokerLink {
     this.#onRefusal(error ?? gone);
     this.#onOver({ error });
   }
-}
-
-const linkGone = (cause: MessagingError | null): MessagingError<"UNAVAILABLE"> =>
-  new MessagingError("UNAVAILABLE", "the link to the broker has ended", cause === null ? {} : { cause });
-function lost(code: string, reason: string): MessagingError {
-  if (code === "internal") return new InternalError("broker", reason);
-  if (code === "violation")
-    return new MessagingError("PROTOCOL_VIOLATION", `the broker ended the link: ${reason || "protocol violation"}`);
-  if (code === "unauthenticated")
-    return new MessagingError("UNAUTHENTICATED", `the broker ended the link: ${reason || "the token has expired"}`);
-  if (code === "tooLarge" || code === "overloaded")
-    return new MessagingError("LIMIT_EXCEEDED", `the broker ended the link (${code}): ${reason}`);
-  return new MessagingError(
-    "UNAVAILABLE",
-    `the link to the broker was ${code === "lost" ? "lost" : `ended (${code})`}${reason === "" ? "" : `: ${reason}`}`,
-  );
 }
