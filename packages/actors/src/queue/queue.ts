@@ -33,8 +33,9 @@ export class Queue {
   readonly subscriptions = new Map<string, GroupSubscription>();
   readonly #scope: TopicScope;
   readonly #machine: LightRef<typeof queueMachine>;
-  readonly #room: QueueRoom;
-  readonly #intake: LaneIntake;
+  // made when they are needed: most queues may be idle
+  #madeRoom: QueueRoom | null = null;
+  #madeIntake: LaneIntake | null = null;
   #recoveredAt = Number.NEGATIVE_INFINITY;
   #notifying = false;
   #idleLookAt = Number.NEGATIVE_INFINITY;
@@ -46,11 +47,17 @@ export class Queue {
     this.log = new QueueLog(scope, index, (error) => this.#commitFailed(error));
     this.#machine = scope.actors.startLight({ kind: "queue", path: this.path }, queueMachine, undefined);
     this.#machine.on("recovery.due", ({ inMs }) => this.#recoverIn(inMs));
-    this.#room = new QueueRoom(this.path, scope, this.log, this.#machine, this.subscriptions);
-    this.#intake = new LaneIntake(this.path, scope, this.log, this.#machine, this.#room, {
+  }
+  get #room(): QueueRoom {
+    this.#madeRoom ??= new QueueRoom(this.path, this.#scope, this.log, this.#machine, this.subscriptions);
+    return this.#madeRoom;
+  }
+  get #intake(): LaneIntake {
+    this.#madeIntake ??= new LaneIntake(this.path, this.#scope, this.log, this.#machine, this.#room, {
       flushed: () => this.#notifyFlushed(),
       failed: (error) => this.#commitFailed(error),
     });
+    return this.#madeIntake;
   }
   get state(): string {
     return String(this.#machine.getSnapshot().value);
@@ -93,7 +100,7 @@ export class Queue {
       await this.log.recover();
       this.#recoveredAt = runtime.now();
       this.#machine.send({ type: "queue.recovered" });
-      this.#intake.recovered();
+      this.#madeIntake?.recovered();
       for (const subscription of this.subscriptions.values()) subscription.flushed();
     } catch (error) {
       const known = asMessagingError(error, "STORE_FAILED");
@@ -206,6 +213,7 @@ export class Queue {
 
   /** See `QueueRoom.mayRetain`. */
   get mayRetain(): boolean {
+    if (this.#madeRoom === null && this.log.start >= this.log.flushedEnd) return false; // there is nothing in it
     return this.#room.mayRetain;
   }
   /** See `QueueRoom.retain`. */
