@@ -1,7 +1,6 @@
 import { isMessagingError, type MessagingError } from "../message/errors.ts";
 import { type Check, type Fault, hasField, type TaggedRecord, tagged } from "./checks.ts";
 import type { Answer, AnswerOf, Frame, FrameType, ReadFrame } from "./frames.ts";
-import { type MapPacked, type PackedAs, packedIn } from "./packed-fields.ts";
 import type { Answers, QuestionKind } from "./questions.ts";
 import { negotiateVersion } from "./version.ts";
 import { checkAt, newestIn, type Trim, trimFor, variantsAt } from "./versioned.ts";
@@ -13,7 +12,6 @@ type AnswerChecks = Readonly<Record<string, { readonly answer: Check<unknown> }>
 interface AnswerTable {
   readonly check: Check<unknown>;
   readonly trim: Trim | null;
-  readonly packed: MapPacked | null;
 }
 
 /**
@@ -26,8 +24,8 @@ export class FrameTables {
   readonly versions: readonly number[];
   readonly #all: Map<number, FrameTables>;
   readonly #variants: Variants;
-  readonly #check: Check<unknown>;
-  readonly #packed: MapPacked | null;
+  /** Of any frame. */
+  readonly check: Check<unknown>;
   readonly #answers: ReadonlyMap<string, AnswerTable>;
   /**
    * The frame as this version has it; `null` where it has everything, as the newest does. Throws
@@ -52,13 +50,12 @@ export class FrameTables {
     this.versions = versions;
     this.#all = all;
     this.#variants = variantsAt(frames, version);
-    this.#check = tagged("type", withWelcome(frames, version, versions));
-    this.#packed = packedIn(this.#check);
+    this.check = tagged("type", withWelcome(frames, version, versions));
     this.trim = trimFor(tagged("type", frames), version) as ((frame: Frame) => Frame) | null;
     this.#answers = new Map(
       Object.entries(answers).map(([kind, { answer }]) => [
         kind,
-        { check: checkAt(answer, version), trim: trimFor(answer, version), packed: packedIn(answer) },
+        { check: checkAt(answer, version), trim: trimFor(answer, version) },
       ]),
     );
   }
@@ -96,20 +93,15 @@ export class FrameTables {
    * @throws `PROTOCOL_VIOLATION` that names frame, field, what was expected and what was found
    */
   validate(value: unknown): ReadFrame {
-    const found = this.#check(value);
+    const found = this.check(value);
     if (found === null) return value as ReadFrame;
     const type = hasField("type")(value) ? (value as { readonly type: unknown }).type : undefined;
     const isKnown = typeof type === "string" && this.#variants.has(type);
     throw violation(isKnown ? type : "packet", found.field, found.expected, found.found);
   }
-  /**
-   * What an answer frame holds, if it answers such a question. @throws `PROTOCOL_VIOLATION`
-   * @param as makes its messages packed ones, where they are written in another way
-   */
-  answerTo<Kind extends QuestionKind>(kind: Kind, given: unknown, as: PackedAs | null = null): Answers[Kind] {
-    const { check, packed } = this.#answers.get(kind) as AnswerTable;
-    const answer = as === null || packed === null ? given : packed(given, as);
-    const found = check(answer);
+  /** What an answer frame holds, if it answers such a question. @throws `PROTOCOL_VIOLATION` */
+  answerTo<Kind extends QuestionKind>(kind: Kind, answer: unknown): Answers[Kind] {
+    const found = (this.#answers.get(kind) as AnswerTable).check(answer);
     if (found === null) return answer as Answers[Kind];
     throw violation(
       "answer",
@@ -119,16 +111,11 @@ export class FrameTables {
     );
   }
   /** An answer as it is sent: what it answers is not said, and what came later than this version is left out. */
-  sent(frame: Answer | AnswerOf, as: PackedAs | null = null): Answer {
+  sent(frame: Answer | AnswerOf): Answer {
     if (!("kind" in frame)) return frame; // one that was read, and goes on as it is
-    const { kind, answer: whole, ...rest } = frame;
-    const { trim, packed } = this.#answers.get(kind) as AnswerTable;
-    const answer = trim === null ? whole : trim(whole);
-    return { ...rest, answer: as === null || packed === null ? answer : packed(answer, as) };
-  }
-  /** The frame with its packed messages made something else, or the other way round. Answers: `answerTo`, `sent`. */
-  mapPacked(frame: unknown, as: PackedAs): unknown {
-    return this.#packed === null ? frame : this.#packed(frame, as);
+    const { kind, ...sent } = frame;
+    const { trim } = this.#answers.get(kind) as AnswerTable;
+    return trim === null ? sent : { ...sent, answer: trim(sent.answer) };
   }
 }
 

@@ -5,7 +5,8 @@ import type { Frame, ReadFrame } from "./frames.ts";
 import { INTAKE, tooMuch } from "./intake-limits.ts";
 import { asJson, fromJson } from "./json-messages.ts";
 import { BRACKETS, CONTAINER_BYTES, CONTAINERS_FREE, JsonExtent, objectsFault } from "./json-text.ts";
-import type { Answers, QuestionKind } from "./questions.ts";
+import { type MapPacked, type PackedAs, packedIn } from "./packed-fields.ts";
+import { type Answers, QUESTIONS, type QuestionKind } from "./questions.ts";
 import { RouteCache } from "./route-cache.ts";
 import { sendable } from "./sendable.ts";
 import { frameTables, requireFromClient } from "./validate-frame.ts";
@@ -27,6 +28,12 @@ type Loose = Readonly<Record<string, unknown>>;
 const isLoose = (value: unknown): value is Loose =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** Where answers have packed messages, by the kind of their question. */
+const IN_ANSWERS = new Map(
+  Object.values(QUESTIONS).map(({ kind, answer }) => [kind as QuestionKind, packedIn(answer)]),
+);
+const mapped = (value: unknown, map: MapPacked | null | undefined, as: PackedAs): unknown => map?.(value, as) ?? value;
+
 /** One protocol version's. */
 class JsonCodec implements Codec {
   readonly name = "json";
@@ -35,8 +42,12 @@ class JsonCodec implements Codec {
   readonly #others = new Map<number, JsonCodec>();
   readonly #routes = new RouteCache((fields) => JSON.stringify(fields).slice(1));
 
+  /** Where its frames have packed messages. */
+  readonly #packed: MapPacked | null;
+
   constructor(tables: FrameTables) {
     this.#tables = tables;
+    this.#packed = packedIn(tables.check);
   }
   get versions(): readonly number[] {
     return this.#tables.versions;
@@ -59,9 +70,9 @@ class JsonCodec implements Codec {
       const { route, spec, ...rest } = frame;
       return `${JSON.stringify(rest).slice(0, -1)},${this.#routes.of({ route, spec })}`;
     }
-    return JSON.stringify(
-      frame.type === "answer" ? this.#tables.sent(frame, asJson) : this.#tables.mapPacked(frame, asJson),
-    );
+    if (frame.type !== "answer") return JSON.stringify(mapped(frame, this.#packed, asJson));
+    const sent = this.#tables.sent(frame);
+    return JSON.stringify({ ...sent, answer: mapped(sent.answer, IN_ANSWERS.get(frame.kind), asJson) });
   }
 
   decode(packet: Uint8Array): ReadFrame[] {
@@ -73,10 +84,10 @@ class JsonCodec implements Codec {
   #open(packet: Uint8Array, isIntake: boolean): FrameReader<ReadFrame> {
     if (packet[0] !== JSON_FIRST_BYTE)
       throw violation("packet", "", "an array of frames", packet.length === 0 ? "nothing" : "something else");
-    return new JsonReader(packet, this.#tables, isIntake);
+    return new JsonReader(packet, this.#tables, this.#packed, isIntake);
   }
   answerTo<Kind extends QuestionKind>(kind: Kind, answer: unknown): Answers[Kind] {
-    return this.#tables.answerTo(kind, answer, fromJson("answer"));
+    return this.#tables.answerTo(kind, mapped(answer, IN_ANSWERS.get(kind), fromJson("answer")));
   }
   refusal(frame: Frame): MessagingError | null {
     return this.#tables.refusal(frame);
@@ -90,6 +101,7 @@ class JsonReader implements FrameReader<ReadFrame> {
   readonly #packet: Uint8Array;
   readonly #extent: JsonExtent;
   #tables: FrameTables;
+  readonly #packed: MapPacked | null;
   /** A broker reads a client. */
   readonly #isIntake: boolean;
   #left = FRAMES_MAX;
@@ -101,7 +113,8 @@ class JsonReader implements FrameReader<ReadFrame> {
     return this.#packet.length - this.#extent.at;
   }
 
-  constructor(packet: Uint8Array, tables: FrameTables, isIntake: boolean) {
+  constructor(packet: Uint8Array, tables: FrameTables, packed: MapPacked | null, isIntake: boolean) {
+    this.#packed = packed;
     this.#packet = packet;
     this.#extent = new JsonExtent(packet, 1); // behind the bracket
     this.#tables = tables;
@@ -117,15 +130,15 @@ class JsonReader implements FrameReader<ReadFrame> {
     const found = objectsFault(value, DEPTH_MAX - 1);
     if (found !== null) throw violation("packet", "", `at most ${DEPTH_MAX} levels and harmless keys`, found);
     if (this.#isIntake && isLoose(value)) requireReasonable(value);
-    const frame = this.#tables.validate(this.#packed(value));
+    const frame = this.#tables.validate(this.#withBytes(value));
     this.#tables = this.#tables.after(frame);
     return frame;
   }
   /** The frame with bytes where JSON has messages. */
-  #packed(value: unknown): unknown {
+  #withBytes(value: unknown): unknown {
     if (!isLoose(value)) return value;
     const { type } = value;
-    return this.#tables.mapPacked(value, fromJson(typeof type === "string" ? type : "packet"));
+    return mapped(value, this.#packed, fromJson(typeof type === "string" ? type : "packet"));
   }
   /** The text of the next item, up to the comma or bracket behind it; behind a bracket nothing may stand. */
   #item(): string {
