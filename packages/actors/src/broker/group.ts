@@ -196,13 +196,21 @@ export class Group implements GroupPart {
     if (this.#members.get(port.name) === port && this.#isDeprived(port.name))
       this.#machine.send({ type: "members.changed", atOnce: false });
   }
-  /** The member has left for good, or (`revoked`) may not stay: its queues are dealt out at once. */
-  leave(port: MemberPort, reason: "released" | "revoked"): void {
-    for (const subscription of this.#subscriptions.values()) subscription.left(port, reason);
-    if (this.#members.get(port.name) !== port) return;
+  /** The member has left for good: its queues are dealt out at once. */
+  leave(port: MemberPort): void {
+    for (const subscription of this.#subscriptions.values()) subscription.left(port);
+    if (this.#remove(port)) this.#names.left(port.name, port.principal);
+  }
+  /** The member may not stay. Its name stays its principal's, and each queue is dealt out once its lease is over. */
+  expel(port: MemberPort): void {
+    for (const subscription of this.#subscriptions.values()) subscription.expelled(port);
+    this.#remove(port);
+  }
+  #remove(port: MemberPort): boolean {
+    if (this.#members.get(port.name) !== port) return false;
     this.#members.delete(port.name);
-    this.#names.left(port.name, port.principal);
     this.#machine.send({ type: "members.changed", atOnce: true });
+    return true;
   }
   /** The member's link has ended; it may be back before its leases expire. */
   linkEnded(port: MemberPort): void {

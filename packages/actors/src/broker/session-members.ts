@@ -165,19 +165,24 @@ export class SessionMembers {
       nextGrant: () => ++this.#grants,
     };
   }
-  leave(number: number, reason: "released" | "revoked" = "released"): void {
+  leave(number: number): void {
+    const member = this.#remove(number);
+    member?.group.leave(member.port);
+  }
+  #remove(number: number): Member | undefined {
     this.#joining.delete(number);
     const member = this.#members.get(number);
     this.#members.delete(number);
     member?.letGo();
-    member?.group.leave(member.port, reason);
+    return member;
   }
   /**
-   * Its right has been revoked: its leases pass on, what it has in hand is another's. A client that cannot be told so
+   * Its right has been revoked: it is sent nothing more, and nothing is taken of it. A client that cannot be told so
    * joins again on its next link, and is refused.
    */
   #expel(number: number, error: MessagingError): void {
-    this.leave(number, "revoked");
+    const member = this.#remove(number);
+    member?.group.expel(member.port);
     this.#expelled.set(number, error);
     for (const oldest of this.#expelled.keys()) {
       if (this.#expelled.size <= MEMBERS_MAX) break;

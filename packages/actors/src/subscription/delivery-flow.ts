@@ -111,6 +111,9 @@ export class DeliveryFlow {
   asideFlushed(): void {
     if (this.redriven.flushed()) this.pump();
   }
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
   stop(): void {
     this.#stopped = true;
     this.#ahead.stop();

@@ -62,8 +62,10 @@ export abstract class GroupSubscription {
   /* ---------- members ---------- */
 
   abstract join(port: MemberPort): void;
-  /** The member has gone for good, or (`revoked`) may not stay: what it had is for others. */
-  abstract left(port: MemberPort, reason: "released" | "revoked"): void;
+  /** The member has gone for good: what it had is for others. */
+  abstract left(port: MemberPort): void;
+  /** The member may not stay, and may not have heard of it yet. */
+  abstract expelled(port: MemberPort): void;
   /** Its link has ended; it may be back before its lease expires. */
   abstract linkEnded(port: MemberPort): void;
 

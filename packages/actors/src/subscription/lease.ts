@@ -111,7 +111,8 @@ export class Lease implements LedgerOwner {
   /** The flow to this member, if it holds the lease under this epoch right now: see `check`. */
   flowTo(port: MemberPort, under: Epoch): DeliveryFlow | null {
     const flow = this.#flow;
-    const isHolder = flow?.port === port && this.isHeld && this.record.holder?.instance === port.instance;
+    const isHolder =
+      flow?.port === port && !flow.isStopped && this.isHeld && this.record.holder?.instance === port.instance;
     return isHolder && under === this.epoch ? flow : null;
   }
   stale(presented: Epoch): StaleEpochError {
@@ -227,6 +228,19 @@ export class Lease implements LedgerOwner {
       if (!this.isHeld || this.state === "revoking") return;
       this.send({ type: "lease.revoke", withinMs: this.#flow?.port.join.revokeTimeoutMs ?? 0, at });
       this.sendRevoke();
+    });
+  }
+  /**
+   * The holder may not stay: it is sent nothing more, and renewed no more. Until it has heard of that it may still
+   * start what it has, so nobody else has the lease before its client's heartbeat gives it back, or it has run out
+   * (rule 45).
+   */
+  expel(): void {
+    const { epoch } = this;
+    this.#flow?.stop();
+    this.ledger.turn.runOnce(`expel ${epoch}`, () => {
+      const at = this.check();
+      if (epoch === this.epoch && this.isHeld) this.send({ type: "lease.revoke", withinMs: 0, at });
     });
   }
   /** Tells the holder within how long it is to release. */

@@ -45,6 +45,9 @@ export class SharedSubscription extends GroupSubscription {
   left(port: MemberPort): void {
     this.#flow.drop(port, 0);
   }
+  expelled(port: MemberPort): void {
+    this.left(port);
+  }
   /** What its handlers were busy with counts as lost with it. */
   linkEnded(port: MemberPort): void {
     this.#flow.drop(port, port.join.concurrency);

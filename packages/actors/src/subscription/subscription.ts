@@ -25,8 +25,11 @@ export class Subscription extends GroupSubscription {
   }
 
   join(): void {} // it asks for the lease
-  left(port: MemberPort, reason: "released" | "revoked"): void {
-    if (this.lease.flow?.port === port) this.lease.end(reason);
+  left(port: MemberPort): void {
+    if (this.lease.flow?.port === port) this.lease.end("released");
+  }
+  expelled(port: MemberPort): void {
+    if (this.lease.flow?.port === port) this.lease.expel();
   }
   linkEnded(): void {} // its lease goes on until it expires
 

@@ -35,6 +35,18 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
     test: of("rights.test.ts", "ends when a member of it may not stay, since it cannot be told so"),
   },
   {
+    name: "expelled-lease-given-away",
+    breaks: "the lease of a member whose right is revoked passes on before the member can have heard of it",
+    promises: ["P4"],
+    file: "subscription/lease.ts",
+    find: 'if (epoch === this.epoch && this.isHeld) this.send({ type: "lease.revoke", withinMs: 0, at });',
+    replace: 'if (epoch === this.epoch && this.isHeld) this.send({ type: "lease.end", reason: "revoked" });',
+    test: of(
+      "rights.test.ts",
+      "the lease of a member whose right is revoked passes on when it has run out, if its client says nothing",
+    ),
+  },
+  {
     name: "refusal-overtakes",
     breaks: "a batch that is refused is answered before those that came before it",
     promises: ["P11"],
