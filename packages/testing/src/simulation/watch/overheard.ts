@@ -59,6 +59,10 @@ export class Overheard {
         return;
       }
       case "member.leave": {
+        // also before its join is answered: what the answer says then is over
+        for (const [key, asked] of this.#asked)
+          if (asked.type === "member.join" && asked.member === frame.member && key.startsWith(`${client} `))
+            this.#asked.delete(key);
         const member = this.#numbers.get(`${client} ${frame.member}`);
         if (member !== undefined) member.joined = false;
         return;
