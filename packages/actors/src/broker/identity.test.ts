@@ -186,6 +186,21 @@ describe("a member's name", () => {
     await again.join("worker");
     expect(again.all("member.joined")).toHaveLength(1);
   });
+  it("stays its principal's while that may not consume, and is there for it again (seed 501607164)", async () => {
+    let mayConsume = true;
+    const bench = await BrokerBench.start({ authorize: (_, principal) => principal !== "alice" || mayConsume });
+    const alice = await bench.client("a", 1, "alice");
+    await alice.join("worker");
+    mayConsume = false;
+    await bench.runtime.advance(5_000);
+    expect(alice.last("member.ended").error).toMatchObject({ code: "FORBIDDEN" });
+    const mallory = await bench.client("m", 1, "mallory");
+    await mallory.join("worker");
+    expect(mallory.last("refused").error).toMatchObject({ code: "NAME_IN_USE" });
+    mayConsume = true;
+    await alice.join("worker");
+    expect(alice.all("member.joined")).toHaveLength(2);
+  });
   it("stays its principal's over a restart; is free when it has left, or eight days after it was last seen", async () => {
     const first = await BrokerBench.start();
     const alice = await first.client("a", 1, "alice");

@@ -5,7 +5,7 @@ import type { From, Results, Simulation } from "./results.ts";
 const written = (command: string, file: string): string => `${command} --json packages/proof/results/${file}`;
 export const COMMANDS = {
   simulation: written("npm run sim -- --seeds 1000", "simulation.json"),
-  longSimulation: written("npm run sim -- --seeds 100000 --from 1001 --messages 12", "simulation-long.json"),
+  longSimulation: written("npm run sim -- --seeds 6000 --from 43000001", "simulation-long.json"),
   determinism: "npx vitest run --project proof test/simulation.proof.test.ts -t Deno",
   mutants: written("npm run mutants --", "mutants.json"),
   chaos: written("npm run chaos -- --minutes 60 --seed 2 --rate 500", "chaos.json"),
